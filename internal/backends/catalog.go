@@ -1,0 +1,31 @@
+package backends
+
+// Operation is one operation of a vendor's API, as data: the whole catalogue
+// drives `edrctl api`, its help, completion, validation, dry-run and audit.
+type Operation struct {
+	Name    string // stable, dotted: "alerts.list", "hosts.config"
+	Method  string
+	Path    string // with {name} for path parameters, relative to the API base
+	Summary string
+	Params  []Param
+	Mutates bool   // changes something on the server
+	Danger  string // why it asks twice; "" for ordinary ones
+	Section string // where the vendor's document describes it
+	Since   string // first release that has it; "" = all
+	Until   string // last release that has it; "" = still there
+	Key     string // secret it needs when a backend has several
+	Paging  string // "", "offset", "id-cursor", "one-based", "next_key", "skip"
+	Body    string // "json" (default), "multipart", "raw", "" without a body
+	Returns string // "json" (default), "csv", "binary", "empty", "websocket"
+}
+
+// Param is one parameter of an operation.
+type Param struct {
+	Name     string
+	In       string // path, query, body, header, file; "body" names a member of the JSON object
+	Type     string // string, int, number, bool, time, array, object, json, file
+	Required bool
+	Enum     []string
+	Default  string
+	Help     string
+}

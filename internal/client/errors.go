@@ -1,0 +1,46 @@
+package client
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// StatusError is an answer whose status is not 2xx. The body is the first
+// few KiB, redacted; HTML is recognised and never shown.
+type StatusError struct {
+	Method, URL string // URL without query
+	Host        string
+	Code        int
+	Header      http.Header
+	Body        []byte
+	RetryAfter  time.Duration // 0 when the server named none
+}
+
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("%d %s from %s", e.Code, http.StatusText(e.Code), e.Host)
+}
+
+// TransportError is a request that got no complete answer. Sent tells whether
+// it may have reached the server: an action with Sent is ambiguous.
+type TransportError struct {
+	Method, URL, Host string
+	Sent              bool
+	Err               error
+}
+
+func (e *TransportError) Error() string { return fmt.Sprintf("%s: %v", e.Host, e.Err) }
+func (e *TransportError) Unwrap() error { return e.Err }
+
+// MalformedError is an answer that is not what the API promises: not JSON,
+// cut, too deep, too long, or of another product.
+type MalformedError struct {
+	Method, URL, Host string
+	Why               string
+	Err               error
+}
+
+func (e *MalformedError) Error() string {
+	return fmt.Sprintf("malformed answer from %s: %s", e.Host, e.Why)
+}
+func (e *MalformedError) Unwrap() error { return e.Err }

@@ -1,0 +1,284 @@
+package filter
+
+import (
+	"strconv"
+
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+// Match evaluates f over a record: *model.Alert, *model.Event, *model.Process,
+// *model.Host, *model.Rule, *model.Report or *model.Carve. A term whose field the record
+// has no value for does not match.
+func (f Filter) Match(record any) bool {
+	if a, ok := record.(*model.Alert); ok && !f.matchBounds(a) {
+		return false
+	}
+	for _, t := range f.Terms {
+		if !t.match(record) {
+			return false
+		}
+	}
+	return true
+}
+
+func (f Filter) matchBounds(a *model.Alert) bool {
+	if a.Score == nil {
+		minSet := f.ScoreMin != nil && *f.ScoreMin > 0
+		if minSet && !f.IncludeUnscored {
+			return false
+		}
+	} else if f.ScoreMin != nil && *a.Score < *f.ScoreMin || f.ScoreMax != nil && *a.Score > *f.ScoreMax {
+		return false
+	}
+	if len(f.Severity) > 0 && !contains(f.Severity, a.Severity) {
+		return false
+	}
+	if f.SeverityMin != "" && a.Severity.Rank() < f.SeverityMin.Rank() {
+		return false
+	}
+	return len(f.Status) == 0 || contains(f.Status, a.Status)
+}
+
+func contains[T comparable](list []T, v T) bool {
+	for _, x := range list {
+		if x == v {
+			return true
+		}
+	}
+	return false
+}
+
+func (t Term) match(record any) bool {
+	found := false
+	Values(t.Field, record, func(v string) bool {
+		for _, p := range t.Any {
+			if p.Match(t.Field, v) {
+				found = true
+				return false
+			}
+		}
+		return true
+	})
+	return found
+}
+
+// Values yields every non-empty value a field has in a record, until yield
+// returns false. It is the definition of what each filter looks at.
+func Values(f Field, record any, yield func(string) bool) {
+	c := collector{field: f, yield: yield}
+	switch r := record.(type) {
+	case *model.Alert:
+		c.alert(r)
+	case *model.Event:
+		c.event(r)
+	case *model.Process:
+		c.process(r)
+		c.host(r.Host)
+	case *model.Host:
+		c.host(r)
+		c.user(&model.User{Name: r.User})
+	case *model.Rule:
+		c.rule(r)
+	case *model.Report:
+		c.host(r.Host)
+		for _, s := range r.Signatures {
+			c.put(Rule, s.Value)
+		}
+	case *model.Carve:
+		c.host(r.Host)
+		c.put(File, r.Path)
+		c.put(File, r.Name)
+		c.put(Hash, r.SHA256)
+	}
+}
+
+type collector struct {
+	field Field
+	yield func(string) bool
+	done  bool
+}
+
+// put offers v under field f; the search field sees everything.
+func (c *collector) put(f Field, v string) {
+	if v == "" || c.done || (c.field != f && c.field != Search) {
+		return
+	}
+	c.done = !c.yield(v)
+}
+
+func (c *collector) alert(a *model.Alert) {
+	c.put(Search, a.ID)
+	c.put(Search, a.Title)
+	c.put(Search, a.Description)
+	c.put(Search, a.Category)
+	c.put(Search, a.Source)
+	c.named(Rule, a.Rule)
+	c.named(Search, a.Policy)
+	c.attack(a.Attack)
+	for _, i := range a.Indicators {
+		switch i.Type {
+		case "md5", "sha1", "sha256", "imphash":
+			c.put(Hash, i.Value)
+		case "ip", "ipv4", "ipv6", "address":
+			c.put(IP, i.Value)
+		case "domain", "hostname":
+			c.put(Domain, i.Value)
+		case "file", "path":
+			c.put(File, i.Value)
+		case "rule", "signature":
+			c.put(Rule, i.Value)
+		default:
+			c.put(Search, i.Value)
+		}
+		c.put(Search, i.Name)
+	}
+	c.host(a.Host)
+	c.user(a.User)
+	c.process(a.Process)
+	c.process(a.Target)
+	for _, e := range a.Events {
+		c.event(e)
+	}
+}
+
+func (c *collector) event(e *model.Event) {
+	c.put(KindOf, string(e.Kind))
+	c.put(Search, e.ID)
+	c.put(Search, e.Action)
+	c.put(Search, e.Summary)
+	c.host(e.Host)
+	c.user(e.User)
+	c.process(e.Process)
+	c.process(e.Target)
+	if f := e.File; f != nil {
+		c.put(File, f.Path)
+		c.put(File, f.OldPath)
+		c.put(File, f.Name)
+		c.hash(f.Hash)
+	}
+	if n := e.Network; n != nil {
+		c.endpoint(n.Source)
+		c.endpoint(n.Destination)
+		c.put(Search, n.Transport)
+	}
+	if e.DNS != nil {
+		c.put(Domain, e.DNS.Question.Name)
+	}
+	if r := e.Registry; r != nil {
+		c.put(Registry, r.Path)
+		c.put(Registry, r.Value)
+		c.put(Registry, r.Data)
+	}
+	if m := e.Module; m != nil {
+		c.put(File, m.Path)
+		c.hash(m.Hash)
+	}
+	for _, t := range e.Tags {
+		c.put(Search, t)
+	}
+	if d := e.Detection; d != nil {
+		for _, r := range d.Rules {
+			c.put(Rule, r)
+		}
+		c.attack(d.Attack)
+	}
+	c.put(Search, e.AlertID)
+}
+
+func (c *collector) process(p *model.Process) {
+	if p == nil {
+		return
+	}
+	c.put(Process, p.Name)
+	c.put(Path, p.Path)
+	c.put(CommandLine, p.CommandLine)
+	c.put(Search, p.WorkingDirectory)
+	c.put(Search, p.UID)
+	if p.PID > 0 && c.field == Search {
+		c.put(Search, strconv.FormatInt(p.PID, 10))
+	}
+	c.user(p.User)
+	c.hash(p.Hash)
+	if q := p.Parent; q != nil {
+		c.put(Search, q.Name)
+		c.put(Search, q.Path)
+		c.put(Search, q.CommandLine)
+	}
+}
+
+func (c *collector) host(h *model.Host) {
+	if h == nil {
+		return
+	}
+	c.put(Host, h.Name)
+	c.put(Host, h.ID)
+	c.put(Search, h.Domain)
+	for _, ip := range h.IP {
+		c.put(IP, ip)
+	}
+	for _, t := range h.Tags {
+		c.put(Search, t)
+	}
+	if h.OS != nil {
+		c.put(Search, h.OS.Name)
+	}
+	c.named(Search, h.Policy)
+}
+
+func (c *collector) user(u *model.User) {
+	if u == nil || u.Name == "" {
+		return
+	}
+	c.put(User, u.Name)
+	if u.Domain != "" {
+		c.put(User, u.Domain+`\`+u.Name)
+	}
+}
+
+func (c *collector) hash(h *model.Hash) {
+	if h == nil {
+		return
+	}
+	c.put(Hash, h.MD5)
+	c.put(Hash, h.SHA1)
+	c.put(Hash, h.SHA256)
+	c.put(Hash, h.Imphash)
+}
+
+func (c *collector) endpoint(e *model.Endpoint) {
+	if e == nil {
+		return
+	}
+	c.put(IP, e.IP)
+	c.put(Domain, e.Domain)
+	if e.Port > 0 && (c.field == Port || c.field == Search) {
+		c.put(Port, strconv.Itoa(e.Port))
+	}
+}
+
+func (c *collector) rule(r *model.Rule) {
+	c.put(Rule, r.ID)
+	c.put(Rule, r.Name)
+	c.put(Search, r.Description)
+	c.put(Search, r.Condition)
+	c.attack(r.Attack)
+	for _, t := range r.Tags {
+		c.put(Search, t)
+	}
+}
+
+func (c *collector) attack(list []model.Attack) {
+	for _, a := range list {
+		c.put(Search, a.Technique.ID)
+		c.put(Search, a.Technique.Name)
+		c.put(Search, a.Tactic)
+	}
+}
+
+func (c *collector) named(f Field, n *model.Named) {
+	if n == nil {
+		return
+	}
+	c.put(f, n.ID)
+	c.put(f, n.Name)
+}
