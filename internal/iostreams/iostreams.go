@@ -37,6 +37,7 @@ type Streams struct {
 	outRaw   fder       // the real stdout, for its size
 	errRaw   fder       // the real stderr
 	mu       sync.Mutex // guards progress and what is on the error terminal
+	callers  sync.Mutex // behind Lock
 	progress *Progress
 
 	inTTY, outTTY, errTTY bool
@@ -61,10 +62,10 @@ const (
 	ColorNever  ColorMode = "never"
 )
 
-// System gives the streams of this process. getenv is normally os.Getenv.
-// Writing to a closed pipe no longer kills the process: Out returns an error
-// for which IsBrokenPipe holds.
-func System(getenv func(string) string) *Streams {
+// System gives the streams of this process. Writing to a closed pipe no longer
+// kills the process: Out returns an error that is ErrClosedPipe.
+func System() *Streams {
+	getenv := os.Getenv
 	catchBrokenPipe()
 	s := &Streams{
 		In: os.Stdin, raw: os.Stdin, outRaw: os.Stdout, errRaw: os.Stderr,
@@ -119,14 +120,14 @@ func (s *Streams) SetNoInput(on bool) { s.noInput = on }
 // Quiet tells whether --quiet was given.
 func (s *Streams) Quiet() bool { return s.quiet }
 
-// InTTY tells whether standard input is a terminal.
-func (s *Streams) InTTY() bool { return s.inTTY }
+// StdinTTY tells whether standard input is a terminal.
+func (s *Streams) StdinTTY() bool { return s.inTTY }
 
-// OutTTY tells whether standard output is a terminal.
-func (s *Streams) OutTTY() bool { return s.outTTY }
+// StdoutTTY tells whether standard output is a terminal.
+func (s *Streams) StdoutTTY() bool { return s.outTTY }
 
-// ErrTTY tells whether standard error is a terminal.
-func (s *Streams) ErrTTY() bool { return s.errTTY }
+// StderrTTY tells whether standard error is a terminal.
+func (s *Streams) StderrTTY() bool { return s.errTTY }
 
 // Unicode tells whether box drawing and the like can be shown.
 func (s *Streams) Unicode() bool { return s.unicode }
@@ -185,6 +186,15 @@ func (s *Streams) colorFor(tty bool) bool {
 	return tty && s.getenv("TERM") != "dumb" && s.getenv("CLICOLOR") != "0"
 }
 
+// Lock keeps messages of several goroutines apart; it locks nothing inside.
+func (s *Streams) Lock() { s.callers.Lock() }
+
+// Unlock ends Lock.
+func (s *Streams) Unlock() { s.callers.Unlock() }
+
+// ClearProgress takes the progress line off the terminal until its next Set.
+func (s *Streams) ClearProgress() { s.clearProgress(false) }
+
 // Flush writes what Out holds.
 func (s *Streams) Flush() error {
 	if s.out == nil {
@@ -194,7 +204,7 @@ func (s *Streams) Flush() error {
 }
 
 // Close clears the progress line and flushes. The error of a broken pipe is
-// returned too; the caller treats it as success.
+// returned too (ErrClosedPipe); the caller treats it as success.
 func (s *Streams) Close() error {
 	s.clearProgress(true)
 	if s.out == nil {

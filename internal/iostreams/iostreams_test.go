@@ -208,7 +208,7 @@ func TestProgress(t *testing.T) {
 func TestMain(m *testing.M) {
 	switch os.Getenv("IOSTREAMS_CHILD") {
 	case "flood":
-		s := iostreams.System(os.Getenv)
+		s := iostreams.System()
 		line := bytes.Repeat([]byte{'x'}, 1023)
 		line = append(line, '\n')
 		var err error
@@ -217,12 +217,12 @@ func TestMain(m *testing.M) {
 				break
 			}
 		}
-		if iostreams.IsBrokenPipe(err) && iostreams.IsBrokenPipe(s.Close()) {
+		if errors.Is(err, iostreams.ErrClosedPipe) && errors.Is(s.Close(), iostreams.ErrClosedPipe) {
 			os.Exit(42)
 		}
 		os.Exit(1)
 	case "idle":
-		s := iostreams.System(os.Getenv)
+		s := iostreams.System()
 		_, _ = io.WriteString(s.Out, "now\n")
 		_, _ = io.ReadAll(s.In)
 		_, _ = io.WriteString(s.Out, "later\n")
@@ -296,7 +296,7 @@ func BenchmarkOut(b *testing.B) {
 	defer null.Close()
 	old := os.Stdout
 	os.Stdout = null
-	s := iostreams.System(os.Getenv)
+	s := iostreams.System()
 	os.Stdout = old
 	line := bytes.Repeat([]byte{'x'}, 500)
 	b.SetBytes(500)

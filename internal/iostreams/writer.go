@@ -2,6 +2,7 @@ package iostreams
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -46,8 +47,8 @@ func (w *writer) Write(p []byte) (int, error) {
 	if len(p) >= cap(w.buf) {
 		w.before()
 		n, err := w.w.Write(p)
-		w.err = err
-		return n, err
+		w.err = named(err)
+		return n, w.err
 	}
 	w.buf = append(w.buf, p...)
 	if !w.armed {
@@ -98,7 +99,8 @@ func (w *writer) flush() error {
 		return nil
 	}
 	w.before()
-	_, w.err = w.w.Write(w.buf)
+	_, err := w.w.Write(w.buf)
+	w.err = named(err)
 	w.buf = w.buf[:0]
 	return w.err
 }
@@ -135,8 +137,19 @@ func (l *lockedWriter) Write(p []byte) (int, error) {
 	return l.w.Write(p)
 }
 
-// IsBrokenPipe tells whether err says that the reader of our output has gone
-// away (`edrctl … | head`). That is success: the command stops quietly.
+// ErrClosedPipe says that the reader of our output has gone away
+// (`edrctl … | head`). That is success: the command stops quietly.
+var ErrClosedPipe = errors.New("the reader of the output has gone away")
+
+// IsBrokenPipe tells whether err is ErrClosedPipe or the system's word for it.
 func IsBrokenPipe(err error) bool {
-	return err != nil && (errors.Is(err, io.ErrClosedPipe) || errors.Is(err, os.ErrClosed) || isBrokenPipe(err))
+	return errors.Is(err, ErrClosedPipe) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, os.ErrClosed) || isBrokenPipe(err)
+}
+
+// named makes every broken pipe an ErrClosedPipe.
+func named(err error) error {
+	if err != nil && IsBrokenPipe(err) {
+		return fmt.Errorf("%w: %w", ErrClosedPipe, err)
+	}
+	return err
 }
