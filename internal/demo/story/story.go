@@ -161,16 +161,18 @@ type Story struct {
 	Artifacts  []*Artifact
 	Indicators []*Indicator
 
-	events []*Event
+	events []*Event // told ones: all but the noise, by time
+	pools  []pool   // by Host.N-1
 }
 
-// Events gives the events one backend saw, oldest first.
+// Events gives the events one backend saw, oldest first, noise included: all
+// of them at once. Prefer EventSeq where the scale may be large. Noise events
+// are computed anew by each call; those of the intrusion are the same pointers
+// as in Alert.Events.
 func (s *Story) Events(backend string) []*Event {
-	var out []*Event
-	for _, e := range s.events {
-		if e.Host.On(backend) {
-			out = append(out, e)
-		}
+	out := make([]*Event, 0, s.NoiseCount()+len(s.events)/2)
+	for e := range s.EventSeq(backend) {
+		out = append(out, e)
 	}
 	return out
 }
