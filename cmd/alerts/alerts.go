@@ -1,0 +1,20 @@
+// Package alerts holds the commands on alerts.
+package alerts
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/edrctl/edrctl/cmd/cmdutil"
+)
+
+// New builds `edrctl alerts`.
+func New(f *cmdutil.Factory) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "alerts",
+		Short: "List, read, count and follow alerts",
+		Args:  cobra.NoArgs,
+		RunE:  cmdutil.ShowHelp,
+	}
+	cmd.AddCommand(newList(f), newGet(f), newCount(f), newWatch(f))
+	return cmd
+}

@@ -1,0 +1,45 @@
+package alerts
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/edrctl/edrctl/cmd/cmdutil"
+	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/output"
+)
+
+func newWatch(f *cmdutil.Factory) *cobra.Command {
+	var flags cmdutil.ListFlags
+	var interval string
+	cmd := &cobra.Command{
+		Use:   "watch",
+		Short: "List alerts, oldest first, then follow new ones, each once",
+		Long: `List alerts, oldest first, then follow new ones as they arrive, each once.
+Piped, it writes ndjson. Backends that push are followed live; the others are
+polled. A profile that stops answering is said on stderr and asked again; what
+it missed is read when it is back. Ctrl-C ends it.`,
+		Example: `$ edrctl alerts watch --score-min 5
+$ edrctl alerts watch --since 1h -o ocsf | vector --config siem.toml`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			w, err := cmdutil.NewWatch(f, &flags, interval)
+			if err != nil {
+				return err
+			}
+			out, err := f.WatchPrinter(output.KindAlert)
+			if err != nil {
+				return err
+			}
+			fleet, err := f.Fleet(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return cmdutil.PrintWatch(f, out, func(yield func(*model.Alert) bool) error {
+				return fleet.WatchAlerts(cmd.Context(), w, yield)
+			})
+		},
+	}
+	addFlags(cmd, &flags)
+	cmdutil.AddInterval(cmd, &interval)
+	return cmd
+}

@@ -1,0 +1,93 @@
+// Package cli is the root of the command tree, and the one place where an
+// error becomes an exit code.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/edrctl/edrctl/cmd/cmdutil"
+	"github.com/edrctl/edrctl/internal/config"
+	"github.com/edrctl/edrctl/internal/iostreams"
+)
+
+// grace is how long a command may take to end after Ctrl-C before the program
+// ends without it.
+const grace = 150 * time.Millisecond
+
+// Main runs one command line and gives the exit code. It can be called many
+// times in one process, as the script tests do.
+func Main(args []string, io *iostreams.Streams, getenv func(string) string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	flags := &cmdutil.GlobalFlags{}
+	f := cmdutil.NewFactory(io, flags, getenv)
+	root := NewRoot(f)
+	root.SetArgs(args)
+
+	done := make(chan int, 1)
+	go func() { done <- run(ctx, root, f) }()
+	select {
+	case code := <-done:
+		return code
+	case <-ctx.Done():
+	}
+	stop() // a second Ctrl-C kills at once
+	select {
+	case code := <-done:
+		return code
+	case <-time.After(grace):
+		return cmdutil.ExitInterrupted
+	}
+}
+
+func run(ctx context.Context, root *cobra.Command, f *cmdutil.Factory) int {
+	defer f.Close()
+	err := root.ExecuteContext(ctx)
+	if cerr := f.IO.Close(); err == nil && cerr != nil && !iostreams.IsBrokenPipe(cerr) {
+		err = cerr
+	}
+	if iostreams.IsBrokenPipe(err) {
+		return cmdutil.ExitOK
+	}
+	if err == nil {
+		return cmdutil.ExitOK
+	}
+	if ctx.Err() != nil {
+		return cmdutil.ExitInterrupted
+	}
+	var exit *cmdutil.ExitError
+	if errors.As(err, &exit) {
+		return exit.Code
+	}
+	f.ReportError(err)
+	return cmdutil.CodeOf(err)
+}
+
+// usage turns cobra's complaints about flags and arguments into usage errors
+// that name the help to read.
+func usage(cmd *cobra.Command, err error) error {
+	var already *cmdutil.UsageError
+	if errors.As(err, &already) {
+		return err
+	}
+	u := &cmdutil.UsageError{Err: err, Hint: fmt.Sprintf("see %s --help", cmd.CommandPath())}
+	if name, ok := strings.CutPrefix(err.Error(), "unknown flag: --"); ok {
+		var known []string
+		for _, fs := range flagSets(cmd) {
+			known = append(known, flagNames(fs)...)
+		}
+		if s := config.Suggest(name, known); s != "" {
+			u.Hint = fmt.Sprintf("did you mean --%s? see %s --help", s, cmd.CommandPath())
+		}
+	}
+	return u
+}

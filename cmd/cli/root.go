@@ -1,0 +1,158 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/edrctl/edrctl/cmd/alerts"
+	"github.com/edrctl/edrctl/cmd/auth"
+	"github.com/edrctl/edrctl/cmd/backends"
+	"github.com/edrctl/edrctl/cmd/cmdutil"
+	"github.com/edrctl/edrctl/cmd/demo"
+	"github.com/edrctl/edrctl/cmd/doctor"
+	"github.com/edrctl/edrctl/cmd/events"
+	"github.com/edrctl/edrctl/cmd/hosts"
+	"github.com/edrctl/edrctl/cmd/processes"
+	"github.com/edrctl/edrctl/cmd/profile"
+	"github.com/edrctl/edrctl/cmd/rules"
+	"github.com/edrctl/edrctl/cmd/version"
+	"github.com/edrctl/edrctl/internal/config"
+	"github.com/edrctl/edrctl/internal/iostreams"
+	"github.com/edrctl/edrctl/internal/output"
+)
+
+const (
+	groupRead  = "read"
+	groupSetup = "setup"
+)
+
+// NewRoot builds the whole command tree. Nothing is read or dialled.
+func NewRoot(f *cmdutil.Factory) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "edrctl",
+		Short: "Alerts, events, hunts and response over several EDR products at once",
+		Long: `edrctl is the terminal of security analysts whose machines are watched by more
+than one EDR product: cWatch EDR, Carbon Black v3, the Gene (WHIDS) manager and
+EclecticIQ ESP answer as one.`,
+		Example: `$ edrctl -p demo alerts list --score-min 5
+$ edrctl alerts list -p all --since 7d -o json | jq '.[].title'
+$ edrctl doctor`,
+		Args:          cobra.ArbitraryArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return unknownCommand(cmd, args[0])
+		},
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return prepare(cmd, f) },
+	}
+	f.Flags.Bind(root.PersistentFlags(), f.Getenv)
+	root.SetFlagErrorFunc(usage)
+	root.SetOut(f.IO.Out)
+	root.SetErr(f.IO.ErrOut)
+	root.CompletionOptions.HiddenDefaultCmd = false
+	root.AddGroup(&cobra.Group{ID: groupRead, Title: "Look:"}, &cobra.Group{ID: groupSetup, Title: "Set up:"})
+	add := func(group string, cmds ...*cobra.Command) {
+		for _, c := range cmds {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add(groupRead, alerts.New(f), events.New(f), hosts.New(f), processes.New(f), rules.New(f))
+	add(groupSetup, auth.New(f), profile.New(f), backends.New(f), doctor.New(f), demo.New(f), version.New(f))
+	root.SetHelpCommandGroupID(groupSetup)
+	root.SetCompletionCommandGroupID(groupSetup)
+	root.AddCommand(helpTopics()...)
+	root.SetHelpTemplate(helpTemplate)
+	register(root, "output", output.Formats())
+	register(root, "color", []string{"auto", "always", "never"})
+	check(root)
+	return root
+}
+
+func register(cmd *cobra.Command, flag string, values []string) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // a programming error: the flag was just added
+	}
+}
+
+// check makes every noun refuse what is no verb of it, and every argument
+// error a usage error.
+func check(cmd *cobra.Command) {
+	for _, c := range cmd.Commands() {
+		check(c)
+	}
+	args := cmd.Args
+	if args == nil || cmd.Parent() == nil {
+		return
+	}
+	cmd.Args = func(c *cobra.Command, given []string) error {
+		if c.HasSubCommands() && len(given) > 0 {
+			return unknownCommand(c, given[0])
+		}
+		if err := args(c, given); err != nil {
+			return usage(c, err)
+		}
+		return nil
+	}
+}
+
+func unknownCommand(cmd *cobra.Command, name string) error {
+	var known []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			known = append(known, c.Name())
+		}
+	}
+	u := &cmdutil.UsageError{
+		Err:  fmt.Errorf("%q is no command of %s", name, cmd.CommandPath()),
+		Hint: fmt.Sprintf("see %s --help", cmd.CommandPath()),
+	}
+	if s := config.Suggest(name, known); s != "" {
+		u.Hint = fmt.Sprintf("did you mean %s %s?", cmd.CommandPath(), s)
+	}
+	return u
+}
+
+// prepare checks the global flags before any command runs.
+func prepare(cmd *cobra.Command, f *cmdutil.Factory) error {
+	g := f.Flags
+	switch iostreams.ColorMode(g.Color) {
+	case iostreams.ColorAuto, iostreams.ColorAlways, iostreams.ColorNever:
+		f.IO.SetColor(iostreams.ColorMode(g.Color))
+	default:
+		return cmdutil.Usagef("--color: %q is none of auto always never", g.Color)
+	}
+	f.IO.SetQuiet(g.Quiet)
+	f.IO.SetNoInput(g.NoInput)
+	ctx, _, err := f.Context(cmd.Context()) // the process ends with the command, and the timer with it
+	if err != nil {
+		return err
+	}
+	cmd.SetContext(ctx)
+	return nil
+}
+
+func flagSets(cmd *cobra.Command) []*pflag.FlagSet {
+	return []*pflag.FlagSet{cmd.LocalFlags(), cmd.InheritedFlags()}
+}
+
+func flagNames(fs *pflag.FlagSet) []string {
+	var out []string
+	fs.VisitAll(func(f *pflag.Flag) { out = append(out, f.Name) })
+	return out
+}
+
+// helpTemplate shows what a command is for, how it is called, and real examples.
+var helpTemplate = strings.TrimLeft(`
+{{with (or .Long .Short)}}{{. | trimTrailingWhitespaces}}
+
+{{end}}{{if or .Runnable .HasSubCommands}}{{.UsageString}}{{end}}`, "\n")
+
+var _ io.Writer

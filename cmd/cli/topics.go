@@ -1,0 +1,48 @@
+package cli
+
+import "github.com/spf13/cobra"
+
+// helpTopics are pages of help that belong to no command.
+func helpTopics() []*cobra.Command {
+	return []*cobra.Command{
+		{Use: "exit-codes", Short: "What the exit codes mean", Long: `0    done
+1    error
+2    usage: unknown flag, bad value, broken configuration
+3    partial: some profiles or targets failed, the rest is on stdout
+4    not authenticated, or forbidden
+5    not supported by the backend
+6    not found
+7    refused: read-only, declined, or no --yes without a terminal
+8    still pending when the wait ended
+130  interrupted`},
+		{Use: "filters", Short: "How filters, times and limits work", Long: `--host --user --process --path --command-line --hash --ip --port --domain
+--file --registry --rule --kind --search narrow every list. A flag may repeat:
+its values are alternatives; different flags must all hold.
+
+  text      the text anywhere in the value, in any case
+  =text     exactly the text, in any case
+  a*b?      with * and ? as wildcards, over the whole value
+
+--ip takes an address or a CIDR; a whole hash is compared exactly; --port and
+--kind are exact. A filter means the same on every backend: what a server
+cannot do is done here after fetching, and --explain shows the split.
+
+Times are a duration back from now (15m 24h 7d 2w), RFC 3339, or a date.
+--around TIME --window 5m looks at both sides of an instant.`},
+		{Use: "environment", Short: "Environment variables edrctl reads", Long: `EDRCTL_PROFILE       profiles used when -p is absent
+EDRCTL_OUTPUT        format used when -o is absent
+EDRCTL_CONFIG        configuration file
+EDRCTL_READ_ONLY     refuse everything that changes a backend
+EDRCTL_<PROFILE>_<SECRET>
+                     a secret, for example EDRCTL_PROD_CW_TOKEN; upper case,
+                     "-" and "." become "_"
+EDRCTL_PASSPHRASE, EDRCTL_PASSPHRASE_FILE
+                     opens the encrypted file of secrets
+XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_CACHE_HOME
+                     where config.yaml, state and cache live
+HTTPS_PROXY, HTTP_PROXY, NO_PROXY
+                     proxy, unless the profile names one
+NO_COLOR, CLICOLOR_FORCE, COLUMNS
+                     colour and width of tables`},
+	}
+}

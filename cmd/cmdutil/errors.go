@@ -1,0 +1,137 @@
+// Package cmdutil is what every command shares: the factory of lazily made
+// dependencies, the shared flags, and the errors with their exit codes.
+package cmdutil
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/ops"
+)
+
+// Exit codes (contract section 6).
+const (
+	ExitOK          = 0
+	ExitError       = 1
+	ExitUsage       = 2
+	ExitPartial     = 3
+	ExitAuth        = 4
+	ExitUnsupported = 5
+	ExitNotFound    = 6
+	ExitRefused     = 7
+	ExitPending     = 8
+	ExitInterrupted = 130
+)
+
+// UsageError is a wrong flag, argument, value or configuration: exit 2.
+type UsageError struct {
+	Err  error
+	Hint string
+}
+
+func (e *UsageError) Error() string { return e.Err.Error() }
+func (e *UsageError) Unwrap() error { return e.Err }
+
+// Usagef makes a UsageError.
+func Usagef(format string, args ...any) error {
+	return &UsageError{Err: fmt.Errorf(format, args...)}
+}
+
+// ExitError ends the command with a code; everything worth saying was said.
+type ExitError struct{ Code int }
+
+func (e *ExitError) Error() string { return fmt.Sprintf("exit %d", e.Code) }
+
+// CodeOf gives the exit code of an error.
+func CodeOf(err error) int {
+	if err == nil {
+		return ExitOK
+	}
+	var exit *ExitError
+	if errors.As(err, &exit) {
+		return exit.Code
+	}
+	var usage *UsageError
+	if errors.As(err, &usage) {
+		return ExitUsage
+	}
+	switch backends.KindOf(err) {
+	case backends.KindUnsupported:
+		return ExitUnsupported
+	case backends.KindAuth, backends.KindForbidden:
+		return ExitAuth
+	case backends.KindNotFound:
+		return ExitNotFound
+	case backends.KindInvalid:
+		return ExitUsage
+	case backends.KindPartial:
+		return ExitPartial
+	case backends.KindRefused:
+		return ExitRefused
+	}
+	if errors.Is(err, context.Canceled) {
+		return ExitInterrupted
+	}
+	return ExitError
+}
+
+// HintOf gives the advice that goes with an error, "" when there is none.
+func HintOf(err error) string {
+	var usage *UsageError
+	if errors.As(err, &usage) && usage.Hint != "" {
+		return usage.Hint
+	}
+	var hinted interface{ HintText() string }
+	if errors.As(err, &hinted) {
+		return hinted.HintText()
+	}
+	var e *backends.Error
+	if errors.As(err, &e) {
+		return e.Hint
+	}
+	return ""
+}
+
+// Settle turns how the profiles did into the command's result: every failure
+// is one line on stderr; some failed and some answered is exit 3; all failed
+// is the code of the first failure.
+func (f *Factory) Settle(ctx context.Context, outcomes []ops.Outcome) error {
+	if err := ctx.Err(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	failed := 0
+	var first error
+	for _, o := range outcomes {
+		if o.Err == nil {
+			continue
+		}
+		failed++
+		err := o.Err
+		if ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded) {
+			err = &backends.Error{Kind: backends.KindUnavailable, What: "gave up", Why: "the time-out of the whole command (--timeout) was reached", Err: err}
+		}
+		if first == nil {
+			first = err
+		}
+		f.ReportError(&ops.ProfileError{Profile: o.Profile, Err: err})
+	}
+	switch {
+	case failed == 0:
+		return nil
+	case failed < len(outcomes):
+		return &ExitError{ExitPartial}
+	}
+	return &ExitError{CodeOf(first)}
+}
+
+// Answered tells whether any profile answered.
+func Answered(outcomes []ops.Outcome) bool {
+	for _, o := range outcomes {
+		if o.Err == nil {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,247 @@
+package cmdutil
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/filter"
+	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/ops"
+)
+
+// ListFlags are the time, filter and limit flags of every list command
+// (contract section 4).
+type ListFlags struct {
+	Since, Until   string
+	Around, Window string
+	Limit          int
+	Sort           string
+	Explain        bool
+	Native         string
+
+	ScoreMin, ScoreMax float64
+	IncludeUnscored    bool
+	Severity, Status   []string
+	SeverityMin        string
+
+	values map[filter.Field]*[]string
+	set    func(flag string) bool
+}
+
+var fieldHelp = map[filter.Field]string{
+	filter.Host:        "host name or id",
+	filter.User:        "user name (DOMAIN\\name works)",
+	filter.Process:     "process name: the actor's or the target's",
+	filter.Path:        "path of the process image",
+	filter.CommandLine: "command line",
+	filter.Hash:        "md5, sha1, sha256 or imphash of anything in the record",
+	filter.IP:          "address of either end, or a CIDR",
+	filter.Port:        "port of either end",
+	filter.Domain:      "domain asked for or connected to",
+	filter.File:        "path or name of the file acted on",
+	filter.Registry:    "registry path, value or data",
+	filter.Rule:        "rule id or name",
+	filter.KindOf:      "event kind, for example process_start",
+	filter.Search:      "any text of the record",
+}
+
+// AddFilters adds the shared filters. except leaves out those that mean
+// nothing for the command's records.
+func (l *ListFlags) AddFilters(cmd *cobra.Command, except ...filter.Field) {
+	l.values = map[filter.Field]*[]string{}
+	l.set = func(name string) bool { return cmd.Flags().Changed(name) }
+	for _, f := range filter.Fields {
+		if slices.Contains(except, f) {
+			continue
+		}
+		v := new([]string)
+		l.values[f] = v
+		cmd.Flags().StringArrayVar(v, string(f), nil, fieldHelp[f])
+	}
+	if _, ok := l.values[filter.KindOf]; ok {
+		complete(cmd, string(filter.KindOf), names(model.Kinds))
+	}
+	cmd.Flags().BoolVar(&l.Explain, "explain", false, "print on stderr what each server was asked and what is filtered here")
+}
+
+// AddTime adds --since, --until, --around and --window.
+func (l *ListFlags) AddTime(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&l.Since, "since", "24h", "start: a duration back from now (15m 24h 7d 2w), RFC 3339, or a date")
+	cmd.Flags().StringVar(&l.Until, "until", "now", "end, exclusive, written like --since")
+	cmd.Flags().StringVar(&l.Around, "around", "", "a time to look around, instead of --since and --until")
+	cmd.Flags().StringVar(&l.Window, "window", "5m", "how far to look before and after --around")
+}
+
+// AddLimit adds --limit and --sort.
+func (l *ListFlags) AddLimit(cmd *cobra.Command) {
+	cmd.Flags().IntVar(&l.Limit, "limit", 0, "most records to show; 0 is all (default 100 for a table on a terminal)")
+	cmd.Flags().StringVar(&l.Sort, "sort", "", "order by "+strings.Join(ops.SortKeys(), " ")+"; -KEY turns it round, +KEY is ascending")
+	complete(cmd, "sort", ops.SortKeys())
+}
+
+// AddAlertBounds adds the filters only alerts have.
+func (l *ListFlags) AddAlertBounds(cmd *cobra.Command) {
+	cmd.Flags().Float64Var(&l.ScoreMin, "score-min", 0, "least score, 0-10, inclusive")
+	cmd.Flags().Float64Var(&l.ScoreMax, "score-max", 10, "greatest score, 0-10, inclusive")
+	cmd.Flags().BoolVar(&l.IncludeUnscored, "include-unscored", false, "show alerts without a score in spite of --score-min")
+	cmd.Flags().StringSliceVar(&l.Severity, "severity", nil, "severities: "+strings.Join(names(model.Severities), " "))
+	cmd.Flags().StringVar(&l.SeverityMin, "severity-min", "", "least severity")
+	cmd.Flags().StringSliceVar(&l.Status, "status", nil, "statuses: "+strings.Join(names(model.Statuses), " "))
+	complete(cmd, "severity", names(model.Severities))
+	complete(cmd, "severity-min", names(model.Severities))
+	complete(cmd, "status", names(model.Statuses))
+}
+
+// AddNative adds --query.
+func (l *ListFlags) AddNative(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&l.Native, "query", "", "the vendor's own query language, passed through")
+}
+
+// Request validates the flags and turns them into what is asked of every profile.
+func (l *ListFlags) Request(f *Factory) (ops.Request, error) {
+	now := f.Now()
+	zone, err := f.Zone()
+	if err != nil {
+		return ops.Request{}, err
+	}
+	req := ops.Request{Sort: l.Sort}
+	if !ops.ValidSort(l.Sort) {
+		return req, Usagef("--sort: %q is no order: one of %s", l.Sort, strings.Join(ops.SortKeys(), " "))
+	}
+	if l.Since != "" || l.Around != "" {
+		if req.Since, req.Until, err = l.window(now, zone); err != nil {
+			return req, err
+		}
+	}
+	if req.Filter, err = l.filter(); err != nil {
+		return req, err
+	}
+	if l.Limit < 0 {
+		return req, Usagef("--limit: %d is below 0", l.Limit)
+	}
+	req.Limit = l.Limit
+	if l.set != nil && !l.set("limit") && f.TableOnTerminal() {
+		req.Limit = 100
+	}
+	req.Native, req.Raw = l.Native, f.Flags.Raw
+	if l.Explain {
+		req.Explain = f.explain
+	}
+	return req, nil
+}
+
+func (l *ListFlags) window(now time.Time, zone *time.Location) (since, until time.Time, err error) {
+	if l.Around != "" {
+		if l.set("since") || l.set("until") {
+			return since, until, Usagef("--around stands instead of --since and --until: give one or the other")
+		}
+		at, err := ParseTime(l.Around, now, zone)
+		if err != nil {
+			return since, until, Usagef("--around: %w", err)
+		}
+		d, err := ParseDuration(l.Window)
+		if err != nil {
+			return since, until, Usagef("--window: %w", err)
+		}
+		return at.Add(-d), at.Add(d), nil
+	}
+	if since, err = ParseTime(l.Since, now, zone); err != nil {
+		return since, until, Usagef("--since: %w", err)
+	}
+	if until, err = ParseTime(l.Until, now, zone); err != nil {
+		return since, until, Usagef("--until: %w", err)
+	}
+	if !since.Before(until) {
+		return since, until, Usagef("--since %s is not before --until %s", l.Since, l.Until)
+	}
+	return since, until, nil
+}
+
+func (l *ListFlags) filter() (filter.Filter, error) {
+	var out filter.Filter
+	for _, f := range filter.Fields {
+		if v := l.values[f]; v != nil {
+			if err := out.Add(f, *v...); err != nil {
+				return out, &UsageError{Err: err}
+			}
+		}
+	}
+	if l.set == nil {
+		return out, nil
+	}
+	for _, b := range []struct {
+		flag string
+		v    float64
+		to   **float64
+	}{{"score-min", l.ScoreMin, &out.ScoreMin}, {"score-max", l.ScoreMax, &out.ScoreMax}} {
+		if !l.set(b.flag) {
+			continue
+		}
+		if !(b.v >= 0 && b.v <= 10) {
+			return out, Usagef("--%s: %v is no score: 0 to 10", b.flag, b.v)
+		}
+		*b.to = model.Ptr(b.v)
+	}
+	if out.ScoreMin != nil && out.ScoreMax != nil && *out.ScoreMin > *out.ScoreMax {
+		return out, Usagef("--score-min %v is above --score-max %v", *out.ScoreMin, *out.ScoreMax)
+	}
+	out.IncludeUnscored = l.IncludeUnscored
+	for _, s := range l.Severity {
+		v, ok := model.ParseSeverity(s)
+		if !ok {
+			return out, Usagef("--severity: %q is none of %s", s, strings.Join(names(model.Severities), " "))
+		}
+		out.Severity = append(out.Severity, v)
+	}
+	if l.SeverityMin != "" {
+		v, ok := model.ParseSeverity(l.SeverityMin)
+		if !ok {
+			return out, Usagef("--severity-min: %q is none of %s", l.SeverityMin, strings.Join(names(model.Severities), " "))
+		}
+		out.SeverityMin = v
+	}
+	for _, s := range l.Status {
+		v, ok := model.ParseStatus(s)
+		if !ok {
+			return out, Usagef("--status: %q is none of %s", s, strings.Join(names(model.Statuses), " "))
+		}
+		out.Status = append(out.Status, v)
+	}
+	return out, nil
+}
+
+// explain prints one profile's plan.
+func (f *Factory) explain(profile string, p backends.Plan) {
+	for _, r := range p.Requests {
+		f.Note("explain: %s: server: %s", profile, r)
+	}
+	local := p.Residual.String()
+	if local == "" {
+		local = "nothing"
+	}
+	f.Note("explain: %s: filtered here: %s", profile, local)
+	for _, n := range p.Notes {
+		f.Note("explain: %s: note: %s", profile, n)
+	}
+}
+
+func names[T ~string](list []T) []string {
+	out := make([]string, len(list))
+	for i, v := range list {
+		out[i] = string(v)
+	}
+	return out
+}
+
+// complete offers fixed values for a flag.
+func complete(cmd *cobra.Command, flag string, values []string) {
+	err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	if err != nil {
+		panic(fmt.Sprintf("completion of --%s: %v", flag, err)) // a programming error: the flag was just added
+	}
+}

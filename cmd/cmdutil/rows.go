@@ -1,0 +1,19 @@
+package cmdutil
+
+import (
+	"github.com/edrctl/edrctl/internal/output"
+)
+
+// PrintRows writes rows of a command's own type.
+func PrintRows(f *Factory, kind output.Kind, rows []any) error {
+	w, err := f.Printer(kind)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if err := w.Write(r); err != nil {
+			return ignoreClosed(err)
+		}
+	}
+	return ignoreClosed(w.Close())
+}

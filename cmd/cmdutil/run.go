@@ -1,0 +1,173 @@
+package cmdutil
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/edrctl/edrctl/internal/iostreams"
+	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/ops"
+	"github.com/edrctl/edrctl/internal/output"
+)
+
+// ShowHelp is the RunE of a noun without a verb.
+func ShowHelp(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+
+// GetEach reads the things that references name, each shown as it comes; one
+// that cannot be read is an error line, and the others go on.
+func GetEach(ctx context.Context, f *Factory, refs []string, kind output.Kind,
+	read func(context.Context, *ops.Fleet, string) (model.Record, error)) error {
+	w, err := f.Printer(kind)
+	if err != nil {
+		return err
+	}
+	fleet, err := f.FleetFor(ctx, refs)
+	if err != nil {
+		return err
+	}
+	var first error
+	var got []model.Record
+	for _, ref := range refs {
+		r, err := read(ctx, fleet, ref)
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			f.ReportError(err)
+			if first == nil {
+				first = err
+			}
+			continue
+		}
+		got = append(got, r)
+	}
+	if len(got) == 0 {
+		return &ExitError{CodeOf(first)}
+	}
+	if len(refs) == 1 {
+		err = w.One(got[0])
+	} else {
+		for _, r := range got {
+			if err = w.Write(r); err != nil {
+				break
+			}
+		}
+		if err == nil {
+			err = w.Close()
+		}
+	}
+	if err != nil && !iostreams.IsBrokenPipe(err) {
+		return err
+	}
+	if first != nil {
+		return &ExitError{ExitPartial}
+	}
+	return nil
+}
+
+// AddBy adds --by.
+func AddBy(cmd *cobra.Command, by *string, fallback string, keys []string) {
+	cmd.Flags().StringVar(by, "by", fallback, "what to count by: "+strings.Join(keys, " "))
+	complete(cmd, "by", keys)
+}
+
+// CheckBy checks --by.
+func CheckBy(by string, keys []string) error {
+	if !slices.Contains(keys, by) {
+		return Usagef("--by: %q is none of %s", by, strings.Join(keys, " "))
+	}
+	return nil
+}
+
+// PrintCounts writes counts, and tells how the profiles did.
+func PrintCounts(ctx context.Context, f *Factory, counts []model.Count, outcomes []ops.Outcome) error {
+	w, err := f.Printer(output.KindCount)
+	if err != nil {
+		return err
+	}
+	err = f.Settle(ctx, outcomes)
+	if err != nil && CodeOf(err) != ExitPartial {
+		return err
+	}
+	for i := range counts {
+		if werr := w.Write(&counts[i]); werr != nil {
+			return ignoreClosed(werr)
+		}
+	}
+	if werr := w.Close(); werr != nil {
+		return ignoreClosed(werr)
+	}
+	return err
+}
+
+func ignoreClosed(err error) error {
+	if iostreams.IsBrokenPipe(err) {
+		return nil
+	}
+	return err
+}
+
+// AddInterval adds --interval.
+func AddInterval(cmd *cobra.Command, interval *string) {
+	cmd.Flags().StringVar(interval, "interval", "5s", "how often a backend that does not push is asked")
+}
+
+// NewWatch reads the flags of a watch command.
+func NewWatch(f *Factory, flags *ListFlags, interval string) (ops.Watch, error) {
+	req, err := flags.Request(f)
+	if err != nil {
+		return ops.Watch{}, err
+	}
+	d, err := ParseDuration(interval)
+	if err != nil {
+		return ops.Watch{}, Usagef("--interval: %w", err)
+	}
+	req.Limit = 0
+	return ops.Watch{Request: req, Interval: d, Now: f.Now, Trouble: func(profile string, err error) {
+		if err != nil {
+			f.ReportError(&ops.ProfileError{Profile: profile, Err: err})
+		} else {
+			f.Note("%s: answers again", profile)
+		}
+	}}, nil
+}
+
+// WatchPrinter is Printer for what has no end: ndjson when it is piped and no
+// format was asked for.
+func (f *Factory) WatchPrinter(kind output.Kind) (output.Writer, error) {
+	if f.Flags.Output == "" && f.Flags.Template == "" && !f.IO.OutTTY() {
+		f.Flags.Output = "ndjson"
+	}
+	return f.Printer(kind)
+}
+
+// PrintWatch writes records as they arrive.
+func PrintWatch[T model.Record](f *Factory, w output.Writer, follow func(yield func(T) bool) error) error {
+	var werr error
+	err := follow(func(r T) bool {
+		if werr = w.Write(r); werr == nil {
+			werr = w.Flush()
+		}
+		return werr == nil
+	})
+	if werr != nil {
+		return ignoreClosed(werr)
+	}
+	var all *ops.AllFailedError
+	if errors.As(err, &all) {
+		return &ExitError{CodeOf(all.Outcomes[0].Err)}
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		if cerr := w.Close(); cerr != nil {
+			return ignoreClosed(cerr)
+		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			return nil // --timeout is how a script ends a watch
+		}
+	}
+	return err
+}

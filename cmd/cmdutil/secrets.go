@@ -1,0 +1,73 @@
+package cmdutil
+
+import (
+	"context"
+	"errors"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/safetext"
+	"github.com/edrctl/edrctl/internal/secrets"
+)
+
+// Secrets is where secrets are looked up and kept.
+func (f *Factory) Secrets() (*secrets.Store, error) {
+	f.secretsOnce.Do(func() {
+		paths, err := f.Paths()
+		if err != nil {
+			f.secretsErr = err
+			return
+		}
+		o := secrets.Options{
+			Getenv: f.Getenv, StateDir: paths.State, Redact: f.redactor.Add, Now: f.Now,
+			Warn: func(msg string) { f.Warn("%s", msg) },
+		}
+		if f.IO.CanPrompt() {
+			o.Prompt = func(ctx context.Context, question string) (string, error) {
+				return f.IO.Password(ctx, safetext.Text(question+" "))
+			}
+		}
+		f.secrets = secrets.New(o)
+	})
+	return f.secrets, f.secretsErr
+}
+
+// lookupSecret finds a secret of a profile; a missing one says what to set or
+// run.
+func (f *Factory) lookupSecret(ctx context.Context, store *secrets.Store, profile, secret string) (string, error) {
+	v, err := store.Get(ctx, profile, secret)
+	var missing *secrets.NotFoundError
+	if errors.As(err, &missing) {
+		return "", &backends.Error{
+			Kind: backends.KindAuth, Why: err.Error(), Err: err,
+			Hint: "set " + secrets.EnvName(profile, secret) + " or run: edrctl auth login " + profile,
+		}
+	}
+	if err != nil {
+		e := &backends.Error{Kind: backends.KindAuth, What: "cannot read the " + secret, Why: err.Error(), Err: err}
+		var known *secrets.Error
+		if errors.As(err, &known) {
+			e.Hint = known.Hint
+		}
+		return "", e
+	}
+	return v, nil
+}
+
+// saveSecret keeps what a driver was given for a password: a session token.
+// Where no safe place takes it without a question it stays in memory only.
+func (f *Factory) saveSecret(store *secrets.Store, profile string) func(context.Context, string, string) (bool, error) {
+	return func(ctx context.Context, secret, value string) (bool, error) {
+		f.redactor.Add(value)
+		if value == "" {
+			_, err := store.Delete(ctx, profile, secret)
+			return err == nil, err
+		}
+		if _, err := store.Set(ctx, profile, secret, value, secrets.SetOptions{Quiet: true}); err != nil {
+			if errors.Is(err, secrets.ErrNoStore) {
+				return false, nil
+			}
+			return false, err
+		}
+		return true, nil
+	}
+}

@@ -1,0 +1,15 @@
+// Command edrctl is the terminal of security analysts whose machines are
+// watched by more than one EDR product.
+package main
+
+import (
+	"os"
+
+	"github.com/edrctl/edrctl/cmd/cli"
+	_ "github.com/edrctl/edrctl/internal/backends/all"
+	"github.com/edrctl/edrctl/internal/iostreams"
+)
+
+func main() {
+	os.Exit(cli.Main(os.Args[1:], iostreams.System(os.Getenv), os.Getenv))
+}

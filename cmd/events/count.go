@@ -1,0 +1,38 @@
+package events
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/edrctl/edrctl/cmd/cmdutil"
+	"github.com/edrctl/edrctl/internal/ops"
+)
+
+func newCount(f *cmdutil.Factory) *cobra.Command {
+	var flags cmdutil.ListFlags
+	var by string
+	cmd := &cobra.Command{
+		Use:   "count --by KEY",
+		Short: "Count events by kind, host, user, process, path, rule or backend",
+		Example: `$ edrctl events count --by kind --since 1h
+$ edrctl events count --by process --host FIN-WS-014 -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			req, err := flags.Request(f)
+			if err != nil {
+				return err
+			}
+			if err := cmdutil.CheckBy(by, ops.EventCountKeys); err != nil {
+				return err
+			}
+			fleet, err := f.Fleet(cmd.Context())
+			if err != nil {
+				return err
+			}
+			counts, outcomes := fleet.CountEvents(cmd.Context(), req, by)
+			return cmdutil.PrintCounts(cmd.Context(), f, counts, outcomes)
+		},
+	}
+	addFlags(cmd, &flags)
+	cmdutil.AddBy(cmd, &by, "kind", ops.EventCountKeys)
+	return cmd
+}

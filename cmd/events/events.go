@@ -1,0 +1,20 @@
+// Package events holds the commands on events.
+package events
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/edrctl/edrctl/cmd/cmdutil"
+)
+
+// New builds `edrctl events`.
+func New(f *cmdutil.Factory) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "events",
+		Short: "Search, read, count and follow events",
+		Args:  cobra.NoArgs,
+		RunE:  cmdutil.ShowHelp,
+	}
+	cmd.AddCommand(newList(f), newGet(f), newCount(f), newWatch(f))
+	return cmd
+}

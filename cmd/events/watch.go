@@ -1,0 +1,44 @@
+package events
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/edrctl/edrctl/cmd/cmdutil"
+	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/output"
+)
+
+func newWatch(f *cmdutil.Factory) *cobra.Command {
+	var flags cmdutil.ListFlags
+	var interval string
+	cmd := &cobra.Command{
+		Use:   "watch",
+		Short: "List events, oldest first, then follow new ones, each once",
+		Example: `$ edrctl events watch --since 1m --kind process_start
+$ edrctl events watch --since 1m --host HR-LT-221 | jq -r .summary`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !cmd.Flags().Changed("since") && flags.Around == "" {
+				flags.Since = "5m" // a day of events is no prelude to a live view
+			}
+			w, err := cmdutil.NewWatch(f, &flags, interval)
+			if err != nil {
+				return err
+			}
+			out, err := f.WatchPrinter(output.KindEvent)
+			if err != nil {
+				return err
+			}
+			fleet, err := f.Fleet(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return cmdutil.PrintWatch(f, out, func(yield func(*model.Event) bool) error {
+				return fleet.WatchEvents(cmd.Context(), w, yield)
+			})
+		},
+	}
+	addFlags(cmd, &flags)
+	cmdutil.AddInterval(cmd, &interval)
+	return cmd
+}

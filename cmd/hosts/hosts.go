@@ -1,0 +1,121 @@
+// Package hosts holds the commands on endpoints.
+package hosts
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/edrctl/edrctl/cmd/cmdutil"
+	"github.com/edrctl/edrctl/internal/filter"
+	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/ops"
+	"github.com/edrctl/edrctl/internal/output"
+)
+
+// New builds `edrctl hosts`.
+func New(f *cmdutil.Factory) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "hosts",
+		Short: "List and read endpoints, and the backends' reports on them",
+		Args:  cobra.NoArgs,
+		RunE:  cmdutil.ShowHelp,
+	}
+	cmd.AddCommand(newList(f), newGet(f), newReport(f))
+	return cmd
+}
+
+// notForHosts are the shared filters that hosts have no value for.
+var notForHosts = []filter.Field{
+	filter.Process, filter.Path, filter.CommandLine, filter.Hash, filter.Port,
+	filter.Domain, filter.File, filter.Registry, filter.Rule, filter.KindOf,
+}
+
+func newList(f *cmdutil.Factory) *cobra.Command {
+	var flags cmdutil.ListFlags
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the endpoints of all selected profiles, by name",
+		Example: `$ edrctl hosts list --host 'FIN-*'
+$ edrctl hosts list -p all -o json | jq '.[] | select(.online == false) | .name'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			req, err := flags.Request(f)
+			if err != nil {
+				return err
+			}
+			w, err := f.Printer(output.KindHost)
+			if err != nil {
+				return err
+			}
+			fleet, err := f.Fleet(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return cmdutil.PrintStream(cmd.Context(), f, w, fleet.Hosts(cmd.Context(), req), req, "hosts")
+		},
+	}
+	flags.AddFilters(cmd, notForHosts...)
+	flags.AddLimit(cmd)
+	return cmd
+}
+
+func newGet(f *cmdutil.Factory) *cobra.Command {
+	return &cobra.Command{
+		Use:     "get HOST…",
+		Short:   "Show one or more endpoints, by ref, id or name",
+		Example: `$ edrctl hosts get FIN-WS-014`,
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, refs []string) error {
+			return cmdutil.GetEach(cmd.Context(), f, refs, output.KindHost,
+				func(ctx context.Context, fleet *ops.Fleet, ref string) (model.Record, error) {
+					return fleet.Host(ctx, ref, f.Flags.Raw)
+				})
+		},
+	}
+}
+
+func newReport(f *cmdutil.Factory) *cobra.Command {
+	var flags cmdutil.ListFlags
+	cmd := &cobra.Command{
+		Use:   "report [HOST]",
+		Short: "Show what the backends report on their endpoints",
+		Long: `Show what the backends report on their endpoints. The report score is the
+backend's own, unbounded and relative to its other endpoints: it is no alert score.`,
+		Example: `$ edrctl hosts report
+$ edrctl hosts report FIN-WS-014 -o json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			req, err := flags.Request(f)
+			if err != nil {
+				return err
+			}
+			w, err := f.Printer(output.KindReport)
+			if err != nil {
+				return err
+			}
+			fleet, err := f.FleetFor(ctx, args)
+			if err != nil {
+				return err
+			}
+			id := ""
+			if len(args) == 1 {
+				h, err := fleet.Host(ctx, args[0], false)
+				if err != nil {
+					return err
+				}
+				s, _, err := fleet.Resolve(h.Ref)
+				if err != nil {
+					return err
+				}
+				id, fleet = h.ID, &ops.Fleet{Sources: []*ops.Source{s}}
+			}
+			return cmdutil.PrintStream(ctx, f, w, fleet.Reports(ctx, id, req), req, "reports")
+		},
+	}
+	flags.AddTime(cmd)
+	flags.AddFilters(cmd, append(notForHosts[:len(notForHosts)-2:len(notForHosts)-2], filter.KindOf, filter.User, filter.IP)...)
+	flags.AddLimit(cmd)
+	return cmd
+}

@@ -1,0 +1,222 @@
+package filter_test
+
+import (
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/edrctl/edrctl/internal/filter"
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+func mustParse(t *testing.T, f filter.Field, s string) filter.Pattern {
+	t.Helper()
+	p, err := filter.Parse(f, s)
+	if err != nil {
+		t.Fatalf("%s %q: %v", f, s, err)
+	}
+	return p
+}
+
+func TestPatterns(t *testing.T) {
+	sha := strings.Repeat("ab", 20)
+	for _, c := range []struct {
+		field   filter.Field
+		pattern string
+		value   string
+		want    bool
+	}{
+		{filter.Host, "fin", "FIN-WS-014", true},
+		{filter.Host, "=fin", "FIN-WS-014", false},
+		{filter.Host, "=fin-ws-014", "FIN-WS-014", true},
+		{filter.Host, "fin-*", "FIN-WS-014", true},
+		{filter.Host, "fin", "", false},
+		{filter.Host, "ws-*", "FIN-WS-014", false},
+		{filter.Host, "*ws-???", "FIN-WS-014", true},
+		{filter.Host, "*ws-??", "FIN-WS-014", false},
+		{filter.CommandLine, "=a*b", "a*b", true},
+		{filter.CommandLine, "=a*b", "axb", false},
+		{filter.CommandLine, "STRASSE", "straße", false},
+		{filter.CommandLine, "ÉTÉ", "l'été", true},
+		{filter.IP, "10.0.0.1", "10.0.0.1", true},
+		{filter.IP, "10.0.0.1", "10.0.0.11", false},
+		{filter.IP, "10.0.0.0/8", "10.200.3.4", true},
+		{filter.IP, "10.0.0.0/8", "11.0.0.1", false},
+		{filter.IP, "10.0.0.", "10.0.0.77", true},
+		{filter.IP, "10.0.0.1", "::ffff:10.0.0.1", true},
+		{filter.IP, "fe80::/10", "fe80::1%eth0", true},
+		{filter.IP, "2001:db8::1", "2001:0DB8:0:0:0:0:0:1", true},
+		{filter.Port, "443", "443", true},
+		{filter.Port, "443", "4430", false},
+		{filter.Hash, sha, strings.ToUpper(sha), true},
+		{filter.Hash, sha, sha + "00", false},
+		{filter.Hash, "abab", sha, true},
+		{filter.KindOf, "PROCESS_START", "process_start", true},
+	} {
+		if got := mustParse(t, c.field, c.pattern).Match(c.field, c.value); got != c.want {
+			t.Errorf("--%s %s on %q: %v", c.field, c.pattern, c.value, got)
+		}
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for _, c := range []struct {
+		field filter.Field
+		value string
+	}{
+		{filter.Host, ""}, {filter.Host, "="}, {filter.KindOf, "process_started"}, {filter.Port, "http"}, {filter.Port, "70000"}, {filter.Port, "-1"},
+	} {
+		if _, err := filter.Parse(c.field, c.value); err == nil {
+			t.Errorf("--%s %q was taken", c.field, c.value)
+		}
+	}
+}
+
+func TestOrWithinAndBetween(t *testing.T) {
+	var f filter.Filter
+	for _, add := range []error{f.Add(filter.Host, "a", "b"), f.Add(filter.Process, "cmd")} {
+		if add != nil {
+			t.Fatal(add)
+		}
+	}
+	event := func(host, process string) *model.Event {
+		return &model.Event{Host: &model.Host{Name: host}, Process: &model.Process{Name: process}}
+	}
+	for e, want := range map[*model.Event]bool{
+		event("xa", "cmd.exe"): true, event("b", "CMD"): true, event("c", "cmd"): false, event("a", "sh"): false,
+	} {
+		if f.Match(e) != want {
+			t.Errorf("%s %s: %v", e.Host.Name, e.Process.Name, !want)
+		}
+	}
+	if f.Match(&model.Event{}) {
+		t.Error("a record without the field matched")
+	}
+}
+
+func TestAlertBounds(t *testing.T) {
+	scored := func(n float64) *model.Alert {
+		return &model.Alert{Score: &n, Severity: model.SeverityHigh, Status: model.StatusOpen}
+	}
+	unscored := &model.Alert{Severity: model.SeverityUnknown}
+	min := func(n float64) filter.Filter { return filter.Filter{ScoreMin: &n} }
+	max := func(n float64) filter.Filter { return filter.Filter{ScoreMax: &n} }
+	both := min(5)
+	both.IncludeUnscored = true
+	for name, c := range map[string]struct {
+		f    filter.Filter
+		a    *model.Alert
+		want bool
+	}{
+		"inclusive below":      {min(5), scored(5), true},
+		"below":                {min(5), scored(4.9), false},
+		"inclusive above":      {max(5), scored(5), true},
+		"above":                {max(5), scored(5.1), false},
+		"unscored, no minimum": {filter.Filter{}, unscored, true},
+		"unscored, minimum 0":  {min(0), unscored, true},
+		"unscored, minimum 1":  {min(1), unscored, false},
+		"unscored, asked for":  {both, unscored, true},
+		"unscored, maximum":    {max(5), unscored, true},
+		"severity":             {filter.Filter{Severity: []model.Severity{model.SeverityHigh}}, scored(8), true},
+		"another severity":     {filter.Filter{Severity: []model.Severity{model.SeverityLow}}, scored(8), false},
+		"severity at least":    {filter.Filter{SeverityMin: model.SeverityMedium}, scored(8), true},
+		"severity too low":     {filter.Filter{SeverityMin: model.SeverityCritical}, scored(8), false},
+		"status":               {filter.Filter{Status: []model.Status{model.StatusClosed}}, scored(8), false},
+	} {
+		if got := c.f.Match(c.a); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// genFilter draws filters over a small alphabet, so that they often match.
+func genFilter(t *rapid.T) filter.Filter {
+	var f filter.Filter
+	word := rapid.SampledFrom([]string{"a", "b", "ab", "=a", "*b", "a?", "=AB", "c"})
+	for range rapid.IntRange(0, 3).Draw(t, "terms") {
+		field := rapid.SampledFrom([]filter.Field{filter.Host, filter.Process, filter.User, filter.CommandLine, filter.Search}).Draw(t, "field")
+		if err := f.Add(field, rapid.SliceOfN(word, 1, 3).Draw(t, "values")...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return f
+}
+
+func genEvent(t *rapid.T) *model.Event {
+	word := rapid.SampledFrom([]string{"", "a", "b", "ab", "AB", "cab"})
+	return &model.Event{
+		Host:    &model.Host{Name: word.Draw(t, "host")},
+		Process: &model.Process{Name: word.Draw(t, "process"), CommandLine: word.Draw(t, "cmd"), User: &model.User{Name: word.Draw(t, "user")}},
+		Summary: word.Draw(t, "summary"),
+	}
+}
+
+// Whatever a server takes over, its part and the residual together are the
+// filter: split is exact for every choice.
+func TestSplitIsExact(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		f, e := genFilter(t), genEvent(t)
+		var pushed filter.Filter
+		residual := f.Split(func(term filter.Term) bool {
+			if !rapid.Bool().Draw(t, "push") {
+				return false
+			}
+			pushed.Terms = append(pushed.Terms, term)
+			return true
+		})
+		if len(pushed.Terms)+len(residual.Terms) != len(f.Terms) {
+			t.Fatalf("%d + %d of %d terms", len(pushed.Terms), len(residual.Terms), len(f.Terms))
+		}
+		if got := pushed.Match(e) && residual.Match(e); got != f.Match(e) {
+			t.Fatalf("server %q and residual %q give %v, the filter %q gives %v", pushed, residual, got, f, !got)
+		}
+	})
+}
+
+// The wildcard matcher agrees with a slow definition of what * and ? mean.
+func TestGlobAgreesWithDefinition(t *testing.T) {
+	var slow func(p, v string) bool
+	slow = func(p, v string) bool {
+		switch {
+		case p == "":
+			return v == ""
+		case p[0] == '*':
+			return slow(p[1:], v) || v != "" && slow(p, v[1:])
+		case v == "":
+			return false
+		}
+		return (p[0] == '?' || p[0] == v[0]) && slow(p[1:], v[1:])
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		p := rapid.StringMatching(`[ab*?]{0,6}[*?]`).Draw(t, "pattern")
+		v := rapid.StringMatching(`[ab]{0,8}`).Draw(t, "value")
+		got, err := filter.Parse(filter.Host, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Match(filter.Host, v) != slow(p, v) {
+			t.Fatalf("%q on %q: %v", p, v, !slow(p, v))
+		}
+	})
+}
+
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{"", "=", "*", "a*b?", "10.0.0.0/8", "=x", "443", "process_start", "\x1b[31m", "\xff"} {
+		f.Add(s, "value")
+	}
+	f.Fuzz(func(t *testing.T, pattern, value string) {
+		for _, field := range filter.Fields {
+			p, err := filter.Parse(field, pattern)
+			if err != nil {
+				continue
+			}
+			p.Match(field, value)
+			// What is printed for --explain parses back to the same thing.
+			again, err := filter.Parse(field, p.String())
+			if err != nil || again.Match(field, value) != p.Match(field, value) {
+				t.Errorf("--%s %q prints as %q, which is not the same (%v)", field, pattern, p, err)
+			}
+		}
+	})
+}

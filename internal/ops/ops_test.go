@@ -1,0 +1,349 @@
+package ops_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/filter"
+	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/ops"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var epoch = time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+
+// memory is a driver over a function that gives the alerts of the moment.
+type memory struct {
+	name     string
+	alerts   func() []*model.Alert
+	fail     error         // after the records
+	latency  time.Duration // before the first
+	pushes   chan *model.Alert
+	polls    int
+	residual bool // leave the filter to the caller
+}
+
+func (m *memory) Backend() string                                { return "memory" }
+func (m *memory) Check(context.Context) (backends.Health, error) { return backends.Health{}, nil }
+func (m *memory) Close() error                                   { return nil }
+func (m *memory) Alerts(ctx context.Context, q backends.Query) (backends.Listing[*model.Alert], error) {
+	plan := backends.Plan{Requests: []string{"GET /alerts"}, Residual: q.Filter}
+	return backends.Listing[*model.Alert]{Plan: plan, Seq: func(yield func(*model.Alert, error) bool) {
+		m.polls++
+		select {
+		case <-time.After(m.latency):
+		case <-ctx.Done():
+			yield(nil, ctx.Err())
+			return
+		}
+		for _, a := range m.alerts() {
+			if a.Time.Before(q.Since) || !q.Until.IsZero() && !a.Time.Before(q.Until) {
+				continue
+			}
+			c := *a
+			if !yield(&c, nil) {
+				return
+			}
+		}
+		if m.fail != nil {
+			yield(nil, m.fail)
+		}
+	}}, nil
+}
+
+// pushing adds a live stream to memory.
+type pushing struct{ *memory }
+
+func (p pushing) WatchAlerts(ctx context.Context, q backends.Query) (backends.Listing[*model.Alert], error) {
+	return backends.Listing[*model.Alert]{Plan: backends.Plan{Residual: q.Filter}, Seq: func(yield func(*model.Alert, error) bool) {
+		for {
+			select {
+			case a, ok := <-p.pushes:
+				if !ok {
+					yield(nil, errors.New("stream broke"))
+					return
+				}
+				c := *a
+				if !yield(&c, nil) {
+					return
+				}
+			case <-ctx.Done():
+				yield(nil, ctx.Err())
+				return
+			}
+		}
+	}}, nil
+}
+
+// mute can do nothing.
+type mute struct{}
+
+func (mute) Backend() string                                { return "mute" }
+func (mute) Check(context.Context) (backends.Health, error) { return backends.Health{}, nil }
+func (mute) Close() error                                   { return nil }
+
+func fleet(drivers ...backends.Driver) *ops.Fleet {
+	f := &ops.Fleet{}
+	for i, d := range drivers {
+		f.Sources = append(f.Sources, ops.NewSource(fmt.Sprintf("p%d", i), d.Backend(), false, func() (backends.Driver, error) { return d, nil }))
+	}
+	return f
+}
+
+// every gives n alerts, newest first, step apart.
+func every(n int, step, offset time.Duration) []*model.Alert {
+	var out []*model.Alert
+	for i := range n {
+		out = append(out, &model.Alert{
+			Origin: model.Origin{ID: fmt.Sprint(i)},
+			Time:   model.At(epoch.Add(-offset - time.Duration(i)*step)),
+			Score:  model.Ptr(float64(i % 11)),
+		})
+	}
+	return out
+}
+
+func fixed(list []*model.Alert) func() []*model.Alert { return func() []*model.Alert { return list } }
+
+func refs[T model.Record](seq iter.Seq[T]) []string {
+	var out []string
+	for r := range seq {
+		out = append(out, r.GetOrigin().Ref)
+	}
+	return out
+}
+
+func TestMergeIsNewestFirstAndComplete(t *testing.T) {
+	f := fleet(
+		&memory{alerts: fixed(every(1000, 3*time.Second, 0))},
+		&memory{alerts: fixed(every(700, 5*time.Second, time.Second))},
+		&memory{alerts: fixed(nil)},
+	)
+	st := f.Alerts(t.Context(), ops.Request{})
+	var last time.Time
+	n := 0
+	for a := range st.Records() {
+		if n > 0 && a.Time.After(last) {
+			t.Fatalf("record %d is newer than the one before", n)
+		}
+		last = a.Time.Time
+		n++
+	}
+	if n != 1700 {
+		t.Errorf("%d of 1700 records", n)
+	}
+	for i, want := range []int{1000, 700, 0} {
+		if o := st.Outcomes()[i]; o.Count != want || o.Err != nil {
+			t.Errorf("profile %d: %+v", i, o)
+		}
+	}
+}
+
+func TestLimitCutsAndStopsReading(t *testing.T) {
+	f := fleet(&memory{alerts: fixed(every(100000, time.Second, 0))}, &memory{alerts: fixed(every(3, time.Second, 0))})
+	st := f.Alerts(t.Context(), ops.Request{Query: backends.Query{Limit: 5}})
+	got := refs(st.Records())
+	if want := []string{"p0/0", "p1/0", "p0/1", "p1/1", "p0/2"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if !st.Cut() {
+		t.Error("the cut is not told")
+	}
+	if n := st.Outcomes()[0].Count; n > 1000 {
+		t.Errorf("%d records were read for five", n)
+	}
+	for _, o := range st.Outcomes() {
+		if o.Err != nil && !errors.Is(o.Err, context.Canceled) {
+			t.Errorf("%s: %v", o.Profile, o.Err)
+		}
+	}
+	exact := f.Alerts(t.Context(), ops.Request{Query: backends.Query{Limit: 100003}})
+	if n := len(refs(exact.Records())); n != 100003 || exact.Cut() {
+		t.Errorf("a limit that is just enough: %d, cut %v", n, exact.Cut())
+	}
+}
+
+func TestResidualIsEvaluatedHere(t *testing.T) {
+	f := fleet(&memory{alerts: fixed(every(110, time.Second, 0))})
+	st := f.Alerts(t.Context(), ops.Request{Query: backends.Query{Filter: filter.Filter{ScoreMin: model.Ptr(5.0)}}})
+	if n := len(refs(st.Records())); n != 60 {
+		t.Errorf("%d records of score 5 and up, want 60", n)
+	}
+}
+
+func TestSortKeepsTheBestOfALimit(t *testing.T) {
+	f := fleet(&memory{alerts: fixed(every(5000, time.Second, 0))}, &memory{alerts: fixed(every(50, time.Second, 0))})
+	st := f.Alerts(t.Context(), ops.Request{Query: backends.Query{Limit: 3}, Sort: "score"})
+	for a := range st.Records() {
+		if *a.Score != 10 {
+			t.Errorf("%s has %v", a.Ref, *a.Score)
+		}
+	}
+	if !st.Cut() {
+		t.Error("not cut")
+	}
+	up := f.Alerts(t.Context(), ops.Request{Query: backends.Query{Limit: 1}, Sort: "+score"})
+	for a := range up.Records() {
+		if *a.Score != 0 {
+			t.Errorf("ascending begins with %v", *a.Score)
+		}
+	}
+}
+
+func TestOneFailureLeavesTheOthersWhole(t *testing.T) {
+	f := fleet(
+		&memory{alerts: fixed(every(10, time.Second, 0)), fail: errors.New("cut")},
+		&memory{alerts: fixed(every(20, time.Second, 0))},
+		mute{},
+	)
+	st := f.Alerts(t.Context(), ops.Request{})
+	n := 0
+	for _, ref := range refs(st.Records()) {
+		if strings.HasPrefix(ref, "p1/") {
+			n++
+		}
+	}
+	o := st.Outcomes()
+	if n != 20 || o[1].Err != nil {
+		t.Errorf("the healthy profile gave %d of 20, %v", n, o[1].Err)
+	}
+	if o[0].Err == nil || o[0].Err.Error() != "cut" {
+		t.Errorf("the failure is lost: %v", o[0].Err)
+	}
+	if backends.KindOf(o[2].Err) != backends.KindUnsupported {
+		t.Errorf("a backend that cannot: %v", o[2].Err)
+	}
+}
+
+func TestFanOutTakesAsLongAsTheSlowest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fleet(
+			&memory{alerts: fixed(every(1, time.Second, 0)), latency: 100 * time.Millisecond},
+			&memory{alerts: fixed(every(1, time.Second, 0)), latency: 300 * time.Millisecond},
+			&memory{alerts: fixed(every(1, time.Second, 0)), latency: 200 * time.Millisecond},
+		)
+		start := time.Now()
+		refs(f.Alerts(t.Context(), ops.Request{}).Records())
+		if took := time.Since(start); took != 300*time.Millisecond {
+			t.Errorf("took %s", took)
+		}
+	})
+}
+
+func TestCancelEndsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		f := fleet(&memory{alerts: fixed(nil), latency: time.Hour}, &memory{alerts: fixed(every(5, time.Second, 0))})
+		start := time.Now()
+		st := f.Alerts(ctx, ops.Request{})
+		refs(st.Records())
+		if took := time.Since(start); took != time.Second {
+			t.Errorf("took %s", took)
+		}
+		if st.Outcomes()[0].Err == nil {
+			t.Error("the profile that was cut off looks whole")
+		}
+	})
+}
+
+func TestResolve(t *testing.T) {
+	two := fleet(&memory{}, &memory{})
+	one := fleet(&memory{})
+	for _, c := range []struct {
+		f       *ops.Fleet
+		ref, id string
+		ok      bool
+	}{
+		{two, "p1/a/b", "a/b", true}, {two, "p9/x", "", false}, {two, "x", "", false}, {two, "p0/", "", false},
+		{one, "x", "x", true}, {one, "p0/x", "x", true}, {one, "other/x", "other/x", true},
+	} {
+		_, id, err := c.f.Resolve(c.ref)
+		if (err == nil) != c.ok || id != c.id {
+			t.Errorf("%s: %q, %v", c.ref, id, err)
+		}
+		if err != nil && backends.KindOf(err) != backends.KindInvalid {
+			t.Errorf("%s: kind of %v", c.ref, err)
+		}
+	}
+}
+
+// A growing backlog, polled and pushed at once: each alert comes once, and a
+// broken stream loses nothing.
+func TestWatchGivesEachOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		grown := func() []*model.Alert {
+			var out []*model.Alert
+			for i := int(time.Since(start) / (3 * time.Second)); i >= 0; i-- {
+				out = append(out, &model.Alert{Origin: model.Origin{ID: fmt.Sprint(i)}, Time: model.At(start.Add(time.Duration(i) * 3 * time.Second))})
+			}
+			return out
+		}
+		polled := &memory{alerts: grown}
+		pushed := pushing{&memory{alerts: grown, pushes: make(chan *model.Alert)}}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		defer cancel()
+		go func() { // pushes every third alert; the rest only the poll can find
+			for i := 0; ; i += 3 {
+				select {
+				case pushed.pushes <- &model.Alert{Origin: model.Origin{ID: fmt.Sprint(i)}, Time: model.At(start.Add(time.Duration(i) * 3 * time.Second))}:
+				case <-ctx.Done():
+					return
+				}
+				select {
+				case <-time.After(9 * time.Second):
+				case <-ctx.Done():
+					return
+				}
+			}
+		}()
+		count := map[string]int{}
+		err := fleet(polled, pushed).WatchAlerts(ctx, ops.Watch{
+			Request:  ops.Request{Query: backends.Query{Since: start.Add(-time.Hour), Until: start.Add(time.Nanosecond)}},
+			Interval: 5 * time.Second, Now: time.Now,
+		}, func(a *model.Alert) bool {
+			count[a.Ref]++
+			return true
+		})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("ended with %v", err)
+		}
+		for _, p := range []string{"p0/", "p1/"} {
+			for i := range 20 { // a minute's worth surely came within two
+				if n := count[p+fmt.Sprint(i)]; n != 1 {
+					t.Errorf("%s%d came %d times", p, i, n)
+				}
+			}
+		}
+	})
+}
+
+func TestWatchEndsWhenNobodyCanAnswer(t *testing.T) {
+	var told []string
+	err := fleet(mute{}).WatchAlerts(t.Context(), ops.Watch{Now: time.Now, Trouble: func(p string, err error) { told = append(told, p) }},
+		func(*model.Alert) bool { return true })
+	var all *ops.AllFailedError
+	if !errors.As(err, &all) || len(told) != 1 {
+		t.Errorf("%v, told %v", err, told)
+	}
+}
+
+func TestCount(t *testing.T) {
+	f := fleet(&memory{alerts: fixed(every(11, time.Second, 0))}, &memory{alerts: fixed(every(22, time.Second, 0))})
+	counts, outcomes := f.CountAlerts(t.Context(), ops.Request{Query: backends.Query{Limit: 2}}, "backend")
+	if len(counts) != 1 || counts[0] != (model.Count{Value: "memory", Count: 33}) || len(outcomes) != 2 {
+		t.Errorf("%v %v", counts, outcomes)
+	}
+}

@@ -1,0 +1,233 @@
+package ops
+
+import (
+	"context"
+	"strings"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+// Alerts lists the alerts of all profiles, newest first.
+func (f *Fleet) Alerts(ctx context.Context, req Request) *Stream[*model.Alert] {
+	return list(ctx, f, req, true, func(ctx context.Context, s *Source, q backends.Query) (backends.Listing[*model.Alert], error) {
+		d, err := capability[backends.AlertLister](s, "cannot list alerts")
+		if err != nil {
+			return backends.Listing[*model.Alert]{}, err
+		}
+		return d.Alerts(ctx, q)
+	})
+}
+
+// Events searches the events of all profiles, newest first.
+func (f *Fleet) Events(ctx context.Context, req Request) *Stream[*model.Event] {
+	return list(ctx, f, req, true, func(ctx context.Context, s *Source, q backends.Query) (backends.Listing[*model.Event], error) {
+		d, err := capability[backends.EventSearcher](s, "cannot search events")
+		if err != nil {
+			return backends.Listing[*model.Event]{}, err
+		}
+		return d.Events(ctx, q)
+	})
+}
+
+// Processes lists the processes of all profiles, latest started first.
+func (f *Fleet) Processes(ctx context.Context, req Request) *Stream[*model.Process] {
+	return list(ctx, f, req, false, func(ctx context.Context, s *Source, q backends.Query) (backends.Listing[*model.Process], error) {
+		d, err := capability[backends.ProcessLister](s, "cannot list processes")
+		if err != nil {
+			return backends.Listing[*model.Process]{}, err
+		}
+		return d.Processes(ctx, q)
+	})
+}
+
+// Hosts lists the endpoints of all profiles, by name.
+func (f *Fleet) Hosts(ctx context.Context, req Request) *Stream[*model.Host] {
+	if req.Sort == "" {
+		req.Sort = "name"
+	}
+	return list(ctx, f, req, false, func(ctx context.Context, s *Source, q backends.Query) (backends.Listing[*model.Host], error) {
+		d, err := capability[backends.HostLister](s, "cannot list hosts")
+		if err != nil {
+			return backends.Listing[*model.Host]{}, err
+		}
+		return d.Hosts(ctx, q)
+	})
+}
+
+// Rules lists the detection rules of all profiles that keep some, by name.
+func (f *Fleet) Rules(ctx context.Context, req Request) *Stream[*model.Rule] {
+	if req.Sort == "" {
+		req.Sort = "name"
+	}
+	return list(ctx, f, req, false, func(ctx context.Context, s *Source, q backends.Query) (backends.Listing[*model.Rule], error) {
+		d, err := capability[backends.RuleLister](s, "cannot list rules")
+		if err != nil {
+			return backends.Listing[*model.Rule]{}, err
+		}
+		return d.Rules(ctx, q)
+	})
+}
+
+// Carves lists the files collected on the servers, newest first.
+func (f *Fleet) Carves(ctx context.Context, req Request) *Stream[*model.Carve] {
+	return list(ctx, f, req, false, func(ctx context.Context, s *Source, q backends.Query) (backends.Listing[*model.Carve], error) {
+		d, err := capability[backends.CarveLister](s, "cannot list carves")
+		if err != nil {
+			return backends.Listing[*model.Carve]{}, err
+		}
+		return d.Carves(ctx, q)
+	})
+}
+
+// Reports gives the backends' own reports on hosts; host "" is all.
+func (f *Fleet) Reports(ctx context.Context, host string, req Request) *Stream[*model.Report] {
+	if req.Sort == "" {
+		req.Sort = "score"
+	}
+	return list(ctx, f, req, false, func(ctx context.Context, s *Source, q backends.Query) (backends.Listing[*model.Report], error) {
+		d, err := capability[backends.Reporter](s, "cannot report on hosts")
+		if err != nil {
+			return backends.Listing[*model.Report]{}, err
+		}
+		return d.Reports(ctx, host, q)
+	})
+}
+
+// AlertEvents lists the events behind one alert.
+func (f *Fleet) AlertEvents(ctx context.Context, s *Source, id string, req Request) *Stream[*model.Event] {
+	one := &Fleet{Sources: []*Source{s}}
+	return list(ctx, one, req, true, func(ctx context.Context, s *Source, q backends.Query) (backends.Listing[*model.Event], error) {
+		d, err := capability[backends.AlertEventLister](s, "cannot list the events of an alert")
+		if err != nil {
+			return backends.Listing[*model.Event]{}, err
+		}
+		return d.AlertEvents(ctx, id, q)
+	})
+}
+
+// Alert reads one alert by reference, with its events when asked for.
+func (f *Fleet) Alert(ctx context.Context, ref string, raw, events bool) (*model.Alert, error) {
+	s, id, err := f.Resolve(ref)
+	if err != nil {
+		return nil, err
+	}
+	d, err := capability[backends.AlertGetter](s, "cannot get an alert")
+	if err != nil {
+		return nil, inProfile(s, err)
+	}
+	a, err := d.Alert(ctx, id, raw)
+	if err != nil {
+		return nil, inProfile(s, err)
+	}
+	s.stampRecord(a)
+	if events {
+		st := f.AlertEvents(ctx, s, id, Request{Query: backends.Query{Raw: raw}})
+		for e := range st.Records() {
+			a.Events = append(a.Events, e)
+		}
+		if err := st.Outcomes()[0].Err; err != nil {
+			return a, inProfile(s, err)
+		}
+	}
+	return a, nil
+}
+
+// Event reads one event by reference.
+func (f *Fleet) Event(ctx context.Context, ref string, raw bool) (*model.Event, error) {
+	return get(f, ref, "cannot get an event", func(d backends.EventGetter, id string) (*model.Event, error) {
+		return d.Event(ctx, id, raw)
+	})
+}
+
+// Rule reads one rule by reference.
+func (f *Fleet) Rule(ctx context.Context, ref string, raw bool) (*model.Rule, error) {
+	return get(f, ref, "cannot get a rule", func(d backends.RuleGetter, id string) (*model.Rule, error) {
+		return d.Rule(ctx, id, raw)
+	})
+}
+
+// Host reads one host by reference, id or name. A name that fits two hosts is
+// an error naming both.
+func (f *Fleet) Host(ctx context.Context, ref string, raw bool) (*model.Host, error) {
+	if s, id, err := f.Resolve(ref); err == nil {
+		h, err := get(f, ref, "cannot get a host", func(d backends.HostGetter, id string) (*model.Host, error) {
+			return d.Host(ctx, id, raw)
+		})
+		if err == nil || backends.KindOf(err) != backends.KindNotFound {
+			return h, err
+		}
+		return (&Fleet{Sources: []*Source{s}}).hostByName(ctx, id, raw)
+	}
+	return f.hostByName(ctx, ref, raw)
+}
+
+func (f *Fleet) hostByName(ctx context.Context, name string, raw bool) (*model.Host, error) {
+	var found []*model.Host
+	st := f.Hosts(ctx, Request{Query: backends.Query{Raw: raw}})
+	for h := range st.Records() {
+		if strings.EqualFold(h.Name, name) || h.ID == name {
+			found = append(found, h)
+		}
+	}
+	for _, o := range st.Outcomes() {
+		// An unanswered profile may hold a second host of this name.
+		if o.Err != nil && backends.KindOf(o.Err) != backends.KindUnsupported {
+			return nil, &ProfileError{o.Profile, o.Err}
+		}
+	}
+	switch len(found) {
+	case 0:
+		return nil, backends.NotFound("host", name)
+	case 1:
+		return found[0], nil
+	}
+	refs := make([]string, len(found))
+	for i, h := range found {
+		refs[i] = h.Ref
+	}
+	return nil, backends.Invalid("which host is "+name, "it fits "+strings.Join(refs, " and "))
+}
+
+// HashInfo is what every profile knows of a hash.
+func (f *Fleet) HashInfo(ctx context.Context, hash string) *Stream[*model.HashInfo] {
+	return list(ctx, f, Request{Sort: "profile"}, false, func(ctx context.Context, s *Source, _ backends.Query) (backends.Listing[*model.HashInfo], error) {
+		d, err := capability[backends.HashInspector](s, "cannot look a hash up")
+		if err != nil {
+			return backends.Listing[*model.HashInfo]{}, err
+		}
+		return backends.Listing[*model.HashInfo]{Seq: func(yield func(*model.HashInfo, error) bool) {
+			yield(d.InspectHash(ctx, hash))
+		}}, nil
+	})
+}
+
+// get reads one thing by reference through one capability.
+func get[D any, T model.Record](f *Fleet, ref, what string, read func(D, string) (T, error)) (T, error) {
+	var zero T
+	s, id, err := f.Resolve(ref)
+	if err != nil {
+		return zero, err
+	}
+	d, err := capability[D](s, what)
+	if err != nil {
+		return zero, inProfile(s, err)
+	}
+	r, err := read(d, id)
+	if err != nil {
+		return zero, inProfile(s, err)
+	}
+	s.stampRecord(r)
+	return r, nil
+}
+
+// ProfileError is an error of one profile.
+type ProfileError struct {
+	Profile string
+	Err     error
+}
+
+func (e *ProfileError) Error() string { return e.Profile + ": " + e.Err.Error() }
+func (e *ProfileError) Unwrap() error { return e.Err }
+
+func inProfile(s *Source, err error) error { return &ProfileError{s.Profile, err} }
