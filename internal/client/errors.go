@@ -7,14 +7,18 @@ import (
 )
 
 // StatusError is an answer whose status is not 2xx. The body is the first
-// few KiB, redacted; HTML is recognised and never shown.
+// few KiB, redacted; HTML is recognised and never shown: then Body is one
+// line that says what the page calls itself.
 type StatusError struct {
 	Method, URL string // URL without query
 	Host        string
 	Code        int
-	Header      http.Header
+	Header      http.Header // credentials masked
 	Body        []byte
 	RetryAfter  time.Duration // 0 when the server named none
+	// Action is set for a call that may change something: with a 5xx of a
+	// gateway (502, 504) it may have happened.
+	Action bool
 }
 
 func (e *StatusError) Error() string {
@@ -26,6 +30,7 @@ func (e *StatusError) Error() string {
 type TransportError struct {
 	Method, URL, Host string
 	Sent              bool
+	Action            bool // the call may change something
 	Err               error
 }
 
@@ -37,10 +42,14 @@ func (e *TransportError) Unwrap() error { return e.Err }
 type MalformedError struct {
 	Method, URL, Host string
 	Why               string
+	Action            bool // the call may have changed something: its outcome is unknown
 	Err               error
 }
 
 func (e *MalformedError) Error() string {
+	if e.Host == "" {
+		return "malformed answer: " + e.Why
+	}
 	return fmt.Sprintf("malformed answer from %s: %s", e.Host, e.Why)
 }
 func (e *MalformedError) Unwrap() error { return e.Err }
