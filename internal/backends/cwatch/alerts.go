@@ -1,0 +1,477 @@
+package cwatch
+
+import (
+	"bytes"
+	"container/heap"
+	"context"
+	"errors"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/filter"
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+const (
+	alertsFail = "cannot list alerts"
+	// maxAlerts is how many alerts of one answer are held: the listing has
+	// neither pages nor an order, so it must be read whole before its newest
+	// alert is known.
+	maxAlerts = 250_000
+	// lookBack is how far an alert is searched for by its id.
+	lookBackNear = 30 * 24 * time.Hour
+	lookBackFar  = 400 * 24 * time.Hour
+)
+
+// Alerts lists alerts from q.Since on (the API knows no upper end) and keeps
+// those of the window. A second request asks for the dismissed ones alone:
+// an item does not say whether it was dismissed, only the filter knows.
+func (d *Driver) Alerts(ctx context.Context, q backends.Query) (backends.Listing[*model.Alert], error) {
+	var l backends.Listing[*model.Alert]
+	if q.Native != "" {
+		return l, backends.Unsupported(product, "a query of its own for alerts", "use the filters; --query works with events list")
+	}
+	since, until := d.window(q)
+	scores := pushScores(q.Filter)
+	l.Plan.Residual = scores.residual
+	ask := d.alertCalls(since, scores, q.Filter.Status)
+	for _, c := range ask.calls() {
+		l.Plan.Requests = append(l.Plan.Requests, d.client.Describe(c))
+	}
+	l.Plan.Notes = append(l.Plan.Notes, "the API has no upper time bound, pages or order for alerts: the end of the window and the order are applied here")
+	if ask.dismissed != nil && ask.all != nil {
+		l.Plan.Notes = append(l.Plan.Notes, "an alert does not say that it was dismissed: the dismissed ones are asked for apart")
+	}
+	l.Seq = func(yield func(*model.Alert, error) bool) {
+		items, err := d.readAlerts(ctx, ask, alertWindow{since, until, q.Limit, scores.residual})
+		if err != nil {
+			yield(nil, backends.FromClient(alertsFail, err))
+			return
+		}
+		var r reader
+		for i := range items {
+			a, err := items[i].alert(&r, q.Raw)
+			if err != nil {
+				yield(nil, backends.FromClient(alertsFail, err))
+				return
+			}
+			items[i].raw = nil
+			if !yield(a, nil) {
+				return
+			}
+		}
+	}
+	return l, nil
+}
+
+// scorePush is the score part of a filter as the server takes it.
+type scorePush struct {
+	lo, hi   int
+	residual filter.Filter
+}
+
+// pushScores turns the score bounds into scoreMin and scoreMax, whole numbers
+// and always sent (wire/normalised.md 8.1). A bound leaves the residual when
+// the server's answer is exactly its own: severities only narrow, and alerts
+// without a score are kept out of the server's hands where they are wanted.
+func pushScores(f filter.Filter) scorePush {
+	p := scorePush{lo: 0, hi: 10, residual: f}
+	lo, hi := 0.0, 10.0
+	if v := f.ScoreMin; v != nil {
+		lo = math.Ceil(*v)
+	}
+	if v := f.ScoreMax; v != nil {
+		hi = math.Floor(*v)
+	}
+	if f.IncludeUnscored && lo > 0 {
+		return p
+	}
+	if !(lo <= hi) || lo > 10 || hi < 0 { // nothing can match; the server may refuse such a range
+		return p
+	}
+	if f.ScoreMin != nil {
+		p.lo, p.residual.ScoreMin = int(max(lo, 0)), nil
+	}
+	if f.ScoreMax != nil {
+		// Scores above the scale are read as 10: a bound of 10 or more is none.
+		p.hi, p.residual.ScoreMax = int(min(hi, 10)), nil
+	}
+	sevLo, sevHi := severityRange(f)
+	if sevLo <= p.hi && sevHi >= p.lo {
+		p.lo, p.hi = max(p.lo, sevLo), min(p.hi, sevHi)
+	}
+	return p
+}
+
+// severityRange gives the scores that can have the wanted severities.
+func severityRange(f filter.Filter) (lo, hi int) {
+	wanted := func(s model.Severity) bool {
+		return s.Rank() >= f.SeverityMin.Rank() && (len(f.Severity) == 0 || slices.Contains(f.Severity, s))
+	}
+	lo, hi = 11, -1
+	if wanted(model.SeverityUnknown) {
+		return 0, 10
+	}
+	for n := 0; n <= 10; n++ {
+		if wanted(model.ScoreNumber(model.ScaleCWatch, float64(n)).Severity) {
+			lo, hi = min(lo, n), max(hi, n)
+		}
+	}
+	if hi < lo {
+		return 0, 10
+	}
+	return lo, min(hi+1, 10) // a fraction belongs to the band below it
+}
+
+// alertAsk are the requests of one listing.
+type alertAsk struct{ all, dismissed *client.Call }
+
+func (a alertAsk) calls() (out []client.Call) {
+	for _, c := range []*client.Call{a.all, a.dismissed} {
+		if c != nil {
+			out = append(out, *c)
+		}
+	}
+	return out
+}
+
+func (d *Driver) alertCalls(since time.Time, s scorePush, status []model.Status) (ask alertAsk) {
+	call := func(dismissed bool) *client.Call {
+		v := url.Values{
+			"alertTime": {strconv.FormatInt(d.unit.floor(since), 10)},
+			"scoreMin":  {strconv.Itoa(s.lo)},
+			"scoreMax":  {strconv.Itoa(s.hi)},
+		}
+		if dismissed {
+			v.Set("dismissed", "true")
+		}
+		return &client.Call{Path: "/alert", Query: v}
+	}
+	only := func(s model.Status) bool { return len(status) == 1 && status[0] == s }
+	if !only(model.StatusDismissed) {
+		ask.all = call(false)
+	}
+	if !only(model.StatusOpen) {
+		ask.dismissed = call(true)
+	}
+	return ask
+}
+
+// alertItem is an alert not yet normalised: its JSON, and what orders it.
+type alertItem struct {
+	id        string
+	time      model.Time
+	raw       []byte
+	dismissed bool
+}
+
+func (it *alertItem) alert(r *reader, keepRaw bool) (*model.Alert, error) {
+	a, _, err := r.alert(it.raw, keepRaw)
+	if err != nil {
+		return nil, errRow("alert")
+	}
+	if it.dismissed && a.Status != model.StatusOpen {
+		a.Status = model.StatusDismissed
+	}
+	return a, nil
+}
+
+type alertWindow struct {
+	since, until time.Time
+	limit        int
+	residual     filter.Filter
+}
+
+// readAlerts reads the answers side by side and gives the items of the
+// window, newest first, each id once. With a limit only the newest matching
+// ones are held.
+func (d *Driver) readAlerts(ctx context.Context, ask alertAsk, w alertWindow) ([]alertItem, error) {
+	var all, dismissed []alertItem
+	ignored := false
+	g, gctx := errgroup.WithContext(ctx)
+	// The limit can only cut what is complete: which alerts are dismissed is
+	// known when both answers are.
+	limit := w.limit
+	if len(w.residual.Status) > 0 {
+		limit = 0
+	}
+	if ask.all != nil {
+		g.Go(func() (err error) {
+			all, err = d.alertItems(gctx, *ask.all, w, limit, nil)
+			return err
+		})
+	}
+	if ask.dismissed != nil {
+		g.Go(func() (err error) {
+			dismissed, err = d.alertItems(gctx, *ask.dismissed, w, limit, &ignored)
+			var status *client.StatusError
+			if ask.all != nil && errors.As(err, &status) && status.Code == http.StatusBadRequest {
+				dismissed, err = nil, nil // this server does not know the filter
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	known := make(map[string]bool, len(dismissed))
+	for i := range dismissed {
+		// A server that lists active alerts as dismissed does not honour the
+		// filter: then it says nothing about the others either.
+		dismissed[i].dismissed = !ignored
+		known[dismissed[i].id] = true
+	}
+	out := dismissed
+	for _, it := range all {
+		if !known[it.id] {
+			out = append(out, it)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b alertItem) int { return b.time.Compare(a.time.Time) })
+	return out, nil
+}
+
+// alertItems reads one answer. active is set when one of its alerts says that
+// it is active.
+func (d *Driver) alertItems(ctx context.Context, call client.Call, w alertWindow, limit int, active *bool) ([]alertItem, error) {
+	var keep newest
+	var r reader
+	seen := map[string]bool{}
+	err := d.elements(ctx, call, "items", func(b []byte) error {
+		a, madeUp, err := r.alert(b, false)
+		if err != nil {
+			return errRow("alert")
+		}
+		if madeUp {
+			d.tellMadeUp()
+		}
+		if active != nil && a.Status == model.StatusOpen {
+			*active = true
+		}
+		if !inside(a.Time, w.since, w.until) || seen[a.ID] {
+			return nil
+		}
+		if limit > 0 && !w.residual.Match(a) {
+			return nil
+		}
+		seen[a.ID] = true
+		if limit <= 0 && len(keep) >= maxAlerts {
+			return &backends.Error{Kind: backends.KindPartial, Why: "more than " + strconv.Itoa(maxAlerts) + " alerts in one answer", Hint: "ask for a shorter time"}
+		}
+		heap.Push(&keep, alertItem{id: a.ID, time: a.Time, raw: bytes.Clone(b)})
+		if limit > 0 && len(keep) > limit {
+			heap.Pop(&keep)
+		}
+		return nil
+	})
+	return keep, err
+}
+
+// newest is a heap whose top is the oldest item held.
+type newest []alertItem
+
+func (h newest) Len() int           { return len(h) }
+func (h newest) Less(i, j int) bool { return h[i].time.Before(h[j].time.Time) }
+func (h newest) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *newest) Push(x any)        { *h = append(*h, x.(alertItem)) }
+func (h *newest) Pop() any {
+	last := len(*h) - 1
+	it := (*h)[last]
+	(*h)[last] = alertItem{}
+	*h = (*h)[:last]
+	return it
+}
+
+// tellMadeUp says once a run that this server's alerts have no ids.
+func (d *Driver) tellMadeUp() {
+	d.madeUp.Do(func() {
+		d.warn("cWatch gave alerts without an id: their ids are made up from endpoint, time and content, and cannot be used to close or dismiss them")
+	})
+}
+
+// Alert reads one alert: the API has no route for it, so it is looked for in
+// the listing, from the time its made-up id carries or back over 30, then
+// 400 days.
+func (d *Driver) Alert(ctx context.Context, id string, raw bool) (*model.Alert, error) {
+	const what = "cannot read the alert"
+	now := d.opt.Clock()
+	starts := []time.Time{now.Add(-lookBackNear), now.Add(-lookBackFar)}
+	if n, ok := isMadeUp(id); ok {
+		if t := epoch(n); !t.IsZero() {
+			starts = []time.Time{t.Add(-time.Second)}
+		}
+	}
+	for _, since := range starts {
+		a, err := d.findAlert(ctx, id, since, raw)
+		if err != nil {
+			return nil, backends.FromClient(what, err)
+		}
+		if a != nil {
+			return a, nil
+		}
+	}
+	e := backends.NotFound("alert", id)
+	e.Hint = "cWatch has no look-up by id: its alerts of the last 400 days were searched"
+	return nil, e
+}
+
+func (d *Driver) findAlert(ctx context.Context, id string, since time.Time, raw bool) (*model.Alert, error) {
+	ask := d.alertCalls(since, scorePush{lo: 0, hi: 10}, nil)
+	found := make([]*model.Alert, 2)
+	ignored := false
+	read := func(call client.Call, into **model.Alert, active *bool) error {
+		var r reader
+		return d.elements(ctx, call, "items", func(b []byte) error {
+			var w wireAlert
+			if w.decode(b) != nil {
+				return errRow("alert")
+			}
+			if v, ok := boolean(w.active); ok && v && active != nil {
+				*active = true
+			}
+			native := w.nativeID()
+			if native != id && (native != "" || w.madeUpID() != id) {
+				return nil
+			}
+			a, madeUp, err := r.alert(b, raw)
+			if err != nil {
+				return errRow("alert")
+			}
+			if madeUp {
+				d.tellMadeUp()
+			}
+			*into = a
+			return nil
+		})
+	}
+	if err := read(*ask.all, &found[0], nil); err != nil {
+		return nil, err
+	}
+	if found[0] != nil && found[0].Status == model.StatusOpen {
+		return found[0], nil
+	}
+	if err := read(*ask.dismissed, &found[1], &ignored); err != nil {
+		var status *client.StatusError
+		if errors.As(err, &status) && status.Code == http.StatusBadRequest {
+			return found[0], nil
+		}
+		return nil, err
+	}
+	if a := found[1]; a != nil {
+		if !ignored && a.Status != model.StatusOpen {
+			a.Status = model.StatusDismissed
+		}
+		return a, nil
+	}
+	return found[0], nil
+}
+
+// embeddedPrefix marks the id of an event that is known from its alert only.
+const embeddedPrefix = "alert:"
+
+// AlertEvents gives the event behind an alert: the row of /events it came
+// from, or where that is not found the event as the alert holds it.
+func (d *Driver) AlertEvents(ctx context.Context, id string, q backends.Query) (backends.Listing[*model.Event], error) {
+	const what = "cannot list the alert's events"
+	var l backends.Listing[*model.Event]
+	now := d.opt.Clock()
+	l.Plan = backends.Plan{Residual: q.Filter, Notes: []string{"a cWatch alert holds the one event it was raised for"}}
+	for _, c := range d.alertCalls(now.Add(-lookBackNear), scorePush{lo: 0, hi: 10}, nil).calls()[:1] {
+		l.Plan.Requests = append(l.Plan.Requests, d.client.Describe(c), "GET /events … around its time")
+	}
+	l.Seq = func(yield func(*model.Event, error) bool) {
+		embedded, err := d.embeddedEvent(ctx, id, q.Raw)
+		if err != nil {
+			if backends.KindOf(err) == backends.KindNotFound {
+				if _, aerr := d.Alert(ctx, id, false); aerr == nil {
+					return // the alert is there, its event is not
+				}
+			}
+			yield(nil, backends.FromClient(what, err))
+			return
+		}
+		row, err := d.rowOf(ctx, embedded, q.Raw)
+		if err != nil {
+			yield(nil, backends.FromClient(what, err))
+			return
+		}
+		if row == nil {
+			row = embedded
+		}
+		row.AlertID = id
+		yield(row, nil)
+	}
+	return l, nil
+}
+
+// embeddedEvent reads the event an alert holds.
+func (d *Driver) embeddedEvent(ctx context.Context, alertID string, raw bool) (*model.Event, error) {
+	a, err := d.Alert(ctx, alertID, true)
+	if err != nil {
+		return nil, err
+	}
+	var w wireAlert
+	var ew wireEvent
+	var r reader
+	if w.decode(a.Raw) != nil || w.event == nil || ew.decodeEmbedded(w.event) != nil {
+		return nil, backends.NotFound("event of alert", alertID)
+	}
+	if ew.endpoint == nil {
+		ew.endpoint = w.endpoint
+	}
+	e := r.normaliseEvent(&ew)
+	e.ID, e.AlertID = embeddedPrefix+alertID, alertID
+	if e.Time.IsZero() {
+		e.Time = a.Time
+	}
+	if e.Host == nil {
+		e.Host = a.Host
+	}
+	if raw {
+		e.Raw = bytes.Clone(w.event)
+	}
+	return e, nil
+}
+
+// rowOf finds the row of /events an alert's event came from: the same
+// process, the same kind, the same instant.
+func (d *Driver) rowOf(ctx context.Context, e *model.Event, raw bool) (*model.Event, error) {
+	if e.Time.IsZero() || e.Process == nil || e.Process.UID == "" {
+		return nil, nil
+	}
+	q := ""
+	if e.Process.Hash != nil && isHex(e.Process.Hash.SHA1) {
+		q = "process_hash = '" + e.Process.Hash.SHA1 + "'"
+	}
+	s := (&scan{d: d, since: e.Time.Add(-time.Second), until: e.Time.Add(time.Second), raw: raw, size: pageSize, lazy: true}).with(q)
+	for row, err := range s.merged(ctx, []string{q}) {
+		if err != nil {
+			if backends.KindOf(err) == backends.KindInvalid {
+				return nil, nil
+			}
+			return nil, err
+		}
+		if sameEvent(row, e) {
+			return row, nil
+		}
+	}
+	return nil, nil
+}
+
+func sameEvent(a, b *model.Event) bool {
+	target := func(e *model.Event) string {
+		if e.Target == nil {
+			return ""
+		}
+		return e.Target.UID + "\x00" + e.Target.CommandLine + "\x00" + e.Target.Path
+	}
+	return a.Process != nil && a.Process.UID == b.Process.UID && a.Kind == b.Kind && a.Time.Equal(b.Time.Time) && target(a) == target(b)
+}

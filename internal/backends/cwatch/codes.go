@@ -1,0 +1,138 @@
+package cwatch
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+// baseType is one base_event_type: its name in q and the kind it is read as.
+type baseType struct {
+	name string
+	kind model.Kind
+}
+
+// baseTypes by number, 1 to 22 (wire/cwatch.md 4.1).
+var baseTypes = [...]baseType{
+	1:  {"Create Process", model.KindProcessStart},
+	2:  {"Network Listen", model.KindNetworkListen},
+	3:  {"Network Connection", model.KindNetworkConnect},
+	4:  {"Delete Registry Key", model.KindRegistryDelete},
+	5:  {"Delete Registry Value", model.KindRegistryDelete},
+	6:  {"Set Registry Value", model.KindRegistrySet},
+	7:  {"Write File", model.KindFileWrite},
+	8:  {"Delete File", model.KindFileDelete},
+	9:  {"Browser Download", model.KindFileDownload},
+	10: {"File Copy from Shared Folder", model.KindFileCopy},
+	11: {"File Copy from USB Disk", model.KindFileCopy},
+	12: {"Email Download", model.KindFileDownload},
+	13: {"File Copy to Shared Folder", model.KindFileCopy},
+	14: {"File Copy to USB Disk", model.KindFileCopy},
+	15: {"Access Raw Disk", model.KindDeviceAccess},
+	16: {"Access Keyboard", model.KindDeviceAccess},
+	17: {"Access Screen", model.KindDeviceAccess},
+	18: {"Set Windows Hook", model.KindHook},
+	19: {"Virtual Memory Access", model.KindProcessAccess},
+	20: {"Access Microphone", model.KindDeviceAccess},
+	21: {"Code Injection", model.KindProcessInject},
+	22: {"Open Process", model.KindProcessAccess},
+}
+
+// typoName is how the vendor's document spells number 10; a server may know
+// only that (wire/cwatch.md 4.1).
+const typoName = "File Copy from hared Folder"
+
+// baseNumber reads a base_event_type: a number, or its name.
+func baseNumber(v []byte) int {
+	if n, ok := whole(v); ok {
+		if n < 0 || n > 1<<31 {
+			return 0
+		}
+		return int(n)
+	}
+	s := scalar(v)
+	if s == typoName {
+		return 10
+	}
+	for n, b := range baseTypes {
+		if b.name != "" && strings.EqualFold(b.name, s) {
+			return n
+		}
+	}
+	return 0
+}
+
+// kindOf gives kind and name of a base_event_type.
+func kindOf(n int) (model.Kind, string) {
+	if n > 0 && n < len(baseTypes) {
+		return baseTypes[n].kind, baseTypes[n].name
+	}
+	if n == 0 {
+		return model.KindOther, ""
+	}
+	return model.KindOther, "base_event_type " + strconv.Itoa(n)
+}
+
+// namesOf gives the base event types read as kind.
+func namesOf(kind model.Kind) []string {
+	var out []string
+	for _, b := range baseTypes {
+		if b.name != "" && b.kind == kind {
+			out = append(out, b.name)
+		}
+	}
+	return out
+}
+
+// reputations by verdict number (wire/cwatch.md 3.3); 4 is a failed look-up.
+var reputations = [...]*model.Reputation{
+	{Verdict: "absent", Native: "0"},
+	{Verdict: "safe", Native: "1"},
+	{Verdict: "malicious", Native: "2"},
+	{Verdict: "unknown", Native: "3"},
+	{Verdict: "unknown", Native: "4"},
+}
+
+func reputation(v []byte) *model.Reputation {
+	s := scalar(v)
+	if s == "" {
+		return nil
+	}
+	if n, ok := whole(v); ok && n >= 0 && int(n) < len(reputations) {
+		r := *reputations[n]
+		return &r
+	}
+	return &model.Reputation{Verdict: "unknown", Native: s}
+}
+
+// elevation names a TOKEN_ELEVATION_TYPE, given as 0-3 or TYPE0-TYPE3.
+func elevation(v []byte) string {
+	switch s := strings.TrimPrefix(strings.ToUpper(scalar(v)), "TYPE"); s {
+	case "", "0":
+		return ""
+	case "1":
+		return "default"
+	case "2":
+		return "full"
+	case "3":
+		return "limited"
+	default:
+		return s
+	}
+}
+
+// transport names a network_transfer_protocol: the three names, 0 to 2 in
+// the document's order, or the IANA numbers the agents use.
+func transport(v []byte) string {
+	switch s := strings.ToLower(scalar(v)); s {
+	case "", "0", "none", "256":
+		return ""
+	case "1", "6", "tcp":
+		return "tcp"
+	case "2", "17", "udp":
+		return "udp"
+	default:
+		return s
+	}
+}

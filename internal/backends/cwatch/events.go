@@ -1,0 +1,330 @@
+package cwatch
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+const searchFails = "cannot search events"
+
+// Events searches /events.
+func (d *Driver) Events(ctx context.Context, q backends.Query) (backends.Listing[*model.Event], error) {
+	since, until := d.window(q)
+	s := compile(q)
+	size := pageSize
+	if q.Limit > 0 && s.residual.Empty() {
+		size = min(max(q.Limit, smallPage), pageSize)
+	}
+	scan := scan{d: d, since: since, until: until, raw: q.Raw, size: size, lazy: q.Limit > 0}
+	l := backends.Listing[*model.Event]{Plan: backends.Plan{Residual: s.residual, Notes: s.notes}}
+	if s.nothing {
+		l.Seq = func(func(*model.Event, error) bool) {}
+		return l, nil
+	}
+	asked := s.exact
+	if s.narrow != nil {
+		asked = s.narrow
+		l.Plan.Notes = append(l.Plan.Notes, "the ~ terms only narrow and are used after one event has shown that the server reads ~ as a case-insensitive \"contains\"; without them: q="+strings.Join(s.exact, " | q="))
+	}
+	if len(asked) > 1 {
+		l.Plan.Notes = append(l.Plan.Notes, fmt.Sprintf("q knows no OR: %d queries, merged by time, each event once", len(asked)))
+	}
+	for _, one := range asked {
+		l.Plan.Requests = append(l.Plan.Requests, d.client.Describe(scan.call(scan.span(), one, ""))+" … &is_next=true&next_key=<id of the last event>")
+	}
+	l.Seq = func(yield func(*model.Event, error) bool) {
+		queries := s.exact
+		if s.narrow != nil {
+			means, err := d.tildeContains(ctx, &scan, s.exact)
+			if err != nil {
+				yield(nil, backends.FromClient(searchFails, err))
+				return
+			}
+			if means {
+				queries = s.narrow
+			}
+		}
+		for e, err := range scan.merged(ctx, queries) {
+			if err != nil {
+				yield(nil, backends.FromClient(searchFails, err))
+				return
+			}
+			if inside(e.Time, since, until) && !yield(e, nil) {
+				return
+			}
+		}
+	}
+	return l, nil
+}
+
+// merged runs every query and merges their answers, newest first, each event
+// once.
+func (s *scan) merged(ctx context.Context, queries []string) iter.Seq2[*model.Event, error] {
+	return func(yield func(*model.Event, error) bool) {
+		feeds := make([]*feed, len(queries))
+		for i, q := range queries {
+			feeds[i] = startFeed(ctx, s.lazy, s.with(q).run)
+		}
+		defer func() {
+			for _, f := range feeds {
+				f.stop()
+			}
+		}()
+		var once *recent
+		if len(feeds) > 1 {
+			once = newRecent()
+		}
+		for {
+			var best *feed
+			for _, f := range feeds {
+				e, err := f.head()
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				if e != nil && (best == nil || e.Time.After(best.rows[best.at].Time.Time)) {
+					best = f
+				}
+			}
+			if best == nil {
+				return
+			}
+			e := best.rows[best.at]
+			best.rows[best.at] = nil
+			best.at++
+			if once != nil && !once.add(e.ID) {
+				continue
+			}
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// feed runs one query on its own goroutine, so that a page is fetched and
+// read while the one before is used. A lazy feed fetches only on demand.
+type feed struct {
+	cancel context.CancelFunc
+	pages  chan batch
+	demand chan struct{}
+	lazy   bool
+
+	rows []*model.Event
+	at   int
+	err  error
+	done bool
+}
+
+type batch struct {
+	rows []*model.Event
+	err  error
+}
+
+func startFeed(ctx context.Context, lazy bool, run func(ctx context.Context, emit func([]*model.Event) error) error) *feed {
+	ctx, cancel := context.WithCancel(ctx)
+	f := &feed{cancel: cancel, pages: make(chan batch), demand: make(chan struct{}, 1), lazy: lazy}
+	go func() {
+		defer close(f.pages)
+		send := func(b batch) error {
+			select {
+			case f.pages <- b:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		err := run(ctx, func(rows []*model.Event) error {
+			if len(rows) == 0 {
+				return nil
+			}
+			if err := send(batch{rows: rows}); err != nil || !lazy {
+				return err
+			}
+			select {
+			case <-f.demand:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+		if err != nil {
+			_ = send(batch{err: err})
+		}
+	}()
+	return f
+}
+
+// head is the next event, nil at the end.
+func (f *feed) head() (*model.Event, error) {
+	for f.at >= len(f.rows) {
+		if f.done || f.err != nil {
+			return nil, f.err
+		}
+		if f.lazy && f.rows != nil {
+			f.demand <- struct{}{}
+		}
+		b, ok := <-f.pages
+		if !ok {
+			f.done, f.rows, f.at = true, nil, 0
+			return nil, nil
+		}
+		f.rows, f.at, f.err = b.rows, 0, b.err
+	}
+	return f.rows[f.at], nil
+}
+
+// stop ends the goroutine and waits for it.
+func (f *feed) stop() {
+	f.cancel()
+	for range f.pages {
+	}
+}
+
+// tilde is what is known of the server's ~ operator.
+type tilde uint8
+
+const (
+	tildeUnknown tilde = iota
+	tildeContains
+	tildeOther
+)
+
+// tildeContains finds out once a run whether ~ is a case-insensitive
+// "contains": it takes one event of the window and asks for it by its id and
+// the inside of a word of its image path with the case turned over. Nothing
+// but "contains" gives it back. Without an event to try on it stays unknown.
+func (d *Driver) tildeContains(ctx context.Context, s *scan, queries []string) (bool, error) {
+	d.mu.Lock()
+	known := d.tilde
+	d.mu.Unlock()
+	if known != tildeUnknown {
+		return known == tildeContains, nil
+	}
+	means := tildeUnknown
+	for _, q := range []string{queries[0], ""} {
+		probe := s.with(q)
+		probe.size = smallPage
+		rows, _, err := probe.page(ctx, s.span(), "")
+		if err != nil {
+			return false, err
+		}
+		for _, e := range rows {
+			inner := turnedWord(e)
+			id, err := quote(e.ID)
+			if inner == "" || err != nil {
+				continue
+			}
+			try := s.with("id = " + id + " AND process_path ~ '" + inner + "'")
+			try.size = smallPage
+			got, _, err := try.page(ctx, s.span(), "")
+			if err != nil && backends.KindOf(err) != backends.KindInvalid {
+				return false, err
+			}
+			means = tildeOther
+			if slices.ContainsFunc(got, func(g *model.Event) bool { return g.ID == e.ID }) {
+				means = tildeContains
+			}
+			break
+		}
+		if means != tildeUnknown || q == "" {
+			break
+		}
+	}
+	d.mu.Lock()
+	d.tilde = means
+	d.mu.Unlock()
+	return means == tildeContains, nil
+}
+
+// turnedWord is the longest word of an event's image path without its first
+// and last character, upper and lower case exchanged.
+func turnedWord(e *model.Event) string {
+	if e.Process == nil {
+		return ""
+	}
+	best := ""
+	for _, w := range strings.FieldsFunc(e.Process.Path, func(r rune) bool { return !isPlain(r) }) {
+		if len(w) > len(best) {
+			best = w
+		}
+	}
+	if len(best) < 4 || strings.Trim(best[1:len(best)-1], "0123456789") == "" {
+		return ""
+	}
+	return strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z':
+			return r - 'a' + 'A'
+		case 'A' <= r && r <= 'Z':
+			return r - 'A' + 'a'
+		}
+		return r
+	}, best[1:len(best)-1])
+}
+
+// Event reads one event. An id of an alert's own event ("alert:" and the
+// alert's id) is read from the alert.
+func (d *Driver) Event(ctx context.Context, id string, raw bool) (*model.Event, error) {
+	const what = "cannot read the event"
+	if alert, ok := strings.CutPrefix(id, embeddedPrefix); ok {
+		return d.embeddedEvent(ctx, alert, raw)
+	}
+	if id == "" || strings.ContainsAny(id, ", ") {
+		return nil, backends.Invalid("event id "+strconv.Quote(id), "cWatch ids have no comma or space")
+	}
+	var found *model.Event
+	var r reader
+	call := client.Call{Path: "/events/detail", Query: url.Values{"ids": {id}}}
+	err := d.elements(ctx, call, "", func(b []byte) error {
+		e, err := r.event(b, raw)
+		if err != nil {
+			return errRow("event")
+		}
+		if e.ID == id {
+			found = e
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		err = backends.FromClient(what, err)
+		if k := backends.KindOf(err); k == backends.KindInvalid || k == backends.KindNotFound {
+			return nil, backends.NotFound("event", id)
+		}
+		return nil, err
+	case found == nil:
+		return nil, backends.NotFound("event", id)
+	}
+	return found, nil
+}
+
+// newestFirst orders by time, keeping the server's order where it is equal.
+func newestFirst(a, b *model.Event) int { return b.Time.Compare(a.Time.Time) }
+
+// span is a window in the server's unit, both ends asked for.
+type span struct{ from, to int64 }
+
+func (s *scan) span() span {
+	return span{s.d.unit.floor(s.since), s.d.unit.ceil(s.until)}
+}
+
+// oldest gives the time of the oldest of rows that has one.
+func oldest(rows []*model.Event) (t time.Time) {
+	for _, e := range rows {
+		if !e.Time.IsZero() && (t.IsZero() || e.Time.Before(t)) {
+			t = e.Time.Time
+		}
+	}
+	return t
+}

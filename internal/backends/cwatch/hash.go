@@ -1,0 +1,91 @@
+package cwatch
+
+import (
+	"context"
+	"net/url"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+// InspectHash asks for the verdict, the names and the hosts of a SHA-1; any
+// other hash is refused before anything is sent.
+func (d *Driver) InspectHash(ctx context.Context, hash string) (*model.HashInfo, error) {
+	const what = "cannot look the hash up"
+	sum, err := checkHash(hash)
+	if err != nil {
+		return nil, err
+	}
+	info := &model.HashInfo{Hash: sum, Verdict: "unknown"}
+	info.ID = sum
+	query := url.Values{"hash": {sum}}
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		var answer struct {
+			Verdict rawValue `json:"verdict"`
+		}
+		_, err := d.client.DoJSON(gctx, client.Call{Path: "/hash/verdict", Query: query}, &answer)
+		if backends.KindOf(backends.FromClient(what, err)) == backends.KindNotFound {
+			info.Verdict = "absent"
+			return nil
+		}
+		if r := reputation(answer.Verdict); err == nil && r != nil {
+			info.Verdict, info.Native = r.Verdict, r.Native
+		}
+		return err
+	})
+	list := func(path string, into *[]string) func() error {
+		return func() error {
+			seen := map[string]bool{}
+			err := d.elements(gctx, client.Call{Path: path, Query: query}, "", func(b []byte) error {
+				if s := text(b); s != "" && !seen[s] {
+					seen[s] = true
+					*into = append(*into, s)
+				}
+				return nil
+			})
+			if backends.KindOf(backends.FromClient(what, err)) == backends.KindNotFound {
+				return nil
+			}
+			return err
+		}
+	}
+	var ids []string
+	g.Go(list("/hash/name", &info.Names))
+	g.Go(list("/hash/seenon", &ids))
+	if err := g.Wait(); err != nil {
+		return nil, backends.FromClient(what, err)
+	}
+	if len(ids) == 0 {
+		return info, nil
+	}
+	found, err := d.hostsByID(ctx, ids, false)
+	if err != nil {
+		return nil, backends.FromClient(what, err)
+	}
+	byID := map[string]*model.Host{}
+	for _, h := range found {
+		byID[h.ID] = h
+	}
+	for _, id := range ids {
+		h := byID[id]
+		if h == nil { // the endpoint is gone; that it was there is the point
+			h = &model.Host{}
+			h.ID = id
+		}
+		info.Hosts = append(info.Hosts, h)
+	}
+	return info, nil
+}
+
+// rawValue keeps a value as it stands.
+type rawValue []byte
+
+// UnmarshalJSON keeps a copy of b.
+func (v *rawValue) UnmarshalJSON(b []byte) error {
+	*v = append((*v)[:0], b...)
+	return nil
+}

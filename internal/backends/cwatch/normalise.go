@@ -1,0 +1,588 @@
+package cwatch
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+// Wire to model, column CW of wire/normalised.md. Nothing is invented: what
+// the vendor does not supply stays absent.
+
+// eventParts is an event with the parts nearly every event has, so that one
+// row is one allocation.
+type eventParts struct {
+	event  model.Event
+	host   model.Host
+	actor  model.Process
+	user   model.User
+	parent model.ParentProcess
+	hash   model.Hash
+}
+
+// event reads a row of /events.
+func (r *reader) event(b []byte, keepRaw bool) (*model.Event, error) {
+	var w wireEvent
+	if err := w.decode(b); err != nil {
+		return nil, err
+	}
+	e := r.normaliseEvent(&w)
+	r.finish(e, &w, b, keepRaw)
+	return e, nil
+}
+
+// finish gives an event what the row as a whole supplies: an id when it has
+// none of its own, and the JSON.
+func (r *reader) finish(e *model.Event, w *wireEvent, b []byte, keepRaw bool) {
+	if e.ID == "" {
+		e.ID = madeUpID(text(w.endpoint), text(w.timestamp), canonical(b))
+	}
+	if keepRaw {
+		e.Raw = json.RawMessage(bytes.Clone(b))
+	}
+}
+
+func (r *reader) normaliseEvent(w *wireEvent) *model.Event {
+	parts := &eventParts{}
+	e := &parts.event
+	e.ID = text(w.id)
+	e.Ingested = instant(w.timestamp)
+	if e.Time = instant(w.eventTime); e.Time.IsZero() {
+		e.Time = e.Ingested
+	}
+	e.Kind, e.Action = kindOf(baseNumber(w.baseType))
+
+	if w.device != nil || w.endpoint != nil {
+		h := &parts.host
+		h.ID, h.Name, h.User = text(w.endpoint), r.shared(w.device), r.shared(w.loggedOn)
+		e.Host = h
+	}
+	e.Process = r.actor(&w.actor, parts)
+	if e.Process != nil {
+		e.User = e.Process.User
+	}
+	e.Target = r.child(&w.child, e.Process)
+	r.network(w, e)
+	r.registry(w, e)
+	r.file(w, e)
+	if s := r.shared(w.target); s != "" && e.Target == nil && actsOnProcess(e.Kind) {
+		e.Target = &model.Process{Path: s, Name: model.BaseName(s)}
+	}
+	if s := r.shared(w.adaptive); s != "" {
+		e.Tags = []string{s}
+		e.Detection = &model.Detection{Rules: []string{s}}
+	}
+	e.Summary = summary(e, w)
+	return e
+}
+
+// actsOnProcess tells whether target_name of an event is a process.
+func actsOnProcess(k model.Kind) bool {
+	return k == model.KindProcessAccess || k == model.KindProcessInject || k == model.KindHook
+}
+
+// actor reads the acting process; nil when the row names none.
+func (r *reader) actor(w *wireProcess, parts *eventParts) *model.Process {
+	if w.uid == nil && w.pid == nil && w.path == nil && w.user == nil && w.hash == nil {
+		return nil
+	}
+	p := &parts.actor
+	r.fill(p, w, &parts.user, &parts.hash)
+	if w.tree != nil {
+		if last := r.last(w.tree); last != nil {
+			parts.parent = *last
+			p.Parent = &parts.parent
+		}
+	}
+	return p
+}
+
+// fill reads what actors and nodes of a tree have in common.
+func (r *reader) fill(p *model.Process, w *wireProcess, u *model.User, h *model.Hash) {
+	p.UID = text(w.uid)
+	p.PID, _ = whole(w.pid)
+	p.Path = r.shared(w.path)
+	p.Name = model.BaseName(p.Path)
+	p.Started = instant(w.created)
+	if u.Name, u.Domain = r.shared(w.user), r.shared(w.domain); u.Name != "" || u.Domain != "" {
+		p.User = u
+	}
+	if h.SHA1 = lower(r.shared(w.hash)); h.SHA1 != "" {
+		p.Hash = h
+	}
+	p.Reputation = reputation(w.verdict)
+}
+
+// last is the direct parent in a parent tree.
+func (r *reader) last(tree []byte) *model.ParentProcess {
+	nodes := r.tree(tree)
+	if len(nodes) == 0 {
+		return nil
+	}
+	return asParent(nodes[len(nodes)-1])
+}
+
+func asParent(p *model.Process) *model.ParentProcess {
+	return &model.ParentProcess{UID: p.UID, PID: p.PID, Name: p.Name, Path: p.Path, CommandLine: p.CommandLine}
+}
+
+// maxTree limits how many ancestors are read.
+const maxTree = 256
+
+// tree reads a parent tree, root first: by creation time when every node has
+// one, else in the order of the agents, which is root first too.
+func (r *reader) tree(b []byte) []*model.Process {
+	var nodes []*model.Process
+	timed := true
+	err := scanArray(b, func(v []byte) {
+		var w wireProcess
+		if len(nodes) >= maxTree || w.decode(v, nil) != nil {
+			return
+		}
+		p := &model.Process{}
+		r.fill(p, &w, &model.User{}, &model.Hash{})
+		if p.Path == "" && p.PID == 0 && p.UID == "" {
+			return
+		}
+		timed = timed && !p.Started.IsZero()
+		nodes = append(nodes, p)
+	})
+	if err != nil {
+		return nil
+	}
+	if timed {
+		slices.SortStableFunc(nodes, func(a, b *model.Process) int { return a.Started.Compare(b.Started.Time) })
+	}
+	for i, p := range nodes[min(1, len(nodes)):] {
+		p.Parent = asParent(nodes[i])
+	}
+	return nodes
+}
+
+// child reads the process an event started; actor is its parent.
+func (r *reader) child(w *wireChild, actor *model.Process) *model.Process {
+	if w.empty() {
+		return nil
+	}
+	p := &model.Process{UID: text(w.uid), Path: r.shared(w.path), CommandLine: text(w.cmd)}
+	p.PID, _ = whole(w.pid)
+	p.Name = model.BaseName(p.Path)
+	if p.UID == "" && p.PID == 0 && p.Path == "" && p.CommandLine == "" {
+		return nil
+	}
+	if s := lower(r.shared(w.hash)); s != "" {
+		p.Hash = &model.Hash{SHA1: s}
+	}
+	p.Elevation = elevation(w.elevation)
+	p.Reputation = reputation(w.verdict)
+	if v, ok := boolean(w.signed); ok {
+		p.Signed = &v
+	}
+	if v, ok := boolean(w.packed); ok {
+		p.Packed = &v
+	}
+	if actor != nil && (actor.UID != "" || actor.PID != 0 || actor.Path != "") {
+		p.Parent = asParent(actor)
+	}
+	return p
+}
+
+func (r *reader) network(w *wireEvent, e *model.Event) {
+	src := r.endpoint(w.srcIP, w.srcPort)
+	dst := r.endpoint(w.dstIP, w.dstPort)
+	if host := urlHost(text(w.url)); host != "" && dst == nil {
+		dst = &model.Endpoint{Domain: host}
+	}
+	if t := transport(w.protocol); src != nil || dst != nil || t != "" {
+		e.Network = &model.Network{Transport: t, Source: src, Destination: dst}
+	}
+}
+
+func (r *reader) endpoint(ip, port []byte) *model.Endpoint {
+	s := r.shared(ip)
+	n, _ := whole(port)
+	if n < 0 || n > 65535 {
+		n = 0
+	}
+	if s == "" && n == 0 {
+		return nil
+	}
+	return &model.Endpoint{IP: s, Port: int(n)}
+}
+
+// urlHost is the name a URL points to; an address is no name.
+func urlHost(s string) string {
+	if s == "" {
+		return ""
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		return ""
+	}
+	host := u.Hostname()
+	if _, err := netip.ParseAddr(host); err == nil || !strings.Contains(s, host) {
+		return ""
+	}
+	return host
+}
+
+func (r *reader) registry(w *wireEvent, e *model.Event) {
+	reg := model.Registry{Path: r.shared(w.regKey), Value: r.shared(w.regValue), Data: text(w.regData)}
+	if reg != (model.Registry{}) {
+		e.Registry = &reg
+	}
+}
+
+func (r *reader) file(w *wireEvent, e *model.Event) {
+	f := model.File{Path: text(w.file), OldPath: text(w.fileOld)}
+	sum := lower(text(w.fileHash))
+	if f.Path == "" {
+		f.Path = text(w.download)
+	}
+	if sum == "" {
+		sum = lower(text(w.downloadSum))
+	}
+	if f.Path == "" && f.OldPath == "" && sum == "" {
+		return
+	}
+	f.Name = model.BaseName(f.Path)
+	if sum != "" {
+		f.Hash = &model.Hash{SHA1: sum}
+	}
+	e.File = &f
+}
+
+// summary says in one line what happened.
+func summary(e *model.Event, w *wireEvent) string {
+	actor := ""
+	if e.Process != nil {
+		actor = e.Process.Name
+	}
+	object := ""
+	switch {
+	case w.url != nil:
+		object = text(w.url)
+		if e.File != nil && e.File.Path != "" {
+			object += " to " + e.File.Path
+		}
+	case e.Target != nil:
+		if object = e.Target.CommandLine; object == "" {
+			object = e.Target.Path
+		}
+	case e.Registry != nil:
+		object = e.Registry.Path
+		if e.Registry.Value != "" {
+			object += `\` + e.Registry.Value
+		}
+	case e.Network != nil:
+		object = flow(e.Network)
+	case e.File != nil:
+		object = e.File.Path
+		if e.File.OldPath != "" {
+			object = e.File.OldPath + " to " + object
+		}
+	default:
+		object = text(w.target)
+	}
+	out := actor
+	for _, s := range [...]string{e.Action, object} {
+		switch {
+		case s == "":
+		case out == "":
+			out = s
+		default:
+			out += ": " + s
+		}
+	}
+	return out
+}
+
+func flow(n *model.Network) string {
+	end := func(e *model.Endpoint) string {
+		if e == nil {
+			return ""
+		}
+		s := e.IP
+		if s == "" {
+			s = e.Domain
+		}
+		if e.Port > 0 {
+			s += ":" + strconv.Itoa(e.Port)
+		}
+		return s
+	}
+	src, dst := end(n.Source), end(n.Destination)
+	if src != "" && dst != "" {
+		return src + " to " + dst
+	}
+	return src + dst
+}
+
+func lower(s string) string { return strings.ToLower(s) }
+
+// alert reads an item of GET /alert. dismissed tells whether the server
+// listed it among the dismissed ones.
+func (r *reader) alert(b []byte, keepRaw bool) (a *model.Alert, madeUp bool, err error) {
+	var w wireAlert
+	if err := w.decode(b); err != nil {
+		return nil, false, err
+	}
+	a = &model.Alert{}
+	if a.ID = w.nativeID(); a.ID == "" {
+		a.ID, madeUp = w.madeUpID(), true
+	}
+	var ew wireEvent
+	e := &model.Event{}
+	if w.event != nil {
+		if err := ew.decodeEmbedded(w.event); err != nil {
+			return nil, false, err
+		}
+		if ew.endpoint == nil {
+			ew.endpoint = w.endpoint
+		}
+		e = r.normaliseEvent(&ew)
+		a.EventCount = 1
+		a.Description = e.Summary
+		a.Ancestors = r.tree(ew.actor.tree)
+	}
+	if a.Time = instant(w.timestamp); a.Time.IsZero() {
+		a.Time = e.Time
+	}
+	if a.Title = text(w.name); a.Title == "" {
+		a.Title = r.shared(w.policyName)
+	}
+	model.Unscored().Apply(a)
+	if n, ok := decimal(w.score); ok {
+		model.ScoreNumber(model.ScaleCWatch, n).Apply(a)
+	}
+	a.Status, a.StatusNative = w.state(), text(w.status)
+	a.Verdict = model.VerdictUnknown
+	if v, ok := boolean(w.userVerdict); ok {
+		a.Verdict = model.VerdictFalsePositive
+		if v {
+			a.Verdict = model.VerdictTruePositive
+		}
+	}
+	a.Category = text(w.alertType)
+	a.Rule = named(r.shared(ew.adaptive), text(w.name))
+	a.Policy = named(text(w.policyID), r.shared(w.policyName))
+	a.Host = r.alertHost(&w, e.Host)
+	a.Process = r.alertProcess(&w, e.Process)
+	a.User = r.alertUser(&w, e.User)
+	if a.Target = e.Target; a.Target == nil {
+		if s := r.shared(w.childProcess); s != "" {
+			a.Target = &model.Process{Path: s, Name: model.BaseName(s)}
+			if a.Process != nil {
+				a.Target.Parent = asParent(a.Process)
+			}
+		}
+	}
+	if keepRaw {
+		a.Raw = json.RawMessage(bytes.Clone(b))
+	}
+	return a, madeUp, nil
+}
+
+// state reads isActive and, where a server sends it, dismissed. The status
+// number has no published meaning and is never named (wire/cwatch.md 3.5).
+func (w *wireAlert) state() model.Status {
+	if v, ok := boolean(w.dismissed); ok && v {
+		return model.StatusDismissed
+	}
+	switch active, ok := boolean(w.active); {
+	case !ok:
+		return model.StatusUnknown
+	case active:
+		return model.StatusOpen
+	}
+	return model.StatusClosed
+}
+
+// inactive tells whether the alert says that it is not active.
+func (w *wireAlert) inactive() bool {
+	v, ok := boolean(w.active)
+	return ok && !v
+}
+
+func named(id, name string) *model.Named {
+	if id == "" && name == "" {
+		return nil
+	}
+	return &model.Named{ID: id, Name: name}
+}
+
+func (r *reader) alertHost(w *wireAlert, from *model.Host) *model.Host {
+	h := &model.Host{}
+	if from != nil {
+		h = from
+	}
+	if s := text(w.endpoint); s != "" {
+		h.ID = s
+	}
+	if s := r.shared(w.device); s != "" {
+		h.Name = s
+	}
+	if h.ID == "" && h.Name == "" {
+		return nil
+	}
+	return h
+}
+
+// alertProcess prefers what the alert says at its top over its event.
+func (r *reader) alertProcess(w *wireAlert, p *model.Process) *model.Process {
+	path, hash, uid := r.shared(w.path), lower(r.shared(w.hash)), text(w.instanceID)
+	if p == nil {
+		if path == "" && hash == "" && uid == "" {
+			return nil
+		}
+		p = &model.Process{}
+	}
+	if path != "" {
+		p.Path, p.Name = path, model.BaseName(path)
+	}
+	if hash != "" {
+		p.Hash = &model.Hash{SHA1: hash}
+	}
+	if p.UID == "" {
+		p.UID = uid
+	}
+	return p
+}
+
+func (r *reader) alertUser(w *wireAlert, from *model.User) *model.User {
+	u := model.SplitUser(r.shared(w.user))
+	if u == nil {
+		return from
+	}
+	if u.Domain == "" && from != nil && strings.EqualFold(u.Name, from.Name) {
+		u.Domain = from.Domain
+	}
+	return u
+}
+
+// madeUpID is the display key of an alert whose server gave no id. It rests
+// on what triage does not change, so that it stays.
+func (w *wireAlert) madeUpID() string {
+	facts := slices.Concat(w.name, []byte{0}, w.expiration, []byte{0}, canonical(w.data))
+	return madeUpID(text(w.endpoint), text(w.timestamp), facts)
+}
+
+func madeUpID(endpoint, timestamp string, facts []byte) string {
+	sum := sha256.Sum256(facts)
+	if endpoint == "" {
+		endpoint = "0"
+	}
+	if timestamp == "" {
+		timestamp = "0"
+	}
+	return endpoint + "-" + timestamp + "-" + hex.EncodeToString(sum[:4])
+}
+
+// isMadeUp tells whether id has the form of a made-up one, and which
+// timestamp it carries.
+func isMadeUp(id string) (timestamp int64, ok bool) {
+	parts := strings.Split(id, "-")
+	if len(parts) != 3 || len(parts[2]) != 8 {
+		return 0, false
+	}
+	if _, err := hex.DecodeString(parts[2]); err != nil {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(parts[1], 10, 64)
+	return n, err == nil && n >= 0
+}
+
+// canonical writes a value with sorted keys and without white space, so that
+// the same facts give the same bytes in every answer.
+func canonical(b []byte) []byte {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	var v any
+	if d.Decode(&v) != nil {
+		return b
+	}
+	out, err := json.Marshal(v)
+	if err != nil {
+		return b
+	}
+	return out
+}
+
+// endpointHost reads an element of /endpoint.
+func (r *reader) endpointHost(b []byte, keepRaw bool) (*model.Host, error) {
+	var w wireEndpoint
+	if err := w.decode(b); err != nil {
+		return nil, err
+	}
+	h := &model.Host{
+		Name: text(w.name), User: text(w.user), AgentVersion: r.shared(w.version), State: r.shared(w.status),
+	}
+	if h.ID = text(w.id); h.ID == "" {
+		h.ID = h.Name
+	}
+	if s := r.shared(w.os); s != "" {
+		h.OS = &model.OS{Name: s, Platform: platform(s)}
+	}
+	switch lower(h.State) {
+	case "online":
+		h.Online = model.Ptr(true)
+	case "offline", "disconnected":
+		h.Online = model.Ptr(false)
+	}
+	if keepRaw {
+		h.Raw = json.RawMessage(bytes.Clone(b))
+	}
+	return h, nil
+}
+
+func platform(os string) string {
+	os = lower(os)
+	switch {
+	case strings.Contains(os, "windows"):
+		return "windows"
+	case strings.Contains(os, "macos"), strings.Contains(os, "mac os"), strings.Contains(os, "darwin"):
+		return "darwin"
+	case strings.Contains(os, "linux"), strings.Contains(os, "ubuntu"), strings.Contains(os, "debian"),
+		strings.Contains(os, "centos"), strings.Contains(os, "red hat"), strings.Contains(os, "fedora"), strings.Contains(os, "suse"):
+		return "linux"
+	}
+	return ""
+}
+
+// run reads an element of /process.
+func (r *reader) run(b []byte, keepRaw bool) (*model.Process, error) {
+	var w wireRun
+	if err := w.decode(b); err != nil {
+		return nil, err
+	}
+	p := &model.Process{
+		UID: text(w.id), Name: r.shared(w.name), Path: r.shared(w.path), User: model.SplitUser(r.shared(w.user)),
+	}
+	p.PID, _ = whole(w.pid)
+	if p.Name == "" {
+		p.Name = model.BaseName(p.Path)
+	}
+	if s := lower(r.shared(w.hash)); s != "" {
+		p.Hash = &model.Hash{SHA1: s}
+	}
+	device := r.shared(w.device)
+	if device != "" {
+		p.Host = &model.Host{Name: device}
+	}
+	if p.UID == "" {
+		p.UID = device + "/" + strconv.FormatInt(p.PID, 10) + "/" + p.Path
+	}
+	p.ID = p.UID
+	if keepRaw {
+		p.Raw = json.RawMessage(bytes.Clone(b))
+	}
+	return p, nil
+}

@@ -1,0 +1,264 @@
+package cwatch
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/filter"
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+// q knows AND only (wire/cwatch.md 7): no OR, NOT or parentheses. An OR is
+// asked as several queries whose answers are merged, as long as they are few.
+const maxQueries = 8
+
+// search is a filter compiled for /events.
+type search struct {
+	exact    []string // queries of exact terms only; one of "" asks for everything
+	narrow   []string // the same narrowed with ~; nil when no text term can narrow
+	residual filter.Filter
+	notes    []string
+	nothing  bool // no event of this vendor can match
+}
+
+// compile turns a query into q strings. What the server does exactly leaves
+// the residual; a text term only narrows, and only after the server has
+// shown what its ~ means, and stays in the residual.
+func compile(q backends.Query) search {
+	if q.Native != "" {
+		s := search{exact: []string{q.Native}, residual: q.Filter}
+		if !q.Filter.Empty() {
+			s.notes = append(s.notes, "--query goes to the server as it is; the filters run here")
+		}
+		return s
+	}
+	var s search
+	exact, narrow := [][]string{}, [][]string{}
+	s.residual = q.Filter.Split(func(t filter.Term) bool {
+		alternatives, ok, why := exactTerms(t)
+		if ok && len(alternatives) == 0 {
+			s.nothing = true
+			s.notes = append(s.notes, why)
+			return true
+		}
+		if ok && size(exact)*len(alternatives) <= maxQueries {
+			exact = append(exact, alternatives)
+			return true
+		}
+		if text := narrowTerms(t); len(text) > 0 {
+			narrow = append(narrow, text)
+		}
+		return false
+	})
+	if s.nothing {
+		return s
+	}
+	s.exact = conjunctions(exact)
+	// The cheapest narrowing first; what does not fit stays out.
+	slices.SortStableFunc(narrow, func(a, b []string) int { return len(a) - len(b) })
+	all := slices.Clone(exact)
+	for _, alternatives := range narrow {
+		if size(all)*len(alternatives) <= maxQueries {
+			all = append(all, alternatives)
+		}
+	}
+	if len(all) > len(exact) {
+		s.narrow = conjunctions(all)
+	}
+	return s
+}
+
+func size(terms [][]string) int {
+	n := 1
+	for _, t := range terms {
+		n *= len(t)
+	}
+	return n
+}
+
+// conjunctions writes the conjunctions of one alternative of every term.
+func conjunctions(terms [][]string) []string {
+	out := []string{""}
+	for _, alternatives := range terms {
+		var next []string
+		for _, q := range out {
+			for _, a := range alternatives {
+				if q == "" {
+					next = append(next, a)
+				} else {
+					next = append(next, q+" AND "+a)
+				}
+			}
+		}
+		out = next
+	}
+	return out
+}
+
+// exactTerms gives the alternatives that together are exactly t, and whether
+// there are such. None at all means that no event can match; why says so.
+func exactTerms(t filter.Term) (alternatives []string, ok bool, why string) {
+	for _, p := range t.Any {
+		switch t.Field {
+		case filter.KindOf:
+			if p.Text == string(model.KindOther) {
+				return nil, false, ""
+			}
+			for _, name := range namesOf(model.Kind(p.Text)) {
+				alternatives = append(alternatives, "base_event_type = '"+name+"'")
+			}
+			why = "cWatch records no events of this kind"
+		case filter.Port:
+			n := p.PortNumber()
+			if n == 0 {
+				return nil, false, ""
+			}
+			for _, field := range [...]string{"network_destination_port", "network_source_port"} {
+				alternatives = append(alternatives, field+" = "+strconv.Itoa(n))
+			}
+		case filter.IP:
+			pre, is := p.Prefix()
+			if !is || !pre.IsSingleIP() || !pre.Addr().Is4() {
+				return nil, false, ""
+			}
+			for _, field := range [...]string{"network_destination_ip", "network_source_ip"} {
+				alternatives = append(alternatives, field+" = '"+pre.Addr().String()+"'")
+			}
+		case filter.Hash:
+			sum, is := wholeHash(p)
+			if !is {
+				return nil, false, ""
+			}
+			why = "cWatch knows SHA-1 hashes only"
+			if len(sum) != 40 {
+				continue
+			}
+			for _, field := range [...]string{"process_hash", "child_process_hash", "file_hash", "browser_file_hash"} {
+				alternatives = append(alternatives, field+" = '"+sum+"'")
+			}
+		default:
+			return nil, false, ""
+		}
+	}
+	return alternatives, len(t.Any) > 0, why
+}
+
+// wholeHash gives the hash a pattern stands for, in lower case, when it is
+// one whole hash of any algorithm.
+func wholeHash(p filter.Pattern) (string, bool) {
+	s := strings.ToLower(p.Text)
+	if !p.IsExact() || !isHex(s) {
+		return "", false
+	}
+	return s, len(s) == 32 || len(s) == 40 || len(s) == 64
+}
+
+func isHex(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+// narrowTerms gives alternatives that together match at least what t does,
+// if ~ is a case-insensitive "contains"; nil when there are none.
+func narrowTerms(t filter.Term) []string {
+	var fields []string
+	switch t.Field {
+	case filter.Host: // a host's id cannot be asked for
+		fields = []string{"process_device_name"}
+	case filter.User:
+		fields = []string{"process_user_name", "process_user_domain"}
+	case filter.Process, filter.Path:
+		fields = []string{"process_path", "child_process_path", "target_name"}
+	case filter.CommandLine: // the acting process has none
+		fields = []string{"child_process_command_line"}
+	case filter.File:
+		fields = []string{"file_path", "file_old_path", "browser_file_path"}
+	case filter.Domain:
+		fields = []string{"browser_download_url"}
+	case filter.Registry: // the value's name knows no ~
+		return []string{"event_group = 'REGISTRY'"}
+	default:
+		return nil
+	}
+	var out []string
+	for _, p := range t.Any {
+		runs := literals(p)
+		switch {
+		case len(runs) == 0:
+			return nil
+		case t.Field == filter.Host && strings.Trim(p.Text, "0123456789*?") == "":
+			return nil // could be an id
+		case t.Field == filter.User: // name and domain may hold a run each
+			runs = runs[:1]
+		}
+		for _, f := range fields {
+			terms := make([]string, len(runs))
+			for i, run := range runs {
+				terms[i] = f + " ~ '" + run + "'"
+			}
+			out = append(out, strings.Join(terms, " AND "))
+		}
+	}
+	return out
+}
+
+// literals are the parts of a pattern that stand in every match and mean
+// themselves under every plausible reading of ~: runs of ASCII letters and
+// digits, the longest first. Whatever matches the pattern contains them all.
+func literals(p filter.Pattern) []string {
+	runs := strings.FieldsFunc(p.Text, func(r rune) bool { return !isPlain(r) })
+	runs = slices.DeleteFunc(runs, func(s string) bool { return len(s) < 2 })
+	slices.SortStableFunc(runs, func(a, b string) int { return len(b) - len(a) })
+	return runs[:min(len(runs), 3)]
+}
+
+func isPlain(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+}
+
+// variants are the ways to write q that are tried when the server refuses
+// the first: the document's own misspelling of one event name, and doubled
+// backslashes (wire/cwatch.md 4.1 and 7).
+func variants(q string) []string {
+	out := []string{q}
+	typo := "'" + baseTypes[10].name + "'"
+	if strings.Contains(q, typo) {
+		out = append(out, strings.ReplaceAll(q, typo, "'"+typoName+"'"))
+	}
+	if strings.Contains(q, `\`) && !strings.Contains(q, `\\`) {
+		for _, v := range slices.Clone(out) {
+			out = append(out, strings.ReplaceAll(v, `\`, `\\`))
+		}
+	}
+	return out
+}
+
+// quote writes a string value of q. A single quote has no known escape.
+func quote(s string) (string, error) {
+	if strings.ContainsFunc(s, func(r rune) bool { return r == '\'' || r < ' ' }) {
+		return "", backends.Invalid("cannot ask cWatch for "+strconv.Quote(s), "its query language has no escape for a quote or a control character")
+	}
+	return "'" + s + "'", nil
+}
+
+// checkHash takes what the hash routes take: a SHA-1.
+func checkHash(s string) (string, error) {
+	sum := strings.ToLower(strings.TrimSpace(s))
+	if isHex(sum) && len(sum) == 40 {
+		return sum, nil
+	}
+	why := "it is no hash of 40 hexadecimal digits"
+	if isHex(sum) {
+		switch len(sum) {
+		case 32:
+			why = "it is an MD5"
+		case 64:
+			why = "it is a SHA-256"
+		}
+	}
+	e := backends.Invalid(fmt.Sprintf("cannot look %q up on cWatch", s), why+"; cWatch knows files by SHA-1 only")
+	e.Hint = "give the file's SHA-1"
+	return "", e
+}

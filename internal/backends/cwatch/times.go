@@ -1,0 +1,120 @@
+package cwatch
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+// unit is what integer times are written in (wire/cwatch.md 5).
+type unit time.Duration
+
+const (
+	unitMillis  = unit(time.Millisecond)
+	unitSeconds = unit(time.Second)
+)
+
+func (u unit) String() string {
+	if u == unitSeconds {
+		return "s"
+	}
+	return "ms"
+}
+
+func (u unit) other() unit {
+	if u == unitSeconds {
+		return unitMillis
+	}
+	return unitSeconds
+}
+
+// floor and ceil write an instant; a window is asked for at least as wide as
+// it is, and filtered exactly afterwards.
+func (u unit) floor(t time.Time) int64 {
+	if u == unitSeconds {
+		return t.Unix()
+	}
+	return t.UnixMilli()
+}
+
+func (u unit) ceil(t time.Time) int64 {
+	n := u.floor(t)
+	if u.time(n).Before(t) {
+		n++
+	}
+	return n
+}
+
+func (u unit) time(n int64) time.Time {
+	if u == unitSeconds {
+		return time.Unix(n, 0).UTC()
+	}
+	return time.UnixMilli(n).UTC()
+}
+
+// Readings below and above these are seconds and microseconds: 10^11 ms is
+// 1973, 10^11 s the year 5138.
+const (
+	secondsBelow = 100_000_000_000
+	microsAbove  = 100_000_000_000_000
+)
+
+// epoch reads an integer time by its size; zero and less is "never".
+func epoch(n int64) model.Time {
+	switch {
+	case n <= 0:
+		return model.Time{}
+	case n < secondsBelow:
+		return model.At(time.Unix(n, 0))
+	case n > microsAbove:
+		return sane(time.UnixMicro(n))
+	}
+	return sane(time.UnixMilli(n))
+}
+
+// layouts of time strings besides RFC 3339; without a zone they are UTC.
+var layouts = []string{
+	"2006-01-02T15:04:05.999999999",
+	"2006-01-02 15:04:05.999999999",
+	"2006-01-02 15:04:05.999999999Z07:00",
+	"2006-01-02T15:04:05.999999999Z0700",
+	"2006-01-02 15:04:05.999999999 -0700",
+	"2006-01-02 15:04:05.999999999 -0700 MST",
+	"2006-01-02 15:04:05.999999999 MST",
+}
+
+// instant reads a time value: RFC 3339, its common relatives, or an integer,
+// in a string or bare. What it cannot read is absent.
+func instant(v []byte) model.Time {
+	s := scalar(v)
+	if s == "" {
+		return model.Time{}
+	}
+	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
+		return sane(t)
+	}
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return epoch(n)
+	}
+	if n, ok := whole(v); ok {
+		return epoch(n)
+	}
+	s = strings.Replace(s, ",", ".", 1)
+	for _, layout := range layouts {
+		if t, err := time.Parse(layout, s); err == nil {
+			return sane(t)
+		}
+	}
+	return model.Time{}
+}
+
+// sane drops instants that cannot be written back as RFC 3339, and the
+// vendors' ways to say never.
+func sane(t time.Time) model.Time {
+	if y := t.UTC().Year(); y <= 1601 || y > 9999 {
+		return model.Time{}
+	}
+	return model.At(t)
+}
