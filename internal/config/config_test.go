@@ -45,7 +45,7 @@ profiles:
     headers: {X-Team: blue}
     rate: {per_second: 2.5, concurrent: 3}
     tls:
-      pin: "sha256:AA:`+strings.Repeat("a", 62)+`"
+      pin: "sha256:AA:` + strings.Repeat("a", 62) + `"
       ca_file: ca.pem
       client_cert: /etc/edr/me.pem
       client_key: /etc/edr/me.key
@@ -175,8 +175,8 @@ func TestParseErrors(t *testing.T) {
 		"concurrent":         {head + "    rate: {concurrent: 1.5}", "rate.concurrent must be a whole number", ""},
 		"rate key":           {head + "    rate: {persecond: 1}", `unknown key "persecond"`, "did you mean per_second?"},
 		"tls key":            {head + "    tls:\n      cafile: x", `c.yaml:5: profile a: tls: unknown key "cafile"`, "did you mean ca_file?"},
-		"pin":                {head + "    tls: {pin: sha256:abc}", "tls.pin is not 64 hex digits", ""},
-		"pin kind":           {head + "    tls: {pin: sha1:abc}", "tls.pin must start with sha256:", ""},
+		"pin":                {head + "    tls: {pin: sha256:abc}", "tls.pin: a pin ends with 64 hex digits", ""},
+		"pin kind":           {head + "    tls: {pin: sha1:abc}", "tls.pin: a pin starts with sha256", ""},
 		"half a client cert": {head + "    tls: {client_cert: x}", "client_cert and tls.client_key go together", ""},
 		"header name":        {head + "    headers: {\"a b\": c}", `"a b" is no name of a header`, ""},
 		"header lines":       {head + "    headers: {a: \"b\\r\\nc: d\"}", "must be on one line", ""},

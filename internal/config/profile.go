@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -238,7 +239,7 @@ func (p *parser) tls(prof *Profile, n *yaml.Node, what string) error {
 			prof.TLS.ServerName = s
 		case "pin":
 			if prof.TLS.Pin, err = pin(s); err != nil {
-				return at(e.value, "%s %v", name, err).
+				return at(e.value, "%s: %v", name, err).
 					hint("sha256: and the 64 hex digits of the SHA-256 of the server's DER public key")
 			}
 		}
@@ -250,11 +251,11 @@ func (p *parser) tls(prof *Profile, n *yaml.Node, what string) error {
 func pin(s string) (string, error) {
 	digest, ok := strings.CutPrefix(s, "sha256:")
 	if !ok {
-		return "", fmt.Errorf("must start with sha256:")
+		return "", errors.New("a pin starts with sha256")
 	}
 	digest = strings.ToLower(strings.ReplaceAll(digest, ":", ""))
 	if raw, err := hex.DecodeString(digest); err != nil || len(raw) != 32 {
-		return "", fmt.Errorf("is not 64 hex digits after sha256:")
+		return "", errors.New("a pin ends with 64 hex digits")
 	}
 	return "sha256:" + digest, nil
 }

@@ -172,11 +172,11 @@ func (f *encrypted) change(ctx context.Context, ask bool, do func(map[string]ent
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	// The passphrase comes before the lock: a person may take long.
-	entries, err := f.decrypt(ctx, ask)
-	if err != nil {
+	if _, err := f.decrypt(ctx, ask); err != nil {
 		return err
 	}
 	if f.pass == "" {
+		var err error
 		if f.pass, _, err = f.passphrase(ctx, ask, true, 0); err != nil {
 			return err
 		}
@@ -186,7 +186,8 @@ func (f *encrypted) change(ctx context.Context, ask bool, do func(map[string]ent
 		return err
 	}
 	defer release()
-	if entries, err = f.decrypt(ctx, ask); err != nil { // it may have changed meanwhile
+	entries, err := f.decrypt(ctx, ask) // it may have changed meanwhile
+	if err != nil {
 		return err
 	}
 	next := make(map[string]entry, len(entries)+1)
@@ -339,9 +340,9 @@ func (s *Store) readPlain() (map[string]entry, error) {
 	return entries, nil
 }
 
-func (s *Store) changePlain(do func(map[string]entry)) error {
+func (s *Store) changePlain(ctx context.Context, do func(map[string]entry)) error {
 	path := s.plainPath()
-	release, err := lock(context.Background(), path+".lock")
+	release, err := lock(ctx, path+".lock")
 	if err != nil {
 		return err
 	}
@@ -367,7 +368,7 @@ func (s *Store) changePlain(do func(map[string]entry)) error {
 	return nil
 }
 
-func (s *Store) removePlain(profile, secret string) (had bool, err error) {
+func (s *Store) removePlain(ctx context.Context, profile, secret string) (had bool, err error) {
 	if s.opt.StateDir == "" {
 		return false, nil
 	}
@@ -375,7 +376,7 @@ func (s *Store) removePlain(profile, secret string) (had bool, err error) {
 	if _, had = entries[key(profile, secret)]; err != nil || !had {
 		return false, err
 	}
-	return true, s.changePlain(func(m map[string]entry) { delete(m, key(profile, secret)) })
+	return true, s.changePlain(ctx, func(m map[string]entry) { delete(m, key(profile, secret)) })
 }
 
 // --- small things

@@ -314,7 +314,7 @@ func (s *Store) Set(ctx context.Context, profile, secret, value string, opt SetO
 		if s.opt.StateDir == "" {
 			return Location{}, noStore("there is no folder for files", secret, profile)
 		}
-		if err := s.changePlain(func(m map[string]entry) { m[key(profile, secret)] = entry{stamp, value} }); err != nil {
+		if err := s.changePlain(ctx, func(m map[string]entry) { m[key(profile, secret)] = entry{stamp, value} }); err != nil {
 			return Location{}, err
 		}
 		_, _ = ringDelete(ctx, s.opt.Getenv, profile, secret)
@@ -322,7 +322,7 @@ func (s *Store) Set(ctx context.Context, profile, secret, value string, opt SetO
 	}
 	ringErr := ringSet(ctx, s.opt.Getenv, profile, secret, ringEntry{value, stamp})
 	if ringErr == nil {
-		_, err := s.removePlain(profile, secret)
+		_, err := s.removePlain(ctx, profile, secret)
 		return Location{Kind: Keyring, Stored: stamp}, err
 	}
 	if ctx.Err() != nil {
@@ -338,7 +338,7 @@ func (s *Store) Set(ctx context.Context, profile, secret, value string, opt SetO
 	if err != nil {
 		return Location{}, err
 	}
-	_, err = s.removePlain(profile, secret)
+	_, err = s.removePlain(ctx, profile, secret)
 	return Location{Kind: Encrypted, Name: s.file.path, Stored: stamp}, err
 }
 
@@ -368,7 +368,7 @@ func (s *Store) Delete(ctx context.Context, profile, secret string) ([]Location,
 	if s.opt.StateDir == "" {
 		return from, err
 	}
-	gone, perr := s.removePlain(profile, secret)
+	gone, perr := s.removePlain(ctx, profile, secret)
 	if gone {
 		from = append(from, Location{Kind: Plain, Name: s.plainPath()})
 	}
