@@ -1,0 +1,339 @@
+package carbonblack
+
+import (
+	"context"
+	"iter"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/filter"
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+const (
+	whatAlerts = "cannot list alerts"
+	whatAlert  = "cannot read the alert"
+
+	// eventAlertPrefix marks the id of an alert that has no incident: an event
+	// with a score, known by its event id.
+	eventAlertPrefix = "event:"
+
+	// alertDelay is how much later than its events an alert may be dated: 14
+	// minutes in the recordings. Events this much before a window are looked at.
+	alertDelay = time.Hour
+)
+
+// Alerts lists alerts. API v3 has no list of them: they are found among the
+// events, which disturbs nothing, and each is read by its incident (§7.2 b).
+// Only with alert_source: notifications in the profile is the SIEM key's
+// queue read, which hands every alert out once (§7.2 a).
+func (d *Driver) Alerts(ctx context.Context, q backends.Query) (backends.Listing[*model.Alert], error) {
+	if d.spool != nil {
+		return d.notificationAlerts(ctx, q)
+	}
+	if q.Native != "" {
+		return backends.Listing[*model.Alert]{}, backends.Unsupported("Carbon Black v3", "cannot use --query for alerts", "use --query with events list")
+	}
+	query := url.Values{}
+	var host *filter.Term
+	for _, t := range q.Filter.Get(filter.Host) {
+		// Narrows only: an alert is about one device, and so are its events.
+		if name, ok := exactHost(t); ok && host == nil {
+			query.Set("hostName", name)
+			host = &t
+		}
+	}
+	w := d.window(q)
+	wide := span{w.from - alertDelay.Milliseconds(), w.to}
+	l := backends.Listing[*model.Alert]{Plan: backends.Plan{
+		Residual: q.Filter,
+		Requests: append(d.describeWindows("/event", query, wide.split(eventWindow), eventRows),
+			d.client.Describe(client.Call{Path: apiBase + "/alert/INCIDENT"})+" for each incident found"),
+		Notes: []string{"API v3 lists no alerts: they are gathered from the events of the window, and none is read before all of them are seen"},
+	}}
+	l.Seq = func(yield func(*model.Alert, error) bool) {
+		found, err := d.incidents(ctx, query, host, wide)
+		if err != nil {
+			yield(nil, backends.FromClient(whatAlerts, err))
+			return
+		}
+		alerts, err := d.readAlerts(ctx, found, q.Raw)
+		sortAlerts(alerts)
+		for _, a := range alerts {
+			if !w.holds(a.Time) {
+				continue
+			}
+			if !yield(a, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(nil, backends.FromClient(whatAlerts, err))
+		}
+	}
+	return l, nil
+}
+
+// holds tells whether an instant is in the window; no instant always is.
+func (s span) holds(t model.Time) bool {
+	if t.IsZero() {
+		return true
+	}
+	ms := t.UnixMilli()
+	return ms >= s.from && ms < s.to
+}
+
+func sortAlerts(alerts []*model.Alert) {
+	slices.SortStableFunc(alerts, func(a, b *model.Alert) int { return b.Time.Compare(a.Time.Time) })
+}
+
+// incident is an alert as its events show it, newest first.
+type incident struct {
+	id     string
+	events []wireHead
+	newest []byte // JSON of the newest event
+}
+
+// incidents scans the events of a window for those that belong to an alert.
+func (d *Driver) incidents(ctx context.Context, q url.Values, host *filter.Term, w span) ([]*incident, error) {
+	found, any, err := d.gather(ctx, q, w)
+	if err != nil || any || host == nil {
+		return found, err
+	}
+	full, ok, err := d.qualifiedHost(ctx, q)
+	if err != nil || !ok {
+		return nil, err
+	}
+	found, _, err = d.gather(ctx, full, w)
+	return found, err
+}
+
+func (d *Driver) gather(ctx context.Context, q url.Values, w span) (found []*incident, any bool, err error) {
+	byID := map[string]*incident{}
+	for e, err := range scan(ctx, d, whatAlerts, q, w, eventRows, readHead) {
+		if err != nil {
+			return nil, any, err
+		}
+		any = true
+		id := string(e.IncidentID)
+		if id == "" {
+			if e.AlertScore.n <= 0 {
+				continue
+			}
+			id = eventAlertPrefix + string(e.EventID)
+		}
+		in := byID[id]
+		if in == nil {
+			in = &incident{id: id, newest: e.raw}
+			byID[id] = in
+			found = append(found, in)
+		}
+		e.raw = nil
+		in.events = append(in.events, *e)
+	}
+	return found, any, nil
+}
+
+// readHead reads what tells whether an event belongs to an alert, and keeps
+// the event itself only then.
+func readHead(b []byte) (*wireHead, error) {
+	e := new(wireHead)
+	if err := decode(b, e); err != nil {
+		return nil, err
+	}
+	if e.IncidentID != "" || e.AlertScore.n > 0 {
+		e.raw = slices.Clone(b)
+	}
+	return e, nil
+}
+
+// readAlerts reads the detail of each incident, a few at a time. One that the
+// server no longer has, or that has no incident, is put together from its
+// events. An error is returned with what could be read.
+func (d *Driver) readAlerts(ctx context.Context, found []*incident, raw bool) ([]*model.Alert, error) {
+	out := make([]*model.Alert, len(found))
+	errs := make([]error, len(found))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(concurrent)
+	for i, in := range found {
+		g.Go(func() error {
+			out[i], errs[i] = d.readIncident(gctx, in, raw)
+			switch backends.KindOf(errs[i]) {
+			case backends.KindAuth, backends.KindForbidden, backends.KindRateLimited:
+				return errs[i] // the others would fare no better
+			}
+			return nil
+		})
+	}
+	err := g.Wait()
+	for _, e := range errs {
+		if err == nil {
+			err = e
+		}
+	}
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return slices.DeleteFunc(out, func(a *model.Alert) bool { return a == nil }), err
+}
+
+func (d *Driver) readIncident(ctx context.Context, in *incident, raw bool) (*model.Alert, error) {
+	if !strings.HasPrefix(in.id, eventAlertPrefix) {
+		a, err := d.alertDetail(ctx, in.id, raw)
+		if backends.KindOf(err) != backends.KindNotFound {
+			return a, err
+		}
+	}
+	var e wireEvent
+	if err := decode(in.newest, &e); err != nil {
+		return nil, backends.Malformed(whatAlerts, err.Error())
+	}
+	a := alertFromEvent(in.id, &e, in.events)
+	if raw {
+		a.Raw = in.newest
+	}
+	return a, nil
+}
+
+// Alert reads one alert by its incident id.
+func (d *Driver) Alert(ctx context.Context, id string, raw bool) (*model.Alert, error) {
+	if d.spool != nil {
+		a, err := d.spooledAlert(id, raw)
+		if a != nil || err != nil {
+			return a, err
+		}
+	}
+	if event, ok := strings.CutPrefix(id, eventAlertPrefix); ok {
+		e, body, err := d.eventInfo(ctx, event)
+		if err != nil {
+			return nil, err
+		}
+		a := alertFromEvent(id, e, []wireHead{{EventID: e.EventID}})
+		if raw {
+			a.Raw = body
+		}
+		return a, nil
+	}
+	return d.alertDetail(ctx, id, raw)
+}
+
+func (d *Driver) alertDetail(ctx context.Context, id string, raw bool) (*model.Alert, error) {
+	w, body, err := d.wireAlert(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	a := w.alert(id)
+	if raw {
+		if a.Raw, err = withoutMembers(body, deviceSecrets); err != nil {
+			return nil, backends.Malformed(whatAlert, err.Error())
+		}
+	}
+	return a, nil
+}
+
+// wireAlert asks for an alert. Ids have no fixed form: they are escaped, not
+// checked (§7.1).
+func (d *Driver) wireAlert(ctx context.Context, id string) (*wireAlert, []byte, error) {
+	if strings.TrimSpace(id) == "" {
+		return nil, nil, backends.Invalid(whatAlert, "the id is empty")
+	}
+	w := new(wireAlert)
+	reply, err := d.get(ctx, whatAlert, routeAlert, "/alert/"+url.PathEscape(id), nil, w)
+	if err != nil {
+		if backends.KindOf(err) == backends.KindNotFound {
+			e := backends.NotFound("alert", id)
+			e.Hint = "alerts are known by their incident id, as in edrctl alerts list -o id"
+			e.Err = err
+			return nil, nil, e
+		}
+		return nil, nil, err
+	}
+	if w.ThreatInfo.v == nil && len(w.Events) == 0 {
+		return nil, nil, backends.Malformed(whatAlert, "the answer has neither threatInfo nor events")
+	}
+	return w, reply.Body, nil
+}
+
+// AlertEvents lists the events behind an alert, newest first.
+func (d *Driver) AlertEvents(ctx context.Context, id string, q backends.Query) (backends.Listing[*model.Event], error) {
+	var request string
+	var read func() iter.Seq2[*model.Event, error]
+	if event, ok := strings.CutPrefix(id, eventAlertPrefix); ok {
+		request = "/event/" + url.PathEscape(event)
+		read = func() iter.Seq2[*model.Event, error] {
+			return func(yield func(*model.Event, error) bool) {
+				yield(d.Event(ctx, event, q.Raw))
+			}
+		}
+	} else {
+		request = "/alert/" + url.PathEscape(id)
+		read = func() iter.Seq2[*model.Event, error] { return d.alertEvents(ctx, id, q.Raw) }
+	}
+	l := backends.Listing[*model.Event]{Plan: backends.Plan{
+		Requests: []string{d.client.Describe(client.Call{Path: apiBase + request})},
+		Residual: q.Filter,
+	}}
+	l.Seq = func(yield func(*model.Event, error) bool) {
+		for e, err := range read() {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !e.Time.IsZero() && (!q.Since.IsZero() && e.Time.Before(q.Since) || !q.Until.IsZero() && !e.Time.Before(q.Until)) {
+				continue
+			}
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+	return l, nil
+}
+
+func (d *Driver) alertEvents(ctx context.Context, id string, raw bool) iter.Seq2[*model.Event, error] {
+	return func(yield func(*model.Event, error) bool) {
+		w, body, err := d.wireAlert(ctx, id)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		var raws struct {
+			Events []jsontext.Value `json:"events"`
+		}
+		if raw {
+			// Of another shape than an array of objects: then there are no events either.
+			if decode(body, &raws) != nil || len(raws.Events) != len(w.Events) {
+				raws.Events = nil
+			}
+		}
+		host := first(w.DeviceInfo.v).host()
+		threat := first(w.ThreatInfo.v)
+		var out []*model.Event
+		seen := map[string]bool{}
+		for i := range w.Events {
+			e := w.Events[i].event(host)
+			if e.ID != "" && seen[e.ID] {
+				continue
+			}
+			seen[e.ID] = true
+			e.AlertID = cmpOr(string(threat.IncidentID), id)
+			if raws.Events != nil {
+				e.Raw = []byte(raws.Events[i])
+			}
+			out = append(out, e)
+		}
+		slices.SortStableFunc(out, func(a, b *model.Event) int { return b.Time.Compare(a.Time.Time) })
+		for _, e := range out {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,417 @@
+package carbonblack
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+// event reads an event of a list or of either shape of the detail.
+func (e *wireEvent) event() *model.Event {
+	d := first(e.ProcessDetails.v)
+	actor := first(e.SelectedApp.v, e.ProcessHash.v)
+	parent := first(e.ParentApp.v, e.ParentHash.v)
+	target := first(e.TargetApp.v, e.TargetHash.v)
+	seen := first(e.DeviceDetails.v)
+	long, links := stripMarkup(string(e.LongDescription))
+	short, shortLinks := stripMarkup(string(e.ShortDescription))
+	device := number(seen.DeviceID)
+	stage := string(cmp.Or(e.AttackStage, e.KillChainStatus))
+
+	out := &model.Event{
+		Origin:   model.Origin{ID: string(e.EventID)},
+		Time:     model.FromMillis(e.EventTime.n),
+		Ingested: model.FromMillis(e.CreateTime.n),
+		Kind:     kindOf(string(e.EventType), e.ThreatIndicators, cmp.Or(long, short)),
+		Action:   actionOf(string(e.EventType), long),
+		Summary:  cmp.Or(short, long),
+		Host:     seen.host(),
+		User:     model.SplitUser(string(cmp.Or(d.FullUserName, d.UserName))),
+		Process:  eventActor(device, d, actor, parent, e.EventTime.n),
+		Network:  e.NetFlow.v.network(cmp.Or(long, short)),
+		Tags:     e.ThreatIndicators,
+		AlertID:  string(e.IncidentID),
+	}
+	if e.RegistryValue != "" {
+		out.Registry = &model.Registry{Path: string(e.RegistryValue)}
+	}
+	links = append(links, shortLinks...)
+	if out.Kind == model.KindFileCreate || out.Kind == model.KindFileRead {
+		out.File = fileOf(target, links, string(actor.SHA256Hash))
+	} else {
+		out.Target = eventTarget(device, d, target)
+		if out.Kind == model.KindProcessStart {
+			out.Target = targetFromLinks(out.Target, links, string(actor.SHA256Hash))
+		}
+	}
+	if out.Process != nil {
+		out.Process.User = out.User
+	}
+	out.Detection = detection(cmp.Or(e.AlertScore.n, e.ThreatScore.n), stage, e.ThreatIndicators, string(e.IncidentID))
+	return out
+}
+
+// detection is what the cloud said about an event: a score only when the
+// event is part of an alert (0 is "none", §5.2).
+func detection(score int64, stage string, ttps []string, incident string) *model.Detection {
+	attack := attackOf(stage, ttps)
+	if score <= 0 && incident == "" && len(attack) == 0 {
+		return nil
+	}
+	d := &model.Detection{Attack: attack}
+	if score > 0 {
+		d.Score = model.ScoreNumber(model.ScaleCarbonBlack, float64(score)).Score
+	}
+	return d
+}
+
+// actionOf is the event type, with the function it names.
+func actionOf(eventType, plain string) string {
+	if call := calledFunction(plain); call != "" && eventType == typeAPICall {
+		return eventType + " " + call
+	}
+	return eventType
+}
+
+func eventActor(device string, d *wireDetails, app, parent *wireApp, eventTime int64) *model.Process {
+	key := parsePrivatePID(string(d.PrivatePID))
+	p := &model.Process{
+		PID:         cmp.Or(d.ProcessID.n, key.pid),
+		Name:        model.BaseName(string(cmp.Or(app.ApplicationName, d.Name, app.ApplicationPath))),
+		Path:        app.path(),
+		CommandLine: string(d.CommandLine),
+		Started:     model.At(key.started),
+		Hash:        app.hash(),
+		Reputation:  app.reputation(),
+		Parent:      parentOf(device, d, parent),
+	}
+	// A key put together by hand, or of a broken sensor clock, may lie after
+	// the event itself; the offset is then the better source.
+	since := d.MilisSinceProcessStart
+	if eventTime > 0 && since.set && since.n >= 0 && (p.Started.IsZero() || p.Started.UnixMilli() > eventTime+60_000) {
+		p.Started = model.FromMillis(eventTime - since.n)
+	}
+	p.UID = processUID(device, string(d.PrivatePID), p.PID, p.Started)
+	if empty(p) {
+		return nil
+	}
+	return p
+}
+
+// empty tells whether nothing is known of a process: the answer then had an
+// object of nulls in its place.
+func empty(p *model.Process) bool {
+	return p.UID == "" && p.PID == 0 && p.Name == "" && p.Path == "" && p.CommandLine == "" && p.Hash == nil && p.Parent == nil
+}
+
+func parentOf(device string, d *wireDetails, app *wireApp) *model.ParentProcess {
+	key := parsePrivatePID(string(d.ParentPrivatePID))
+	p := model.ParentProcess{
+		PID:         cmp.Or(d.ParentPID.n, key.pid),
+		Name:        model.BaseName(string(cmp.Or(d.ParentName, app.ApplicationName, app.ApplicationPath))),
+		Path:        app.path(),
+		CommandLine: string(d.ParentCommandLine),
+		UID:         processUID(device, string(d.ParentPrivatePID), 0, model.Time{}),
+	}
+	if d.ParentPrivatePID == "" {
+		p.UID = ""
+	}
+	if p == (model.ParentProcess{}) {
+		return nil
+	}
+	return &p
+}
+
+func eventTarget(device string, d *wireDetails, app *wireApp) *model.Process {
+	key := parsePrivatePID(string(d.TargetPrivatePID))
+	p := &model.Process{
+		PID:         cmp.Or(d.TargetPID.n, key.pid),
+		Name:        model.BaseName(string(cmp.Or(d.TargetName, app.ApplicationName, app.ApplicationPath))),
+		Path:        app.path(),
+		CommandLine: string(d.TargetCommandLine),
+		Started:     model.At(key.started),
+		Hash:        app.hash(),
+		Reputation:  app.reputation(),
+	}
+	p.UID = processUID(device, string(d.TargetPrivatePID), p.PID, p.Started)
+	if empty(p) {
+		return nil
+	}
+	return p
+}
+
+// targetFromLinks fills the child of a process start from the files the
+// description links, where the answer has no block for it (alert events).
+func targetFromLinks(p *model.Process, links []link, actor string) *model.Process {
+	if p != nil && p.Hash != nil {
+		return p
+	}
+	l, ok := otherLink(links, actor)
+	if !ok {
+		return p
+	}
+	if p == nil {
+		p = &model.Process{Name: model.BaseName(l.name)}
+	}
+	if p.Path == "" && isPath(l.name) {
+		p.Path = l.name
+	}
+	if p.Name == "" || strings.EqualFold(p.Name, model.BaseName(l.name)) {
+		p.Hash = &model.Hash{SHA256: l.hash}
+	}
+	return p
+}
+
+// otherLink is the first linked file that is not the actor, the one with a
+// full path before one with a bare name.
+func otherLink(links []link, actor string) (link, bool) {
+	var found link
+	for _, l := range links {
+		if l.hash == strings.ToLower(actor) {
+			continue
+		}
+		if isPath(l.name) {
+			return l, true
+		}
+		if found.hash == "" {
+			found = l
+		}
+	}
+	return found, found.hash != ""
+}
+
+func fileOf(app *wireApp, links []link, actor string) *model.File {
+	f := &model.File{Path: app.path(), Name: model.BaseName(string(cmp.Or(app.ApplicationName, app.ApplicationPath))), Hash: app.hash()}
+	if f.Path == "" || f.Hash == nil {
+		if l, ok := otherLink(links, actor); ok && (f.Name == "" || strings.EqualFold(f.Name, model.BaseName(l.name))) {
+			if f.Path == "" && isPath(l.name) {
+				f.Path = l.name
+			}
+			f.Name = cmp.Or(f.Name, model.BaseName(l.name))
+			if f.Hash == nil {
+				f.Hash = &model.Hash{SHA256: l.hash}
+			}
+		}
+	}
+	if f.Path == "" && f.Name == "" && f.Hash == nil {
+		return nil
+	}
+	return f
+}
+
+// isPath tells a path from a bare name or a command line with a path in it.
+func isPath(s string) bool {
+	return strings.HasPrefix(s, "/") || strings.HasPrefix(s, `\\`) ||
+		len(s) > 3 && s[1] == ':' && (s[2] == '\\' || s[2] == '/')
+}
+
+// path is the image path: applicationPath, or an applicationName that is one.
+func (a *wireApp) path() string {
+	if a.ApplicationPath != "" {
+		return string(a.ApplicationPath)
+	}
+	if isPath(string(a.ApplicationName)) {
+		return string(a.ApplicationName)
+	}
+	return ""
+}
+
+func (a *wireApp) hash() *model.Hash { return hashes(a.MD5Hash, a.SHA256Hash) }
+
+func hashes(md5, sha256 text) *model.Hash {
+	h := model.Hash{MD5: strings.ToLower(string(md5)), SHA256: strings.ToLower(string(sha256))}
+	if h == (model.Hash{}) {
+		return nil
+	}
+	return &h
+}
+
+func (a *wireApp) reputation() *model.Reputation {
+	return reputationOf(string(cmp.Or(a.EffectiveReputation, a.ReputationProperty)))
+}
+
+// host reads the device an event or a notification names.
+func (s *wireSeenOn) host() *model.Host {
+	domain, name := deviceName(string(s.DeviceName))
+	h := &model.Host{
+		Origin: model.Origin{ID: number(s.DeviceID)},
+		Name:   name, Domain: domain,
+		OS:     osOf(string(s.DeviceType), string(s.DeviceVersion)),
+		IP:     distinct(s.InternalIPAddress, s.DeviceIPAddress, s.DeviceIPV4Address, s.ExternalIPAddress),
+		User:   string(cmp.Or(s.LoginUserName, s.DeviceOwnerName, s.Email)),
+		Policy: named(s.PolicyID, cmp.Or(s.PolicyName, s.GroupName)),
+	}
+	if h.ID == "" && h.Name == "" && len(h.IP) == 0 {
+		return nil
+	}
+	return h
+}
+
+// deviceName takes the domain off DOMAIN\NAME.
+func deviceName(s string) (domain, name string) {
+	if d, n, ok := strings.Cut(s, `\`); ok {
+		return d, n
+	}
+	return "", s
+}
+
+func osOf(deviceType, version string) *model.OS {
+	name, platform := platformOf(deviceType)
+	if name == "" && version == "" {
+		return nil
+	}
+	return &model.OS{Name: name, Version: version, Platform: platform}
+}
+
+// network is nil unless one member is set: the object is always there.
+func (n *wireFlow) network(plain string) *model.Network {
+	if n == nil {
+		return nil
+	}
+	src := model.Endpoint{IP: string(n.SourceAddress), Port: port(n.SourcePort)}
+	dst := model.Endpoint{IP: string(n.DestAddress), Port: port(n.DestPort)}
+	peer := string(cmp.Or(n.PeerIPAddress, n.PeerIPV4Address))
+	said := spoken(plain)
+	// Which end is the peer: the address says it unless both or none match.
+	ingress := peer != "" && peer == src.IP && peer != dst.IP
+	if peer == "" || peer == src.IP && peer == dst.IP || peer != src.IP && peer != dst.IP {
+		ingress = strings.Contains(said, "accepted") || strings.Contains(said, "received")
+	}
+	if ingress {
+		src.IP, src.Domain = cmp.Or(src.IP, peer), string(n.PeerFQDN)
+	} else {
+		dst.IP, dst.Domain = cmp.Or(dst.IP, peer), string(n.PeerFQDN)
+	}
+	proto, service, _ := strings.Cut(string(n.Service), "/")
+	if p, err := strconv.Atoi(service); err == nil && dst.Port == 0 && p > 0 && p <= 65535 {
+		dst.Port = p
+	}
+	out := &model.Network{Transport: strings.ToLower(proto), Source: endpoint(src), Destination: endpoint(dst)}
+	if dst == (model.Endpoint{}) && src.Port == 0 && src.Domain == "" && proto == "" {
+		// Only the device's own address, as every non-network event has it.
+		return nil
+	}
+	out.Direction = "egress"
+	if ingress {
+		out.Direction = "ingress"
+	}
+	return out
+}
+
+func endpoint(e model.Endpoint) *model.Endpoint {
+	if e == (model.Endpoint{}) {
+		return nil
+	}
+	return &e
+}
+
+func port(w whole) int {
+	if w.n < 0 || w.n > 65535 {
+		return 0
+	}
+	return int(w.n)
+}
+
+// process reads a row of GET /process; h is the device the row was asked for,
+// nil when the question named none.
+func (w *wireProcess) process(h *model.Host) *model.Process {
+	key := parsePrivatePID(string(w.PrivatePID))
+	var device string
+	if h != nil {
+		device = h.ID
+	}
+	p := &model.Process{
+		PID:        cmp.Or(w.ProcessID.n, key.pid),
+		Name:       model.BaseName(string(cmp.Or(w.ApplicationName, w.ApplicationPath))),
+		Path:       string(w.ApplicationPath),
+		Started:    model.At(key.started),
+		Hash:       hashes("", w.SHA256Hash),
+		EventCount: int(max(w.NumEvents.n, 0)),
+		Host:       h,
+	}
+	p.UID = processUID(device, string(w.PrivatePID), p.PID, p.Started)
+	p.ID = p.UID
+	return p
+}
+
+// host reads a device. online is derived: contact within the last 15 minutes
+// of a registered sensor (§11.6).
+func (w *wireDevice) host(now model.Time) *model.Host {
+	domain, name := deviceName(string(w.Name))
+	h := &model.Host{
+		Origin: model.Origin{ID: number(w.DeviceID)},
+		Name:   name, Domain: domain,
+		OS:           osOf(string(w.DeviceType), string(w.OSVersion)),
+		IP:           distinct(w.LastInternalIPAddress, w.LastExternalIPAddress),
+		MAC:          macOf(string(w.MACAddress)),
+		User:         string(cmp.Or(w.LoginUserName, w.Email)),
+		AgentVersion: string(w.SensorVersion),
+		LastSeen:     model.FromMillis(w.LastContact.n),
+		State:        string(w.Status),
+		Isolated:     w.Quarantined.ptr(),
+		Policy:       named(w.PolicyID, w.PolicyName),
+		Tags:         distinct(w.ADGroupName),
+	}
+	if w.Status != "" {
+		h.Online = model.Ptr(strings.EqualFold(string(w.Status), "REGISTERED") &&
+			!h.LastSeen.IsZero() && now.Sub(h.LastSeen.Time) < onlineWithin)
+	}
+	return h
+}
+
+// macOf writes 12 hex digits with colons; zeroes mean unknown.
+func macOf(s string) []string {
+	s = strings.ToLower(strings.NewReplacer(":", "", "-", "").Replace(s))
+	if len(s) != 12 || !isHex(s) || s == "000000000000" {
+		return nil
+	}
+	var b strings.Builder
+	for i := 0; i < 12; i += 2 {
+		if i > 0 {
+			b.WriteByte(':')
+		}
+		b.WriteString(s[i : i+2])
+	}
+	return []string{b.String()}
+}
+
+func named(id, name text) *model.Named {
+	if id == "0" {
+		id = ""
+	}
+	if id == "" && name == "" {
+		return nil
+	}
+	return &model.Named{ID: string(id), Name: string(name)}
+}
+
+func number(w whole) string {
+	if !w.set || w.n == 0 {
+		return ""
+	}
+	return strconv.FormatInt(w.n, 10)
+}
+
+func distinct(values ...text) []string {
+	var out []string
+	for _, v := range values {
+		if v != "" && !slices.Contains(out, string(v)) {
+			out = append(out, string(v))
+		}
+	}
+	return out
+}
+
+// first is the first of its arguments that is there, an empty one when none
+// is: every block of an answer may be null.
+func first[T any](of ...*T) *T {
+	for _, v := range of {
+		if v != nil {
+			return v
+		}
+	}
+	return new(T)
+}

@@ -1,0 +1,75 @@
+package carbonblack
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+// privatePID is a process key, `pid-<start>-<n>`: unique on its device. The
+// start is epoch milliseconds up to 2018 and a Windows FILETIME in 2020; old
+// macOS sensors send the bare pid (wire/carbonblack.md §10.1).
+type privatePID struct {
+	pid     int64
+	started time.Time // zero when the key holds none that can be
+}
+
+const (
+	fileTimeDigits = 17              // from here on a start is a FILETIME
+	fileTimeToUnix = 116444736 * 1e9 // 100 ns ticks from 1601 to 1970
+)
+
+// The starts that are believed; recordings put back together by hand and
+// hostile sensors hold others.
+var (
+	earliestStart = time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC)
+	latestStart   = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+// parsePrivatePID reads a key; what cannot be read stays zero.
+func parsePrivatePID(s string) privatePID {
+	var p privatePID
+	head, rest, dashed := strings.Cut(s, "-")
+	if n, err := strconv.ParseInt(head, 10, 64); err == nil && n >= 0 {
+		p.pid = n
+	}
+	if !dashed {
+		return p
+	}
+	start, _, _ := strings.Cut(rest, "-")
+	n, err := strconv.ParseInt(start, 10, 64)
+	if err != nil || n <= 0 {
+		return p
+	}
+	var t time.Time
+	if len(start) >= fileTimeDigits {
+		ticks := n - fileTimeToUnix
+		t = time.Unix(ticks/1e7, ticks%1e7*100).UTC()
+	} else {
+		t = time.UnixMilli(n).UTC()
+	}
+	if t.Before(earliestStart) || t.After(latestStart) {
+		return p
+	}
+	p.started = t
+	return p
+}
+
+// processUID is the key of a process over all devices: deviceId:privatePid.
+// Without a private pid it is built from pid and start, and empty when those
+// are not known either: a pid alone names no process for long.
+func processUID(device, private string, pid int64, started model.Time) string {
+	key := private
+	if key == "" {
+		if pid <= 0 || started.IsZero() {
+			return ""
+		}
+		key = strconv.FormatInt(pid, 10) + "-" + strconv.FormatInt(started.UnixMilli(), 10)
+	}
+	if device == "" {
+		return key
+	}
+	return device + ":" + key
+}
