@@ -1,0 +1,141 @@
+package output
+
+import (
+	"encoding/csv"
+	"reflect"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/edrctl/edrctl/internal/iostreams"
+	"github.com/edrctl/edrctl/internal/safetext"
+)
+
+// safe makes text from a record safe for one field of a line.
+func safe(s string) string { return string(safetext.Text(s)) }
+
+// displayFor prepares a cell for what the locale can show, before it is measured.
+func displayFor(ios *iostreams.Streams, d safetext.Display) safetext.Display {
+	if ios.Unicode() {
+		return d
+	}
+	return safetext.Display(ios.Show(safetext.Display(strings.ReplaceAll(string(d), "…", "~"))))
+}
+
+// csvWriter writes RFC 4180: CR LF, quotes where needed, a header always.
+type csvWriter struct {
+	base
+	cols   []Column
+	get    []getter
+	csv    *csv.Writer
+	row    []string
+	headed bool
+}
+
+func newCSV(b base, cols []Column) *csvWriter {
+	w := &csvWriter{base: b, cols: cols, get: getters(b.opt.Kind, cols), row: make([]string, len(cols))}
+	w.csv = csv.NewWriter(b.ios.Out)
+	w.csv.UseCRLF = true
+	return w
+}
+
+func (w *csvWriter) header() error {
+	if w.headed {
+		return nil
+	}
+	w.headed = true
+	for i, c := range w.cols {
+		w.row[i] = c.Name
+	}
+	return w.csv.Write(w.row)
+}
+
+func (w *csvWriter) Write(rec any) error {
+	if err := w.header(); err != nil {
+		return err
+	}
+	v := addressable(rec)
+	if !v.IsValid() {
+		return nil
+	}
+	for i, g := range w.get {
+		text := g.text(v)
+		if val := g.get(v); !w.opt.CSVRaw && val.Kind() != reflect.Int && val.Kind() != reflect.Int64 && val.Kind() != reflect.Float64 {
+			text = guardFormula(text)
+		}
+		w.row[i] = safe(text)
+	}
+	return w.csv.Write(w.row)
+}
+
+func (w *csvWriter) One(rec any) error {
+	if err := w.Write(rec); err != nil {
+		return err
+	}
+	return w.Close()
+}
+
+func (w *csvWriter) Flush() error {
+	w.csv.Flush()
+	if err := w.csv.Error(); err != nil {
+		return err
+	}
+	return w.base.Flush()
+}
+
+// Close writes the header even when there is no row.
+func (w *csvWriter) Close() error {
+	if err := w.header(); err != nil {
+		return err
+	}
+	return w.Flush()
+}
+
+func (w *csvWriter) Abort() {
+	if w.headed {
+		_ = w.Flush() // the failure is already reported
+	}
+}
+
+// guardFormula keeps a spreadsheet from computing a cell: text that starts
+// with = + - @ TAB or CR, or a full-width form of one, gets a leading '.
+func guardFormula(s string) string {
+	r, _ := utf8.DecodeRuneInString(s)
+	switch r {
+	case '=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠':
+		return "'" + s
+	}
+	return s
+}
+
+// idWriter writes the ref of each record, one a line.
+type idWriter struct{ base }
+
+func (w *idWriter) Write(rec any) error {
+	v := addressable(rec)
+	if !v.IsValid() {
+		return nil
+	}
+	b := append(w.buf[:0], safe(identity(v))...)
+	w.buf = append(b, '\n')
+	return w.emit(w.buf)
+}
+
+func (w *idWriter) One(rec any) error {
+	if err := w.Write(rec); err != nil {
+		return err
+	}
+	return w.Flush()
+}
+
+func (w *idWriter) Close() error { return w.Flush() }
+
+// identity is what names a record: its ref, or the nearest to one it has.
+func identity(v reflect.Value) string {
+	for _, name := range []string{"ref", "id", "uid", "hash", "name", "profile", "value"} {
+		path, _ := fieldPath(v.Type(), name)
+		if s := (getter{name: name, path: path}).text(v); s != "" {
+			return s
+		}
+	}
+	return ""
+}

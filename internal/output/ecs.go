@@ -1,0 +1,3 @@
+package output
+
+func ecsDocument(rec any) (any, bool) { return nil, false }

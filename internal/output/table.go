@@ -1,0 +1,327 @@
+package output
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/edrctl/edrctl/internal/iostreams"
+)
+
+// holdRows is how many rows are measured before the widths are settled; later
+// ones are cut to fit, so a table never holds a whole listing.
+const holdRows = 200
+
+const gap = "  "
+
+// tableWriter writes for a person: header, colour, fitted to the width.
+type tableWriter struct {
+	base
+	cols    []Column
+	get     []getter
+	held    [][]cell
+	widths  []int
+	bar     int // cells of the score bar
+	settled bool
+	cards   int // detail cards written by One
+}
+
+func newTable(b base, cols []Column) *tableWriter {
+	return &tableWriter{base: b, cols: cols, get: getters(b.opt.Kind, cols)}
+}
+
+func (w *tableWriter) Write(rec any) error {
+	v := addressable(rec)
+	if !v.IsValid() {
+		return nil
+	}
+	row := make([]cell, len(w.cols))
+	for i, c := range w.cols {
+		row[i] = makeCell(w.opt, c, w.get[i], v)
+		row[i].text = displayFor(w.ios, row[i].text)
+	}
+	if w.settled {
+		w.buf = w.appendRow(w.buf[:0], row)
+		return w.emit(w.buf)
+	}
+	w.held = append(w.held, row)
+	if len(w.held) >= holdRows {
+		return w.settle()
+	}
+	return nil
+}
+
+func (w *tableWriter) One(rec any) error {
+	if err := w.emitString(Card(w.ios, w.opt, rec)); err != nil {
+		return err
+	}
+	return w.base.Flush()
+}
+
+func (w *tableWriter) Flush() error {
+	if !w.settled && len(w.held) > 0 {
+		if err := w.settle(); err != nil {
+			return err
+		}
+	}
+	return w.base.Flush()
+}
+
+func (w *tableWriter) Close() error { return w.Flush() }
+
+func (w *tableWriter) Abort() { w.held = nil }
+
+// settle decides the widths and writes what was held.
+func (w *tableWriter) settle() error {
+	w.layout(w.ios.OutWidth())
+	w.settled = true
+	b := w.appendHeader(w.buf[:0])
+	for _, row := range w.held {
+		b = w.appendRow(b, row)
+	}
+	w.buf, w.held = b[:0], nil
+	return w.emit(b)
+}
+
+// natural is the width a column would like; follow-up rows of a stream are
+// not known yet, so times and scores get what they can need.
+func (w *tableWriter) natural(i int) int {
+	n := width(string(w.cols[i].header()))
+	for _, row := range w.held {
+		n = max(n, width(string(row[i].text)))
+	}
+	if w.cols[i].As == AsTime && w.opt.Format != FormatWide {
+		n = max(n, len("59m ago"))
+	}
+	if w.cols[i].As == AsSeverity {
+		n = max(n, 4)
+	}
+	return n
+}
+
+// layout fits the columns to the terminal: first the score bar gives way, then
+// the widest text columns shrink, then whole columns go.
+func (w *tableWriter) layout(total int) {
+	w.widths = make([]int, len(w.cols))
+	score := -1
+	for i, c := range w.cols {
+		w.widths[i] = w.natural(i)
+		if c.As == AsScore {
+			score = i
+		}
+	}
+	if score >= 0 {
+		comfortable := 0
+		for i, c := range w.cols {
+			n := w.widths[i]
+			if c.Min > 0 {
+				n = min(n, max(c.Min*3/2, 12))
+			}
+			comfortable += n + len(gap)
+		}
+		for _, bar := range []int{10, 5, 0} {
+			if w.bar = bar; comfortable+bar <= total {
+				break
+			}
+		}
+		if w.bar > 0 {
+			w.widths[score] = max(w.widths[score], 2+len(gap)+w.bar)
+		}
+	}
+	for {
+		over := -len(gap) - total
+		for _, n := range w.widths {
+			if n > 0 {
+				over += n + len(gap)
+			}
+		}
+		if over <= 0 || w.shrink(over) {
+			return
+		}
+		drop := -1
+		for i, c := range w.cols {
+			if w.widths[i] > 0 && c.Drop > 0 && (drop < 0 || c.Drop > w.cols[drop].Drop) {
+				drop = i
+			}
+		}
+		if drop < 0 {
+			return // rows are cut at the edge
+		}
+		w.widths[drop] = 0
+		for i := range w.cols { // give the room back before shrinking again
+			if w.widths[i] > 0 && i != score {
+				w.widths[i] = w.natural(i)
+			}
+		}
+	}
+}
+
+// shrink takes over cells from the widest columns that can be cut; it tells
+// whether that was possible, and changes nothing when it was not.
+func (w *tableWriter) shrink(over int) bool {
+	room := 0
+	for i, c := range w.cols {
+		if c.Min > 0 && w.widths[i] > c.Min {
+			room += w.widths[i] - c.Min
+		}
+	}
+	if room < over {
+		return false
+	}
+	for ; over > 0; over-- {
+		widest := -1
+		for i, c := range w.cols {
+			if c.Min > 0 && w.widths[i] > c.Min && (widest < 0 || w.widths[i] > w.widths[widest]) {
+				widest = i
+			}
+		}
+		w.widths[widest]--
+	}
+	return true
+}
+
+func (w *tableWriter) appendHeader(b []byte) []byte {
+	pal := w.ios.OutPalette()
+	texts := make([]string, len(w.cols))
+	for i, c := range w.cols {
+		texts[i] = w.ios.Show(c.header())
+	}
+	return w.appendLine(b, pal, func(i int) (string, string) { return texts[i], "1" })
+}
+
+func (w *tableWriter) appendRow(b []byte, row []cell) []byte {
+	return w.appendLine(b, w.ios.OutPalette(), func(i int) (string, string) {
+		c := row[i]
+		text := string(c.text)
+		if w.cols[i].As == AsScore && c.num >= 0 {
+			if bar := scoreBar(c.num, w.bar, w.ios.Unicode()); bar != "" {
+				text += gap + bar
+			}
+		}
+		return text, c.sgr
+	})
+}
+
+// appendLine writes the visible columns, each padded but the last.
+func (w *tableWriter) appendLine(b []byte, pal iostreams.Palette, get func(int) (text, sgr string)) []byte {
+	last := len(w.cols) - 1
+	for last > 0 && w.widths[last] == 0 {
+		last--
+	}
+	left := w.ios.OutWidth()
+	for i, c := range w.cols {
+		if w.widths[i] == 0 || left <= 0 {
+			continue
+		}
+		text, sgr := get(i)
+		n := min(w.widths[i], left)
+		if c.As == AsPath || c.As == AsRef {
+			text = cutMiddle(text, n, w.ios.Unicode())
+		} else {
+			text = cutEnd(text, n, w.ios.Unicode())
+		}
+		pad := max(n-width(text), 0)
+		right := c.As == AsNumber || c.As == AsSize
+		if right {
+			b = append(b, strings.Repeat(" ", pad)...)
+		}
+		b = append(b, pal.SGR(sgr, text)...)
+		if left -= n; i == last {
+			continue
+		}
+		if right {
+			pad = 0
+		}
+		if pad = min(pad+len(gap), pad+left); pad > 0 {
+			b = append(b, strings.Repeat(" ", pad)...)
+		}
+		left -= len(gap)
+	}
+	return append(trimRight(b), '\n')
+}
+
+// trimRight takes blanks off the end of the last line.
+func trimRight(b []byte) []byte {
+	for len(b) > 0 && b[len(b)-1] == ' ' {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+// tsvWriter writes a table for a pipe: nothing cut, no header.
+type tsvWriter struct {
+	base
+	cols []Column
+	get  []getter
+}
+
+func (w *tsvWriter) Write(rec any) error {
+	if w.get == nil {
+		w.get = getters(w.opt.Kind, w.cols)
+	}
+	v := addressable(rec)
+	if !v.IsValid() {
+		return nil
+	}
+	b := w.buf[:0]
+	for i, g := range w.get {
+		if i > 0 {
+			b = append(b, '\t')
+		}
+		b = append(b, safe(g.text(v))...)
+	}
+	w.buf = append(b, '\n')
+	return w.emit(w.buf)
+}
+
+// One writes a line for every field that has a value: its dotted name and it.
+func (w *tsvWriter) One(rec any) error {
+	v := addressable(rec)
+	names := w.opt.Columns
+	if len(names) == 0 {
+		names = leafColumns(w.opt.Kind)
+	}
+	b := w.buf[:0]
+	for _, g := range getters(w.opt.Kind, namedColumns(names)) {
+		text := g.text(v)
+		if text == "" && len(w.opt.Columns) == 0 || g.name == "raw" && !w.opt.Raw {
+			continue
+		}
+		b = append(append(append(b, g.name...), '\t'), safe(text)...)
+		b = append(b, '\n')
+	}
+	if err := w.emit(b); err != nil {
+		return err
+	}
+	return w.Flush()
+}
+
+func (w *tsvWriter) Close() error { return w.Flush() }
+
+// leafColumns are the fields without the objects that only hold others.
+func leafColumns(k Kind) []string {
+	names := k.ColumnNames()
+	return slices.DeleteFunc(slices.Clone(names), func(n string) bool {
+		return slices.ContainsFunc(names, func(o string) bool { return strings.HasPrefix(o, n+".") })
+	})
+}
+
+func namedColumns(names []string) []Column {
+	out := make([]Column, len(names))
+	for i, n := range names {
+		out[i].Name = n
+	}
+	return out
+}
+
+// addressable gives the struct behind a record, so that its address can be
+// taken; the invalid Value for nil.
+func addressable(rec any) reflect.Value {
+	v := reflect.ValueOf(rec)
+	if v.Kind() == reflect.Struct {
+		p := reflect.New(v.Type())
+		p.Elem().Set(v)
+		return p.Elem()
+	}
+	return deref(v)
+}

@@ -1,0 +1,253 @@
+package output
+
+import (
+	"encoding/json"
+	"net"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+var timeType = reflect.TypeFor[model.Time]()
+
+// fieldPath finds the field of a dotted JSON name: the index of each step.
+func fieldPath(t reflect.Type, name string) ([][]int, reflect.Type) {
+	var out [][]int
+	for part := range strings.SplitSeq(name, ".") {
+		for t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		if t.Kind() != reflect.Struct {
+			return nil, nil
+		}
+		f, ok := jsonField(t, part)
+		if !ok {
+			return nil, nil
+		}
+		out = append(out, f.Index)
+		t = f.Type
+	}
+	return out, t
+}
+
+func jsonField(t reflect.Type, name string) (reflect.StructField, bool) {
+	for _, f := range reflect.VisibleFields(t) {
+		if tag, _, _ := strings.Cut(f.Tag.Get("json"), ","); tag == name && !f.Anonymous {
+			return f, true
+		}
+	}
+	return reflect.StructField{}, false
+}
+
+// fieldType is the type of a dotted name without pointers, nil when there is none.
+func fieldType(t reflect.Type, name string) reflect.Type {
+	_, ft := fieldPath(t, name)
+	for ft != nil && ft.Kind() == reflect.Pointer {
+		ft = ft.Elem()
+	}
+	return ft
+}
+
+// getter reads one column of records of its kind.
+type getter struct {
+	name string
+	path [][]int
+}
+
+func getters(k Kind, cols []Column) []getter {
+	out := make([]getter, len(cols))
+	for i, c := range cols {
+		out[i].name = c.Name
+		out[i].path, _ = fieldPath(k.spec.typ, c.Name)
+	}
+	return out
+}
+
+// get gives the invalid Value for what is absent.
+func (g getter) get(rec reflect.Value) reflect.Value {
+	v := rec
+	for _, index := range g.path {
+		v = deref(v)
+		if !v.IsValid() || v.Kind() != reflect.Struct {
+			return reflect.Value{}
+		}
+		f, err := v.FieldByIndexErr(index)
+		if err != nil {
+			return reflect.Value{}
+		}
+		v = f
+	}
+	if len(g.path) == 0 {
+		return reflect.Value{}
+	}
+	return deref(v)
+}
+
+func deref(v reflect.Value) reflect.Value {
+	for v.IsValid() && (v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface) {
+		v = v.Elem()
+	}
+	return v
+}
+
+// text gives the whole value of a column as plain text, not made safe: what
+// TSV and CSV show. Absent is "".
+func (g getter) text(rec reflect.Value) string {
+	v := g.get(rec)
+	if g.name == "summary" && (!v.IsValid() || v.String() == "") {
+		if rec.CanAddr() {
+			if e, ok := rec.Addr().Interface().(*model.Event); ok {
+				return Summary(e)
+			}
+		}
+	}
+	return plain(v)
+}
+
+func plain(v reflect.Value) string {
+	v = deref(v)
+	if !v.IsValid() {
+		return ""
+	}
+	switch x := v.Interface().(type) {
+	case model.Time:
+		return x.String()
+	case time.Time:
+		return model.At(x).String()
+	case time.Duration:
+		return x.String()
+	case json.RawMessage:
+		var b strings.Builder
+		b.Write(x)
+		return b.String()
+	case model.Named:
+		return first(x.Name, x.ID)
+	case model.User:
+		return userText(&x)
+	case model.Host:
+		return first(x.Name, x.ID)
+	case model.Process:
+		return processName(&x)
+	case model.ParentProcess:
+		return first(x.Name, model.BaseName(x.Path), x.UID)
+	case model.Attack:
+		return first(x.Technique.ID, x.Technique.Name, x.Tactic)
+	case model.Indicator:
+		return first(x.Value, x.Name)
+	case model.Count:
+		return x.Value + " (" + strconv.Itoa(x.Count) + ")"
+	case model.OS:
+		return strings.TrimSpace(first(x.Name, x.Platform) + " " + x.Version)
+	case model.Endpoint:
+		return endpointText(&x)
+	case model.Hash:
+		return first(x.SHA256, x.SHA1, x.MD5, x.Imphash)
+	case model.Reputation:
+		return first(x.Verdict, x.Native)
+	}
+	switch v.Kind() {
+	case reflect.String:
+		return v.String()
+	case reflect.Bool:
+		return strconv.FormatBool(v.Bool())
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return strconv.FormatInt(v.Int(), 10)
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return strconv.FormatUint(v.Uint(), 10)
+	case reflect.Float32, reflect.Float64:
+		return string(appendFloat(nil, v.Float()))
+	case reflect.Slice, reflect.Array:
+		if v.Len() == 0 {
+			return ""
+		}
+		parts := make([]string, v.Len())
+		for i := range parts {
+			parts[i] = plain(v.Index(i))
+		}
+		return strings.Join(parts, ", ")
+	case reflect.Map:
+		if v.Len() == 0 {
+			return ""
+		}
+	}
+	return string(AppendJSON(nil, v.Interface()))
+}
+
+func first(s ...string) string {
+	for _, v := range s {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+func userText(u *model.User) string {
+	if u == nil {
+		return ""
+	}
+	if u.Domain != "" && u.Name != "" {
+		return u.Domain + `\` + u.Name
+	}
+	return first(u.Name, u.ID)
+}
+
+func processName(p *model.Process) string {
+	if p == nil {
+		return ""
+	}
+	return first(p.Name, model.BaseName(p.Path), p.UID)
+}
+
+func endpointText(e *model.Endpoint) string {
+	if e == nil {
+		return ""
+	}
+	host := first(e.Domain, e.IP)
+	if e.Port == 0 {
+		return host
+	}
+	return net.JoinHostPort(host, strconv.Itoa(e.Port))
+}
+
+// Summary says in a few words what an event is about, from its fields, for
+// backends that give no text of their own.
+func Summary(e *model.Event) string {
+	if e.Summary != "" {
+		return e.Summary
+	}
+	switch {
+	case e.DNS != nil && e.DNS.Question.Name != "":
+		return e.DNS.Question.Name
+	case e.Network != nil && (e.Network.Destination != nil || e.Network.Source != nil):
+		if e.Kind == model.KindNetworkListen && e.Network.Source != nil {
+			return endpointText(e.Network.Source)
+		}
+		return first(endpointText(e.Network.Destination), endpointText(e.Network.Source))
+	case e.Registry != nil && e.Registry.Path != "":
+		s := e.Registry.Path
+		if e.Registry.Value != "" {
+			s += `\` + e.Registry.Value
+		}
+		if e.Registry.Data != "" {
+			s += " = " + e.Registry.Data
+		}
+		return s
+	case e.File != nil && first(e.File.Path, e.File.Name) != "":
+		s := first(e.File.Path, e.File.Name)
+		if e.File.OldPath != "" {
+			s = e.File.OldPath + " -> " + s
+		}
+		return s
+	case e.Module != nil && e.Module.Path != "":
+		return e.Module.Path
+	case e.Target != nil:
+		return first(e.Target.CommandLine, e.Target.Path, processName(e.Target))
+	case e.Process != nil && (e.Kind == model.KindProcessStart || e.Kind == model.KindProcessEnd):
+		return first(e.Process.CommandLine, e.Process.Path)
+	}
+	return first(e.Action, strings.Join(e.Tags, ", "))
+}
