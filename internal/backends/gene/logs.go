@@ -1,0 +1,230 @@
+package gene
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/client/jsonwalk"
+)
+
+// smallestWindow is where the halving of windows ends (trap 6).
+const smallestWindow = time.Second
+
+// logQuery asks for [lo, hi) of a log in the words of every version: the
+// bounds are exclusive on the server, so the lower one is moved by a
+// nanosecond; start and stop are the older names of since and until; UTC
+// always (trap 8); both ends always (trap 7).
+func logQuery(lo, hi time.Time, skip int) url.Values {
+	from, to := lo.UTC().Add(-time.Nanosecond).Format(time.RFC3339Nano), hi.UTC().Format(time.RFC3339Nano)
+	q := url.Values{
+		"start": {from}, "since": {from},
+		"stop": {to}, "until": {to},
+		"limit": {strconv.Itoa(pageLimit)},
+	}
+	if skip > 0 {
+		q.Set("skip", strconv.Itoa(skip))
+	}
+	return q
+}
+
+// logReader reads one route of one endpoint.
+type logReader struct {
+	d      *Driver
+	ep     endpoint
+	route  string // routeLogs, routeDetections or routeAlerts
+	legacy bool
+}
+
+// sink takes events; mark remembers how many it has, and the function it
+// gives takes it back there.
+type sink interface {
+	add(d *decoder, ep *endpoint) error
+	mark() (reset func())
+}
+
+// read puts every event of [lo, hi) into b, in no particular order and with
+// duplicates (overlapping pages, trap 9). When the server's 15 s limit cuts
+// the answer, the window is read again in halves (trap 6). An answer that is
+// not complete is never taken for a result.
+func (r logReader) read(ctx context.Context, lo, hi time.Time, b sink) error {
+	return r.halve(ctx, lo, hi, r.legacy, b)
+}
+
+// halve reads a window; whole asks for everything to the end of its last day.
+func (r logReader) halve(ctx context.Context, lo, hi time.Time, whole bool, b sink) error {
+	reset := b.mark()
+	err := r.pages(ctx, lo, hi, whole, func(d *decoder) error { return b.add(d, &r.ep) })
+	if err == nil || ctx.Err() != nil || !isCut(err) {
+		return err
+	}
+	reset()
+	span := hi.Sub(lo)
+	if span <= smallestWindow {
+		e := &backends.Error{
+			Kind: backends.KindUnavailable, Err: err,
+			Why: fmt.Sprintf("endpoint %s: the manager gives no complete answer even for one second (%s): %v", r.ep.UUID, lo.UTC().Format(time.RFC3339), err),
+		}
+		if r.legacy {
+			e.Hint = "the log file of that day may be damaged on the manager: ask for other days with --since and --until"
+		}
+		return e
+	}
+	mid := lo.Add(span / 2)
+	older := whole
+	if day := mid.Truncate(24 * time.Hour); r.legacy && day.After(lo) {
+		mid = day
+	} else {
+		// Whole seconds, so that there are few halvings.
+		if t := mid.Truncate(time.Second); t.After(lo) {
+			mid = t
+		}
+		if older = false; whole {
+			r.d.warn("the manager could not answer for a whole day and was asked for parts of it: events that reached it late may be missing")
+		}
+	}
+	if err := r.halve(ctx, mid, hi, whole, b); err != nil {
+		return err
+	}
+	return r.halve(ctx, lo, mid, older, b)
+}
+
+// pages reads one window. Managers with limits give at most pageLimit events
+// a page; a shorter page is the last. skip counts stored events before the
+// time filter, so pages may overlap but miss none.
+func (r logReader) pages(ctx context.Context, lo, hi time.Time, whole bool, add func(*decoder) error) error {
+	until := hi
+	if whole {
+		// These managers stop reading at the first event later than stop, so
+		// that events behind it in the file are lost: read to the end of the
+		// day's file and cut here (wire/gene.md 6).
+		until = endOfDay(hi)
+	}
+	for skip := 0; ; skip += pageLimit {
+		n, err := r.page(ctx, lo, until, skip, func(d *decoder) error {
+			if t := d.instant(); !t.IsZero() && (t.Before(lo) || !t.Before(hi)) {
+				return nil
+			}
+			return add(d)
+		})
+		switch {
+		case err != nil:
+			if nothingThere(err) {
+				return nil // beta.2 with an empty store
+			}
+			return err
+		case r.legacy || n < pageLimit:
+			return nil
+		case skip > 1000*pageLimit:
+			return backends.Malformed("", "the pages of events do not end")
+		}
+	}
+}
+
+// endOfDay is the last nanosecond of the UTC day t-1ns lies in.
+func endOfDay(t time.Time) time.Time {
+	return t.UTC().Add(-time.Nanosecond).Truncate(24 * time.Hour).Add(24*time.Hour - time.Nanosecond)
+}
+
+// page reads one answer and counts its events. Events of other endpoints are
+// left out: beta.2 answers with everybody's (trap 10).
+func (r logReader) page(ctx context.Context, lo, until time.Time, skip int, add func(*decoder) error) (n int, err error) {
+	stream, err := r.d.c.Open(ctx, client.Call{
+		Path:  "/endpoints/" + r.ep.UUID + "/" + r.route,
+		Query: logQuery(lo, until, skip),
+	})
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = stream.Body.Close() }()
+	dec := decoders.Get().(*decoder)
+	defer decoders.Put(dec)
+	var said string
+	var message, failure bool
+	err = jsonwalk.Elements(stream.Body, "data", func(w *jsonwalk.Walker) error {
+		if dec.walk(w); w.Err() != nil {
+			return nil
+		}
+		n++
+		dec.finish()
+		if uuid := dec.get(fEndpointUUID); uuid != "" && uuid != r.ep.UUID {
+			return nil
+		}
+		return add(dec)
+	}, func(name string, value []byte) error {
+		switch name {
+		case "error":
+			failure = true
+			var w jsonwalk.Walker
+			w.Reset(value)
+			said = string(w.AppendString(nil))
+			if w.Err() != nil {
+				return backends.Malformed("", "the error in the answer is no text")
+			}
+		case "message":
+			message = true
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return n, readError(err, stream.Header.Get("Content-Type"))
+	case said != "":
+		return n, &answerError{text: said}
+	case !failure || !message:
+		return n, backends.Malformed("", "the answer is not the manager's envelope of data, message and error")
+	}
+	return n, nil
+}
+
+// cutError is an answer that ended too early.
+type cutError struct{ err error }
+
+func (e *cutError) Error() string { return "the answer was cut" }
+func (e *cutError) Unwrap() error { return e.err }
+
+// readError tells a cut answer from one that is no JSON at all.
+func readError(err error, contentType string) error {
+	if errors.Is(err, jsonwalk.ErrShort) {
+		return &cutError{err: err}
+	}
+	var syntax *jsonwalk.SyntaxError
+	if errors.As(err, &syntax) {
+		e := backends.Malformed("", "the answer is not what the manager's API promises: "+syntax.Why)
+		if len(contentType) >= 9 && contentType[:9] == "text/html" {
+			e.Why = "the answer is a web page: this does not look like the admin API of a Gene (WHIDS) manager"
+		}
+		e.Err = err
+		return e
+	}
+	return err
+}
+
+// isCut tells whether the server may have run into its 15 s limit: no answer
+// at all on a connection that was up, or a part of one (wire/gene.md 1).
+func isCut(err error) bool {
+	var cut *cutError
+	var transport *client.TransportError
+	var malformed *client.MalformedError
+	switch {
+	case errors.As(err, &cut):
+		return true
+	case isTimeout(err), errors.Is(err, context.Canceled):
+		return false
+	case errors.As(err, &transport):
+		return transport.Sent
+	case errors.As(err, &malformed):
+		return malformed.Err != nil && isShort(malformed.Err)
+	}
+	return false
+}
+
+func isAnswer(err error) bool {
+	var said *answerError
+	return errors.As(err, &said)
+}

@@ -1,0 +1,170 @@
+package gene
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/client"
+)
+
+const (
+	routeLogs       = "logs"
+	routeDetections = "detections"
+	routeAlerts     = "alerts"
+
+	// nobody is a UUID no endpoint has. It is used only on routes whose
+	// existence alone is asked, and never on managers that remember it (trap 2).
+	nobody = "00000000-0000-0000-0000-000000000000"
+)
+
+// flavour is what has been found out about the manager.
+type flavour struct {
+	path         string // routeDetections or routeAlerts; "" = not known yet
+	json         bool   // answers are labelled application/json: beta.2 or later
+	needsShowKey bool   // beta.2: GET of one endpoint without showkey erases its key
+	criticality  bool
+	systemInfo   bool
+}
+
+// legacy tells the managers that have /alerts: no limit, no paging, and a
+// reading of whole calendar days that stops at the first late event.
+func (f flavour) legacy() bool { return f.path == routeAlerts }
+
+func (d *Driver) flavour() flavour {
+	d.verMu.Lock()
+	defer d.verMu.Unlock()
+	return d.ver
+}
+
+// probe finds out once whether the manager has /detections or /alerts. uuid
+// is an endpoint of the list.
+func (d *Driver) probe(ctx context.Context, uuid string) (flavour, error) {
+	if f := d.flavour(); f.path != "" {
+		return f, nil
+	}
+	path := routeDetections
+	at := d.now().UTC().Truncate(time.Second)
+	_, err := d.c.Do(ctx, client.Call{Path: "/endpoints/" + uuid + "/" + routeDetections, Query: logQuery(at, at.Add(time.Second), 0)})
+	if isStatus(err, http.StatusNotFound) {
+		path = routeAlerts
+	} else if err != nil {
+		return flavour{}, err
+	}
+	d.verMu.Lock()
+	defer d.verMu.Unlock()
+	d.ver.path = path
+	return d.ver, nil
+}
+
+func isStatus(err error, code int) bool {
+	var status *client.StatusError
+	return errors.As(err, &status) && status.Code == code
+}
+
+// Check reaches the manager, tells its version as far as it can be found out
+// with safe requests (wire/gene.md 0), and looks for the lock-up of trap 4.
+func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
+	const what = "cannot reach the manager"
+	health := backends.Health{Product: "Gene (WHIDS) manager", Credentials: []backends.CredentialCheck{{Name: secretKey}}}
+	if _, err := d.secret(ctx); err != nil {
+		health.Credentials[0].Note = err.Error()
+		return health, d.fail(what, err)
+	}
+	cred := &health.Credentials[0]
+	cred.Present = true
+	var st stats
+	sent := time.Now()
+	reply, err := d.get(ctx, "/stats", nil, &st)
+	if err != nil {
+		if isStatus(err, http.StatusForbidden) {
+			cred.Note = "refused"
+		}
+		return health, d.fail(what, err)
+	}
+	cred.OK = true
+	if at, perr := http.ParseTime(reply.Header.Get("Date")); perr == nil {
+		// The header has whole seconds: its middle, against the middle of the exchange.
+		middle := sent.Add(time.Since(sent) / 2)
+		health.ClockOffset, health.HasClock = at.Add(500*time.Millisecond).Sub(middle).Truncate(100*time.Millisecond), true
+	}
+	list, err := d.endpoints(ctx, false)
+	if err != nil {
+		return health, d.fail("cannot list endpoints", err)
+	}
+	if health.Version, err = d.version(ctx, list); err != nil {
+		return health, d.fail("cannot find out the version", err)
+	}
+	if n := int(st.Endpoints); n > len(list) {
+		health.Notes = append(health.Notes, "the manager counts more endpoints than it lists: phantoms made by requests with unknown UUIDs")
+	}
+	f := d.flavour()
+	if f.legacy() {
+		health.Notes = append(health.Notes,
+			"this version reads whole days of logs at a time and has no paging: large windows are slow",
+			"this version has no event streams: watching polls")
+	}
+	if f.needsShowKey {
+		health.Notes = append(health.Notes, "this version forgets an endpoint's key when it is looked up without showkey=true by another client")
+	}
+	return health, nil
+}
+
+// version tells the release by the routes that exist. None of the requests
+// changes anything or reads a secret.
+func (d *Driver) version(ctx context.Context, list []endpoint) (string, error) {
+	exists := func(path string, q url.Values) (bool, error) {
+		_, err := d.c.Do(ctx, client.Call{Path: path, Query: q})
+		switch {
+		case isStatus(err, http.StatusNotFound):
+			return false, nil
+		case err != nil:
+			return false, err
+		}
+		return true, nil
+	}
+	f := d.flavour()
+	if !f.json {
+		uuid := nobody
+		if len(list) > 0 {
+			uuid = list[0].UUID
+		}
+		f, err := d.probe(ctx, uuid)
+		if err != nil {
+			return "", err
+		}
+		if f.path == routeDetections {
+			return "v1.8.0-beta.1", nil
+		}
+		artifacts, err := exists("/endpoints/"+uuid+"/artifacts", nil)
+		if err != nil {
+			return "", err
+		}
+		if artifacts {
+			return "v1.8.0-beta", nil
+		}
+		return "v1.7.0", nil
+	}
+	tools, err := exists("/endpoints/windows/sysmon/binary", nil)
+	switch {
+	case err != nil:
+		return "", err
+	case tools:
+		return "v1.8.0-beta.7 or later", nil
+	}
+	iocs, err := exists("/iocs", url.Values{"uuid": {nobody}})
+	switch {
+	case err != nil:
+		return "", err
+	case iocs:
+		return "v1.8.0-beta.4 to beta.6", nil
+	case f.criticality:
+		return "v1.8.0-beta.3", nil
+	case len(list) > 0:
+		return "v1.8.0-beta.2", nil
+	}
+	return "v1.8.0-beta.2 or beta.3", nil
+}

@@ -1,0 +1,123 @@
+package gene
+
+import (
+	"encoding/json"
+
+	"github.com/edrctl/edrctl/internal/client/flex"
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+// The manager's own types (wire/gene.md), as far as they are read. Log events
+// are not among them: decode.go reads those without reflection.
+
+// endpoint is an Endpoint object (wire/gene.md 4). Fields that a version does
+// not have are nil or empty.
+type endpoint struct {
+	UUID           string      `json:"uuid"`
+	Hostname       string      `json:"hostname"`
+	IP             string      `json:"ip"`
+	Group          *string     `json:"group"`       // beta.2 and later
+	Criticality    *flex.Int   `json:"criticality"` // beta.3 and later
+	Key            string      `json:"key"`
+	Command        *command    `json:"command"`
+	Score          *flex.Float `json:"score"` // 0-100, bounded
+	Status         string      `json:"status"`
+	SystemInfo     *systemInfo `json:"system-info"` // beta.7 and later
+	LastEvent      string      `json:"last-event"`
+	LastDetection  string      `json:"last-detection"`
+	LastConnection string      `json:"last-connection"`
+
+	// Shared by every event of the endpoint.
+	os           *model.OS
+	ips          []string
+	agentVersion string
+	raw          json.RawMessage // without secrets, when it was asked for
+}
+
+type systemInfo struct {
+	EDR *struct {
+		Version flex.String `json:"version"`
+		Commit  flex.String `json:"commit"`
+	} `json:"edr"`
+	OS struct {
+		Name    flex.String `json:"name"`
+		Build   flex.String `json:"build"`
+		Version flex.String `json:"version"`
+		Product flex.String `json:"product"`
+		Edition flex.String `json:"edition"`
+	} `json:"os"`
+}
+
+// command is the part of a Command object that tells how far it is
+// (wire/gene.md 5).
+type command struct {
+	UUID      string    `json:"uuid"`
+	Name      string    `json:"name"`
+	Sent      flex.Bool `json:"sent"`
+	Completed flex.Bool `json:"completed"`
+}
+
+// stats is the answer of GET /stats.
+type stats struct {
+	Endpoints flex.Int `json:"endpoint-count"`
+	Rules     flex.Int `json:"rule-count"`
+}
+
+// report is a Report object (wire/gene.md 8).
+type report struct {
+	Identifier       string              `json:"identifier"`
+	AlertCount       flex.Int            `json:"alert-count"`
+	CountBySignature map[string]flex.Int `json:"count-by-signature"`
+	Techniques       []string            `json:"techniques"`
+	Tactics          []string            `json:"tactics"`
+	Score            flex.Float          `json:"score"`
+	Start            string              `json:"start-time"`
+	Stop             string              `json:"stop-time"`
+}
+
+// artifact is a set of files collected for one event. Files are names before
+// beta.4 and objects since (wire/gene.md 9).
+type artifact struct {
+	Creation     string         `json:"creation"`
+	Modification string         `json:"modification"`
+	Update       string         `json:"update"`
+	ProcessGUID  string         `json:"process-guid"`
+	EventHash    string         `json:"event-hash"`
+	Files        []artifactFile `json:"files"`
+}
+
+type artifactFile struct {
+	Name      string   `json:"name"`
+	Size      flex.Int `json:"size"`
+	Timestamp string   `json:"timestamp"`
+}
+
+// UnmarshalJSON reads either form.
+func (f *artifactFile) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] == '"' {
+		return json.Unmarshal(b, &f.Name)
+	}
+	type plain artifactFile
+	return json.Unmarshal(b, (*plain)(f))
+}
+
+// rule is a Gene rule of schema 1 or 2 (wire/gene.md 10).
+type rule struct {
+	Name string   `json:"Name"`
+	Tags []string `json:"Tags"`
+	Meta struct {
+		EventIDs    []flex.Int            `json:"EventIDs"`
+		Channels    []string              `json:"Channels"`
+		Events      map[string][]flex.Int `json:"Events"`
+		Criticality flex.Float            `json:"Criticality"`
+		Disable     flex.Bool             `json:"Disable"`
+		Filter      flex.Bool             `json:"Filter"`
+		Attack      []struct {
+			ID          flex.String `json:"ID"`
+			Tactic      flex.String `json:"Tactic"`
+			Description flex.String `json:"Description"`
+		} `json:"ATTACK"`
+	} `json:"Meta"`
+	Matches   []string `json:"Matches"`
+	Condition string   `json:"Condition"`
+}
