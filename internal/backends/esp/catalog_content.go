@@ -1,0 +1,92 @@
+package esp
+
+import "github.com/edrctl/edrctl/internal/backends"
+
+// contentOperations are the blueprints tags, yara, iocs and schema (wire/esp.md §17).
+var contentOperations = []backends.Operation{
+	{
+		Name: "tags.list", Method: "GET", Path: "/tags",
+		Summary: "list tags", Section: "39 tags", Paging: "offset",
+		Params: []backends.Param{
+			{Name: "start", In: "query", Type: "int"},
+			{Name: "limit", In: "query", Type: "int"},
+			{Name: "searchterm", In: "query", Type: "string", Help: "case-insensitive part of the text"},
+		},
+	},
+	{
+		Name: "tags.add", Method: "POST", Path: "/tags/add",
+		Summary: "add tag", Section: "40 tags", Body: "json", Mutates: true,
+		Params: []backends.Param{
+			{Name: "tag", In: "body", Type: "string", Required: true},
+		},
+	},
+	{
+		Name: "tags.delete", Method: "POST", Path: "/tags/delete",
+		Summary: "delete tag", Section: "41 tags", Body: "json", Mutates: true,
+		Danger: "removes the tag from everything that carries it",
+		Params: []backends.Param{
+			{Name: "tag", In: "body", Type: "string", Required: true},
+		},
+	},
+	{
+		Name: "tags.tagged", Method: "POST", Path: "/tags/tagged",
+		Summary: "what is tagged", Section: "42 tags", Body: "json",
+		Params: []backends.Param{
+			{Name: "tags", In: "body", Type: "string", Required: true, Help: "separated by commas"},
+		},
+	},
+	{
+		Name: "yara.list", Method: "GET", Path: "/yara",
+		Summary: "list yara files", Section: "48 yara",
+	},
+	{
+		Name: "yara.add", Method: "POST", Path: "/yara/add",
+		Summary: "upload yara file", Section: "49 yara", Body: "multipart", Mutates: true,
+		Params: []backends.Param{
+			{Name: "file", In: "file", Type: "file", Required: true},
+			{Name: "platform", In: "body", Type: "string", Required: true, Help: "3.5.1+: csv of windows,linux,darwin"},
+		},
+	},
+	{
+		Name: "yara.view", Method: "POST", Path: "/yara/view",
+		Summary: "view yara file", Section: "50 yara", Body: "json",
+		Params: []backends.Param{
+			{Name: "file_name", In: "body", Type: "string", Required: true},
+		},
+	},
+	{
+		Name: "yara.delete", Method: "POST", Path: "/yara/delete",
+		Summary: "delete yara file", Section: "51 yara", Body: "json", Mutates: true,
+		Danger: "deletes the file for good",
+		Params: []backends.Param{
+			{Name: "file_name", In: "body", Type: "string", Required: true},
+			{Name: "platform", In: "body", Type: "string", Required: true, Help: "3.5.1+: exactly one"},
+		},
+	},
+	{
+		Name: "iocs.list", Method: "GET", Path: "/iocs",
+		Summary: "list IOCs", Section: "52 iocs",
+	},
+	{
+		Name: "iocs.add", Method: "POST", Path: "/iocs/add",
+		Summary: "replace IOCs", Section: "53 iocs", Body: "json", Mutates: true,
+		Danger: "replaces all indicators: what is not in data is gone",
+		Params: []backends.Param{
+			{Name: "data", In: "body", Type: "object", Required: true, Help: "map name -> {type, severity, intel_type:\"self\", values: csv string}"},
+		},
+	},
+	{
+		Name: "schema.list", Method: "GET", Path: "/schema",
+		Summary: "schema of all tables", Section: "57 schema",
+		Params: []backends.Param{
+			{Name: "export_type", In: "query", Type: "string", Enum: []string{"sql", "json"}, Default: "sql"},
+		},
+	},
+	{
+		Name: "schema.get", Method: "GET", Path: "/schema/{table}",
+		Summary: "schema of one table", Section: "58 schema",
+		Params: []backends.Param{
+			{Name: "table", In: "path", Type: "string", Required: true},
+		},
+	},
+}

@@ -1,0 +1,196 @@
+// Package esp is the driver for EclecticIQ ESP (PolyLogyx), community
+// editions 2.1 to 4.0 and enterprise 3.0. The truth about the servers is
+// wire/esp.md; numbers in comments such as "89" are its endpoint numbers.
+package esp
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/client"
+)
+
+// Name is the registered name.
+const Name = "esp"
+
+func init() {
+	backends.Register(backends.Backend{
+		Name:  Name,
+		Title: "EclecticIQ ESP (PolyLogyx)",
+		Secrets: []backends.SecretSpec{
+			{Name: "password", Help: "password of the profile's username", Required: true},
+			{Name: "session", Help: "session token, kept by edrctl itself for 7 days", Session: true},
+		},
+		Keys: []backends.KeySpec{
+			{Name: "username", Help: "user name (or e-mail address) to log in with", Required: true},
+			{Name: "edition", Help: "what the server is; found out when absent", Enum: []string{EditionCE2, EditionCE3, EditionCE4, EditionEnterprise}},
+			{Name: "base_path", Help: "path of the API, default /esp-ui/services/api/v1, then /services/api/v1"},
+		},
+		Limits: backends.Limits{
+			PageSize: eventPage, MaxWindow: 30 * day, LookBack: 60 * day,
+			Precision: time.Second, Concurrent: 4,
+		},
+		New:     New,
+		Catalog: Catalog,
+	})
+}
+
+// The editions, as the config names them.
+const (
+	EditionCE2        = "ce2" // community 2.1 and 3.0
+	EditionCE3        = "ce3" // community 3.5
+	EditionCE4        = "ce4" // community 4.0
+	EditionEnterprise = "enterprise"
+)
+
+// Driver talks to one ESP server as one user.
+type Driver struct {
+	o        backends.Options
+	c        *client.Client
+	redactor *client.Redactor
+	session  session
+	probeMu  sync.Mutex
+	recall   sync.Once
+	notes    []string // what the last login told; under session.loginMu
+
+	hosts directory
+	rules ruleBook
+
+	noAlertEvents atomic.Bool
+	pages         pageModes
+}
+
+// New builds a driver. It does no I/O.
+func New(o backends.Options) (backends.Driver, error) {
+	d := &Driver{o: o, redactor: o.Client.Redactor}
+	if d.redactor == nil {
+		d.redactor = client.NewRedactor()
+		o.Client.Redactor = d.redactor
+	}
+	base, prefix, err := splitBase(o.Client.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	o.Client.BaseURL = base
+	d.session.base = basePaths[0]
+	switch {
+	case o.Settings["base_path"] != "":
+		d.session.base, d.session.baseKnown = "/"+strings.Trim(o.Settings["base_path"], "/"), true
+	case prefix != "":
+		d.session.base, d.session.baseKnown = prefix, true
+	case o.Settings["edition"] == EditionCE2:
+		d.session.base = basePaths[1]
+	}
+	d.pages.init(o.Settings["edition"])
+	c, err := client.New(o.Client, client.Options{
+		Authorize: d.authorize,
+		Rate:      client.Rate{Concurrent: 4},
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.c = c
+	return d, nil
+}
+
+// splitBase takes the API base off a URL that names it, and the console's
+// path off one copied from a browser (https://host/esp-ui/).
+func splitBase(raw string) (server, prefix string, err error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "", "", backends.Invalid("the profile's url", "it is not a URL")
+	}
+	p := strings.TrimRight(u.Path, "/")
+	if i := strings.Index(p, "/services/api/"); i >= 0 || strings.HasPrefix(p, "/services/api/") {
+		prefix, p = p, ""
+	} else if strings.HasPrefix(p, "/esp-ui") {
+		p = ""
+	}
+	u.Path, u.RawPath, u.RawQuery, u.Fragment = p, "", "", ""
+	return u.String(), prefix, nil
+}
+
+// Backend is "esp".
+func (d *Driver) Backend() string { return Name }
+
+// Close forgets nothing on the server: the session is kept for the next run.
+func (d *Driver) Close() error { return d.c.Close() }
+
+// Check finds the API, logs in if there is no session, and asks for the host
+// counts (25), the cheapest call that needs both.
+func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
+	const what = "cannot reach ESP"
+	h := backends.Health{Product: "EclecticIQ ESP"}
+	d.recallBase()
+	if err := d.probe(ctx); err != nil {
+		return h, err
+	}
+	before := time.Now()
+	rep, err := d.do(ctx, what, "/hosts/count", client.Call{})
+	if err == nil {
+		_, err = parseAnswer(what, rep)
+	}
+	cred := backends.CredentialCheck{Name: "password", Present: true, OK: err == nil}
+	if k := backends.KindOf(err); err != nil {
+		if k == backends.KindAuth || k == backends.KindForbidden {
+			var be *backends.Error
+			if errors.As(err, &be) {
+				cred.Note = be.Why
+			}
+			h.Credentials = append(h.Credentials, cred)
+		}
+		return h, err
+	}
+	h.Credentials = append(h.Credentials, cred)
+	if date, perr := http.ParseTime(rep.Header.Get("Date")); perr == nil {
+		// Date has whole seconds: the middle of it is the better guess.
+		mid := before.Add(rep.Elapsed / 2)
+		h.ClockOffset, h.HasClock = date.Add(500*time.Millisecond).Sub(mid).Round(time.Second), true
+	}
+	h.Version, h.Notes = d.findVersion(ctx)
+	d.session.loginMu.Lock()
+	h.Notes = append(h.Notes, d.notes...)
+	d.session.loginMu.Unlock()
+	return h, nil
+}
+
+// findVersion tells what can be found out: no route names the version, so it
+// is read from which routes exist (§1, §18).
+func (d *Driver) findVersion(ctx context.Context) (string, []string) {
+	const what = "cannot find the version"
+	exists := func(p string) bool {
+		_, err := d.ask(ctx, what, p, client.Call{})
+		return err == nil
+	}
+	switch {
+	case exists("/response/status/all"):
+		return "enterprise", nil
+	case exists("/index"):
+		return "community 3.5 or later", []string{"this edition has no response actions, alert graphs and process trees"}
+	}
+	return "community", []string{"this edition has no response actions, alert graphs and process trees"}
+}
+
+var (
+	_ backends.Driver           = (*Driver)(nil)
+	_ backends.SessionKeeper    = (*Driver)(nil)
+	_ backends.AlertLister      = (*Driver)(nil)
+	_ backends.AlertGetter      = (*Driver)(nil)
+	_ backends.AlertEventLister = (*Driver)(nil)
+	_ backends.EventSearcher    = (*Driver)(nil)
+	_ backends.EventGetter      = (*Driver)(nil)
+	_ backends.HostLister       = (*Driver)(nil)
+	_ backends.HostGetter       = (*Driver)(nil)
+	_ backends.ProcessLister    = (*Driver)(nil)
+	_ backends.RuleLister       = (*Driver)(nil)
+	_ backends.RuleGetter       = (*Driver)(nil)
+	_ backends.HashInspector    = (*Driver)(nil)
+	_ backends.CarveLister      = (*Driver)(nil)
+)

@@ -1,0 +1,424 @@
+package esp
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/filter"
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+// maxHostSearches is how many hosts are asked for one by one; more are read
+// as one stream and filtered here.
+const maxHostSearches = 4
+
+// lateBy is how much later than the event the agent may report it: the
+// server's window is over the time of the report.
+const lateBy = time.Hour
+
+// Events searches the stored results of all hosts (15). Rows of state tables
+// are of kind inventory. --query takes the name of a scheduled query or the
+// vendor's own conditions.
+func (d *Driver) Events(ctx context.Context, q backends.Query) (backends.Listing[*model.Event], error) {
+	var none backends.Listing[*model.Event]
+	nat, err := parseNative(q.Native)
+	if err != nil {
+		return none, err
+	}
+	s := d.search(q, nat)
+	l := backends.Listing[*model.Event]{Plan: s.plan()}
+	l.Seq = func(yield func(*model.Event, error) bool) {
+		for r, err := range s.rows(ctx) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(r.event(q.Raw), nil) {
+				return
+			}
+		}
+	}
+	return l, nil
+}
+
+// search is one question to the stored results.
+type search struct {
+	d            *Driver
+	what         string
+	q            backends.Query
+	since, until time.Time
+	req          activityRequest
+	windows      []window
+}
+
+func (d *Driver) search(q backends.Query, nat native) *search {
+	s := &search{d: d, what: "cannot search events", q: q, since: q.Since, until: q.Until}
+	if s.until.IsZero() {
+		s.until = d.o.Clock()
+	}
+	g := narrow(q.Filter)
+	if nat.conditions != nil {
+		if len(q.Filter.Get(filter.Hash))+len(q.Filter.Get(filter.Domain)) > 0 {
+			g = allOf(*nat.conditions, g)
+		} else {
+			g = *nat.conditions
+		}
+	}
+	s.req = activityRequest{Conditions: g, QueryName: nat.queryName, Limit: eventPage, Type: 2}
+	if q.Limit > 0 && q.Limit < eventPage && q.Filter.Empty() {
+		s.req.Limit = max(q.Limit, 10)
+	}
+	end := s.until
+	if late := end.Add(lateBy); late.Before(d.o.Clock()) {
+		end = late
+	} else if now := d.o.Clock(); end.Before(now) {
+		end = now
+	}
+	s.windows = windows(s.since, end, false)
+	return s
+}
+
+func (s *search) plan() backends.Plan {
+	p := backends.Plan{Residual: s.q.Filter}
+	req := s.req
+	if len(s.q.Filter.Get(filter.Host)) > 0 {
+		limit := listPage
+		p.Requests = append(p.Requests, s.d.describe(http.MethodPost, "/hosts", listRequest{Start: new(int), Limit: &limit})+" …")
+		req.HostIdentifier = "…"
+		p.Notes = append(p.Notes, "the search is sent for each matching host, or once without host_identifier when more than "+strconv.Itoa(maxHostSearches)+" match")
+	}
+	for i, w := range s.windows {
+		if i == 3 && len(s.windows) > 4 {
+			p.Requests = append(p.Requests, "… and "+strconv.Itoa(len(s.windows)-3)+" windows more")
+			break
+		}
+		req.Date, req.Duration = w.date, w.duration
+		p.Requests = append(p.Requests, s.d.describe(http.MethodPost, "/activity/search", req)+" …")
+	}
+	p.Notes = append(p.Notes, "the server's windows are whole days of the time results were reported; the exact time is compared here")
+	return p
+}
+
+// rows yields the rows of the window, newest first, each once.
+func (s *search) rows(ctx context.Context) iter.Seq2[*row, error] {
+	return func(yield func(*row, error) bool) {
+		hosts, named, err := s.d.matchHosts(ctx, s.what, s.q.Filter)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		var seq iter.Seq2[*row, error]
+		switch {
+		case named && len(hosts) == 0:
+			return
+		case named && len(hosts) <= maxHostSearches:
+			var each []iter.Seq2[*row, error]
+			for _, h := range hosts {
+				each = append(each, s.host(ctx, h))
+			}
+			seq = mergeRows(each)
+		default:
+			seq = s.host(ctx, nil)
+		}
+		recent := newRecent(4096)
+		for r, err := range seq {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			// One event matched by two scheduled queries is stored twice.
+			if isGUID(r.cells.eid) && !recent.add(r.cells.eid) {
+				continue
+			}
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
+// host yields the rows of one host, or of all when h is nil. A server
+// without activity search is read result log by result log.
+func (s *search) host(ctx context.Context, h *model.Host) iter.Seq2[*row, error] {
+	return func(yield func(*row, error) bool) {
+		sent := false
+		for r, err := range s.activity(ctx, h) {
+			if err != nil && !sent && withoutSearch(err) {
+				for r, err := range s.logs(ctx, h) {
+					if !yield(r, err) {
+						return
+					}
+				}
+				return
+			}
+			sent = true
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+func withoutSearch(err error) bool {
+	var be *backends.Error
+	return errors.As(err, &be) && (be.Kind == backends.KindUnsupported || strings.Contains(be.Why, "Unsupported operator"))
+}
+
+// activity reads 15 window after window.
+func (s *search) activity(ctx context.Context, h *model.Host) iter.Seq2[*row, error] {
+	return func(yield func(*row, error) bool) {
+		for i, w := range s.windows {
+			req := s.req
+			req.Date, req.Duration = w.date, w.duration
+			if h != nil {
+				req.HostIdentifier = h.ID
+			}
+			pg := resultPager{
+				what: s.what, mode: s.d.pages.get(), learned: s.d.pages.set,
+				ahead: s.q.Limit == 0 || s.q.Limit > req.Limit,
+				fetch: func(ctx context.Context, start int64) (*page, error) {
+					r := req
+					r.Start = start
+					return s.d.askPage(ctx, s.what, "/activity/search", r)
+				},
+			}
+			shared := w.end()
+			for r, err := range pg.rows(ctx) {
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				if i > 0 && parseTime(r.timestamp).Equal(shared) {
+					continue // both bounds are inclusive: the window before had it
+				}
+				if s.within(r) && !yield(r, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// within compares the row's own time with the window asked for.
+func (s *search) within(r *row) bool {
+	t := r.time(kindOfRow(r.table, r.action, &r.cells))
+	if t.IsZero() {
+		return s.since.IsZero()
+	}
+	return !t.Before(s.since) && t.Before(s.until)
+}
+
+// logs reads the result logs of hosts query by query (29, 30): every query a
+// host has results of, newest first, merged by time.
+func (s *search) logs(ctx context.Context, only *model.Host) iter.Seq2[*row, error] {
+	return func(yield func(*row, error) bool) {
+		if _, ok := s.req.Conditions.(group); ok && s.q.Native != "" && s.req.QueryName == "" {
+			yield(nil, &backends.Error{Kind: backends.KindUnsupported, What: s.what, Why: "this server has no activity search, so it takes no conditions"})
+			return
+		}
+		hosts := []*model.Host{only}
+		if only == nil {
+			if err := s.d.loadHosts(ctx, s.what, true); err != nil {
+				yield(nil, err)
+				return
+			}
+			s.d.hosts.mu.Lock()
+			hosts = append([]*model.Host(nil), s.d.hosts.list...)
+			s.d.hosts.mu.Unlock()
+		}
+		var each []iter.Seq2[*row, error]
+		for _, h := range hosts {
+			names, err := s.d.resultNames(ctx, s.what, h.ID)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, n := range names {
+				if s.req.QueryName == "" || s.req.QueryName == n {
+					each = append(each, s.log(ctx, h, n))
+				}
+			}
+		}
+		for r, err := range mergeRows(each) {
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+// log reads one result log. Within one log of one host rows arrive in the
+// order they were made, so reading ends a margin before the window begins.
+func (s *search) log(ctx context.Context, h *model.Host, query string) iter.Seq2[*row, error] {
+	return func(yield func(*row, error) bool) {
+		for r, err := range s.d.recent(ctx, s.what, h, query, "") {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if t := parseTime(r.timestamp); !t.IsZero() && t.Before(s.since.Add(-lateBy)) {
+				return
+			}
+			if s.within(r) && !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
+// recent reads all rows of one result log of one host (30), newest first.
+// The server pastes its texts into SQL: a quote is refused here (§17, 30).
+func (d *Driver) recent(ctx context.Context, what string, h *model.Host, query, term string) iter.Seq2[*row, error] {
+	if strings.ContainsRune(query+term, '\'') {
+		return func(yield func(*row, error) bool) {
+			yield(nil, backends.Invalid(what, "the server cannot take a single quote in a query name or search text"))
+		}
+	}
+	return resultPager{
+		what: what, byID: true,
+		prepare: func(r *row) { r.table, r.hostID, r.hostname = query, h.ID, h.Name },
+		fetch: func(ctx context.Context, start int64) (*page, error) {
+			return d.askPage(ctx, what, "/hosts/recent_activity", recentRequest{
+				HostIdentifier: h.ID, QueryName: query, Start: start, Limit: eventPage, SearchTerm: term,
+			})
+		},
+	}.rows(ctx)
+}
+
+// resultNames lists the queries a host has results of (29).
+func (d *Driver) resultNames(ctx context.Context, what, hostID string) ([]string, error) {
+	p, err := d.askPage(ctx, what, "/hosts/recent_activity/count", hostRequest{HostIdentifier: hostID})
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, g := range append(p.Groups, p.Rows...) {
+		err := eachMember(g, func(name string, v []byte) error {
+			if s := scalar(v); name == "name" && s != "" {
+				out = append(out, s)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, malformed(what, err)
+		}
+	}
+	return out, nil
+}
+
+// Event reads one event: by the agent's event id through the search over all
+// tables (12), by the server's result id through the cursor of 15.
+func (d *Driver) Event(ctx context.Context, id string, raw bool) (*model.Event, error) {
+	what := "cannot read event " + id
+	var r *row
+	var err error
+	switch {
+	case isGUID(id):
+		r, err = d.eventByEID(ctx, what, id)
+	case isDigits(id):
+		r, err = d.eventByResult(ctx, what, id)
+	default:
+		return nil, &backends.Error{Kind: backends.KindNotFound, What: "no event " + id,
+			Why: "an event of ESP is known by the agent's event id or the server's result id", Hint: "events list -o id shows them"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
+		return nil, backends.NotFound("event", id)
+	}
+	return r.event(raw), nil
+}
+
+func (d *Driver) eventByEID(ctx context.Context, what, id string) (*row, error) {
+	g := anyOf(cond("eid", "equal", id))
+	p, err := d.askPage(ctx, what, "/search", searchRequest{Conditions: g})
+	if err != nil {
+		return nil, err
+	}
+	for _, hit := range p.Groups {
+		h, err := readHuntHost(what, hit)
+		if err != nil {
+			return nil, err
+		}
+		for _, query := range h.Queries {
+			start, limit := 0, 1
+			rows, err := d.askPage(ctx, what, "/search", searchRequest{
+				Conditions: g, HostIdentifier: string(h.HostIdentifier), QueryName: string(query.QueryName), Start: &start, Limit: &limit,
+			})
+			if err != nil {
+				return nil, err
+			}
+			for _, v := range rows.Rows {
+				r := &row{table: string(query.QueryName), hostID: string(h.HostIdentifier), hostname: string(h.Hostname)}
+				if err := new(rowReader).readCells(v, r); err != nil {
+					return nil, malformed(what, err)
+				}
+				if strings.EqualFold(r.cells.eid, id) {
+					return r, nil
+				}
+			}
+		}
+	}
+	return nil, nil
+}
+
+func (d *Driver) eventByResult(ctx context.Context, what, id string) (*row, error) {
+	n, err := strconv.ParseInt(id, 10, 64)
+	if err != nil || n <= 0 {
+		return nil, nil
+	}
+	now := d.o.Clock()
+	for _, w := range windows(now.Add(-120*day), now, false) {
+		req := activityRequest{Conditions: everything(), Limit: 1, Type: 2, Date: w.date, Duration: w.duration, Start: n + 1}
+		p, err := d.askPage(ctx, what, "/activity/search", req)
+		if err != nil {
+			return nil, err
+		}
+		if len(p.Rows) == 0 {
+			continue
+		}
+		var r row
+		if err := new(rowReader).read(p.Rows[0], &r); err != nil {
+			return nil, malformed(what, err)
+		}
+		if r.id == n {
+			return &r, nil
+		}
+	}
+	if d.pages.get() == modeOffset {
+		return nil, backends.Unsupported("this edition of ESP", what, "it finds no result by number; an event with an event id of the agent can be read")
+	}
+	return nil, nil
+}
+
+// recentIDs is a set that forgets its oldest members.
+type recentIDs struct {
+	set  map[string]struct{}
+	ring []string
+	next int
+}
+
+func newRecent(n int) *recentIDs {
+	return &recentIDs{set: make(map[string]struct{}, n), ring: make([]string, n)}
+}
+
+// add reports false when s is in the set already.
+func (r *recentIDs) add(s string) bool {
+	if _, dup := r.set[s]; dup {
+		return false
+	}
+	if old := r.ring[r.next]; old != "" {
+		delete(r.set, old)
+	}
+	r.ring[r.next] = s
+	r.next = (r.next + 1) % len(r.ring)
+	r.set[s] = struct{}{}
+	return true
+}

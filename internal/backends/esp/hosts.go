@@ -1,0 +1,361 @@
+package esp
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"sync"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/filter"
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+// Hosts lists the hosts (22). removed hosts are not among them, as in the
+// vendor's console.
+func (d *Driver) Hosts(ctx context.Context, q backends.Query) (backends.Listing[*model.Host], error) {
+	const what = "cannot list hosts"
+	limit := listPage
+	req := listRequest{Start: new(int), Limit: &limit, SearchTerm: hostSearch(q.Filter)}
+	l := backends.Listing[*model.Host]{Plan: backends.Plan{
+		Requests: []string{d.describe(http.MethodPost, "/hosts", req) + " …"},
+		Residual: q.Filter,
+	}}
+	l.Seq = func(yield func(*model.Host, error) bool) {
+		seen := map[string]bool{}
+		stopped := false
+		err := d.eachHost(ctx, what, req, func(h *wireHost, raw []byte) (bool, error) {
+			m := h.model()
+			if seen[m.ID] {
+				return true, nil
+			}
+			seen[m.ID] = true
+			if q.Raw {
+				m.Raw = json.RawMessage(raw)
+			}
+			stopped = !yield(m, nil)
+			return !stopped, nil
+		})
+		if err != nil && !stopped {
+			yield(nil, err)
+		}
+	}
+	return l, nil
+}
+
+// eachHost reads all pages of 22; start and limit page only together.
+func (d *Driver) eachHost(ctx context.Context, what string, req listRequest, each func(*wireHost, []byte) (bool, error)) error {
+	return offsetPages(ctx, what, listPage, func(ctx context.Context, start, limit int) (*page, error) {
+		req.Start, req.Limit = &start, &limit
+		return d.askPage(ctx, what, "/hosts", req)
+	}, func(v []byte) (bool, error) {
+		var h wireHost
+		if err := json.Unmarshal(v, &h); err != nil {
+			return false, malformed(what, err)
+		}
+		return each(&h, v)
+	})
+}
+
+// hostSearch is the searchterm a filter allows: 22 looks for a substring in
+// the names, the OS name and the last address, so a term that can only match
+// there narrows. --host also matches the identifier, which 22 does not look
+// at: it is pushed only when it cannot be one.
+func hostSearch(f filter.Filter) string {
+	for _, t := range f.Get(filter.Host) {
+		if len(t.Any) == 1 && t.Any[0].Mode != filter.Glob && !couldBeIdentifier(t.Any[0].Text) {
+			if s, ok := likeText(t.Any[0]); ok {
+				return s
+			}
+		}
+	}
+	return ""
+}
+
+// couldBeIdentifier tells whether s may be a part of a host identifier (a
+// UUID) or of a node id.
+func couldBeIdentifier(s string) bool {
+	for _, r := range s {
+		if !(r == '-' || r >= '0' && r <= '9' || r >= 'a' && r <= 'f' || r >= 'A' && r <= 'F') {
+			return false
+		}
+	}
+	return true
+}
+
+// Host reads one host (23) by identifier or node id.
+func (d *Driver) Host(ctx context.Context, id string, raw bool) (*model.Host, error) {
+	what := "cannot read host " + id
+	if id == "" {
+		return nil, backends.Invalid(what, "the id is empty")
+	}
+	a, err := d.ask(ctx, what, "/hosts/"+url.PathEscape(id), client.Call{})
+	if err != nil {
+		if backends.KindOf(err) == backends.KindUnsupported {
+			return nil, backends.NotFound("host", id)
+		}
+		return nil, err
+	}
+	var h wireHost
+	if kindOf(a.Data) != '{' {
+		return nil, backends.Malformed(what, "the answer carries no host")
+	}
+	if err := json.Unmarshal(a.Data, &h); err != nil {
+		return nil, malformed(what, err)
+	}
+	m := h.model()
+	if raw {
+		m.Raw = json.RawMessage(a.Data)
+	}
+	return m, nil
+}
+
+// model is the normalised host (wire/normalised.md §5). node_key, a secret of
+// the agent, is never read.
+func (h *wireHost) model() *model.Host {
+	m := &model.Host{Name: string(h.DisplayName)}
+	m.ID = firstOf(string(h.HostIdentifier), string(h.ID))
+	var os wireOS
+	if kindOf(h.OSInfo) == '{' && json.Unmarshal(h.OSInfo, &os) == nil {
+		m.OS = &model.OS{Name: string(os.Name), Version: string(os.Version), Platform: platform(firstOf(string(os.Platform), string(h.Platform)))}
+		if *m.OS == (model.OS{}) {
+			m.OS = nil
+		}
+	}
+	if kindOf(h.NodeInfo) == '{' {
+		_ = eachMember(h.NodeInfo, func(name string, v []byte) error {
+			if name == "computer_name" && m.Name == "" {
+				m.Name = scalar(v)
+			}
+			return nil
+		})
+	}
+	if m.Name == "" {
+		m.Name = m.ID
+	}
+	m.IP, m.MAC = addresses(h.NetworkInfo)
+	if ip := string(h.LastIP); ip != "" && !has(m.IP, ip) {
+		m.IP = append([]string{ip}, m.IP...)
+	}
+	m.Tags = texts(h.Tags)
+	m.LastSeen = parseTime(string(h.LastCheckin))
+	if h.IsActive != nil {
+		m.Online = model.Ptr(bool(*h.IsActive))
+		m.State = "offline"
+		if *m.Online {
+			m.State = "online"
+		}
+	}
+	if h.AlertsCount != nil {
+		m.AlertCount = model.Ptr(int(*h.AlertsCount))
+	}
+	if kindOf(h.HostDetails) == '{' {
+		_ = eachMember(h.HostDetails, func(name string, v []byte) error {
+			if name == "osquery_version" {
+				m.AgentVersion = scalar(v)
+			}
+			return nil
+		})
+	}
+	return m
+}
+
+// platform brings the agent's word (ubuntu, rhel, …) to the three platforms.
+func platform(s string) string {
+	switch s {
+	case "", "windows", "darwin":
+		return s
+	}
+	return "linux"
+}
+
+// addresses reads network_info: a list of interfaces, or an object that is
+// empty or holds one interface (§17, 23).
+func addresses(v []byte) (ips, macs []string) {
+	one := func(v []byte) error {
+		if kindOf(v) != '{' {
+			return nil
+		}
+		return eachMember(v, func(name string, v []byte) error {
+			switch s := scalar(v); {
+			case s == "":
+			case name == "address" && !has(ips, s):
+				ips = append(ips, s)
+			case name == "mac" && !has(macs, s):
+				macs = append(macs, s)
+			}
+			return nil
+		})
+	}
+	switch kindOf(v) {
+	case '[':
+		_ = eachElement(v, one)
+	case '{':
+		_ = one(v)
+	}
+	return ips, macs
+}
+
+// texts reads a list of strings, or a csv string.
+func texts(v []byte) []string {
+	var out []string
+	switch kindOf(v) {
+	case '[':
+		_ = eachElement(v, func(v []byte) error {
+			if s := scalar(v); s != "" {
+				out = append(out, s)
+			}
+			return nil
+		})
+	case '"':
+		out = csvTexts(scalar(v))
+	}
+	return out
+}
+
+func has(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+// directory knows the hosts by node id: alerts and carves name a host only by
+// that number, everything else by its identifier.
+type directory struct {
+	mu     sync.Mutex
+	byNode map[string]*model.Host
+	list   []*model.Host
+	loaded bool
+	all    bool // removed hosts as well
+}
+
+// load reads the hosts once; removed hosts too when all is true.
+func (d *Driver) loadHosts(ctx context.Context, what string, all bool) error {
+	d.hosts.mu.Lock()
+	defer d.hosts.mu.Unlock()
+	if d.hosts.loaded && (d.hosts.all || !all) {
+		return nil
+	}
+	read := func(req listRequest) error {
+		return d.eachHost(ctx, what, req, func(h *wireHost, _ []byte) (bool, error) {
+			m := &model.Host{Name: string(h.DisplayName)}
+			m.ID = firstOf(string(h.HostIdentifier), string(h.ID))
+			if m.Name == "" {
+				m.Name = m.ID
+			}
+			if d.hosts.byNode == nil {
+				d.hosts.byNode = map[string]*model.Host{}
+			}
+			if d.hosts.byNode[string(h.ID)] == nil {
+				d.hosts.byNode[string(h.ID)] = m
+				d.hosts.list = append(d.hosts.list, m)
+			}
+			return true, nil
+		})
+	}
+	if !d.hosts.loaded {
+		if err := read(listRequest{}); err != nil {
+			return err
+		}
+		d.hosts.loaded = true
+	}
+	if all && !d.hosts.all {
+		no := false
+		if err := read(listRequest{Enabled: &no}); err != nil {
+			return err
+		}
+		d.hosts.all = true
+	}
+	return nil
+}
+
+// hostOf gives the host of a node id: the identifier other answers use, or
+// the node id itself for a host that was deleted.
+func (d *Driver) hostOf(ctx context.Context, what, node, name string) (*model.Host, error) {
+	if node == "" && name == "" {
+		return nil, nil
+	}
+	for _, all := range []bool{false, true} {
+		if err := d.loadHosts(ctx, what, all); err != nil {
+			return nil, err
+		}
+		d.hosts.mu.Lock()
+		h := d.hosts.byNode[node]
+		d.hosts.mu.Unlock()
+		if h != nil {
+			m := &model.Host{Name: firstOf(name, h.Name)}
+			m.ID = h.ID
+			return m, nil
+		}
+		if node == "" {
+			break
+		}
+	}
+	m := &model.Host{Name: name}
+	m.ID = node
+	return m, nil
+}
+
+// matchHosts gives the hosts the host terms of f select, removed ones
+// included; ok is false when f names no host.
+func (d *Driver) matchHosts(ctx context.Context, what string, f filter.Filter) (hosts []*model.Host, ok bool, err error) {
+	terms := f.Get(filter.Host)
+	if len(terms) == 0 {
+		return nil, false, nil
+	}
+	if err := d.loadHosts(ctx, what, true); err != nil {
+		return nil, true, err
+	}
+	only := filter.Filter{Terms: terms}
+	d.hosts.mu.Lock()
+	defer d.hosts.mu.Unlock()
+	for _, h := range d.hosts.list {
+		if only.Match(h) {
+			hosts = append(hosts, h)
+		}
+	}
+	return hosts, true, nil
+}
+
+// HostCounts gives the online and offline hosts of each platform (25).
+func (d *Driver) HostCounts(ctx context.Context) (map[string]HostCount, error) {
+	const what = "cannot count hosts"
+	a, err := d.ask(ctx, what, "/hosts/count", client.Call{})
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]HostCount{}
+	if kindOf(a.Data) != '{' {
+		return nil, backends.Malformed(what, "the answer carries no counts")
+	}
+	err = eachMember(a.Data, func(name string, v []byte) error {
+		var c HostCount
+		if kindOf(v) != '{' {
+			return nil
+		}
+		err := eachMember(v, func(state string, n []byte) error {
+			switch state {
+			case "online":
+				c.Online = int(number(n, 0))
+			case "offline":
+				c.Offline = int(number(n, 0))
+			}
+			return nil
+		})
+		out[name] = c
+		return err
+	})
+	if err != nil {
+		return nil, malformed(what, err)
+	}
+	return out, nil
+}
+
+// HostCount is how many hosts of a platform checked in within 300 s, and how
+// many did not.
+type HostCount struct{ Online, Offline int }

@@ -1,0 +1,140 @@
+package esp
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+// layouts are the forms wire/esp.md §7 lists, all UTC without a zone. A
+// fraction after the seconds is accepted by time.Parse without being named.
+var layouts = []string{
+	"2006-01-02T15:04:05",
+	"2006-01-02 15:04:05",
+	"02-01-2006 15:04:05",
+	"01/02/2006 15/04/05",
+	"Mon Jan _2 15:04:05 2006 UTC",
+	"Mon Jan 2 15:04:05 2006 UTC",
+	time.RFC3339,
+	"2006-01-02",
+}
+
+// parseTime reads any time ESP writes: one of the layouts, or epoch seconds
+// or milliseconds as a decimal string. What cannot be read is the zero Time.
+func parseTime(s string) model.Time {
+	s = strings.TrimSpace(s)
+	if s == "" || len(s) > 64 {
+		return model.Time{}
+	}
+	if t, ok := epoch(s); ok {
+		return t
+	}
+	for _, l := range layouts {
+		if t, err := time.ParseInLocation(l, s, time.UTC); err == nil {
+			return plausible(t)
+		}
+	}
+	return model.Time{}
+}
+
+// plausible drops years JSON cannot write.
+func plausible(t time.Time) model.Time {
+	if y := t.UTC().Year(); y < 1970 || y > 9999 {
+		return model.Time{}
+	}
+	return model.At(t)
+}
+
+// epoch reads seconds, or milliseconds when the number is too large for
+// seconds (the alerts graph).
+func epoch(s string) (model.Time, bool) {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		switch {
+		case n <= 0:
+			return model.Time{}, true
+		case n < 1e11:
+			return plausible(time.Unix(n, 0)), true
+		case n < 1e14:
+			return plausible(time.UnixMilli(n)), true
+		}
+		return model.Time{}, true
+	}
+	if strings.ContainsAny(s, "-/: ") {
+		return model.Time{}, false
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return model.Time{}, false
+	}
+	switch {
+	case math.IsNaN(f) || f <= 0 || f >= 1e14:
+		return model.Time{}, true
+	case f < 1e11:
+		return plausible(time.UnixMicro(int64(f * 1e6))), true
+	}
+	return plausible(time.UnixMicro(int64(f * 1e3))), true
+}
+
+// window is a span one request can ask for: type 2 ("until date"), of which
+// the server takes [date+1d-duration, date+1d] (wire/esp.md §7).
+type window struct {
+	date     string // YYYY-MM-DD
+	duration int    // 1 hour, 2 day, 3 week, 4 thirty days
+	open     bool   // no bound at all: the oldest records there are
+}
+
+// end is the upper bound of the window, inclusive.
+func (w window) end() time.Time {
+	t, err := time.ParseInLocation(time.DateOnly, w.date, time.UTC)
+	if err != nil {
+		return time.Time{}
+	}
+	return t.Add(day)
+}
+
+const (
+	day        = 24 * time.Hour
+	maxWindows = 13
+)
+
+// windows covers [since, until) with as few requests as the server's four
+// lengths allow, newest first. A span of more than a year of windows, or one
+// without a beginning, becomes one window without bounds when unbounded is
+// true, else as many windows as it takes back to the epoch of ESP.
+func windows(since, until time.Time, unbounded bool) []window {
+	until = until.UTC()
+	if since.Before(firstESP) {
+		since = firstESP
+	}
+	var out []window
+	// The last instant asked for is before until; its day is the date.
+	end := until.Add(-time.Nanosecond).Truncate(day)
+	for {
+		w := window{date: end.Format(time.DateOnly)}
+		var length time.Duration
+		switch {
+		case !since.Before(end):
+			w.duration, length = 2, day
+		case !since.Before(end.Add(-6 * day)):
+			w.duration, length = 3, 7*day
+		default:
+			w.duration, length = 4, 30*day
+		}
+		out = append(out, w)
+		start := end.Add(day - length)
+		if !start.After(since) {
+			return out
+		}
+		if unbounded && len(out) >= maxWindows {
+			return []window{{open: true}}
+		}
+		end = start.Add(-day)
+	}
+}
+
+// firstESP is before any record of any ESP server: the product's first
+// release was in 2019.
+var firstESP = time.Date(2018, 1, 1, 0, 0, 0, 0, time.UTC)
