@@ -29,7 +29,7 @@ $ edrctl alerts list --host FIN-WS-014 -o json | jq '.[].title'`,
 			if err != nil {
 				return err
 			}
-			w, err := f.Printer(output.KindAlert)
+			w, err := f.Printer(cmd.Context(), output.KindAlert)
 			if err != nil {
 				return err
 			}

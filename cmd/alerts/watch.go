@@ -26,7 +26,7 @@ $ edrctl alerts watch --since 1h -o ocsf | vector --config siem.toml`,
 			if err != nil {
 				return err
 			}
-			out, err := f.WatchPrinter(output.KindAlert)
+			out, err := f.WatchPrinter(cmd.Context(), output.KindAlert)
 			if err != nil {
 				return err
 			}

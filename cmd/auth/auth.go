@@ -271,6 +271,10 @@ func endSession(ctx context.Context, f *cmdutil.Factory, store *secrets.Store, t
 	return nil
 }
 
+var kindSecret = output.NewKind[Row]("secret", []output.Column{
+	{Name: "profile"}, {Name: "secret"}, {Name: "set", As: output.AsState}, {Name: "where", Min: 12}, {Name: "variable", Min: 12, Drop: 2}, {Name: "note", Min: 8, Drop: 1},
+}, nil)
+
 // Row is one secret of `auth status`.
 type Row struct {
 	Profile  string `json:"profile"`
@@ -316,7 +320,7 @@ func newStatus(f *cmdutil.Factory) *cobra.Command {
 					rows = append(rows, r)
 				}
 			}
-			if err := cmdutil.PrintRows(f, output.Columns("secret", "profile", "secret", "set", "where", "variable", "note"), rows); err != nil {
+			if err := cmdutil.PrintRows(cmd.Context(), f, kindSecret, rows); err != nil {
 				return err
 			}
 			if missing {

@@ -27,6 +27,18 @@ func New(f *cmdutil.Factory) *cobra.Command {
 	return cmd
 }
 
+var (
+	kindBackend = output.NewKind[Row]("backend", []output.Column{
+		{Name: "name"}, {Name: "title", Min: 12}, {Name: "secrets", Min: 10}, {Name: "settings", Min: 10}, {Name: "operations", As: output.AsNumber},
+	}, nil)
+	kindCapability = output.NewKind[MatrixRow]("capability", []output.Column{
+		{Name: "capability"}, {Name: "commands", Min: 16}, {Name: "backends"},
+	}, nil)
+	kindOperation = output.NewKind[Operation]("operation", []output.Column{
+		{Name: "name"}, {Name: "method"}, {Name: "path", Min: 16}, {Name: "mutates", As: output.AsState}, {Name: "summary", Min: 16},
+	}, nil)
+)
+
 // Row is one backend of `backends list`.
 type Row struct {
 	Name       string   `json:"name"`
@@ -42,7 +54,7 @@ func newList(f *cmdutil.Factory) *cobra.Command {
 		Use:   "list",
 		Short: "List the supported products",
 		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			var rows []any
 			for _, b := range backends.All() {
 				r := &Row{Name: b.Name, Title: b.Title, DefaultURL: b.DefaultURL, Operations: len(b.Catalog())}
@@ -56,7 +68,7 @@ func newList(f *cmdutil.Factory) *cobra.Command {
 				}
 				rows = append(rows, r)
 			}
-			return cmdutil.PrintRows(f, output.Columns("backend", "name", "title", "secrets", "settings", "operations"), rows)
+			return cmdutil.PrintRows(cmd.Context(), f, kindBackend, rows)
 		},
 	}
 }
@@ -96,7 +108,7 @@ func newMatrix(f *cmdutil.Factory) *cobra.Command {
 		Use:   "matrix",
 		Short: "Show which product can do what, as the drivers themselves say",
 		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			matrix, err := Matrix()
 			if err != nil {
 				return err
@@ -105,7 +117,7 @@ func newMatrix(f *cmdutil.Factory) *cobra.Command {
 			for i := range matrix {
 				rows[i] = &matrix[i]
 			}
-			return cmdutil.PrintRows(f, output.Columns("capability", "capability", "commands", "backends"), rows)
+			return cmdutil.PrintRows(cmd.Context(), f, kindCapability, rows)
 		},
 	}
 }
@@ -132,7 +144,7 @@ func newOperations(f *cmdutil.Factory) *cobra.Command {
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return names(), cobra.ShellCompDirectiveNoFileComp
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			b, err := backends.Lookup(args[0])
 			if err != nil {
 				u := &cmdutil.UsageError{Err: fmt.Errorf("%q is no backend", args[0]), Hint: "one of " + strings.Join(names(), " ")}
@@ -148,7 +160,7 @@ func newOperations(f *cmdutil.Factory) *cobra.Command {
 					Mutates: o.Mutates, Danger: o.Danger, Since: o.Since, Until: o.Until, Section: o.Section,
 				})
 			}
-			return cmdutil.PrintRows(f, output.Columns("operation", "name", "method", "path", "mutates", "summary"), rows)
+			return cmdutil.PrintRows(cmd.Context(), f, kindOperation, rows)
 		},
 	}
 }

@@ -396,14 +396,14 @@ func (f *Factory) TableOnTerminal() bool {
 }
 
 // Printer makes the writer of the chosen format.
-func (f *Factory) Printer(kind output.Kind) (output.Writer, error) {
+func (f *Factory) Printer(ctx context.Context, kind output.Kind) (output.Writer, error) {
 	zone, err := f.Zone()
 	if err != nil {
 		return nil, err
 	}
 	w, err := output.New(f.IO, output.Options{
 		Format: f.Flags.Output, Columns: f.Flags.Columns, JQ: f.Flags.JQ, Template: f.Flags.Template,
-		Raw: f.Flags.Raw, TZ: zone, CSVRaw: f.Flags.CSVRaw, Now: f.Now, Kind: kind,
+		Raw: f.Flags.Raw, TZ: zone, CSVRaw: f.Flags.CSVRaw, Now: f.Now, Kind: kind, Context: ctx,
 	})
 	if err != nil {
 		return nil, &UsageError{Err: err}

@@ -1,12 +1,14 @@
 package cmdutil
 
 import (
+	"context"
+
 	"github.com/edrctl/edrctl/internal/output"
 )
 
 // PrintRows writes rows of a command's own type.
-func PrintRows(f *Factory, kind output.Kind, rows []any) error {
-	w, err := f.Printer(kind)
+func PrintRows(ctx context.Context, f *Factory, kind output.Kind, rows []any) error {
+	w, err := f.Printer(ctx, kind)
 	if err != nil {
 		return err
 	}

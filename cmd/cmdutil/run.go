@@ -21,7 +21,7 @@ func ShowHelp(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 // that cannot be read is an error line, and the others go on.
 func GetEach(ctx context.Context, f *Factory, refs []string, kind output.Kind,
 	read func(context.Context, *ops.Fleet, string) (model.Record, error)) error {
-	w, err := f.Printer(kind)
+	w, err := f.Printer(ctx, kind)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func CheckBy(by string, keys []string) error {
 
 // PrintCounts writes counts, and tells how the profiles did.
 func PrintCounts(ctx context.Context, f *Factory, counts []model.Count, outcomes []ops.Outcome) error {
-	w, err := f.Printer(output.KindCount)
+	w, err := f.Printer(ctx, output.KindCount)
 	if err != nil {
 		return err
 	}
@@ -138,11 +138,11 @@ func NewWatch(f *Factory, flags *ListFlags, interval string) (ops.Watch, error) 
 
 // WatchPrinter is Printer for what has no end: ndjson when it is piped and no
 // format was asked for.
-func (f *Factory) WatchPrinter(kind output.Kind) (output.Writer, error) {
+func (f *Factory) WatchPrinter(ctx context.Context, kind output.Kind) (output.Writer, error) {
 	if f.Flags.Output == "" && f.Flags.Template == "" && !f.IO.OutTTY() {
 		f.Flags.Output = "ndjson"
 	}
-	return f.Printer(kind)
+	return f.Printer(ctx, kind)
 }
 
 // PrintWatch writes records as they arrive.

@@ -35,6 +35,11 @@ type Credential struct {
 	Note    string `json:"note,omitempty"`
 }
 
+var kindHealth = output.NewKind[Row]("health", []output.Column{
+	{Name: "profile"}, {Name: "backend", As: output.AsBackend}, {Name: "status", As: output.AsState}, {Name: "product", Min: 10, Drop: 2},
+	{Name: "version", Min: 8}, {Name: "clock_offset_seconds", Header: "CLOCK", As: output.AsNumber}, {Name: "elapsed_ms", Header: "MS", As: output.AsNumber},
+}, nil)
+
 // clockSlack is an offset nobody needs to hear of.
 const clockSlack = 5 * time.Second
 
@@ -61,7 +66,7 @@ $ edrctl doctor -p all -o json | jq '.[] | select(.status != "ok")'`,
 				rows = append(rows, row(r))
 				outcomes = append(outcomes, ops.Outcome{Profile: r.Profile, Backend: r.Backend, Err: r.Err})
 			}
-			if err := cmdutil.PrintRows(f, output.Columns("health", "profile", "backend", "status", "product", "version", "clock_offset_seconds", "elapsed_ms", "error"), rows); err != nil {
+			if err := cmdutil.PrintRows(cmd.Context(), f, kindHealth, rows); err != nil {
 				return err
 			}
 			for _, r := range results {

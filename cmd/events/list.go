@@ -28,7 +28,7 @@ $ edrctl events list --since 7d -o ndjson | duckdb -c "select kind, count(*) fro
 			if err != nil {
 				return err
 			}
-			w, err := f.Printer(output.KindEvent)
+			w, err := f.Printer(cmd.Context(), output.KindEvent)
 			if err != nil {
 				return err
 			}

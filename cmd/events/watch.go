@@ -25,7 +25,7 @@ $ edrctl events watch --since 1m --host HR-LT-221 | jq -r .summary`,
 			if err != nil {
 				return err
 			}
-			out, err := f.WatchPrinter(output.KindEvent)
+			out, err := f.WatchPrinter(cmd.Context(), output.KindEvent)
 			if err != nil {
 				return err
 			}

@@ -44,7 +44,7 @@ $ edrctl hosts list -p all -o json | jq '.[] | select(.online == false) | .name'
 			if err != nil {
 				return err
 			}
-			w, err := f.Printer(output.KindHost)
+			w, err := f.Printer(cmd.Context(), output.KindHost)
 			if err != nil {
 				return err
 			}
@@ -91,7 +91,7 @@ $ edrctl hosts report FIN-WS-014 -o json`,
 			if err != nil {
 				return err
 			}
-			w, err := f.Printer(output.KindReport)
+			w, err := f.Printer(cmd.Context(), output.KindReport)
 			if err != nil {
 				return err
 			}

@@ -37,7 +37,7 @@ $ edrctl processes list --process powershell.exe -o json | jq '.[].command_line'
 			if err != nil {
 				return err
 			}
-			w, err := f.Printer(output.KindProcess)
+			w, err := f.Printer(cmd.Context(), output.KindProcess)
 			if err != nil {
 				return err
 			}

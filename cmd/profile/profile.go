@@ -26,6 +26,11 @@ func New(f *cmdutil.Factory) *cobra.Command {
 	return cmd
 }
 
+var kindProfile = output.NewKind[Row]("profile", []output.Column{
+	{Name: "name"}, {Name: "backend"}, {Name: "url", Min: 16}, {Name: "read_only", As: output.AsState},
+	{Name: "default", As: output.AsState}, {Name: "groups", Min: 8, Drop: 1},
+}, nil)
+
 // Row is one profile of `profile list`.
 type Row struct {
 	Name     string   `json:"name"`
@@ -41,7 +46,7 @@ func newList(f *cmdutil.Factory) *cobra.Command {
 		Use:   "list",
 		Short: "List the profiles of the configuration, and the demo's",
 		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := f.Config()
 			if err != nil {
 				return err
@@ -64,7 +69,7 @@ func newList(f *cmdutil.Factory) *cobra.Command {
 				b, _ := demo.BackendOf(name)
 				rows = append(rows, &Row{Name: name, Backend: b, Groups: []string{"demo"}})
 			}
-			return cmdutil.PrintRows(f, output.Columns("profile", "name", "backend", "url", "read_only", "default", "groups"), rows)
+			return cmdutil.PrintRows(cmd.Context(), f, kindProfile, rows)
 		},
 	}
 }

@@ -37,7 +37,7 @@ func newList(f *cmdutil.Factory) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			w, err := f.Printer(output.KindRule)
+			w, err := f.Printer(cmd.Context(), output.KindRule)
 			if err != nil {
 				return err
 			}

@@ -20,6 +20,10 @@ var (
 	Date    = ""
 )
 
+var kindVersion = output.NewKind[Info]("version", []output.Column{
+	{Name: "version"}, {Name: "commit"}, {Name: "date"}, {Name: "go"}, {Name: "os"}, {Name: "arch"},
+}, nil)
+
 // Info is what `edrctl version -o json` prints.
 type Info struct {
 	Version string `json:"version"`
@@ -58,13 +62,13 @@ func New(f *cmdutil.Factory) *cobra.Command {
 		Use:   "version",
 		Short: "Show the version",
 		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			i := Get()
 			if f.Flags.Output == "" && f.Flags.JQ == "" && f.Flags.Template == "" {
 				_, err := fmt.Fprintf(f.IO.Out, "edrctl %s (%s, %s/%s)\n", i.Version, i.Go, i.OS, i.Arch)
 				return err
 			}
-			w, err := f.Printer(output.KindVersion)
+			w, err := f.Printer(cmd.Context(), kindVersion)
 			if err != nil {
 				return err
 			}
