@@ -46,6 +46,9 @@ func FileName(s string) string {
 	}
 	if reservedName(name) {
 		name = "_" + name
+		if len(name) > maxFileName { // the underscore may be one byte too many
+			name = trimName(shorten(name))
+		}
 	}
 	return name
 }
