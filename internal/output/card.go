@@ -79,7 +79,7 @@ func (c *card) title(title, status safetext.Display, sgr string) {
 
 // table writes the gathered facts, two in a row where they fit.
 func (c *card) table() {
-	const labelWidth = 9
+	const labelWidth = 10
 	half := (c.width - 4) / 2
 	if c.width < 90 {
 		half = c.width - 2
@@ -175,12 +175,16 @@ func (c *card) alert(a *model.Alert) {
 // next names the two things an analyst does after reading an alert.
 func (c *card) next(a *model.Alert) {
 	ref := ShortRef(a.Ref)
-	c.b.WriteString("\n  " + c.pal.Dim("next:") + "  ")
-	line := "edrctl alerts tree " + ref
+	first := c.show("edrctl alerts tree " + ref)
+	c.b.WriteString("\n  " + c.pal.Dim("next:") + "  " + first)
 	if a.Process != nil {
-		line += "      edrctl respond kill --from-alert " + ref
+		second, between := c.show("edrctl respond kill --from-alert "+ref), "      "
+		if 9+width(first)+len(between)+width(second) > c.width {
+			between = "\n" + strings.Repeat(" ", 9)
+		}
+		c.b.WriteString(between + second)
 	}
-	c.b.WriteString(cutEnd(c.show(line), c.width-9, c.ios.Unicode()) + "\n")
+	c.b.WriteByte('\n')
 }
 
 func (c *card) event(e *model.Event) {

@@ -188,8 +188,8 @@ var (
 		{"backend", "BACKEND", AsBackend, 0, 3},
 		{"host.name", "HOST", AsText, 8, 0},
 		{"user.name", "USER", AsText, 6, 4},
-		{"title", "TITLE", AsText, 16, 0},
-		{"ref", "REF", AsRef, 10, 2},
+		{"title", "TITLE", AsText, 24, 0},
+		{"ref", "REF", AsRef, 0, 2},
 	}, []Column{
 		{"time", "TIME", AsTime, 0, 0},
 		{"score", "SCORE", AsScore, 0, 0},
@@ -201,11 +201,11 @@ var (
 		{"user", "USER", AsText, 8, 5},
 		{"process.name", "PROCESS", AsText, 8, 4},
 		{"process.command_line", "COMMAND LINE", AsPath, 12, 6},
-		{"title", "TITLE", AsText, 16, 0},
+		{"title", "TITLE", AsText, 24, 0},
 		{"rule.name", "RULE", AsText, 10, 10},
 		{"attack", "ATT&CK", AsText, 9, 3},
 		{"source", "SOURCE", AsText, 6, 11},
-		{"ref", "REF", AsRef, 10, 2},
+		{"ref", "REF", AsRef, 0, 2},
 	})
 
 	KindEvent = NewKind[model.Event]("event", []Column{
@@ -216,8 +216,8 @@ var (
 		{"user.name", "USER", AsText, 6, 3},
 		{"process.name", "PROCESS", AsText, 8, 0},
 		{"process.pid", "PID", AsNumber, 0, 5},
-		{"summary", "WHAT", AsPath, 16, 0},
-		{"ref", "REF", AsRef, 10, 6},
+		{"summary", "WHAT", AsPath, 24, 0},
+		{"ref", "REF", AsRef, 0, 6},
 	}, []Column{
 		{"time", "TIME", AsTime, 0, 0},
 		{"kind", "KIND", AsText, 8, 0},
@@ -228,13 +228,13 @@ var (
 		{"process.name", "PROCESS", AsText, 8, 0},
 		{"process.pid", "PID", AsNumber, 0, 4},
 		{"process.command_line", "COMMAND LINE", AsPath, 12, 7},
-		{"summary", "WHAT", AsPath, 16, 0},
+		{"summary", "WHAT", AsPath, 24, 0},
 		{"target.name", "TARGET", AsText, 8, 10},
 		{"file.path", "FILE", AsPath, 12, 11},
 		{"network.destination", "DESTINATION", AsText, 8, 9},
 		{"detection.rules", "RULES", AsText, 8, 5},
 		{"alert_id", "ALERT", AsText, 8, 13},
-		{"ref", "REF", AsRef, 10, 6},
+		{"ref", "REF", AsRef, 0, 6},
 	})
 
 	KindHost = NewKind[model.Host]("host", []Column{
@@ -247,7 +247,7 @@ var (
 		{"isolated", "ISOLATED", AsState, 0, 6},
 		{"policy.name", "POLICY", AsText, 8, 7},
 		{"backend", "BACKEND", AsBackend, 0, 8},
-		{"ref", "REF", AsRef, 10, 2},
+		{"ref", "REF", AsRef, 0, 2},
 	}, []Column{
 		{"name", "HOST", AsText, 8, 0},
 		{"domain", "DOMAIN", AsText, 6, 12},
@@ -265,7 +265,7 @@ var (
 		{"alert_count", "ALERTS", AsNumber, 0, 13},
 		{"report_score", "REPORT", AsNumber, 0, 14},
 		{"backend", "BACKEND", AsBackend, 0, 15},
-		{"ref", "REF", AsRef, 10, 2},
+		{"ref", "REF", AsRef, 0, 2},
 	})
 
 	KindProcess = NewKind[model.Process]("process", []Column{
@@ -274,9 +274,9 @@ var (
 		{"name", "PROCESS", AsText, 8, 0},
 		{"pid", "PID", AsNumber, 0, 0},
 		{"user", "USER", AsText, 8, 3},
-		{"command_line", "COMMAND LINE", AsPath, 16, 0},
+		{"command_line", "COMMAND LINE", AsPath, 24, 0},
 		{"backend", "BACKEND", AsBackend, 0, 4},
-		{"ref", "REF", AsRef, 10, 2},
+		{"ref", "REF", AsRef, 0, 2},
 	}, []Column{
 		{"started", "STARTED", AsTime, 0, 0},
 		{"ended", "ENDED", AsTime, 0, 10},
@@ -286,12 +286,12 @@ var (
 		{"parent", "PARENT", AsText, 8, 4},
 		{"user", "USER", AsText, 8, 3},
 		{"path", "PATH", AsPath, 12, 7},
-		{"command_line", "COMMAND LINE", AsPath, 16, 0},
+		{"command_line", "COMMAND LINE", AsPath, 24, 0},
 		{"hash.sha256", "SHA256", AsText, 12, 9},
 		{"reputation.verdict", "VERDICT", AsState, 0, 5},
 		{"signed", "SIGNED", AsState, 0, 8},
 		{"backend", "BACKEND", AsBackend, 0, 6},
-		{"ref", "REF", AsRef, 10, 2},
+		{"ref", "REF", AsRef, 0, 2},
 	})
 
 	KindRule = NewKind[model.Rule]("rule", []Column{
@@ -302,7 +302,7 @@ var (
 		{"severity", "SEV", AsSeverity, 0, 0},
 		{"attack", "ATT&CK", AsText, 9, 3},
 		{"backend", "BACKEND", AsBackend, 0, 6},
-		{"ref", "REF", AsRef, 10, 2},
+		{"ref", "REF", AsRef, 0, 2},
 	}, []Column{
 		{"name", "RULE", AsText, 16, 0},
 		{"type", "TYPE", AsText, 6, 5},
@@ -314,7 +314,7 @@ var (
 		{"updated", "UPDATED", AsTime, 0, 7},
 		{"description", "DESCRIPTION", AsText, 16, 9},
 		{"backend", "BACKEND", AsBackend, 0, 6},
-		{"ref", "REF", AsRef, 10, 2},
+		{"ref", "REF", AsRef, 0, 2},
 	})
 
 	KindReport = NewKind[model.Report]("report", []Column{
@@ -325,7 +325,7 @@ var (
 		{"end", "TO", AsTime, 0, 5},
 		{"signatures", "SIGNATURES", AsText, 16, 0},
 		{"attack", "ATT&CK", AsText, 9, 3},
-		{"ref", "REF", AsRef, 10, 2},
+		{"ref", "REF", AsRef, 0, 2},
 	}, nil)
 
 	KindCarve = NewKind[model.Carve]("carve", []Column{
@@ -336,7 +336,7 @@ var (
 		{"state", "STATE", AsState, 0, 0},
 		{"name", "NAME", AsText, 8, 5},
 		{"backend", "BACKEND", AsBackend, 0, 4},
-		{"ref", "REF", AsRef, 10, 2},
+		{"ref", "REF", AsRef, 0, 2},
 	}, []Column{
 		{"created", "CREATED", AsTime, 0, 0},
 		{"host.name", "HOST", AsText, 8, 0},
@@ -348,7 +348,7 @@ var (
 		{"sha256", "SHA256", AsText, 12, 8},
 		{"saved_to", "SAVED TO", AsPath, 12, 7},
 		{"backend", "BACKEND", AsBackend, 0, 4},
-		{"ref", "REF", AsRef, 10, 2},
+		{"ref", "REF", AsRef, 0, 2},
 	})
 
 	KindHash = NewKind[model.HashInfo]("hash", []Column{

@@ -99,6 +99,16 @@ func (w *tableWriter) natural(i int) int {
 	return n
 }
 
+// empty tells whether a column has no value in any measured row.
+func (w *tableWriter) empty(i int) bool {
+	for _, row := range w.held {
+		if t := row[i].text; t != "-" && t != " -" {
+			return false
+		}
+	}
+	return true
+}
+
 // layout fits the columns to the terminal: first the score bar gives way, then
 // the widest text columns shrink, then whole columns go.
 func (w *tableWriter) layout(total int) {
@@ -138,10 +148,14 @@ func (w *tableWriter) layout(total int) {
 		if over <= 0 || w.shrink(over) {
 			return
 		}
-		drop := -1
+		drop, order := -1, 0
 		for i, c := range w.cols {
-			if w.widths[i] > 0 && c.Drop > 0 && (drop < 0 || c.Drop > w.cols[drop].Drop) {
-				drop = i
+			n := c.Drop
+			if n > 0 && w.empty(i) {
+				n += 1000 // what says nothing goes before what says something
+			}
+			if w.widths[i] > 0 && n > order {
+				drop, order = i, n
 			}
 		}
 		if drop < 0 {
