@@ -1,0 +1,298 @@
+// Package faults makes a server misbehave on demand: it reads a SPEC and
+// wraps an http.Handler with it. The demo, the tests of every driver and the
+// benchmarks use the same ones.
+//
+// # SPEC
+//
+// A SPEC is a list of faults separated by semicolons:
+//
+//	fault[=value][:option[=value],…][@scope…]
+//
+// Faults that answer in the server's place:
+//
+//	429 503 …     that status (400-599) with a JSON body
+//	5xx           500, 502, 503, 504 in turn
+//	expired-token credentials are refused: 401, or 403 where the product says
+//	              403. Only the first request unless an option says otherwise;
+//	              a log-in is never refused.
+//	html          200 with a web page, as a captive portal or login page
+//	garbage       200 with bytes that are no JSON, called JSON
+//	empty         200 without a body
+//	hang          nothing is ever answered
+//	reset-before  the connection is reset and the request never handled
+//	reset-after   the request is handled, then the connection reset
+//
+// Faults that let the server answer, and spoil it:
+//
+//	cut=50%       the body ends there although its length promised more;
+//	cut=1000      a number counts bytes. With option clean the length is right
+//	              and only the document is cut
+//	hang=50%      the body stops there and the connection stays open
+//	trailing      bytes that belong to no document follow the body
+//	slow=10ms     each chunk of the body waits this long (option bytes, 1024)
+//	latency=100ms the answer begins this much later
+//
+// Options choose the requests the fault applies to, counted from the first
+// one in its scope; without any, all of them:
+//
+//	first=N       only the first N
+//	after=N       not the first N
+//	every=N       each Nth
+//	nth=N         only the Nth
+//
+// and, for statuses, retry-after=SECONDS and body=html.
+//
+// A scope narrows a fault: @gene to one backend, @/alerts to paths that
+// contain it, @GET to a method. Several must all hold: @esp@POST@/alerts.
+//
+// Example: 429:retry-after=1,every=3;5xx:first=2@esp;cut=50%@/events
+package faults
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Spec is a parsed SPEC. The zero Spec spoils nothing.
+type Spec struct {
+	text  string
+	rules []rule
+}
+
+type kind uint8
+
+const (
+	status kind = iota
+	anyServerError
+	expired
+	page
+	garbage
+	empty
+	hang
+	resetBefore
+	resetAfter
+	cutBody
+	trailing
+	slow
+	latency
+)
+
+var kinds = map[string]kind{
+	"5xx": anyServerError, "expired-token": expired, "html": page, "garbage": garbage, "empty": empty, "hang": hang,
+	"reset-before": resetBefore, "reset-after": resetAfter, "cut": cutBody, "trailing": trailing, "slow": slow, "latency": latency,
+}
+
+type rule struct {
+	kind    kind
+	code    int
+	at      amount
+	delay   time.Duration
+	chunk   int
+	clean   bool
+	asHTML  bool
+	retry   string
+	first   int
+	after   int
+	every   int
+	nth     int
+	backend string
+	paths   []string
+	method  string
+}
+
+// amount is a part of a body: bytes, or a percentage when percent is set.
+type amount struct {
+	n       int
+	percent bool
+	set     bool
+}
+
+func (a amount) of(size int) int {
+	if !a.percent {
+		return min(a.n, size)
+	}
+	return size * a.n / 100
+}
+
+// Empty tells whether s spoils nothing.
+func (s Spec) Empty() bool { return len(s.rules) == 0 }
+
+// String is the SPEC as it was given.
+func (s Spec) String() string { return s.text }
+
+// Parse reads a SPEC. An error names the part that cannot be read.
+func Parse(text string) (Spec, error) {
+	s := Spec{text: text}
+	for part := range strings.SplitSeq(text, ";") {
+		part = strings.TrimSpace(part)
+		if part == "" {
+			continue
+		}
+		r, err := parseRule(part)
+		if err != nil {
+			return Spec{}, fmt.Errorf("fault %q: %w", part, err)
+		}
+		s.rules = append(s.rules, r)
+	}
+	return s, nil
+}
+
+func parseRule(part string) (rule, error) {
+	var r rule
+	body, scopes, scoped := strings.Cut(part, "@")
+	if scoped {
+		for sc := range strings.SplitSeq(scopes, "@") {
+			if err := r.scope(strings.TrimSpace(sc)); err != nil {
+				return r, err
+			}
+		}
+	}
+	head, options, _ := strings.Cut(body, ":")
+	name, value, hasValue := strings.Cut(strings.TrimSpace(head), "=")
+	if err := r.name(name, value, hasValue); err != nil {
+		return r, err
+	}
+	for opt := range strings.SplitSeq(options, ",") {
+		if opt = strings.TrimSpace(opt); opt == "" {
+			continue
+		}
+		key, val, _ := strings.Cut(opt, "=")
+		if err := r.option(key, val); err != nil {
+			return r, err
+		}
+	}
+	if r.kind == expired && r.first == 0 && r.every == 0 && r.nth == 0 && r.after == 0 {
+		r.first = 1
+	}
+	return r, nil
+}
+
+func (r *rule) name(name, value string, hasValue bool) error {
+	k, known := kinds[name]
+	if !known {
+		n, err := strconv.Atoi(name)
+		if err != nil || n < 400 || n > 599 {
+			return fmt.Errorf("%q is no fault: a status from 400 to 599, or one of %s", name, names())
+		}
+		k, r.code = status, n
+	}
+	r.kind, r.chunk = k, 1024
+	switch k {
+	case cutBody, hang:
+		if !hasValue {
+			if k == cutBody {
+				return fmt.Errorf("where: cut=50%% or cut=BYTES")
+			}
+			return nil
+		}
+		num, pct := strings.CutSuffix(value, "%")
+		n, err := strconv.Atoi(num)
+		if err != nil || n < 0 || pct && n > 100 {
+			return fmt.Errorf("%q is neither a percentage nor a number of bytes", value)
+		}
+		r.at = amount{n, pct, true}
+	case slow, latency:
+		d, err := time.ParseDuration(value)
+		if err != nil || d < 0 {
+			return fmt.Errorf("%q is no duration such as 100ms", value)
+		}
+		r.delay = d
+	default:
+		if hasValue {
+			return fmt.Errorf("it takes no value")
+		}
+	}
+	return nil
+}
+
+func (r *rule) option(key, val string) error {
+	number := func(into *int) error {
+		n, err := strconv.Atoi(val)
+		if err != nil || n < 1 {
+			return fmt.Errorf("%s=%q: not a number from 1", key, val)
+		}
+		*into = n
+		return nil
+	}
+	switch key {
+	case "first":
+		return number(&r.first)
+	case "after":
+		return number(&r.after)
+	case "every":
+		return number(&r.every)
+	case "nth":
+		return number(&r.nth)
+	case "bytes":
+		return number(&r.chunk)
+	case "clean":
+		r.clean = true
+		return nil
+	case "retry-after":
+		if n, err := strconv.Atoi(val); err != nil || n < 0 {
+			if _, err := http.ParseTime(val); err != nil {
+				return fmt.Errorf("retry-after=%q: seconds or an HTTP date", val)
+			}
+		}
+		r.retry = val
+		return nil
+	case "body":
+		if val != "html" && val != "json" {
+			return fmt.Errorf("body=%q: html or json", val)
+		}
+		r.asHTML = val == "html"
+		return nil
+	}
+	return fmt.Errorf("%q is no option: first, after, every, nth, retry-after, body, bytes, clean", key)
+}
+
+func (r *rule) scope(sc string) error {
+	switch {
+	case sc == "":
+		return fmt.Errorf("an empty scope")
+	case strings.HasPrefix(sc, "/"):
+		r.paths = append(r.paths, sc)
+	case strings.ToUpper(sc) == sc:
+		r.method = sc
+	default:
+		r.backend = sc
+	}
+	return nil
+}
+
+func names() string {
+	out := make([]string, 0, len(kinds))
+	for n := range kinds {
+		out = append(out, n)
+	}
+	slices.Sort(out)
+	return strings.Join(out, ", ")
+}
+
+// applies tells whether the fault is in scope for a request.
+func (r *rule) applies(backend string, req *http.Request) bool {
+	if r.backend != "" && r.backend != backend || r.method != "" && r.method != req.Method {
+		return false
+	}
+	for _, p := range r.paths {
+		if !strings.Contains(req.URL.Path, p) {
+			return false
+		}
+	}
+	return r.kind != expired || !strings.HasSuffix(req.URL.Path, "/login")
+}
+
+// hits tells whether the nth request in scope (from 1) is spoilt.
+func (r *rule) hits(n int) bool {
+	switch {
+	case r.nth > 0 && n != r.nth, r.first > 0 && n > r.first, n <= r.after:
+		return false
+	case r.every > 0:
+		return (n-r.after)%r.every == 0
+	}
+	return true
+}
