@@ -154,7 +154,7 @@ func TestParseErrors(t *testing.T) {
 		"missing key":        {"profiles:\n  a: {backend: esp}", "c.yaml:2: profile a needs username", ""},
 		"number":             {"profiles:\n  a: {backend: cwatch, customer_id: x42}", `customer_id must be a whole number, not "x42"`, ""},
 		"enum":               {"profiles:\n  a: {backend: cwatch, time_unit: m}", `time_unit cannot be "m"`, "one of ms, s"},
-		"secret":             {head + "    api_key: hunter2", `c.yaml:4: profile a: "api_key" looks like a secret`, "edrctl auth login -p a"},
+		"secret":             {head + "    api_key: hunter2", `c.yaml:4: profile a: "api_key" looks like a secret`, "edrctl auth login a"},
 		"password":           {head + "    password: hunter2", `"password" looks like a secret`, ""},
 		"secret header":      {head + "    headers: {Authorization: hunter2}", "Authorization carries a secret", "auth login"},
 		"secret in url":      {head + "    url: https://me:hunter2@x/", "c.yaml:4: profile a: url has a user name or password", ""},

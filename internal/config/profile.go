@@ -284,7 +284,7 @@ func (p *parser) setting(prof *Profile, specs []KeySpec, e pair) error {
 	i := slices.IndexFunc(specs, func(s KeySpec) bool { return s.Name == key })
 	if i < 0 && secretKey.MatchString(key) {
 		return at(e.key, "profile %s: %s looks like a secret, and secrets never stand in the configuration", prof.Name, quote(key)).
-			hint("remove the line and run `edrctl auth login -p %s`", prof.Name)
+			hint("remove the line and run `edrctl auth login %s`", prof.Name)
 	}
 	if i < 0 && p.opt.Backends != nil {
 		for other, keys := range p.opt.Backends {

@@ -286,11 +286,11 @@ func (s *Store) passphrase(ctx context.Context, ask, fresh bool, again int) (pas
 		return "", false, &Error{Msg: s.file.path + " needs its passphrase", Err: ErrLocked,
 			Hint: "set EDRCTL_PASSPHRASE_FILE or EDRCTL_PASSPHRASE, or run this on a terminal"}
 	}
-	question := "Passphrase of the encrypted secrets: "
+	question := "Passphrase of the encrypted secrets:"
 	if fresh {
-		question = "New passphrase to encrypt secrets with: "
+		question = "New passphrase to encrypt secrets with:"
 	} else if again > 0 {
-		question = "Wrong passphrase. Again: "
+		question = "Wrong passphrase. Again:"
 	}
 	for {
 		if pass, err = s.opt.Prompt(ctx, question); err != nil {
@@ -303,7 +303,7 @@ func (s *Store) passphrase(ctx context.Context, ask, fresh bool, again int) (pas
 		if !fresh {
 			return pass, true, nil
 		}
-		second, err := s.opt.Prompt(ctx, "The same again: ")
+		second, err := s.opt.Prompt(ctx, "The same again:")
 		if err != nil {
 			return "", true, err
 		}
@@ -311,7 +311,7 @@ func (s *Store) passphrase(ctx context.Context, ask, fresh bool, again int) (pas
 			return pass, true, nil
 		}
 		s.redact(second)
-		question = "They differ. New passphrase: "
+		question = "They differ. New passphrase:"
 	}
 }
 

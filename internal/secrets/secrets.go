@@ -24,7 +24,8 @@ type Options struct {
 	Getenv func(string) string
 	// StateDir is the folder of the two files; "" = there are none.
 	StateDir string
-	// Prompt asks for a passphrase without showing it. nil = nobody is there.
+	// Prompt asks for a passphrase without showing it; the question ends with a
+	// colon. nil = nobody is there.
 	Prompt func(ctx context.Context, question string) (string, error)
 	// Redact learns every secret. nil = nobody wants to know.
 	Redact func(secret ...string)
@@ -108,7 +109,7 @@ func (e *NotFoundError) Error() string {
 
 // Hint is what to do about it.
 func (e *NotFoundError) Hint() string {
-	return fmt.Sprintf("run `edrctl auth login -p %s`, or set %s", e.Profile, EnvName(e.Profile, e.Secret))
+	return fmt.Sprintf("run `edrctl auth login %s`, or set %s", e.Profile, EnvName(e.Profile, e.Secret))
 }
 
 // ErrNoStore is in the chain of the error Set returns when there is no place

@@ -95,7 +95,7 @@ func TestOrder(t *testing.T) {
 
 	_, err := b.Get(ctx, "cw", "token")
 	var missing *secrets.NotFoundError
-	if !errors.As(err, &missing) || !strings.Contains(missing.Hint(), "EDRCTL_CW_TOKEN") || !strings.Contains(missing.Hint(), "auth login -p cw") {
+	if !errors.As(err, &missing) || !strings.Contains(missing.Hint(), "EDRCTL_CW_TOKEN") || !strings.Contains(missing.Hint(), "auth login cw") {
 		t.Fatalf("a missing secret gave %v", err)
 	}
 	if where := b.Where(ctx, "cw", "token"); where.Kind != secrets.None || where.String() != "not set" {
