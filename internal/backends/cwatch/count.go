@@ -19,13 +19,15 @@ type aggregation struct {
 	value func(v []byte) string
 }
 
+// byKind counts by base_event_type, which every event has.
+var byKind = aggregation{"BASE_EVENT_TYPE", func(v []byte) string { kind, _ := kindOf(baseNumber(v)); return string(kind) }}
+
 var aggregations = map[string]aggregation{
-	"host":         {"PROCESS_DEVICE_NAME", text},
-	"user":         {"PROCESS_USER_NAME", text},
-	"path":         {"PROCESS_PATH", text},
-	"process.path": {"PROCESS_PATH", text},
-	"action":       {"BASE_EVENT_TYPE", func(v []byte) string { _, name := kindOf(baseNumber(v)); return name }},
-	"kind":         {"BASE_EVENT_TYPE", func(v []byte) string { kind, _ := kindOf(baseNumber(v)); return string(kind) }},
+	"host":    {"PROCESS_DEVICE_NAME", text},
+	"user":    {"PROCESS_USER_NAME", text},
+	"path":    {"PROCESS_PATH", text},
+	"process": {"PROCESS_PATH", func(v []byte) string { return model.BaseName(text(v)) }},
+	"kind":    byKind,
 }
 
 // CountEvents counts with /events/aggregations where its answer is sure to be
@@ -41,14 +43,33 @@ func (d *Driver) CountEvents(ctx context.Context, q backends.Query, by string) (
 	if !ok || len(s.exact) != 1 || !s.residual.Empty() {
 		return nil, backends.ErrCountLocally
 	}
+	counts, err := d.aggregate(ctx, q, agg, s.exact[0])
+	if err != nil || agg.field == byKind.field {
+		return ranked(counts), err
+	}
+	// A server may leave out events without a value; the kinds, which every
+	// event has, tell the whole number.
+	all, err := d.aggregate(ctx, q, byKind, s.exact[0])
+	if err != nil {
+		return nil, err
+	}
+	if total(all) != total(counts) {
+		return nil, backends.ErrCountLocally
+	}
+	return ranked(counts), nil
+}
+
+// aggregate asks for the counts of one field; ErrCountLocally when they may
+// not be exact.
+func (d *Driver) aggregate(ctx context.Context, q backends.Query, agg aggregation, text string) (map[string]int, error) {
 	since, until := d.window(q)
 	v := url.Values{
 		"field":     {agg.field},
 		"from_time": {strconv.FormatInt(d.unit.ceil(since), 10)},
 		"to_time":   {strconv.FormatInt(d.unit.ceil(until)-1, 10)},
 	}
-	if s.exact[0] != "" {
-		v.Set("q", s.exact[0])
+	if text != "" {
+		v.Set("q", text)
 	}
 	counts := map[string]int{}
 	buckets, unclear := 0, false
@@ -83,17 +104,25 @@ func (d *Driver) CountEvents(ctx context.Context, q backends.Query, by string) (
 	if unclear || mayBeCut(buckets) {
 		return nil, backends.ErrCountLocally
 	}
+	return counts, nil
+}
+
+func total(counts map[string]int) (n int) {
+	for _, c := range counts {
+		n += c
+	}
+	return n
+}
+
+func ranked(counts map[string]int) []model.Count {
 	out := make([]model.Count, 0, len(counts))
 	for value, n := range counts {
 		out = append(out, model.Count{Value: value, Count: n})
 	}
 	slices.SortFunc(out, func(a, b model.Count) int {
-		if c := b.Count - a.Count; c != 0 {
-			return c
-		}
-		return cmp.Compare(a.Value, b.Value)
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Value, b.Value))
 	})
-	return out, nil
+	return out
 }
 
 // mayBeCut tells whether a list has a length servers like to stop at.
