@@ -31,8 +31,9 @@ func Sees(backend string, e *Event) bool {
 // noisePerBackend makes about 2,000 events in all at scale 1, the intrusion included.
 const noisePerBackend = 430
 
-// firstNoise keeps the numbers of noise clear of the told events'.
-const firstNoise = 100_000
+// firstNoise keeps the numbers of noise clear of the told events'. They stay
+// dense: a mapping may index by them.
+const firstNoise = 10_000
 
 // NoiseCount is how many noise events one backend has; it grows with Scale.
 func (s *Story) NoiseCount() int { return noisePerBackend * s.Scale }
@@ -89,7 +90,7 @@ func (s *Story) newNoise(backend string) *noise {
 		n.count = 0
 		return n
 	}
-	n.first = firstNoise + at*100_000_000
+	n.first = firstNoise + at*n.count
 	n.begin = s.Anchor.Add(-span)
 	n.step = span / time.Duration(n.count)
 	for i := range s.pools {
