@@ -80,7 +80,12 @@ type scanner[T scanned] struct {
 	yield   func(T, error) bool
 	seen    *recent
 	stopped bool
+	capped  int // results of the pass before, when it ended at a ceiling
 }
+
+// leastCeiling is how many results a server gives at least before it stops;
+// two windows that end at the same number above it have met its ceiling.
+const leastCeiling = 100
 
 func (s *scanner[T]) fail(err error) {
 	var none T
@@ -139,15 +144,18 @@ func (s *scanner[T]) pass(ctx context.Context, w span) (left span, again bool) {
 
 // narrow walks the end of the window back to the oldest event that was given.
 func (s *scanner[T]) narrow(w span, received, fresh int, oldest, total int64) (span, bool) {
+	again := received == s.capped && received >= leastCeiling || received >= resultCeiling
+	s.capped = received
 	switch {
 	case received == 0:
 		s.fail(backends.Malformed(s.what, fmt.Sprintf("the server says there are %d results and gives none", total)))
+	case oldest > 0 && oldest < w.from:
+		// The server gave what was not asked for: there is nothing older to ask for.
 	case oldest > 0 && oldest+1 < w.to:
-		if oldest < w.from {
-			return span{}, false
-		}
 		return span{w.from, oldest + 1}, true
-	case received < resultCeiling && fresh == 0:
+	case fresh > 0 && !again:
+		return w, true // once more, to tell a ceiling from an overestimate
+	case fresh == 0 && !again:
 		// Only what was there already: the total was an overestimate.
 	default:
 		s.fail(&backends.Error{

@@ -51,7 +51,7 @@ var kindSources = map[model.Kind]kindSource{
 var (
 	accessTTPs   = []string{"MODIFY_PROCESS", "READ_PROCESS_MEMORY", "RAM_SCRAPING", "MODIFY_PROCESS_EXECUTION"}
 	hookTTPs     = []string{"MONITOR_USER_INPUT", "KEYLOGGER"}
-	deviceTTPs   = []string{"ACCESS_CLIPBOARD", "MONITOR_MICROPHONE", "MONITOR_CAMERA", "RAW_DISK_ACCESS"}
+	deviceTTPs   = []string{"ACCESS_CLIPBOARD", "MONITOR_MICROPHONE", "MONITOR_CAMERA", "MONITOR_SCREEN", "RAW_DISK_ACCESS"}
 	listenTTPs   = []string{"ACTIVE_SERVER"}
 	accessCalls  = []string{"openprocess", "ntopenprocess", "readprocessmemory", "ntreadvirtualmemory", "writeprocessmemory", "ntwritevirtualmemory", "ntopenthread", "openthread"}
 	hookCallHead = "setwindowshook"
