@@ -36,7 +36,7 @@ func (p *Pacers) get(key string, r Rate) (*pacer, int64) {
 	defer p.mu.Unlock()
 	s := p.m[key]
 	if s == nil {
-		s = &pacer{key: key, lim: rate.NewLimiter(rate.Inf, 1), sem: semaphore.NewWeighted(slots)}
+		s = &pacer{key: key, lim: rate.NewLimiter(rate.Inf, 1), sem: semaphore.NewWeighted(slots), now: time.Now}
 		p.m[key] = s
 	}
 	if l := rate.Limit(r.PerSecond); l > 0 && l < s.lim.Limit() {
@@ -50,6 +50,7 @@ type pacer struct {
 	key string
 	lim *rate.Limiter
 	sem *semaphore.Weighted
+	now func() time.Time
 
 	mu    sync.Mutex
 	until time.Time
@@ -62,7 +63,7 @@ func (p *pacer) pause(d time.Duration) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if t := time.Now().Add(d); t.After(p.until) {
+	if t := p.now().Add(d); t.After(p.until) {
 		p.until = t
 	}
 }
@@ -70,7 +71,7 @@ func (p *pacer) pause(d time.Duration) {
 func (p *pacer) paused() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return time.Until(p.until)
+	return p.until.Sub(p.now())
 }
 
 // acquire waits for a turn. The returned function gives the slot back and may
