@@ -88,10 +88,11 @@ func eventActor(device string, d *wireDetails, app, parent *wireApp, eventTime i
 		Reputation:  app.reputation(),
 		Parent:      parentOf(device, d, parent),
 	}
-	// A key put together by hand, or of a broken sensor clock, may lie after
-	// the event itself; the offset is then the better source.
+	// A key put together by hand, or of a broken sensor clock, may lie long
+	// after the event itself; the offset is then the better source. Minutes
+	// are normal: the two times come from different clocks.
 	since := d.MilisSinceProcessStart
-	if eventTime > 0 && since.set && since.n >= 0 && (p.Started.IsZero() || p.Started.UnixMilli() > eventTime+60_000) {
+	if eventTime > 0 && since.set && since.n >= 0 && (p.Started.IsZero() || p.Started.UnixMilli() > eventTime+24*60*60*1000) {
 		p.Started = model.FromMillis(eventTime - since.n)
 	}
 	p.UID = processUID(device, string(d.PrivatePID), p.PID, p.Started)

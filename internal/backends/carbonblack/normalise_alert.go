@@ -330,6 +330,11 @@ func (n *wireNotification) hunterAlert(a *model.Alert, h *wireHunter) {
 		a.Rule = &model.Named{ID: string(h.ReportID), Name: string(h.ReportName)}
 	}
 	a.Indicators = indicators(h.Indicators)
+	for i := range a.Indicators {
+		if a.Indicators[i].Type == "ttp" {
+			a.Indicators[i].Type = "report" // a report id here, no TTP (§11.4)
+		}
+	}
 	a.EventCount = int(max(h.Count.n, int64(a.EventCount)))
 	scoreOf(h.Score).Apply(a)
 	if a.Time.IsZero() {
