@@ -21,6 +21,9 @@ func Card(ios *iostreams.Streams, opt Options, rec any) string {
 	if opt.TZ == nil {
 		opt.TZ = time.Local
 	}
+	if v := addressable(rec); !v.IsValid() {
+		return ""
+	}
 	c := &card{ios: ios, pal: ios.OutPalette(), opt: opt, width: max(ios.OutWidth(), 20)}
 	switch r := rec.(type) {
 	case *model.Alert:
@@ -163,6 +166,9 @@ func (c *card) alert(a *model.Alert) {
 	if len(a.Events) > 0 {
 		c.b.WriteByte('\n')
 		for _, e := range a.Events {
+			if e == nil {
+				continue
+			}
 			text := fmt.Sprintf("%s  %-16s %s", e.Time.In(c.opt.TZ).Format("15:04:05"), e.Kind, Summary(e))
 			c.b.WriteString("  " + cutMiddle(c.show(safetext.Text(text)), c.width-2, c.ios.Unicode()) + "\n")
 		}
@@ -309,7 +315,7 @@ func (c *card) chain(ancestors []*model.Process, p, target *model.Process, verb 
 	if target != nil {
 		tail := ""
 		if verb != "" {
-			tail = "  " + strings.ReplaceAll(verb, "_", " ")
+			tail = "  " + c.show(safetext.Text(strings.ReplaceAll(verb, "_", " ")))
 		}
 		line(arrow, target, tail)
 	}

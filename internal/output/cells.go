@@ -233,7 +233,9 @@ func scoreBar(n float64, width int, unicode bool) string {
 	return strings.Repeat(block, max(cells, 1))
 }
 
-// width is the number of terminal cells of safe text.
+// Width is the number of terminal cells of safe text.
+func Width(s string) int { return width(s) }
+
 func width(s string) int {
 	for i := 0; i < len(s); i++ {
 		if s[i] >= 0x80 {
@@ -249,26 +251,48 @@ func cutEnd(s string, w int, unicode bool) string {
 	if width(s) <= w {
 		return s
 	}
-	return ansi.Truncate(s, w, ellipsis(unicode))
+	if w <= 0 {
+		return ""
+	}
+	return head(s, w-1) + ellipsis(unicode)
 }
 
 func cutMiddle(s string, w int, unicode bool) string {
-	total := width(s)
-	if total <= w {
+	if width(s) <= w {
 		return s
 	}
 	if w < 5 {
 		return cutEnd(s, w, unicode)
 	}
-	left := (w - 1) / 3
-	head := ansi.Truncate(s, left, "")
-	// A wide character can straddle the cut: take one cell less then.
-	for right := w - 1 - width(head); right > 0; right-- {
-		if tail := ansi.TruncateLeft(s, total-right, ""); width(head)+1+width(tail) <= w {
-			return head + ellipsis(unicode) + tail
+	left := head(s, (w-1)/3)
+	return left + ellipsis(unicode) + tail(s, w-1-width(left))
+}
+
+// head is the longest beginning of s, in whole characters, of at most w cells.
+func head(s string, w int) string {
+	n := 0
+	for n < len(s) {
+		cluster, cells := ansi.FirstGraphemeCluster(s[n:], ansi.GraphemeWidth)
+		if w -= cells; w < 0 || cluster == "" {
+			break
 		}
+		n += len(cluster)
 	}
-	return cutEnd(s, w, unicode)
+	return s[:n]
+}
+
+// tail is the longest end of s, in whole characters, of at most w cells.
+func tail(s string, w int) string {
+	n, skip := 0, width(s)-w
+	for n < len(s) && skip > 0 {
+		cluster, cells := ansi.FirstGraphemeCluster(s[n:], ansi.GraphemeWidth)
+		if cluster == "" {
+			break
+		}
+		skip -= cells
+		n += len(cluster)
+	}
+	return s[n:]
 }
 
 func ellipsis(unicode bool) string {

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/edrctl/edrctl/internal/iostreams"
+	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/safetext"
 )
 
@@ -131,6 +132,13 @@ func (w *idWriter) Close() error { return w.Flush() }
 
 // identity is what names a record: its ref, or the nearest to one it has.
 func identity(v reflect.Value) string {
+	if v.CanAddr() {
+		if o, ok := v.Addr().Interface().(interface{ GetOrigin() *model.Origin }); ok {
+			if s := first(o.GetOrigin().Ref, o.GetOrigin().ID); s != "" {
+				return s
+			}
+		}
+	}
 	for _, name := range []string{"ref", "id", "uid", "hash", "name", "profile", "value"} {
 		path, _ := fieldPath(v.Type(), name)
 		if s := (getter{name: name, path: path}).text(v); s != "" {

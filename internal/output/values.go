@@ -33,9 +33,18 @@ func fieldPath(t reflect.Type, name string) ([][]int, reflect.Type) {
 	return out, t
 }
 
+// jsonField finds a member by its JSON name, also in embedded structs.
 func jsonField(t reflect.Type, name string) (reflect.StructField, bool) {
-	for _, f := range reflect.VisibleFields(t) {
-		if tag, _, _ := strings.Cut(f.Tag.Get("json"), ","); tag == name && !f.Anonymous {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Anonymous && f.Type.Kind() == reflect.Struct {
+			if in, ok := jsonField(f.Type, name); ok {
+				in.Index = append([]int{i}, in.Index...)
+				return in, true
+			}
+			continue
+		}
+		if tag, _, _ := strings.Cut(f.Tag.Get("json"), ","); tag == name {
 			return f, true
 		}
 	}

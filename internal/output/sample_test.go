@@ -1,13 +1,9 @@
 package output_test
 
 import (
-	"os"
-	"testing"
 	"time"
 
-	"github.com/edrctl/edrctl/internal/iostreams"
 	"github.com/edrctl/edrctl/internal/model"
-	"github.com/edrctl/edrctl/internal/output"
 )
 
 var now = time.Date(2026, 11, 22, 2, 53, 20, 0, time.UTC)
@@ -48,31 +44,4 @@ func fullAlert() *model.Alert {
 	a.Process = &model.Process{Name: "rundll32.exe", PID: 8120, CommandLine: `rundll32.exe C:\Users\Public\d.dll,Start`}
 	a.Target = &model.Process{Name: "lsass.exe", PID: 700}
 	return a
-}
-
-func TestLook(t *testing.T) {
-	if os.Getenv("LOOK") == "" {
-		t.Skip("set LOOK=1 to see it")
-	}
-	for _, w := range []int{124, 100, 80, 60, 40} {
-		for _, f := range []string{"table", "wide"} {
-			s, _, out, _ := iostreams.Test()
-			s.SetTTY(true, true, true)
-			s.SetWidth(w)
-			s.SetUnicode(w != 60)
-			s.SetColor(iostreams.ColorMode(os.Getenv("LOOK")))
-			wr, err := output.New(s, output.Options{Format: f, Kind: output.KindAlert, Now: fixedNow, TZ: time.UTC})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, a := range alerts() {
-				_ = wr.Write(a)
-			}
-			_ = wr.Close()
-			if f == "table" {
-				_ = wr.One(fullAlert())
-			}
-			os.Stdout.WriteString("\n" + out.String())
-		}
-	}
 }
