@@ -1,0 +1,45 @@
+package demo
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	carbonblack "github.com/edrctl/edrctl/internal/backends/carbonblack/fake"
+	cwatch "github.com/edrctl/edrctl/internal/backends/cwatch/fake"
+	gene "github.com/edrctl/edrctl/internal/backends/gene/fake"
+	"github.com/edrctl/edrctl/internal/demo/story"
+)
+
+// makers tell the story to each product's fake. They fill what a profile of
+// the instance holds, too.
+var makers = map[string]func(i *Instance, s *story.Story, now func() time.Time){
+	story.CWatch: func(i *Instance, s *story.Story, now func() time.Time) {
+		i.server = cwatch.New(cwatchData(s), cwatch.Options{Token: i.Secrets["token"], Clock: now})
+	},
+	story.CarbonBlack: func(i *Instance, s *story.Story, now func() time.Time) {
+		i.server = carbonblack.New(carbonBlackData(s), carbonblack.Options{
+			Now: now, APIKey: i.Secrets["api_key"], SIEMKey: i.Secrets["siem_key"], LiveResponseKey: i.Secrets["live_response_key"],
+		})
+	},
+	story.Gene: func(i *Instance, s *story.Story, now func() time.Time) {
+		i.server = gene.New(geneData(s), gene.Options{Key: i.Secrets["api_key"], Now: now})
+	},
+}
+
+// One serves one product until stop is called, and keeps nothing: what the
+// conformance suite and other tests start. It gives what a profile holds.
+func One(ctx context.Context, backend string, now func() time.Time, scale int, wrap func(http.Handler) http.Handler) (
+	url string, secrets, settings map[string]string, stop func() error, err error,
+) {
+	opt := Options{Backends: []string{backend}, Scale: scale, Now: now}
+	if wrap != nil {
+		opt.Wrap = func(_ string, h http.Handler) http.Handler { return wrap(h) }
+	}
+	d, err := Start(ctx, opt)
+	if err != nil {
+		return "", nil, nil, nil, err
+	}
+	i := d.Instances[0]
+	return i.URL, i.Secrets, i.Settings, d.Close, nil
+}
