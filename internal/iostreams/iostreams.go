@@ -62,10 +62,10 @@ const (
 	ColorNever  ColorMode = "never"
 )
 
-// System gives the streams of this process. Writing to a closed pipe no longer
-// kills the process: Out returns an error that is ErrClosedPipe.
-func System() *Streams {
-	getenv := os.Getenv
+// System gives the streams of this process; getenv is normally os.Getenv.
+// Writing to a closed pipe no longer kills the process: Out returns an error
+// that is ErrClosedPipe.
+func System(getenv func(string) string) *Streams {
 	catchBrokenPipe()
 	s := &Streams{
 		In: os.Stdin, raw: os.Stdin, outRaw: os.Stdout, errRaw: os.Stderr,
@@ -120,14 +120,17 @@ func (s *Streams) SetNoInput(on bool) { s.noInput = on }
 // Quiet tells whether --quiet was given.
 func (s *Streams) Quiet() bool { return s.quiet }
 
-// StdinTTY tells whether standard input is a terminal.
-func (s *Streams) StdinTTY() bool { return s.inTTY }
+// InTTY tells whether standard input is a terminal.
+func (s *Streams) InTTY() bool { return s.inTTY }
 
-// StdoutTTY tells whether standard output is a terminal.
+// OutTTY tells whether standard output is a terminal.
+func (s *Streams) OutTTY() bool { return s.outTTY }
+
+// StdoutTTY is OutTTY.
 func (s *Streams) StdoutTTY() bool { return s.outTTY }
 
-// StderrTTY tells whether standard error is a terminal.
-func (s *Streams) StderrTTY() bool { return s.errTTY }
+// ErrTTY tells whether standard error is a terminal.
+func (s *Streams) ErrTTY() bool { return s.errTTY }
 
 // Unicode tells whether box drawing and the like can be shown.
 func (s *Streams) Unicode() bool { return s.unicode }

@@ -208,7 +208,7 @@ func TestProgress(t *testing.T) {
 func TestMain(m *testing.M) {
 	switch os.Getenv("IOSTREAMS_CHILD") {
 	case "flood":
-		s := iostreams.System()
+		s := iostreams.System(os.Getenv)
 		line := bytes.Repeat([]byte{'x'}, 1023)
 		line = append(line, '\n')
 		var err error
@@ -222,7 +222,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(1)
 	case "idle":
-		s := iostreams.System()
+		s := iostreams.System(os.Getenv)
 		_, _ = io.WriteString(s.Out, "now\n")
 		_, _ = io.ReadAll(s.In)
 		_, _ = io.WriteString(s.Out, "later\n")
@@ -296,7 +296,7 @@ func BenchmarkOut(b *testing.B) {
 	defer null.Close()
 	old := os.Stdout
 	os.Stdout = null
-	s := iostreams.System()
+	s := iostreams.System(os.Getenv)
 	os.Stdout = old
 	line := bytes.Repeat([]byte{'x'}, 500)
 	b.SetBytes(500)

@@ -120,7 +120,7 @@ func New(ios *iostreams.Streams, opt Options) (Writer, error) {
 	b := base{ios: ios, opt: opt}
 	switch opt.Format {
 	case FormatTable, FormatWide:
-		if ios.StdoutTTY() {
+		if ios.OutTTY() {
 			return newTable(b, cols), nil
 		}
 		return &tsvWriter{base: b, cols: cols}, nil
