@@ -1,11 +1,11 @@
 package demo
 
 import (
+	"cmp"
 	"crypto/sha1"
 	"encoding/base64"
 	"encoding/hex"
-	"net"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,21 +27,39 @@ const (
 	cwatchIndexed   = 64 // files and addresses a process is found by, at most
 )
 
-// cwatchData maps the story onto the product's own records.
+// cwatchData maps the story onto the product's own records. Events stay in
+// the story and are turned into rows when they are asked for.
 func cwatchData(s *story.Story) *cwatch.Data {
-	m := &cwatchMapper{images: map[*story.Process]*cwatchImage{}}
-	events := m.events(s)
-	d := &cwatch.Data{Customer: cwatchCustomer, Events: events, Files: map[string]cwatch.File{}}
+	m := &cwatchMapper{images: make(map[*story.Process]*cwatchImage, len(s.Processes))}
+	for _, p := range s.Processes {
+		m.images[p] = nil
+	}
+	d := &cwatch.Data{Customer: cwatchCustomer}
 	for _, h := range s.HostsOn(story.CWatch) {
 		d.Endpoints = append(d.Endpoints, cwatchHost(h))
 	}
 	for _, a := range s.AlertsOn(story.CWatch) {
 		d.Alerts = append(d.Alerts, m.alert(a))
 	}
-	d.Processes = m.processes(s, events.rows)
-	cwatchFiles(d.Files, s, events.rows)
+	rows := &cwatchEvents{m: m, index: story.NewIndex(s, story.CWatch)}
+	runs := m.processes(s)
+	files := newCWatchFiles()
+	for _, p := range s.Processes {
+		files.add(p.SHA1, p.Name, p.Verdict, p.Host)
+	}
+	for e := range s.EventSeq(story.CWatch) {
+		rows.add(e)
+		runs.add(e)
+		files.add(e.FileSHA1, cwatchBase(e.FilePath), "", e.Host)
+		if t := e.Target; t != nil {
+			files.add(t.SHA1, t.Name, t.Verdict, t.Host)
+		}
+	}
+	d.Events, d.Processes, d.Files = rows, runs.list, files.known
 	return d
 }
+
+func cwatchBase(path string) string { return path[strings.LastIndexAny(path, `\/`)+1:] }
 
 func cwatchHost(h *story.Host) cwatch.Endpoint {
 	e := cwatch.Endpoint{
@@ -103,28 +121,38 @@ type cwatchImage struct {
 	tree              []cwatch.Node
 }
 
+// cwatchMapper keeps the images of the told processes; those of the noise
+// are made anew each time and kept by nobody.
 type cwatchMapper struct {
 	mu     sync.Mutex
-	images map[*story.Process]*cwatchImage
+	images map[*story.Process]*cwatchImage // every told process is a key
 }
 
 func (m *cwatchMapper) image(p *story.Process) *cwatchImage {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if i := m.images[p]; i != nil {
+	return m.imageOf(p)
+}
+
+func (m *cwatchMapper) imageOf(p *story.Process) *cwatchImage {
+	i, told := m.images[p]
+	if i != nil {
 		return i
 	}
-	i := &cwatchImage{
+	i = &cwatchImage{
 		instance: cwatchHexID("process", p.GUID), created: p.Started.UTC().Format(cwatchTime),
 		tree: []cwatch.Node{},
 	}
-	for _, q := range p.Chain() {
-		i.tree = append(i.tree, cwatch.Node{
-			PID: int64(q.PID), CreationTime: q.Started.UTC().Format(cwatchTime), UserName: q.User, UserDomain: q.Domain,
+	if q := p.Parent; q != nil {
+		above := m.imageOf(q)
+		i.tree = append(slices.Clip(above.tree), cwatch.Node{
+			PID: int64(q.PID), CreationTime: above.created, UserName: q.User, UserDomain: q.Domain,
 			Path: q.Path, Hash: q.SHA1, Verdict: cwatchVerdict(q.Verdict),
 		})
 	}
-	m.images[p] = i
+	if told {
+		m.images[p] = i
+	}
 	return i
 }
 
@@ -160,8 +188,13 @@ func cwatchType(e *story.Event) int {
 		}
 		return 14
 	case "device_access":
-		if strings.Contains(strings.ToLower(e.FilePath), "physicaldrive") {
+		switch device := strings.ToLower(e.FilePath); {
+		case strings.Contains(device, "drive"), strings.Contains(device, "disk"):
 			return 15
+		case strings.Contains(device, "keyboard"):
+			return 16
+		case strings.Contains(device, "microphone"):
+			return 20
 		}
 		return 17
 	case "hook":
@@ -180,31 +213,24 @@ func cwatchType(e *story.Event) int {
 
 // cwatchEvents builds rows from the story when they are asked for.
 type cwatchEvents struct {
-	m    *cwatchMapper
-	rows []*story.Event // oldest first
-	byN  []int32        // story number -> row + 1
+	m     *cwatchMapper
+	index *story.Index
+	byN   []int32 // story number -> row + 1
+	count int32
 }
 
-func (m *cwatchMapper) events(s *story.Story) *cwatchEvents {
-	out := &cwatchEvents{m: m}
-	most := 0
-	for _, e := range s.Events(story.CWatch) {
-		if cwatchType(e) != 0 {
-			out.rows = append(out.rows, e)
-			most = max(most, e.N)
-		}
+// add takes the next event of the story, oldest first.
+func (c *cwatchEvents) add(e *story.Event) {
+	c.count++
+	if e.N >= len(c.byN) {
+		c.byN = append(c.byN, make([]int32, e.N+1-len(c.byN))...)
 	}
-	sort.SliceStable(out.rows, func(i, j int) bool { return out.rows[i].Time.Before(out.rows[j].Time) })
-	out.byN = make([]int32, most+1)
-	for i, e := range out.rows {
-		out.byN[e.N] = int32(i + 1)
-	}
-	return out
+	c.byN[e.N] = c.count
 }
 
-func (c *cwatchEvents) Len() int { return len(c.rows) }
+func (c *cwatchEvents) Len() int { return c.index.Len() }
 
-func (c *cwatchEvents) Millis(i int) int64 { return c.rows[i].Time.UnixMilli() }
+func (c *cwatchEvents) Millis(i int) int64 { return c.index.Time(i).UnixMilli() }
 
 func (c *cwatchEvents) Find(id string) (int, bool) {
 	n, err := strconv.ParseInt(id, 10, 64)
@@ -214,7 +240,7 @@ func (c *cwatchEvents) Find(id string) (int, bool) {
 	return int(c.byN[n]) - 1, true
 }
 
-func (c *cwatchEvents) Row(i int) *cwatch.Event { return c.m.event(c.rows[i]) }
+func (c *cwatchEvents) Row(i int) *cwatch.Event { return c.m.event(c.index.At(i)) }
 
 func (m *cwatchMapper) event(e *story.Event) *cwatch.Event {
 	kind := cwatchType(e)
@@ -278,12 +304,11 @@ func (m *cwatchMapper) object(out *cwatch.Event, e *story.Event, target *story.P
 		if from == "" {
 			from = e.RemoteIP
 		}
-		name := e.FilePath[strings.LastIndexAny(e.FilePath, `\/`)+1:]
-		out.Browser = &cwatch.Browser{DownloadURL: "https://" + from + "/" + name, BrowserFilePath: e.FilePath, BrowserFileHash: e.FileSHA1}
+		out.Browser = &cwatch.Browser{DownloadURL: "https://" + from + "/" + cwatchBase(e.FilePath), BrowserFilePath: e.FilePath, BrowserFileHash: e.FileSHA1}
 	case 7, 8, 10, 11, 12, 13, 14:
 		out.FileChange = &cwatch.FileChange{FilePath: e.FilePath, FileHash: e.FileSHA1, FileOldPath: e.FileOldPath}
 	default:
-		name := e.FilePath
+		name := cmp.Or(e.FilePath, e.ModulePath)
 		if target != nil {
 			name = target.Path
 		}
@@ -377,64 +402,67 @@ func (m *cwatchMapper) cause(a *story.Alert) *story.Event {
 	return first
 }
 
-func (m *cwatchMapper) processes(s *story.Story, events []*story.Event) []cwatch.Process {
-	var out []cwatch.Process
-	at := map[*story.Process]int{}
+// cwatchRuns are the processes, with what they can be found by.
+type cwatchRuns struct {
+	list []cwatch.Process
+	at   map[*story.Process]int
+}
+
+func (m *cwatchMapper) processes(s *story.Story) *cwatchRuns {
+	out := &cwatchRuns{at: map[*story.Process]int{}}
 	for _, p := range s.Processes {
 		if p.Host == nil || !p.Host.On(story.CWatch) || p.Started.After(s.Anchor) {
 			continue
 		}
-		at[p] = len(out)
-		out = append(out, cwatch.Process{
+		out.at[p] = len(out.list)
+		out.list = append(out.list, cwatch.Process{
 			ID: m.image(p).instance, PID: int64(p.PID), Name: p.Name, Path: p.Path, Device: p.Host.Name, User: p.User, Hash: p.SHA1,
 		})
-	}
-	add := func(list *[]string, s string) {
-		if s != "" && len(*list) < cwatchIndexed {
-			*list = append(*list, s)
-		}
-	}
-	for _, e := range events {
-		i, ok := at[e.Process]
-		if !ok {
-			continue
-		}
-		add(&out[i].FileHashes, e.FileSHA1)
-		add(&out[i].FileNames, e.FilePath[strings.LastIndexAny(e.FilePath, `\/`)+1:])
-		if ip := net.ParseIP(e.RemoteIP); ip != nil {
-			add(&out[i].DestinationIPs, e.RemoteIP)
-		}
 	}
 	return out
 }
 
+func (r *cwatchRuns) add(e *story.Event) {
+	i, ok := r.at[e.Process]
+	if !ok {
+		return
+	}
+	put := func(list *[]string, s string) {
+		if s != "" && len(*list) < cwatchIndexed {
+			*list = append(*list, s)
+		}
+	}
+	put(&r.list[i].FileHashes, e.FileSHA1)
+	put(&r.list[i].FileNames, cwatchBase(e.FilePath))
+	put(&r.list[i].DestinationIPs, e.RemoteIP)
+}
+
 // cwatchFiles collects what is known of every SHA-1.
-func cwatchFiles(files map[string]cwatch.File, s *story.Story, events []*story.Event) {
-	type key struct{ hash, value string }
-	seen := map[key]bool{}
-	add := func(hash, path, verdict string, h *story.Host) {
-		hash = strings.ToLower(hash)
-		if hash == "" || h == nil || !h.On(story.CWatch) {
-			return
-		}
-		f := files[hash]
-		if v := cwatchVerdict(verdict); f.Verdict == 0 || v < 3 {
-			f.Verdict = v
-		}
-		if name := path[strings.LastIndexAny(path, `\/`)+1:]; name != "" && !seen[key{hash, name}] {
-			seen[key{hash, name}] = true
-			f.Names = append(f.Names, name)
-		}
-		if id := cwatchEndpointID(h); !seen[key{hash, "@" + strconv.FormatInt(id, 10)}] {
-			seen[key{hash, "@" + strconv.FormatInt(id, 10)}] = true
-			f.Endpoints = append(f.Endpoints, id)
-		}
-		files[hash] = f
+type cwatchFiles struct {
+	known map[string]cwatch.File
+	seen  map[[2]string]bool // hash with a name, or with "@" and an endpoint
+}
+
+func newCWatchFiles() *cwatchFiles {
+	return &cwatchFiles{known: map[string]cwatch.File{}, seen: map[[2]string]bool{}}
+}
+
+func (c *cwatchFiles) add(hash, name, verdict string, h *story.Host) {
+	if hash == "" || h == nil || !h.On(story.CWatch) {
+		return
 	}
-	for _, p := range s.Processes {
-		add(p.SHA1, p.Path, p.Verdict, p.Host)
+	f := c.known[hash]
+	if v := cwatchVerdict(verdict); f.Verdict == 0 || v < 3 {
+		f.Verdict = v
 	}
-	for _, e := range events {
-		add(e.FileSHA1, e.FilePath, "unknown", e.Host)
+	if key := [2]string{hash, name}; name != "" && len(f.Names) < cwatchIndexed && !c.seen[key] {
+		c.seen[key] = true
+		f.Names = append(f.Names, name)
 	}
+	id := cwatchEndpointID(h)
+	if key := [2]string{hash, "@" + strconv.FormatInt(id, 10)}; !c.seen[key] {
+		c.seen[key] = true
+		f.Endpoints = append(f.Endpoints, id)
+	}
+	c.known[hash] = f
 }

@@ -34,13 +34,17 @@ func (d *Driver) Events(ctx context.Context, q backends.Query) (backends.Listing
 	asked := s.exact
 	if s.narrow != nil {
 		asked = s.narrow
-		l.Plan.Notes = append(l.Plan.Notes, "the ~ terms only narrow and are used after one event has shown that the server reads ~ as a case-insensitive \"contains\"; without them: q="+strings.Join(s.exact, " | q="))
+		probe := scan
+		probe.size = smallPage
+		l.Plan.Requests = append(l.Plan.Requests, d.client.Describe(probe.call(scan.span(), s.exact[0], "")),
+			d.client.Describe(probe.call(scan.span(), "id = '…' AND process_path ~ '…'", "")))
+		l.Plan.Notes = append(l.Plan.Notes, "the ~ terms only narrow: they are used after one event has shown (the first two requests) that the server reads ~ as a case-insensitive \"contains\"; else it is asked for "+everything(s.exact))
 	}
 	if len(asked) > 1 {
 		l.Plan.Notes = append(l.Plan.Notes, fmt.Sprintf("q knows no OR: %d queries, merged by time, each event once", len(asked)))
 	}
 	for _, one := range asked {
-		l.Plan.Requests = append(l.Plan.Requests, d.client.Describe(scan.call(scan.span(), one, ""))+" … &is_next=true&next_key=<id of the last event>")
+		l.Plan.Requests = append(l.Plan.Requests, d.client.Describe(scan.call(scan.span(), one, ""))+"&next_key=…")
 	}
 	l.Seq = func(yield func(*model.Event, error) bool) {
 		queries := s.exact
@@ -65,6 +69,14 @@ func (d *Driver) Events(ctx context.Context, q backends.Query) (backends.Listing
 		}
 	}
 	return l, nil
+}
+
+// everything names queries for people.
+func everything(queries []string) string {
+	if len(queries) == 1 && queries[0] == "" {
+		return "everything in the window"
+	}
+	return "q=" + strings.Join(queries, " | q=")
 }
 
 // merged runs every query and merges their answers, newest first, each event
@@ -116,40 +128,32 @@ func (s *scan) merged(ctx context.Context, queries []string) iter.Seq2[*model.Ev
 // read while the one before is used. A lazy feed fetches only on demand.
 type feed struct {
 	cancel context.CancelFunc
-	pages  chan batch
+	pages  chan []*model.Event
 	demand chan struct{}
 	lazy   bool
 
-	rows []*model.Event
-	at   int
-	err  error
-	done bool
-}
-
-type batch struct {
-	rows []*model.Event
-	err  error
+	failed error // read when pages is closed
+	rows   []*model.Event
+	at     int
+	done   bool
 }
 
 func startFeed(ctx context.Context, lazy bool, run func(ctx context.Context, emit func([]*model.Event) error) error) *feed {
 	ctx, cancel := context.WithCancel(ctx)
-	f := &feed{cancel: cancel, pages: make(chan batch), demand: make(chan struct{}, 1), lazy: lazy}
+	f := &feed{cancel: cancel, pages: make(chan []*model.Event), demand: make(chan struct{}, 1), lazy: lazy}
 	go func() {
 		defer close(f.pages)
-		send := func(b batch) error {
-			select {
-			case f.pages <- b:
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-		err := run(ctx, func(rows []*model.Event) error {
+		f.failed = run(ctx, func(rows []*model.Event) error {
 			if len(rows) == 0 {
 				return nil
 			}
-			if err := send(batch{rows: rows}); err != nil || !lazy {
-				return err
+			select {
+			case f.pages <- rows:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			if !lazy {
+				return nil
 			}
 			select {
 			case <-f.demand:
@@ -158,9 +162,6 @@ func startFeed(ctx context.Context, lazy bool, run func(ctx context.Context, emi
 				return ctx.Err()
 			}
 		})
-		if err != nil {
-			_ = send(batch{err: err})
-		}
 	}()
 	return f
 }
@@ -168,18 +169,14 @@ func startFeed(ctx context.Context, lazy bool, run func(ctx context.Context, emi
 // head is the next event, nil at the end.
 func (f *feed) head() (*model.Event, error) {
 	for f.at >= len(f.rows) {
-		if f.done || f.err != nil {
-			return nil, f.err
+		if f.done {
+			return nil, f.failed
 		}
 		if f.lazy && f.rows != nil {
 			f.demand <- struct{}{}
 		}
-		b, ok := <-f.pages
-		if !ok {
-			f.done, f.rows, f.at = true, nil, 0
-			return nil, nil
-		}
-		f.rows, f.at, f.err = b.rows, 0, b.err
+		rows, more := <-f.pages
+		f.rows, f.at, f.done = rows, 0, !more
 	}
 	return f.rows[f.at], nil
 }

@@ -237,11 +237,11 @@ func TestCountEvents(t *testing.T) {
 
 func TestNothingBeforeFirstUse(t *testing.T) {
 	r := newRig(t, eventData(3), fake.Options{}, nil, nil)
-	l, err := r.Driver.(backends.EventSearcher).Events(t.Context(), with(t, day(), "host", "a", "kind", "file_copy"))
+	l, err := r.Driver.(backends.EventSearcher).Events(t.Context(), with(t, day(), "host", "wks", "kind", "file_copy"))
 	if err != nil || len(r.requests()) != 0 {
 		t.Fatalf("%v, asked %v", err, r.requests())
 	}
-	if len(l.Plan.Requests) != 4 || !strings.Contains(l.Plan.Requests[0], "/events?") {
+	if len(l.Plan.Requests) != 6 || !strings.Contains(l.Plan.Requests[0], "/events?") {
 		t.Errorf("%q", l.Plan.Requests)
 	}
 }

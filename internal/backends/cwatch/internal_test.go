@@ -231,9 +231,15 @@ func FuzzNormalise(f *testing.F) {
 	f.Add([]byte(`{"id":"1","event_time":"2019-05-31T09:00:00.123Z","base_event_type":9,"browser_download_url":"https://a.test/x","process_parent_tree":[{"prcsPID":1}]}`))
 	f.Add([]byte(`{"endpointID":1,"timestamp":1,"data":{"score":5,"event":{"process":{"prcsParentTree":[{}]},"childPrcsPath":"a\\b"}}}`))
 	f.Add([]byte(`{"endpointID":"1","device_name":"x","operating_system":"Windows","id":"p","pid":"7"}`))
+	f.Add([]byte(`[{"prcsPID":3,"prcsCreationTime":"2019-05-31T08:00:03Z"},{"prcsPID":1,"prcsCreationTime":"2019-05-31T08:00:01Z"}]`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var r reader
 		valid := json.Valid(b)
+		if tree := r.tree(b); len(tree) > 0 {
+			if last := r.last(b); last == nil || *last != *asParent(tree[len(tree)-1]) {
+				t.Fatalf("last is %+v of %d", last, len(tree))
+			}
+		}
 		if e, err := r.event(b, valid); err == nil && valid {
 			marshal(t, e)
 		}

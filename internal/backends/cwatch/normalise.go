@@ -121,13 +121,41 @@ func (r *reader) fill(p *model.Process, w *wireProcess, u *model.User, h *model.
 	p.Reputation = reputation(w.verdict)
 }
 
-// last is the direct parent in a parent tree.
+// last is the direct parent in a parent tree: what tree puts last, without
+// building the others.
 func (r *reader) last(tree []byte) *model.ParentProcess {
-	nodes := r.tree(tree)
-	if len(nodes) == 0 {
+	var latest, end wireProcess
+	var at model.Time
+	nodes, timed := 0, true
+	err := scanArray(tree, func(v []byte) {
+		var w wireProcess
+		if nodes >= maxTree || w.decode(v, nil) != nil || !r.names(&w) {
+			return
+		}
+		nodes++
+		end = w
+		if t := instant(w.created); t.IsZero() {
+			timed = false
+		} else if nodes == 1 || !t.Before(at.Time) {
+			latest, at = w, t
+		}
+	})
+	if err != nil || nodes == 0 {
 		return nil
 	}
-	return asParent(nodes[len(nodes)-1])
+	if timed {
+		end = latest
+	}
+	p := &model.ParentProcess{UID: text(end.uid), Path: r.shared(end.path)}
+	p.PID, _ = whole(end.pid)
+	p.Name = model.BaseName(p.Path)
+	return p
+}
+
+// names tells whether a node says which process it is.
+func (r *reader) names(w *wireProcess) bool {
+	pid, _ := whole(w.pid)
+	return pid != 0 || r.shared(w.path) != "" || text(w.uid) != ""
 }
 
 func asParent(p *model.Process) *model.ParentProcess {
@@ -144,14 +172,11 @@ func (r *reader) tree(b []byte) []*model.Process {
 	timed := true
 	err := scanArray(b, func(v []byte) {
 		var w wireProcess
-		if len(nodes) >= maxTree || w.decode(v, nil) != nil {
+		if len(nodes) >= maxTree || w.decode(v, nil) != nil || !r.names(&w) {
 			return
 		}
 		p := &model.Process{}
 		r.fill(p, &w, &model.User{}, &model.Hash{})
-		if p.Path == "" && p.PID == 0 && p.UID == "" {
-			return
-		}
 		timed = timed && !p.Started.IsZero()
 		nodes = append(nodes, p)
 	})
