@@ -14,7 +14,7 @@ import (
 // Exit codes (contract section 6).
 const (
 	ExitOK          = 0
-	ExitError       = 1
+	ExitFailure     = 1
 	ExitUsage       = 2
 	ExitPartial     = 3
 	ExitAuth        = 4
@@ -74,7 +74,7 @@ func CodeOf(err error) int {
 	if errors.Is(err, context.Canceled) {
 		return ExitInterrupted
 	}
-	return ExitError
+	return ExitFailure
 }
 
 // HintOf gives the advice that goes with an error, "" when there is none.

@@ -392,7 +392,7 @@ func (f *Factory) transport(p *config.Profile) client.Config {
 // list has a default limit.
 func (f *Factory) TableOnTerminal() bool {
 	o := f.Flags.Output
-	return f.IO.OutTTY() && (o == "" || o == "table" || o == "wide") && f.Flags.JQ == "" && f.Flags.Template == ""
+	return f.IO.StdoutTTY() && (o == "" || o == "table" || o == "wide") && f.Flags.JQ == "" && f.Flags.Template == ""
 }
 
 // Printer makes the writer of the chosen format.

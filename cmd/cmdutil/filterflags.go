@@ -54,7 +54,7 @@ var fieldHelp = map[filter.Field]string{
 // nothing for the command's records.
 func (l *ListFlags) AddFilters(cmd *cobra.Command, except ...filter.Field) {
 	l.values = map[filter.Field]*[]string{}
-	l.set = func(name string) bool { return cmd.Flags().Changed(name) }
+	l.Bind(cmd)
 	for _, f := range filter.Fields {
 		if slices.Contains(except, f) {
 			continue
@@ -67,6 +67,11 @@ func (l *ListFlags) AddFilters(cmd *cobra.Command, except ...filter.Field) {
 		complete(cmd, string(filter.KindOf), names(model.Kinds))
 	}
 	cmd.Flags().BoolVar(&l.Explain, "explain", false, "print on stderr what each server was asked and what is filtered here")
+}
+
+// Bind tells the flags which command they stand on; AddFilters does it too.
+func (l *ListFlags) Bind(cmd *cobra.Command) {
+	l.set = func(name string) bool { return cmd.Flags().Changed(name) }
 }
 
 // AddTime adds --since, --until, --around and --window.
@@ -130,7 +135,7 @@ func (l *ListFlags) Request(f *Factory) (ops.Request, error) {
 	}
 	req.Native, req.Raw = l.Native, f.Flags.Raw
 	if l.Explain {
-		req.Explain = f.explain
+		req.Explain = f.Explain
 	}
 	return req, nil
 }
@@ -215,8 +220,8 @@ func (l *ListFlags) filter() (filter.Filter, error) {
 	return out, nil
 }
 
-// explain prints one profile's plan.
-func (f *Factory) explain(profile string, p backends.Plan) {
+// Explain prints one profile's plan.
+func (f *Factory) Explain(profile string, p backends.Plan) {
 	for _, r := range p.Requests {
 		f.Note("explain: %s: server: %s", profile, r)
 	}

@@ -14,8 +14,8 @@ func PrintRows(ctx context.Context, f *Factory, kind output.Kind, rows []any) er
 	}
 	for _, r := range rows {
 		if err := w.Write(r); err != nil {
-			return ignoreClosed(err)
+			return IgnoreClosed(err)
 		}
 	}
-	return ignoreClosed(w.Close())
+	return IgnoreClosed(w.Close())
 }

@@ -95,16 +95,17 @@ func PrintCounts(ctx context.Context, f *Factory, counts []model.Count, outcomes
 	}
 	for i := range counts {
 		if werr := w.Write(&counts[i]); werr != nil {
-			return ignoreClosed(werr)
+			return IgnoreClosed(werr)
 		}
 	}
 	if werr := w.Close(); werr != nil {
-		return ignoreClosed(werr)
+		return IgnoreClosed(werr)
 	}
 	return err
 }
 
-func ignoreClosed(err error) error {
+// IgnoreClosed makes success of a reader behind our pipe that has gone away.
+func IgnoreClosed(err error) error {
 	if iostreams.IsBrokenPipe(err) {
 		return nil
 	}
@@ -139,7 +140,7 @@ func NewWatch(f *Factory, flags *ListFlags, interval string) (ops.Watch, error) 
 // WatchPrinter is Printer for what has no end: ndjson when it is piped and no
 // format was asked for.
 func (f *Factory) WatchPrinter(ctx context.Context, kind output.Kind) (output.Writer, error) {
-	if f.Flags.Output == "" && f.Flags.Template == "" && !f.IO.OutTTY() {
+	if f.Flags.Output == "" && f.Flags.Template == "" && !f.IO.StdoutTTY() {
 		f.Flags.Output = "ndjson"
 	}
 	return f.Printer(ctx, kind)
@@ -155,7 +156,7 @@ func PrintWatch[T model.Record](f *Factory, w output.Writer, follow func(yield f
 		return werr == nil
 	})
 	if werr != nil {
-		return ignoreClosed(werr)
+		return IgnoreClosed(werr)
 	}
 	var all *ops.AllFailedError
 	if errors.As(err, &all) {
@@ -163,7 +164,7 @@ func PrintWatch[T model.Record](f *Factory, w output.Writer, follow func(yield f
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		if cerr := w.Close(); cerr != nil {
-			return ignoreClosed(cerr)
+			return IgnoreClosed(cerr)
 		}
 		if errors.Is(err, context.DeadlineExceeded) {
 			return nil // --timeout is how a script ends a watch

@@ -165,6 +165,15 @@ func (l *List) add(i Indicator) {
 	l.seen[sum] = int32(len(l.Indicators))
 }
 
+// Put adds an indicator that was parsed already, from a source of its own.
+func (l *List) Put(t Type, value, source string) {
+	if len(l.Sources) >= maxSources {
+		return
+	}
+	l.Sources = append(l.Sources, source)
+	l.add(Indicator{Type: t, Value: value, Source: uint16(len(l.Sources) - 1)})
+}
+
 // arena keeps many short strings in few large blocks.
 type arena struct{ block []byte }
 

@@ -1,0 +1,215 @@
+// Package hunt asks every profile whether it has seen something.
+package hunt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/edrctl/edrctl/cmd/cmdutil"
+	"github.com/edrctl/edrctl/internal/ioc"
+	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/ops"
+	"github.com/edrctl/edrctl/internal/output"
+	"github.com/edrctl/edrctl/internal/safetext"
+)
+
+// New builds `edrctl hunt`.
+func New(f *cmdutil.Factory) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "hunt",
+		Short: "Ask every profile whether it has seen an indicator, or its hosts a query",
+		Args:  cobra.NoArgs,
+		RunE:  cmdutil.ShowHelp,
+	}
+	cmd.AddCommand(newIOC(f), newHash(f), newQuery(f))
+	for _, v := range []struct {
+		use, short, example string
+		types               []ioc.Type
+	}{
+		{"ip ADDRESS…", "Hunt addresses and CIDR ranges", "$ edrctl hunt ip 203.0.113.7 198.51.100.0/24 --since 7d", []ioc.Type{ioc.IPv4, ioc.IPv6, ioc.CIDR}},
+		{"domain NAME…", "Hunt domain names, with their subdomains", "$ edrctl hunt domain 'evil[.]example' --since 7d", []ioc.Type{ioc.Domain}},
+		{"file NAME|PATH…", "Hunt file names and paths", `$ edrctl hunt file d.dll 'C:\Users\Public\stage.ps1'`, []ioc.Type{ioc.FileName, ioc.FilePath}},
+	} {
+		cmd.AddCommand(newValues(f, v.use, v.short, v.example, v.types))
+	}
+	return cmd
+}
+
+// flags are what the hunts share.
+type flags struct {
+	list      cmdutil.ListFlags
+	failOnHit bool
+	explain   bool
+}
+
+func (h *flags) add(cmd *cobra.Command) {
+	h.list.AddTime(cmd)
+	h.list.Bind(cmd)
+	cmd.Flags().BoolVar(&h.failOnHit, "fail-on-hit", false, "exit 1 when something was found")
+	cmd.Flags().BoolVar(&h.explain, "explain", false, "print on stderr what each server is asked and what is matched here")
+}
+
+// run hunts, writes the hits and tells on stderr what was searched where.
+func (h *flags) run(ctx context.Context, f *cmdutil.Factory, list *ioc.List, keep func(*ops.Fleet, *ops.Hunt) error) error {
+	hits, outcomes, err := h.hunt(ctx, f, list, keep)
+	if err != nil {
+		return err
+	}
+	w, err := f.Printer(ctx, output.KindHit)
+	if err != nil {
+		return err
+	}
+	return h.print(ctx, f, w, outcomes, len(hits), func(write func(any) error) error {
+		for _, hit := range hits {
+			if err := write(hit); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (h *flags) print(ctx context.Context, f *cmdutil.Factory, w output.Writer, outcomes []ops.Outcome, found int, each func(write func(any) error) error) error {
+	err := f.Settle(ctx, outcomes)
+	if err != nil && cmdutil.CodeOf(err) != cmdutil.ExitPartial && found == 0 {
+		w.Abort()
+		return err
+	}
+	if werr := each(w.Write); werr != nil {
+		return cmdutil.IgnoreClosed(werr)
+	}
+	if werr := w.Close(); werr != nil {
+		return cmdutil.IgnoreClosed(werr)
+	}
+	if err != nil {
+		return err
+	}
+	if h.failOnHit && found > 0 {
+		return &cmdutil.ExitError{Code: cmdutil.ExitFailure}
+	}
+	return nil
+}
+
+// hunt runs the hunt and says on stderr what was searched where.
+func (h *flags) hunt(ctx context.Context, f *cmdutil.Factory, list *ioc.List, keep func(*ops.Fleet, *ops.Hunt) error) ([]*model.Hit, []ops.Outcome, error) {
+	req, err := h.list.Request(f)
+	if err != nil {
+		return nil, nil, err
+	}
+	fleet, err := f.Fleet(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	hunt := ops.Hunt{List: list, Since: req.Since, Until: req.Until, Raw: req.Raw}
+	if h.explain {
+		hunt.Explain = f.Explain
+	}
+	if keep != nil {
+		if err := keep(fleet, &hunt); err != nil {
+			return nil, nil, err
+		}
+		defer func() { f.Debugf(hunt.Checkpoint.Close()) }()
+	}
+	bar := f.IO.StartProgress()
+	hunt.Progress = func(p ops.HuntProgress) {
+		bar.Set(safetext.Text(progressLine(len(list.Indicators), len(fleet.Sources), p)))
+	}
+	hits, sum := fleet.Hunt(ctx, hunt)
+	bar.Done()
+	if ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return nil, nil, ctx.Err()
+	}
+	var outcomes []ops.Outcome
+	for _, p := range sum.Profiles {
+		f.Note("%s", sourceLine(p))
+		for _, u := range p.Unsearched {
+			f.Warn("%s: %d %s not searchable: %s", p.Profile, u.Count, u.Type, u.Why)
+		}
+		for _, n := range p.Notes {
+			f.Note("%s: %s", p.Profile, n)
+		}
+		outcomes = append(outcomes, ops.Outcome{Profile: p.Profile, Backend: p.Backend, Err: p.Err, Count: p.Hits})
+	}
+	f.Note("%d indicators, %d hits, %s to %s", sum.Indicators, sum.Hits, hunt.Since.Format(time.RFC3339), hunt.Until.Format(time.RFC3339))
+	return hits, outcomes, nil
+}
+
+// progressLine shows indicators × backends, the rate and the time left.
+func progressLine(indicators, sources int, p ops.HuntProgress) string {
+	line := fmt.Sprintf("hunting %d indicators on %d backends: %d of %d parts", indicators, sources, p.Done, p.Units)
+	if p.Events > 0 {
+		line += fmt.Sprintf(", %d events", p.Events)
+		if s := p.Elapsed.Seconds(); s >= 1 {
+			line += fmt.Sprintf(" (%.0f/s)", float64(p.Events)/s)
+		}
+	}
+	line += fmt.Sprintf(", %d hits", p.Hits)
+	if p.Done > 0 && p.Done < p.Units {
+		left := p.Elapsed / time.Duration(p.Done) * time.Duration(p.Units-p.Done)
+		line += fmt.Sprintf(", about %s left", left.Round(time.Second))
+	}
+	return line
+}
+
+func sourceLine(p ops.HuntSource) string {
+	var parts []string
+	if p.Server > 0 {
+		parts = append(parts, fmt.Sprintf("%d searched on the server", p.Server))
+	}
+	if p.Local > 0 {
+		parts = append(parts, fmt.Sprintf("%d matched here over %d events", p.Local, p.Events))
+	}
+	if len(parts) == 0 {
+		parts = append(parts, "nothing searched")
+	}
+	if p.Err != nil {
+		parts = append(parts, "not finished")
+	}
+	return fmt.Sprintf("%s: %s, %d hits", p.Profile, strings.Join(parts, ", "), p.Hits)
+}
+
+// parse reads operands of the given types.
+func parse(values []string, types []ioc.Type) (*ioc.List, error) {
+	list := ioc.NewList()
+	for i, v := range values {
+		want := types[0]
+		if slices.Contains(types, ioc.MD5) {
+			want = ioc.None
+		}
+		if types[0] == ioc.FileName && strings.ContainsAny(v, `/\`) {
+			want = ioc.FilePath
+		}
+		t, value, err := ioc.Parse(v, want)
+		if err == nil && !slices.Contains(types, t) {
+			err = fmt.Errorf("is a %s", t)
+		}
+		if err != nil {
+			return nil, cmdutil.Usagef("%q %w", v, err)
+		}
+		list.Put(t, value, "argument "+fmt.Sprint(i+1))
+	}
+	return list, nil
+}
+
+func newValues(f *cmdutil.Factory, use, short, example string, types []ioc.Type) *cobra.Command {
+	var h flags
+	cmd := &cobra.Command{
+		Use: use, Short: short, Example: example,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			list, err := parse(args, types)
+			if err != nil {
+				return err
+			}
+			return h.run(cmd.Context(), f, list, nil)
+		},
+	}
+	h.add(cmd)
+	return cmd
+}

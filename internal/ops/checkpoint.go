@@ -1,0 +1,174 @@
+package ops
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/edrctl/edrctl/internal/ioc"
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+// Checkpoint keeps what a hunt has done in a file: a header that says which
+// hunt it is, then a line for each unit that is done, with its hits, synced
+// before the next unit begins. A line that was cut by a crash is a unit that
+// is not done.
+type Checkpoint struct {
+	Since, Until time.Time // of the hunt; --since 24h of a resumed hunt means the first run's
+
+	mu    sync.Mutex
+	file  *os.File
+	units map[string][]*model.Hit
+}
+
+type checkpointHeader struct {
+	Hunt  string    `json:"hunt"` // hash of indicators and profiles
+	Since time.Time `json:"since"`
+	Until time.Time `json:"until"`
+}
+
+type checkpointUnit struct {
+	Unit string       `json:"unit"`
+	Hits []*model.Hit `json:"hits"`
+}
+
+// HuntID identifies a hunt by its indicators and profiles.
+func HuntID(list *ioc.List, f *Fleet) string {
+	h := sha256.New()
+	for _, s := range f.Sources {
+		fmt.Fprintf(h, "%s\x00%s\x00", s.Profile, s.Backend)
+	}
+	for _, i := range list.Indicators {
+		fmt.Fprintf(h, "%d\x00%s\x00", i.Type, i.Value)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// ErrCheckpoint says that a checkpoint file cannot be used.
+var ErrCheckpoint = errors.New("cannot use the checkpoint")
+
+// OpenCheckpoint begins a checkpoint in path, or with resume continues the one
+// that is there.
+func OpenCheckpoint(path, hunt string, since, until time.Time, resume bool) (*Checkpoint, error) {
+	bad := func(format string, args ...any) error {
+		return fmt.Errorf("%w %s: %w", ErrCheckpoint, path, fmt.Errorf(format, args...))
+	}
+	if !resume {
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if errors.Is(err, fs.ErrExist) {
+			return nil, bad("it exists; continue it with --resume, or remove it")
+		}
+		if err != nil {
+			return nil, bad("%w", err)
+		}
+		c := &Checkpoint{file: f, Since: since, Until: until, units: map[string][]*model.Hit{}}
+		return c, c.write(checkpointHeader{hunt, since.UTC(), until.UTC()})
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, bad("%w", err)
+	}
+	c := &Checkpoint{file: f, units: map[string][]*model.Hit{}}
+	whole, err := c.read(hunt)
+	if err == nil {
+		// What follows the last whole line is a write that was cut.
+		err = f.Truncate(whole)
+	}
+	if err == nil {
+		_, err = f.Seek(whole, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(bad("%w", err), f.Close())
+	}
+	return c, nil
+}
+
+// read takes the whole lines and gives the offset behind them.
+func (c *Checkpoint) read(hunt string) (whole int64, err error) {
+	r := bufio.NewReaderSize(c.file, 1<<16)
+	for n := 0; ; n++ {
+		line, err := r.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			if n == 0 {
+				return 0, errors.New("it has no header")
+			}
+			return whole, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		if n == 0 {
+			var h checkpointHeader
+			if json.Unmarshal(line, &h) != nil || h.Hunt == "" {
+				return 0, errors.New("it is no checkpoint of a hunt")
+			}
+			if h.Hunt != hunt {
+				return 0, errors.New("it is of another hunt: its indicators or profiles differ")
+			}
+			c.Since, c.Until = h.Since, h.Until
+		} else {
+			var u checkpointUnit
+			if err := json.Unmarshal(line, &u); err != nil {
+				return 0, fmt.Errorf("line %d is broken: %w", n+1, err)
+			}
+			c.units[u.Unit] = u.Hits
+		}
+		whole += int64(len(line))
+	}
+}
+
+// Done is how many units were done before.
+func (c *Checkpoint) Done() int { return len(c.units) }
+
+// done gives the hits of a unit that a run before has done.
+func (c *Checkpoint) done(name string) ([]*model.Hit, bool) {
+	if c == nil {
+		return nil, false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	hits, ok := c.units[name]
+	return hits, ok
+}
+
+func (c *Checkpoint) record(name string, hits []*model.Hit) error {
+	if c == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.write(checkpointUnit{name, hits})
+}
+
+func (c *Checkpoint) write(v any) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	if _, err := c.file.Write(b.Bytes()); err != nil {
+		return fmt.Errorf("%w: %w", ErrCheckpoint, err)
+	}
+	if err := c.file.Sync(); err != nil {
+		return fmt.Errorf("%w: %w", ErrCheckpoint, err)
+	}
+	return nil
+}
+
+// Close closes the file; it stays.
+func (c *Checkpoint) Close() error {
+	if c == nil {
+		return nil
+	}
+	return c.file.Close()
+}

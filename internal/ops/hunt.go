@@ -1,0 +1,372 @@
+package ops
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/ioc"
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+// Hunt asks every selected profile whether it has seen any of a list of
+// indicators.
+type Hunt struct {
+	List       *ioc.List
+	Since      time.Time
+	Until      time.Time
+	Raw        bool
+	Checkpoint *Checkpoint // nil: the hunt is not kept
+	Explain    func(profile string, p backends.Plan)
+	Progress   func(HuntProgress) // called from several goroutines, one at a time
+}
+
+// HuntProgress is how far a hunt is.
+type HuntProgress struct {
+	Done, Units int // requests' worth of work, over all profiles
+	Events      int // scanned locally so far
+	Hits        int
+	Elapsed     time.Duration
+}
+
+// HuntSummary is what a hunt did.
+type HuntSummary struct {
+	Indicators int          `json:"indicators"`
+	Hits       int          `json:"hits"`
+	Profiles   []HuntSource `json:"profiles"`
+}
+
+// HuntSource is what a hunt did on one profile.
+type HuntSource struct {
+	Profile    string       `json:"profile"`
+	Backend    string       `json:"backend"`
+	Server     int          `json:"searched_on_server"` // indicators
+	Local      int          `json:"searched_locally"`
+	Events     int          `json:"events_scanned,omitempty"`
+	Hits       int          `json:"hits"`
+	Unsearched []Unsearched `json:"not_searchable,omitempty"`
+	Notes      []string     `json:"notes,omitempty"`
+	Err        error        `json:"-"`
+}
+
+// Unsearched is indicators a profile cannot search.
+type Unsearched struct {
+	Type  string `json:"type"`
+	Count int    `json:"count"`
+	Why   string `json:"why"`
+}
+
+// scanStep is the window of one unit of a local scan whose progress is kept.
+const scanStep = time.Hour
+
+// unit is one piece of a hunt: it is done whole or not at all.
+type unit struct {
+	name string
+	run  func(ctx context.Context, see func(*model.Hit)) error
+}
+
+// Run hunts on all profiles at once. Hits come joined, one for each indicator,
+// host and process or file of a profile, the latest seen first.
+func (f *Fleet) Hunt(ctx context.Context, h Hunt) ([]*model.Hit, HuntSummary) {
+	r := &huntRun{Hunt: h, start: time.Now()}
+	sum := HuntSummary{Indicators: len(h.List.Indicators), Profiles: make([]HuntSource, len(f.Sources))}
+	perSource := make([]map[string]*model.Hit, len(f.Sources))
+	units := make([][]unit, len(f.Sources))
+	for i, s := range f.Sources {
+		sum.Profiles[i] = HuntSource{Profile: s.Profile, Backend: s.Backend}
+		units[i] = r.plan(s, &sum.Profiles[i])
+		r.progress.Units += len(units[i])
+	}
+	var wg sync.WaitGroup
+	for i, s := range f.Sources {
+		wg.Go(func() { perSource[i] = r.source(ctx, s, units[i], &sum.Profiles[i]) })
+	}
+	wg.Wait()
+	var hits []*model.Hit
+	for i := range perSource {
+		sum.Profiles[i].Hits = len(perSource[i])
+		for _, k := range slices.Sorted(maps.Keys(perSource[i])) {
+			hits = append(hits, perSource[i][k])
+		}
+	}
+	slices.SortStableFunc(hits, func(a, b *model.Hit) int { return b.Last.Compare(a.Last.Time) })
+	sum.Hits = len(hits)
+	return hits, sum
+}
+
+type huntRun struct {
+	Hunt
+	start time.Time
+
+	mu       sync.Mutex
+	progress HuntProgress
+}
+
+// plan sorts the indicators into what the server is asked, what is matched
+// here, and what cannot be searched.
+func (r *huntRun) plan(s *Source, out *HuntSource) []unit {
+	d, err := s.Driver()
+	if err != nil {
+		out.Err = err
+		return nil
+	}
+	hunter, _ := d.(backends.IndicatorHunter)
+	searcher, _ := d.(backends.EventSearcher)
+	var modes map[string]backends.HuntMode
+	if hunter != nil {
+		modes = hunter.HuntModes()
+	}
+	byType := map[ioc.Type][]int{}
+	for i, ind := range r.List.Indicators {
+		byType[ind.Type] = append(byType[ind.Type], i)
+	}
+	var units []unit
+	var local []int
+	for _, t := range ioc.Types {
+		list := byType[t]
+		if len(list) == 0 {
+			continue
+		}
+		mode, known := modes[t.String()]
+		if !known {
+			mode = backends.HuntMode{Where: backends.HuntLocal}
+		}
+		if mode.Where == backends.HuntLocal && searcher == nil {
+			mode = backends.HuntMode{Where: backends.HuntNone, Why: s.Backend + " has no events to search"}
+		}
+		if mode.Why != "" && mode.Where != backends.HuntNone {
+			out.Notes = append(out.Notes, t.String()+": "+mode.Why)
+		}
+		switch mode.Where {
+		case backends.HuntServer:
+			out.Server += len(list)
+			for part := range slices.Chunk(list, max(mode.Chunk, 1)) {
+				units = append(units, r.serverUnit(s, hunter, t, part))
+			}
+		case backends.HuntLocal:
+			out.Local += len(list)
+			local = append(local, list...)
+		default:
+			out.Unsearched = append(out.Unsearched, Unsearched{Type: t.String(), Count: len(list), Why: mode.Why})
+		}
+	}
+	if len(local) > 0 {
+		units = append(units, r.scanUnits(s, searcher, local, out)...)
+	}
+	return units
+}
+
+// serverUnit asks the server for one chunk of one type.
+func (r *huntRun) serverUnit(s *Source, d backends.IndicatorHunter, t ioc.Type, part []int) unit {
+	first := r.List.Indicators[part[0]]
+	return unit{
+		name: fmt.Sprintf("%s|%s|%d|%s", s.Profile, t, len(part), first.Value),
+		run: func(ctx context.Context, see func(*model.Hit)) error {
+			q := backends.HuntQuery{Type: t.String(), Since: r.Since, Until: r.Until, Raw: r.Raw}
+			place := map[string]string{}
+			for _, i := range part {
+				ind := r.List.Indicators[i]
+				q.Values = append(q.Values, ind.Value)
+				place[strings.ToLower(ind.Value)] = r.List.Place(ind)
+			}
+			listing, err := d.Hunt(ctx, q)
+			if err != nil {
+				return err
+			}
+			r.explain(s, listing.Plan)
+			for h, err := range listing.Seq {
+				if err != nil {
+					return err
+				}
+				h.Indicator.Type = t.String()
+				h.Indicator.Source = place[strings.ToLower(h.Indicator.Value)]
+				see(h)
+			}
+			return nil
+		},
+	}
+}
+
+// scanUnits fetch the events of the window once and match all local
+// indicators together; a hunt that is kept does it an hour at a time.
+func (r *huntRun) scanUnits(s *Source, d backends.EventSearcher, list []int, out *HuntSource) []unit {
+	indicators := make([]ioc.Indicator, len(list))
+	for i, at := range list {
+		indicators[i] = r.List.Indicators[at]
+	}
+	var matcher *ioc.Matcher
+	step := r.Until.Sub(r.Since)
+	if r.Checkpoint != nil {
+		step = min(step, scanStep)
+	}
+	var units []unit
+	for until := r.Until; until.After(r.Since); until = until.Add(-step) {
+		since := until.Add(-step)
+		if since.Before(r.Since) {
+			since = r.Since
+		}
+		units = append(units, unit{
+			name: fmt.Sprintf("%s|scan|%s|%s", s.Profile, since.UTC().Format(time.RFC3339Nano), until.UTC().Format(time.RFC3339Nano)),
+			run: func(ctx context.Context, see func(*model.Hit)) error {
+				if matcher == nil {
+					matcher = ioc.NewMatcher(indicators) // units of one profile run one after the other
+				}
+				listing, err := d.Events(ctx, backends.Query{Since: since, Until: until})
+				if err != nil {
+					return err
+				}
+				r.explain(s, listing.Plan)
+				n := 0
+				defer func() { r.scanned(out, n) }()
+				for e, err := range listing.Seq {
+					if err != nil {
+						return err
+					}
+					r.match(s, matcher, indicators, e, see)
+					if n++; n == 1024 {
+						r.scanned(out, n)
+						n = 0
+					}
+				}
+				return ctx.Err()
+			},
+		})
+	}
+	return units
+}
+
+// match turns what the matcher finds in one event into hits, each thing once.
+func (r *huntRun) match(s *Source, m *ioc.Matcher, indicators []ioc.Indicator, e *model.Event, see func(*model.Hit)) {
+	var seen []string
+	m.Match(e, func(found ioc.Found) {
+		ind := indicators[found.Indicator]
+		h := &model.Hit{
+			Indicator: model.HitIndicator{Type: ind.Type.String(), Value: ind.Value, Source: r.List.Place(ind)},
+			Host:      e.Host, Process: brief(found.Process), File: found.File,
+			First: e.Time, Last: e.Time, Count: 1,
+		}
+		if e.ID != "" {
+			h.Evidence = []string{s.Profile + "/" + e.ID}
+		}
+		if p := found.Process; p != nil && p.Reputation != nil {
+			h.Verdict = p.Reputation.Verdict
+		}
+		if k := h.Key(); !slices.Contains(seen, k) {
+			seen = append(seen, k)
+			see(h)
+		}
+	})
+}
+
+// brief is a process as a hit names it.
+func brief(p *model.Process) *model.Process {
+	if p == nil {
+		return nil
+	}
+	return &model.Process{
+		UID: p.UID, PID: p.PID, Name: cmp.Or(p.Name, model.BaseName(p.Path)), Path: p.Path,
+		CommandLine: p.CommandLine, Hash: p.Hash, User: p.User,
+	}
+}
+
+func (r *huntRun) explain(s *Source, p backends.Plan) {
+	if r.Explain == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.Explain(s.Profile, p)
+}
+
+func (r *huntRun) scanned(out *HuntSource, n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out.Events += n
+	r.progress.Events += n
+	r.tell()
+}
+
+// tell reports progress; the lock is held.
+func (r *huntRun) tell() {
+	if r.Progress != nil {
+		r.progress.Elapsed = time.Since(r.start)
+		r.Progress(r.progress)
+	}
+}
+
+// source does the units of one profile, one after the other. Hits of a unit
+// count when the whole unit is done; with a checkpoint they are on disk then.
+func (r *huntRun) source(ctx context.Context, s *Source, units []unit, out *HuntSource) map[string]*model.Hit {
+	all := map[string]*model.Hit{}
+	for _, u := range units {
+		hits, done := r.Checkpoint.done(u.name)
+		if !done {
+			if ctx.Err() != nil {
+				out.Err = cmp.Or(out.Err, ctx.Err())
+				return all
+			}
+			found := map[string]*model.Hit{}
+			err := u.run(ctx, func(h *model.Hit) { join(found, h) })
+			if err != nil {
+				if backends.KindOf(err) == backends.KindUnsupported {
+					out.Unsearched = append(out.Unsearched, Unsearched{Type: unitType(u), Count: 1, Why: err.Error()})
+					continue
+				}
+				out.Err = err
+				// What was seen before the failure was seen: it is shown, and
+				// the failure says that there may be more.
+				r.take(s, all, slices.Collect(maps.Values(found)))
+				return all
+			}
+			for _, k := range slices.Sorted(maps.Keys(found)) {
+				hits = append(hits, found[k])
+			}
+			if err := r.Checkpoint.record(u.name, hits); err != nil {
+				out.Err = err
+				return all
+			}
+		}
+		r.take(s, all, hits)
+		r.mu.Lock()
+		r.progress.Done++
+		r.tell()
+		r.mu.Unlock()
+	}
+	return all
+}
+
+func unitType(u unit) string {
+	parts := strings.SplitN(u.name, "|", 3)
+	return parts[1]
+}
+
+func (r *huntRun) take(s *Source, all map[string]*model.Hit, hits []*model.Hit) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, h := range hits {
+		before := len(all)
+		join(all, h)
+		s.stampRecord(h)
+		for i, e := range h.Evidence {
+			if !strings.HasPrefix(e, s.Profile+"/") {
+				h.Evidence[i] = s.Profile + "/" + e
+			}
+		}
+		r.progress.Hits += len(all) - before
+	}
+}
+
+func join(into map[string]*model.Hit, h *model.Hit) {
+	k := h.Key()
+	if old := into[k]; old != nil {
+		old.Merge(h)
+		return
+	}
+	into[k] = h
+}
