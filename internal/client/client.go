@@ -162,7 +162,7 @@ func (c Call) method() string {
 
 // target is the path and query of a call, below the base URL.
 func (c Call) target() string {
-	p := c.Path
+	p := escapeRest(c.Path)
 	if p != "" && p[0] != '/' && p[0] != '?' {
 		p = "/" + p
 	}
@@ -176,12 +176,34 @@ func (c Call) target() string {
 	return p
 }
 
+// escapeRest escapes what cannot stand in a URL and leaves every escape as it
+// is: net/url would decode all of them because of one stray byte. A fragment
+// is cut off; control characters stay, for net/url to refuse.
+func escapeRest(p string) string {
+	p, _, _ = strings.Cut(p, "#")
+	const hexDigits = "0123456789ABCDEF"
+	isHex := func(i int) bool {
+		return i < len(p) && strings.IndexByte("0123456789abcdefABCDEF", p[i]) >= 0
+	}
+	var b strings.Builder
+	for i := 0; i < len(p); i++ {
+		switch c := p[i]; {
+		case c == '%' && isHex(i+1) && isHex(i+2):
+			b.WriteByte(c)
+		case c == '%', c == ' ', c >= 0x80, strings.IndexByte("\"<>\\^`{|}", c) >= 0:
+			b.WriteString("%" + string(hexDigits[c>>4]) + string(hexDigits[c&15]))
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
 func (c *Client) url(call Call) (*url.URL, error) {
 	u, err := url.Parse(c.base.Scheme + "://" + c.base.Host + c.prefix + call.target())
 	if err != nil {
 		return nil, errors.New("the request path is not valid: " + c.red.String(printable([]byte(call.Path), 120)))
 	}
-	u.Fragment, u.RawFragment = "", ""
 	return u, nil
 }
 

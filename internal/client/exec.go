@@ -254,6 +254,11 @@ func (c *Client) beforeSend(_ restyClient, r *http.Request) error {
 	if a == nil {
 		return nil
 	}
+	if a.body == nil {
+		// resty leaves a reader of unknown length, which would go out chunked.
+		r.Body, r.ContentLength = http.NoBody, 0
+		r.GetBody = func() (io.ReadCloser, error) { return http.NoBody, nil }
+	}
 	if a.acts {
 		r.GetBody = nil
 	}
