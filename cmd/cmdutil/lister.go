@@ -53,7 +53,7 @@ func summary(n int, noun string, req ops.Request, outcomes []ops.Outcome, took t
 	if n == 1 {
 		noun = strings.TrimSuffix(noun, "s")
 	}
-	fmt.Fprintf(&b, "\n%d %s", n, noun)
+	fmt.Fprintf(&b, "%d %s", n, noun)
 	if n == 0 {
 		b.Reset()
 		fmt.Fprintf(&b, "no %s", noun)

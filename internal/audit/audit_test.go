@@ -77,7 +77,11 @@ func TestTampering(t *testing.T) {
 		change func([]byte) []byte
 		line   int
 	}{
-		"changed":       {func(b []byte) []byte { l := lines(b); l[5] = bytes.Replace(l[5], []byte("kill"), []byte("KILL"), 1); return bytes.Join(l, nil) }, 7},
+		"changed": {func(b []byte) []byte {
+			l := lines(b)
+			l[5] = bytes.Replace(l[5], []byte("kill"), []byte("KILL"), 1)
+			return bytes.Join(l, nil)
+		}, 7},
 		"removed":       {func(b []byte) []byte { l := lines(b); return bytes.Join(append(l[:4:4], l[5:]...), nil) }, 5},
 		"swapped":       {func(b []byte) []byte { l := lines(b); l[2], l[3] = l[3], l[2]; return bytes.Join(l, nil) }, 3},
 		"end cut":       {func(b []byte) []byte { l := lines(b); return bytes.Join(l[:7], nil) }, 7},

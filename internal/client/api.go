@@ -44,6 +44,7 @@ type TLS struct {
 // Rate is the pace one server allows.
 type Rate struct {
 	PerSecond  float64
+	Burst      int // requests that may go at once after a pause; default PerSecond
 	Concurrent int
 }
 

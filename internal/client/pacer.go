@@ -41,7 +41,7 @@ func (p *Pacers) get(key string, r Rate) (*pacer, int64) {
 	}
 	if l := rate.Limit(r.PerSecond); l > 0 && l < s.lim.Limit() {
 		s.lim.SetLimit(l)
-		s.lim.SetBurst(max(1, int(r.PerSecond)))
+		s.lim.SetBurst(max(1, int(r.PerSecond), r.Burst))
 	}
 	return s, max(1, slots/int64(r.Concurrent))
 }

@@ -60,6 +60,7 @@ func init() {
 const (
 	concurrent = 4
 	perSecond  = 20
+	burst      = 100 // a tenth of what the vendor's example allows in five minutes
 )
 
 // Driver talks to one Carbon Black server. It is safe for use by several
@@ -91,7 +92,7 @@ func New(o backends.Options) (backends.Driver, error) {
 	}
 	d.client, err = client.New(o.Client, client.Options{
 		Authorize: d.authorize,
-		Rate:      client.Rate{PerSecond: perSecond, Concurrent: concurrent},
+		Rate:      client.Rate{PerSecond: perSecond, Burst: burst, Concurrent: concurrent},
 	})
 	if err != nil {
 		return nil, err
