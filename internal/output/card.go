@@ -2,6 +2,7 @@ package output
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -392,20 +393,25 @@ func (c *card) fields(rec any) {
 	names := c.opt.Columns
 	if len(names) == 0 {
 		names = leafColumns(c.opt.Kind)
-		c.title(safetext.Text(identity(v)), "", "")
+		name, _ := fieldPath(v.Type(), "name")
+		c.title(safetext.Text(first((getter{name: "name", path: name}).text(v), identity(v))), "", "")
 	}
-	label := 0
+	label, hasRef := 0, false
 	get := getters(c.opt.Kind, namedColumns(names))
 	for _, g := range get {
 		label = max(label, len(g.name))
+		hasRef = hasRef || g.name == "ref" && g.text(v) != ""
 	}
 	for _, g := range get {
-		if g.name == "raw" && !c.opt.Raw || g.name == "profile" || g.name == "ref" {
+		if g.name == "raw" && !c.opt.Raw || g.name == "profile" || g.name == "id" && hasRef {
 			continue
 		}
 		text := g.text(v)
 		if t, ok := instant(g.get(v)); ok && !t.IsZero() {
 			text = c.when(model.At(t))
+		}
+		if b := g.get(v); b.IsValid() && b.Kind() == reflect.Bool {
+			text = string(stateCell(b).text)
 		}
 		if text == "" {
 			continue

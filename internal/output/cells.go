@@ -142,14 +142,14 @@ func makeCell(opt Options, c Column, g getter, rec reflect.Value) cell {
 		}
 	case AsScore:
 		if !v.IsValid() || !v.CanFloat() {
-			return cell{text: " -", sgr: sgrDim, num: -1}
+			return cell{text: "-", sgr: sgrDim, num: -1}
 		}
 		sgr := ""
 		if s := deref(rec).FieldByName("Severity"); s.IsValid() && s.Kind() == reflect.String {
 			sgr = severityLooks[model.Severity(s.String())].sgr
 		}
 		n := v.Float()
-		return cell{text: safetext.Text(fmt.Sprintf("%2s", string(appendFloat(nil, n)))), sgr: sgr, num: n}
+		return cell{text: safetext.Text(string(appendFloat(nil, n))), sgr: sgr, num: n}
 	case AsSeverity:
 		s := model.Severity(g.text(rec))
 		if s == "" {

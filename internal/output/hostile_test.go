@@ -47,7 +47,7 @@ func checkPlainBytes(t *testing.T, what string, b []byte, allowed string) {
 func hostileRecords() [][]any {
 	r := rand.New(rand.NewPCG(5, 6))
 	byKind := make([][]any, len(modelKinds))
-	for range 60 {
+	for range 15 {
 		for i, rec := range records(r) {
 			byKind[i] = append(byKind[i], rec)
 		}

@@ -93,7 +93,7 @@ func schemaRecords() map[string][]any {
 	}
 	out["host"] = []any{host}
 	out["process"] = []any{actor}
-	for range 150 {
+	for range 80 {
 		a, e, h, p := &model.Alert{}, &model.Event{}, &model.Host{}, &model.Process{}
 		for _, x := range []any{a, e, h, p} {
 			fill(r, reflect.ValueOf(x).Elem(), 4)

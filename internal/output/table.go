@@ -22,8 +22,8 @@ type tableWriter struct {
 	held    [][]cell
 	widths  []int
 	bar     int // cells of the score bar
+	digits  int // cells of the score's number
 	settled bool
-	cards   int // detail cards written by One
 }
 
 func newTable(b base, cols []Column) *tableWriter {
@@ -102,7 +102,7 @@ func (w *tableWriter) natural(i int) int {
 // empty tells whether a column has no value in any measured row.
 func (w *tableWriter) empty(i int) bool {
 	for _, row := range w.held {
-		if t := row[i].text; t != "-" && t != " -" {
+		if row[i].text != "-" {
 			return false
 		}
 	}
@@ -134,8 +134,12 @@ func (w *tableWriter) layout(total int) {
 				break
 			}
 		}
+		w.digits = 2
+		for _, row := range w.held {
+			w.digits = min(max(w.digits, width(string(row[score].text))), 6)
+		}
 		if w.bar > 0 {
-			w.widths[score] = max(w.widths[score], 2+len(gap)+w.bar)
+			w.widths[score] = max(w.widths[score], w.digits+len(gap)+w.bar)
 		}
 	}
 	for {
@@ -207,7 +211,8 @@ func (w *tableWriter) appendRow(b []byte, row []cell) []byte {
 	return w.appendLine(b, w.ios.OutPalette(), func(i int) (string, string) {
 		c := row[i]
 		text := string(c.text)
-		if w.cols[i].As == AsScore && c.num >= 0 {
+		if w.cols[i].As == AsScore {
+			text = strings.Repeat(" ", max(w.digits-width(text), 0)) + text
 			if bar := scoreBar(c.num, w.bar, w.ios.Unicode()); bar != "" {
 				text += gap + bar
 			}

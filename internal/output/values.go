@@ -64,6 +64,7 @@ func fieldType(t reflect.Type, name string) reflect.Type {
 type getter struct {
 	name string
 	path [][]int
+	omit bool // zero means absent, as in JSON
 }
 
 func getters(k Kind, cols []Column) []getter {
@@ -71,6 +72,7 @@ func getters(k Kind, cols []Column) []getter {
 	for i, c := range cols {
 		out[i].name = c.Name
 		out[i].path, _ = fieldPath(k.spec.typ, c.Name)
+		out[i].omit = omitsZero(k.spec.typ, c.Name)
 	}
 	return out
 }
@@ -89,10 +91,25 @@ func (g getter) get(rec reflect.Value) reflect.Value {
 		}
 		v = f
 	}
-	if len(g.path) == 0 {
+	// A pointer to zero says zero; a plain zero that JSON leaves out, nothing.
+	if len(g.path) == 0 || g.omit && v.Kind() != reflect.Pointer && v.IsZero() {
 		return reflect.Value{}
 	}
 	return deref(v)
+}
+
+// omitsZero tells whether JSON leaves the field out when it is zero.
+func omitsZero(t reflect.Type, name string) bool {
+	parent, last := "", name
+	if i := strings.LastIndexByte(name, '.'); i >= 0 {
+		parent, last = name[:i], name[i+1:]
+		t = fieldType(t, parent)
+	}
+	if t == nil || t.Kind() != reflect.Struct {
+		return false
+	}
+	f, ok := jsonField(t, last)
+	return ok && strings.Contains(f.Tag.Get("json"), ",omit")
 }
 
 func deref(v reflect.Value) reflect.Value {

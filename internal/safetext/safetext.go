@@ -66,8 +66,15 @@ func Join(sep Display, parts ...Display) Display {
 	return Display(b.String())
 }
 
-// ASCII writes d for a terminal that cannot show Unicode: control pictures
-// become \x1b, every other rune outside ASCII \u{e9}.
+// punctuation is what the program's own texts use beyond ASCII, and how a
+// terminal without Unicode shows it.
+var punctuation = map[rune]string{
+	'…': "...", '·': "-", '–': "-", '—': "-", '→': "->", '←': "<-", '▸': ">", '◀': "<",
+	'‘': "'", '’': "'", '“': `"`, '”': `"`, '•': "*", '×': "x", '✓': "ok",
+}
+
+// ASCII writes d for a terminal that cannot show Unicode: common punctuation
+// as ASCII does it, control pictures as \x1b, any other rune as \u{e9}.
 func (d Display) ASCII() Display {
 	i := 0
 	for i < len(d) && d[i] < utf8.RuneSelf {
@@ -86,7 +93,11 @@ func (d Display) ASCII() Display {
 		case r == 0x2421:
 			b = appendByteEscape(b, 0x7F)
 		default:
-			b = appendRuneEscape(b, r)
+			if p, ok := punctuation[r]; ok {
+				b = append(b, p...)
+			} else {
+				b = appendRuneEscape(b, r)
+			}
 		}
 	}
 	return Display(b)

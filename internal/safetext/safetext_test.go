@@ -48,6 +48,9 @@ func TestLinesASCIIJoin(t *testing.T) {
 	if got := safetext.Text("é\x1b\x7f").ASCII(); got != `\u{e9}\x1b\x7f` {
 		t.Errorf("ASCII: %q", got)
 	}
+	if got := safetext.Display("4 alerts · now… → x").ASCII(); got != "4 alerts - now... -> x" {
+		t.Errorf("ASCII punctuation: %q", got)
+	}
 	if got := safetext.Join(", ", "a", safetext.Text("b\n")); got != "a, b␊" {
 		t.Errorf("Join: %q", got)
 	}
