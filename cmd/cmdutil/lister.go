@@ -42,13 +42,13 @@ func PrintStream[T model.Record](ctx context.Context, f *Factory, w output.Write
 		f.Note("%s: only the first %d are shown; --limit 0 shows all", noun, req.Limit)
 	}
 	if f.TableOnTerminal() {
-		f.Note("%s", summary(n, noun, req, st.Outcomes(), f.Now().Sub(start)))
+		f.Note("%s", summary(n, noun, req, st.Outcomes(), start, f.Now()))
 	}
 	return err
 }
 
 // summary is the line under a table: how many, of what, from whom, how fast.
-func summary(n int, noun string, req ops.Request, outcomes []ops.Outcome, took time.Duration) string {
+func summary(n int, noun string, req ops.Request, outcomes []ops.Outcome, start, now time.Time) string {
 	var b strings.Builder
 	if n == 1 {
 		noun = strings.TrimSuffix(noun, "s")
@@ -62,7 +62,7 @@ func summary(n int, noun string, req ops.Request, outcomes []ops.Outcome, took t
 		b.WriteString(", " + s)
 	}
 	if !req.Since.IsZero() {
-		fmt.Fprintf(&b, ", %s to %s", req.Since.Local().Format("2006-01-02 15:04"), req.Until.Local().Format("15:04"))
+		b.WriteString(", " + span(req.Since, req.Until, now))
 	}
 	b.WriteString(" ·")
 	for _, o := range outcomes {
@@ -70,6 +70,17 @@ func summary(n int, noun string, req ops.Request, outcomes []ops.Outcome, took t
 			b.WriteString(" " + o.Profile)
 		}
 	}
-	fmt.Fprintf(&b, " · %d ms", took.Milliseconds())
+	fmt.Fprintf(&b, " · %d ms", now.Sub(start).Milliseconds())
 	return b.String()
+}
+
+// span says which time was looked at: "last 24h", or both ends.
+func span(since, until, now time.Time) string {
+	if d := now.Sub(until); d >= 0 && d < time.Minute {
+		s := until.Sub(since).Round(time.Second).String()
+		s = strings.TrimSuffix(strings.TrimSuffix(s, "0s"), "0m")
+		return "last " + s
+	}
+	const layout = "2006-01-02 15:04:05"
+	return since.Local().Format(layout) + " to " + until.Local().Format(layout)
 }

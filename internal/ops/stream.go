@@ -56,7 +56,8 @@ func list[T model.Record](ctx context.Context, f *Fleet, req Request, ordered bo
 	}
 	compare, custom := comparer(req.Sort)
 	out.seq = func(yield func(T) bool) {
-		ctx, stop := context.WithCancel(ctx)
+		outer := ctx
+		ctx, stop := context.WithCancel(outer)
 		var wg sync.WaitGroup
 		defer wg.Wait()
 		defer stop()
@@ -71,6 +72,9 @@ func list[T model.Record](ctx context.Context, f *Fleet, req Request, ordered bo
 				start := time.Now()
 				o.Err = feed(ctx, s, req, o, &explain, open, feeds[i])
 				o.Elapsed = time.Since(start)
+				if ctx.Err() != nil && outer.Err() == nil {
+					o.Err = nil // nobody wanted more: the end of a limit is no failure
+				}
 			})
 		}
 		var records iter.Seq[T]

@@ -1,0 +1,263 @@
+package ops
+
+import (
+	"cmp"
+	"context"
+	"strings"
+	"time"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/filter"
+	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/ptree"
+)
+
+// TreeKind is what a tree is asked for.
+type TreeKind uint8
+
+// The kinds.
+const (
+	TreeOfAlert TreeKind = iota
+	TreeOfProcess
+	TreeOfEvent
+)
+
+// TreeQuery asks for the process tree around something.
+type TreeQuery struct {
+	Kind   TreeKind
+	Ref    string
+	Since  time.Time     // where a process is looked for, when its backend cannot find it by id
+	Until  time.Time     //
+	Window time.Duration // events this far before and after are taken in
+	Whole  bool          // keep what is not related to the focus
+}
+
+// Bounds of what one tree reads from a backend that expands processes.
+const (
+	maxExpanded = 2000 // processes
+	maxDepth    = 64
+)
+
+// TreeResult is a built tree.
+type TreeResult struct {
+	Tree     *ptree.Tree
+	Focus    *ptree.Node
+	Outcomes []Outcome
+}
+
+// focus is what a tree is built around.
+type focus struct {
+	source  *Source
+	process *model.Process
+	host    *model.Host
+	alert   *model.Alert
+	time    time.Time
+}
+
+// Tree builds the process tree around an alert, a process or an event, from
+// what its own profile knows and what the other selected profiles saw on a
+// host of the same name.
+func (f *Fleet) Tree(ctx context.Context, q TreeQuery) (*TreeResult, error) {
+	fo, err := f.focus(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	if fo.process == nil || ptree.Key("", fo.process, "") == "" {
+		return nil, inProfile(fo.source, backends.NotFound("process in", q.Ref))
+	}
+	var b ptree.Builder
+	var node *ptree.Node
+	if fo.alert != nil {
+		node = b.AddAlert(fo.source.Profile, fo.alert)
+	} else {
+		node = b.AddProcess(fo.source.Profile, fo.process, fo.host)
+	}
+	node.Focus = true
+	res := &TreeResult{}
+	if err := expand(ctx, fo, &b); err != nil {
+		res.Outcomes = append(res.Outcomes, Outcome{Profile: fo.source.Profile, Backend: fo.source.Backend, Err: err})
+	}
+	res.Outcomes = append(res.Outcomes, f.around(ctx, fo, q.Window, &b)...)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	res.Tree = b.Build()
+	res.Focus = res.Tree.Find(fo.source.Profile, strings.TrimPrefix(ptree.Key("", fo.process, nameOfHost(fo.host)), "/"))
+	if !q.Whole && res.Focus != nil {
+		res.Tree = res.Tree.Around(res.Focus)
+	}
+	return res, nil
+}
+
+func nameOfHost(h *model.Host) string {
+	if h == nil {
+		return ""
+	}
+	return cmp.Or(h.Name, h.ID)
+}
+
+// focus finds what the reference names.
+func (f *Fleet) focus(ctx context.Context, q TreeQuery) (focus, error) {
+	s, id, err := f.Resolve(q.Ref)
+	if err != nil {
+		return focus{}, err
+	}
+	fo := focus{source: s}
+	switch q.Kind {
+	case TreeOfAlert:
+		a, err := f.Alert(ctx, q.Ref, false, false)
+		if err != nil {
+			return fo, err
+		}
+		fo.alert, fo.process, fo.host, fo.time = a, a.Process, a.Host, a.Time.Time
+	case TreeOfEvent:
+		e, err := f.Event(ctx, q.Ref, false)
+		if err != nil {
+			return fo, err
+		}
+		fo.process, fo.host, fo.time = e.Process, e.Host, e.Time.Time
+	case TreeOfProcess:
+		if err := f.findProcess(ctx, s, id, q, &fo); err != nil {
+			return fo, inProfile(s, err)
+		}
+	}
+	return fo, nil
+}
+
+// findProcess asks the backend, or looks through the events of the window.
+func (f *Fleet) findProcess(ctx context.Context, s *Source, id string, q TreeQuery, fo *focus) error {
+	if d, err := capability[backends.ProcessGetter](s, ""); err == nil {
+		p, err := d.Process(ctx, id, q.Until)
+		if err == nil {
+			s.stampRecord(p)
+			fo.process, fo.host, fo.time = p, p.Host, p.Started.Time
+			if fo.time.IsZero() {
+				fo.time = q.Until
+			}
+			return nil
+		}
+		if backends.KindOf(err) != backends.KindUnsupported {
+			return err
+		}
+	}
+	d, err := capability[backends.EventSearcher](s, "cannot look for a process")
+	if err != nil {
+		return err
+	}
+	listing, err := d.Events(ctx, backends.Query{Since: q.Since, Until: q.Until})
+	if err != nil {
+		return err
+	}
+	for e, err := range listing.Seq {
+		if err != nil {
+			return err
+		}
+		for _, p := range []*model.Process{e.Process, e.Target} {
+			if p != nil && (p.UID == id || p.ID == id) && id != "" {
+				fo.process, fo.host, fo.time = p, e.Host, e.Time.Time
+				return nil
+			}
+		}
+	}
+	return backends.NotFound("process", id)
+}
+
+// expand reads ancestors and children from a backend that knows them.
+func expand(ctx context.Context, fo focus, b *ptree.Builder) error {
+	d, err := capability[backends.TreeExpander](fo.source, "")
+	if err != nil {
+		return nil // the events around are what there is
+	}
+	ref := refOf(fo.process, fo.host, fo.alert)
+	up, err := d.Ancestors(ctx, ref)
+	if err != nil && backends.KindOf(err) != backends.KindUnsupported {
+		return err
+	}
+	for _, p := range up {
+		b.AddProcess(fo.source.Profile, p, fo.host)
+	}
+	type item struct {
+		ref   backends.ProcessRef
+		depth int
+	}
+	queue := []item{{ref, 0}}
+	asked := map[string]bool{}
+	for n := 0; len(queue) > 0; {
+		it := queue[0]
+		queue = queue[1:]
+		key := it.ref.UID
+		if asked[key] {
+			continue
+		}
+		asked[key] = true
+		for cursor := ""; ; {
+			page, err := d.Children(ctx, it.ref, cursor)
+			if backends.KindOf(err) == backends.KindUnsupported {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			for _, e := range page.Events {
+				b.AddEvent(fo.source.Profile, e)
+			}
+			for _, p := range page.Processes {
+				b.AddProcess(fo.source.Profile, p, fo.host)
+				n++
+				if it.depth < maxDepth && p.UID != "" {
+					queue = append(queue, item{refOf(p, fo.host, fo.alert), it.depth + 1})
+				}
+			}
+			if page.Next == "" {
+				break
+			}
+			if n >= maxExpanded {
+				b.AddMissing(fo.source.Profile, it.ref.UID, cmp.Or(page.Remaining, -1))
+				return nil
+			}
+			cursor = page.Next
+		}
+	}
+	return nil
+}
+
+func refOf(p *model.Process, h *model.Host, a *model.Alert) backends.ProcessRef {
+	return backends.ProcessRef{UID: p.UID, PID: p.PID, Path: p.Path, Host: h, Started: p.Started.Time, Alert: a}
+}
+
+// around takes in the events and alerts of the host, from every profile that
+// watches one of its name.
+func (f *Fleet) around(ctx context.Context, fo focus, window time.Duration, b *ptree.Builder) []Outcome {
+	name := nameOfHost(fo.host)
+	if name == "" || fo.time.IsZero() {
+		return nil
+	}
+	req := Request{Query: backends.Query{Since: fo.time.Add(-window), Until: fo.time.Add(window)}}
+	if err := req.Filter.Add(filter.Host, "="+name); err != nil {
+		return nil
+	}
+	var able Fleet
+	for _, s := range f.Sources {
+		if _, err := capability[backends.EventSearcher](s, ""); err == nil || s == fo.source {
+			able.Sources = append(able.Sources, s)
+		}
+	}
+	events := able.Events(ctx, req)
+	for e := range events.Records() {
+		b.AddEvent(e.Profile, e)
+	}
+	alerts := able.Alerts(ctx, req)
+	for a := range alerts.Records() {
+		if a.Process == nil {
+			continue
+		}
+		b.AddAlert(a.Profile, a)
+	}
+	outcomes := events.Outcomes()
+	for i, o := range alerts.Outcomes() {
+		if outcomes[i].Err == nil && backends.KindOf(o.Err) != backends.KindUnsupported {
+			outcomes[i].Err = o.Err
+		}
+	}
+	return outcomes
+}
