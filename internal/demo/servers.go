@@ -7,6 +7,7 @@ import (
 
 	carbonblack "github.com/edrctl/edrctl/internal/backends/carbonblack/fake"
 	cwatch "github.com/edrctl/edrctl/internal/backends/cwatch/fake"
+	esp "github.com/edrctl/edrctl/internal/backends/esp/fake"
 	gene "github.com/edrctl/edrctl/internal/backends/gene/fake"
 	"github.com/edrctl/edrctl/internal/demo/story"
 )
@@ -24,6 +25,12 @@ var makers = map[string]func(i *Instance, s *story.Story, now func() time.Time){
 	},
 	story.Gene: func(i *Instance, s *story.Story, now func() time.Time) {
 		i.server = gene.New(geneData(s), gene.Options{Key: i.Secrets["api_key"], Now: now})
+	},
+	story.ESP: func(i *Instance, s *story.Story, now func() time.Time) {
+		data := espData(s)
+		data.Users[0].Password = i.Secrets["password"]
+		i.Settings = map[string]string{"username": data.Users[0].Name}
+		i.server = esp.New(data, esp.Options{Edition: esp.Enterprise, Now: now})
 	},
 }
 

@@ -219,7 +219,7 @@ func (s *alertSearch) list(ctx context.Context, resolved bool, host string, read
 
 // Alert reads one alert (91), with its rule.
 func (d *Driver) Alert(ctx context.Context, id string, raw bool) (*model.Alert, error) {
-	if !isDigits(id) {
+	if !isNumber(id) {
 		return nil, &backends.Error{Kind: backends.KindNotFound, What: "no alert " + id, Why: "alert ids of ESP are numbers"}
 	}
 	what := "cannot read alert " + id
@@ -411,7 +411,7 @@ func sourceTitle(a *model.Alert) string {
 func (d *Driver) AlertEvents(ctx context.Context, id string, q backends.Query) (backends.Listing[*model.Event], error) {
 	what := "cannot list the events of alert " + id
 	var l backends.Listing[*model.Event]
-	if !isDigits(id) {
+	if !isNumber(id) {
 		return l, &backends.Error{Kind: backends.KindNotFound, What: "no alert " + id, Why: "alert ids of ESP are numbers"}
 	}
 	p := "/alerts/" + id

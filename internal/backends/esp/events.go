@@ -321,7 +321,7 @@ func (d *Driver) Event(ctx context.Context, id string, raw bool) (*model.Event, 
 	switch {
 	case isGUID(id):
 		r, err = d.eventByEID(ctx, what, id)
-	case isDigits(id):
+	case isNumber(id):
 		r, err = d.eventByResult(ctx, what, id)
 	default:
 		return nil, &backends.Error{Kind: backends.KindNotFound, What: "no event " + id,

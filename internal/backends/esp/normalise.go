@@ -198,6 +198,9 @@ func isDigits(s string) bool {
 	return s != ""
 }
 
+// isNumber tells whether s can be one of the server's own numbers.
+func isNumber(s string) bool { return isDigits(s) && len(s) <= 18 }
+
 func pidOf(s string) int64 {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 0 {

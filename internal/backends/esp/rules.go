@@ -62,7 +62,7 @@ func (d *Driver) eachRule(ctx context.Context, what string, req listRequest, eac
 // Rule reads one rule by number (60) or by its exact name.
 func (d *Driver) Rule(ctx context.Context, id string, raw bool) (*model.Rule, error) {
 	what := "cannot read rule " + id
-	if isDigits(id) {
+	if isNumber(id) {
 		a, err := d.ask(ctx, what, "/rules/"+id, client.Call{})
 		if err != nil {
 			return nil, err
