@@ -39,9 +39,11 @@ func (p *Pacers) get(key string, r Rate) (*pacer, int64) {
 		s = &pacer{key: key, lim: rate.NewLimiter(rate.Inf, 1), sem: semaphore.NewWeighted(slots), now: time.Now}
 		p.m[key] = s
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if l := rate.Limit(r.PerSecond); l > 0 && l < s.lim.Limit() {
-		s.lim.SetLimit(l)
-		s.lim.SetBurst(max(1, int(r.PerSecond), r.Burst))
+		// A new limiter, as one that was without limit has no tokens for a burst.
+		s.lim = rate.NewLimiter(l, max(1, int(r.PerSecond), r.Burst))
 	}
 	return s, max(1, slots/int64(r.Concurrent))
 }
@@ -96,12 +98,15 @@ func (p *pacer) acquire(ctx context.Context, weight int64, sleep func(context.Co
 			return nil, err
 		}
 	}
-	if err := p.lim.Wait(ctx); err != nil {
+	p.mu.Lock()
+	lim := p.lim
+	p.mu.Unlock()
+	if err := lim.Wait(ctx); err != nil {
 		release()
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, fmt.Errorf("the server's pace of %g requests a second leaves no time for this one: %w", float64(p.lim.Limit()), context.DeadlineExceeded)
+		return nil, fmt.Errorf("the server's pace of %g requests a second leaves no time for this one: %w", float64(lim.Limit()), context.DeadlineExceeded)
 	}
 	return release, nil
 }
