@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/term"
 
@@ -41,6 +42,7 @@ type Streams struct {
 	progress *Progress
 
 	inTTY, outTTY, errTTY bool
+	plain                 bool // a console without escape sequences
 	color                 ColorMode
 	getenv                func(string) string
 	width                 int // 0: find out
@@ -74,6 +76,7 @@ func System(getenv func(string) string) *Streams {
 		errTTY: term.IsTerminal(int(os.Stderr.Fd())),
 		color:  ColorAuto, getenv: getenv, unicode: unicodeLocale(getenv, runtime.GOOS),
 	}
+	s.plain = s.outTTY && !understandsEscapes(os.Stdout) || s.errTTY && !understandsEscapes(os.Stderr)
 	s.out = newWriter(os.Stdout, s.beforeOutput)
 	s.Out = s.out
 	s.ErrOut = &errWriter{s: s, w: os.Stderr}
@@ -186,7 +189,7 @@ func (s *Streams) colorFor(tty bool) bool {
 	if f := s.getenv("CLICOLOR_FORCE"); f != "" && f != "0" {
 		return true
 	}
-	return tty && s.getenv("TERM") != "dumb" && s.getenv("CLICOLOR") != "0"
+	return tty && !s.plain && s.getenv("TERM") != "dumb" && s.getenv("CLICOLOR") != "0"
 }
 
 // Lock keeps messages of several goroutines apart; it locks nothing inside.
@@ -214,6 +217,21 @@ func (s *Streams) Close() error {
 		return nil
 	}
 	return s.out.Close()
+}
+
+// CloseWithin is Close for an interrupted run: it waits at most d, as a reader
+// that has stopped reading would hold it for ever.
+func (s *Streams) CloseWithin(d time.Duration) error {
+	done := make(chan error, 1)
+	go func() { done <- s.Close() }()
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-t.C:
+		return ErrClosedPipe
+	}
 }
 
 // beforeOutput takes the progress line off a shared terminal before data goes

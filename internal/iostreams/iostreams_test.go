@@ -221,6 +221,18 @@ func TestMain(m *testing.M) {
 			os.Exit(42)
 		}
 		os.Exit(1)
+	case "stuck":
+		s := iostreams.System(os.Getenv)
+		go func() {
+			for {
+				_, _ = s.Out.Write(bytes.Repeat([]byte{'x'}, 4096))
+			}
+		}()
+		time.Sleep(200 * time.Millisecond)
+		if errors.Is(s.CloseWithin(50*time.Millisecond), iostreams.ErrClosedPipe) {
+			os.Exit(43)
+		}
+		os.Exit(1)
 	case "idle":
 		s := iostreams.System(os.Getenv)
 		_, _ = io.WriteString(s.Out, "now\n")
@@ -262,6 +274,14 @@ func TestClosedPipeIsSeenNotFatal(t *testing.T) {
 	var exit *exec.ExitError
 	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 42 {
 		t.Errorf("child ended with %v, want exit 42", err)
+	}
+}
+
+func TestAStuckReaderDoesNotHoldAnInterruptedRun(t *testing.T) {
+	cmd, _, _ := child(t, "stuck")
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 43 {
+		t.Errorf("child ended with %v, want exit 43", err)
 	}
 }
 

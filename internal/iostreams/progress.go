@@ -40,7 +40,7 @@ func (s *Streams) StartProgress() *Progress {
 	if s.progress != nil {
 		s.progress.done = true
 	}
-	if !s.errTTY || s.quiet || p.w == nil || s.getenv("TERM") == "dumb" {
+	if !s.errTTY || s.quiet || p.w == nil || s.plain || s.getenv("TERM") == "dumb" {
 		p.done = true
 		return p
 	}

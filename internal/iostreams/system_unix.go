@@ -15,3 +15,6 @@ import (
 func catchBrokenPipe() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 func isBrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
+
+// understandsEscapes: every terminal of Unix does, TERM=dumb apart.
+func understandsEscapes(*os.File) bool { return true }

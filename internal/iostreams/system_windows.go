@@ -1,0 +1,34 @@
+package iostreams
+
+import (
+	"errors"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/windows"
+)
+
+func catchBrokenPipe() {}
+
+const (
+	errorBrokenPipe syscall.Errno = 109
+	errorNoData     syscall.Errno = 232
+)
+
+func isBrokenPipe(err error) bool {
+	return errors.Is(err, errorBrokenPipe) || errors.Is(err, errorNoData) || errors.Is(err, syscall.EPIPE)
+}
+
+// understandsEscapes turns escape sequences on in a console, and tells whether
+// it has them. A terminal that is no console (mintty) has.
+func understandsEscapes(f *os.File) bool {
+	var mode uint32
+	h := windows.Handle(f.Fd())
+	if err := windows.GetConsoleMode(h, &mode); err != nil {
+		return true
+	}
+	if mode&windows.ENABLE_VIRTUAL_TERMINAL_PROCESSING != 0 {
+		return true
+	}
+	return windows.SetConsoleMode(h, mode|windows.ENABLE_VIRTUAL_TERMINAL_PROCESSING) == nil
+}
