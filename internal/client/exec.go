@@ -128,7 +128,7 @@ func (c *Client) Open(ctx context.Context, call Call) (*Stream, error) {
 
 func (c *Client) where(call Call) where {
 	u := c.base.Scheme + "://" + c.base.Host + c.prefix
-	path, _, _ := strings.Cut(call.Path, "?")
+	path, _, _ := strings.Cut(escapeRest(call.Path), "?")
 	if path != "" && path[0] != '/' {
 		path = "/" + path
 	}
@@ -266,6 +266,7 @@ func (c *Client) beforeSend(_ restyClient, r *http.Request) error {
 }
 
 func (c *Client) authorize(r *http.Request, a *attempt) error {
+	defer c.learn(r.Header)
 	if c.opt.Authorize == nil || a.noAuth {
 		return nil
 	}
@@ -278,6 +279,19 @@ func (c *Client) authorize(r *http.Request, a *attempt) error {
 		return err
 	}
 	return nil
+}
+
+// learn makes credentials known that reached a header by another way than a
+// driver's, so that a server that echoes them does not print them.
+func (c *Client) learn(h http.Header) {
+	for k := range secretHeaders {
+		for _, v := range h[k] {
+			c.red.Add(v)
+			if _, rest, ok := strings.Cut(v, " "); ok {
+				c.red.Add(rest)
+			}
+		}
+	}
 }
 
 // reauthorize lets one of many concurrent 401s renew the credentials; the

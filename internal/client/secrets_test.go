@@ -159,6 +159,23 @@ func TestNoSecretComesOut(t *testing.T) {
 	}
 }
 
+// A credential that nobody made known, for example from a profile's headers,
+// is learnt from its header before a server can echo it.
+func TestHeadersAreLearnt(t *testing.T) {
+	srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(400)
+		fmt.Fprintf(w, "bad credential %s", strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+	})
+	c := newClient(t, srv.URL, func(c *client.Config, _ *client.Options) {
+		c.Headers = map[string]string{"Authorization": "Bearer from-the-profile"}
+	})
+	_, err := c.Do(t.Context(), client.Call{})
+	var se *client.StatusError
+	if !errors.As(err, &se) || string(se.Body) != "bad credential [redacted]" {
+		t.Errorf("%v %s", err, se.Body)
+	}
+}
+
 func TestDescribe(t *testing.T) {
 	c := newClient(t, "https://example.org/base", nil)
 	for _, tt := range []struct {

@@ -149,6 +149,8 @@ func shorten(err error) string {
 		return via + "the server closed the connection while the request was sent"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return via + "the host cannot be reached"
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return via + "the connection was closed"
 	case errors.Is(err, io.EOF), strings.Contains(err.Error(), "server closed idle connection"):
 		return via + "the server closed the connection without an answer"
 	case errors.Is(err, os.ErrDeadlineExceeded), isTimeout(err):
