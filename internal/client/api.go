@@ -51,10 +51,14 @@ type Rate struct {
 // Options are the driver's part of a client.
 type Options struct {
 	// Authorize puts credentials on a request, once for each try. Every
-	// secret it adds must be known to the Redactor before.
+	// secret it adds must be known to the Redactor before. Its error is
+	// returned as it is. Requests made with the ctx it gets (a login) go out
+	// without credentials and are not re-authorised.
 	Authorize func(ctx context.Context, r *http.Request) error
 	// Reauthorize is asked once after a 401; true means credentials were
-	// renewed and the request, if it only reads, may be tried once more.
+	// renewed and the request, if it only reads, may be tried once more; an
+	// action keeps its 401, and the next one has the new credentials. Of many
+	// requests refused at once, one asks. The ctx is as for Authorize.
 	Reauthorize func(ctx context.Context) (bool, error)
 	// Rate is the vendor's documented or measured pace.
 	Rate Rate
