@@ -41,11 +41,13 @@ type TLS struct {
 	InsecureSkipVerify bool // warns on every run
 }
 
-// Rate is the pace one server allows.
+// Rate is the pace one server allows. All clients of a server that share a
+// Pacers share it; of several rates the strictest holds. An open Stream counts
+// as concurrent only until its header, so that its reader can ask for more.
 type Rate struct {
-	PerSecond  float64
-	Burst      int // requests that may go at once after a pause; default PerSecond
-	Concurrent int
+	PerSecond  float64 // 0 = unlimited
+	Burst      int     // requests that may go at once after a pause; default PerSecond
+	Concurrent int     // 0 = 8
 }
 
 // Options are the driver's part of a client.

@@ -84,7 +84,8 @@ func New(cfg Config, opt Options) (*Client, error) {
 	}
 	pace := opt.Rate
 	if cfg.Rate.PerSecond > 0 {
-		pace.PerSecond = cfg.Rate.PerSecond
+		// A user's pace is meant as it stands, without the driver's burst.
+		pace.PerSecond, pace.Burst = cfg.Rate.PerSecond, cfg.Rate.Burst
 	}
 	if cfg.Rate.Concurrent > 0 {
 		pace.Concurrent = cfg.Rate.Concurrent
