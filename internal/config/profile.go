@@ -40,7 +40,7 @@ func (p *parser) profile(key, n *yaml.Node) (*Profile, error) {
 	for _, e := range entries {
 		fields[e.key.Value] = e.value
 	}
-	specs, err := p.backend(prof, key, fields["backend"])
+	specs, err := p.backend(prof, key, fields["backend"], entries)
 	if err != nil {
 		return nil, err
 	}
@@ -60,9 +60,15 @@ func (p *parser) profile(key, n *yaml.Node) (*Profile, error) {
 	return prof, nil
 }
 
-func (p *parser) backend(prof *Profile, key, n *yaml.Node) ([]KeySpec, error) {
+func (p *parser) backend(prof *Profile, key, n *yaml.Node, entries []pair) ([]KeySpec, error) {
 	known := slices.Sorted(maps.Keys(p.opt.Backends))
 	if n == nil {
+		// A misspelt key is the likelier cause, and has a line of its own.
+		for _, e := range entries {
+			if Suggest(e.key.Value, []string{"backend"}) != "" {
+				return nil, at(e.key, "profile %s: unknown key %s", prof.Name, quote(e.key.Value)).hint("did you mean backend?")
+			}
+		}
 		return nil, at(key, "profile %s has no backend", prof.Name).hint("%s", did("", known))
 	}
 	var err error
