@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
+
 	"github.com/edrctl/edrctl/internal/iostreams"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/safetext"
@@ -124,7 +126,7 @@ func (c *card) alert(a *model.Alert) {
 	if a.Score != nil {
 		status = string(appendFloat(nil, *a.Score)) + "/10 " + status
 	}
-	if a.Status != "" {
+	if a.Status != "" && a.Status != model.StatusUnknown {
 		status += " · " + string(a.Status)
 	}
 	if a.Verdict != "" && a.Verdict != model.VerdictUnknown {
@@ -159,9 +161,7 @@ func (c *card) alert(a *model.Alert) {
 	c.table()
 	if a.Description != "" && a.Description != a.Title {
 		c.b.WriteByte('\n')
-		for line := range strings.SplitSeq(string(safetext.Lines(strings.TrimSpace(a.Description))), "\n") {
-			c.b.WriteString(strings.TrimRight("  "+cutEnd(c.show(safetext.Display(line)), c.width-2, c.ios.Unicode()), " ") + "\n")
-		}
+		c.paragraph(a.Description)
 	}
 	c.chain(a.Ancestors, a.Process, a.Target, "")
 	if len(a.Events) > 0 {
@@ -179,19 +179,58 @@ func (c *card) alert(a *model.Alert) {
 	}
 }
 
-// next names the two things an analyst does after reading an alert.
-func (c *card) next(a *model.Alert) {
-	ref := ShortRef(a.Ref)
-	first := c.show("edrctl alerts tree " + ref)
-	c.b.WriteString("\n  " + c.pal.Dim("next:") + "  " + first)
-	if a.Process != nil {
-		second, between := c.show("edrctl respond kill --from-alert "+ref), "      "
-		if 9+width(first)+len(between)+width(second) > c.width {
-			between = "\n" + strings.Repeat(" ", 9)
+// paragraph wraps a text at words; a very long one is cut.
+func (c *card) paragraph(text string) {
+	const most = 12
+	wrapped := ansi.Wrap(c.show(safetext.Lines(strings.TrimSpace(text))), max(c.width-2, 10), "")
+	n := 0
+	for line := range strings.SplitSeq(wrapped, "\n") {
+		if n++; n > most {
+			c.b.WriteString("  " + ellipsis(c.ios.Unicode()) + "\n")
+			return
 		}
-		c.b.WriteString(between + second)
+		c.b.WriteString(strings.TrimRight("  "+cutEnd(line, c.width-2, c.ios.Unicode()), " ") + "\n")
 	}
-	c.b.WriteByte('\n')
+}
+
+// next names what an analyst may do after reading an alert, ready to be run:
+// references are whole, and quoted where a shell asks for it.
+func (c *card) next(a *model.Alert) {
+	commands := c.opt.Next
+	if commands == nil {
+		if len(a.Events) == 0 {
+			commands = append(commands, "edrctl alerts get "+shellWord(a.Ref)+" --events")
+		}
+		if a.Host != nil && a.Host.Name != "" && a.Profile != "" {
+			commands = append(commands, "edrctl events list -p "+shellWord(a.Profile)+" --host "+shellWord("="+a.Host.Name)+around(a.Time))
+		}
+	}
+	lead := "next:  "
+	for i, line := range commands {
+		if i == 0 {
+			c.b.WriteByte('\n')
+		}
+		c.b.WriteString("  " + c.pal.Dim(lead) + c.show(safetext.Text(line)) + "\n")
+		lead = "       "
+	}
+}
+
+func around(t model.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return " --around " + t.String()
+}
+
+// shellWord quotes s for a POSIX shell, where it needs that (zsh expands a leading =).
+func shellWord(s string) string {
+	plain := s != "" && s[0] != '=' && strings.IndexFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:@,+=%", r))
+	}) < 0
+	if plain {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 func (c *card) event(e *model.Event) {
@@ -352,10 +391,8 @@ func hostLine(h *model.Host) string {
 	if len(h.IP) > 0 {
 		more = append(more, h.IP[0])
 	}
-	if h.OS != nil {
-		if s := strings.TrimSpace(first(h.OS.Name, h.OS.Platform) + " " + h.OS.Version); s != "" {
-			more = append(more, s)
-		}
+	if s := osText(h.OS); s != "" {
+		more = append(more, s)
 	}
 	name := first(h.Name, h.ID)
 	if len(more) == 0 {

@@ -19,6 +19,7 @@ type cell struct {
 	text safetext.Display
 	sgr  string
 	num  float64 // AsScore: the number; negative when there is none
+	ref  string  // AsRef: the whole reference
 }
 
 const (
@@ -60,17 +61,20 @@ func ShortBackend(name string) safetext.Display {
 }
 
 // ShortRef is a reference as terminals show it: a long id keeps its ends.
-func ShortRef(ref string) safetext.Display {
+func ShortRef(ref string) safetext.Display { return shortRef(ref, 3) }
+
+// shortRef keeps tail characters of the end.
+func shortRef(ref string, tail int) safetext.Display {
 	d := safetext.Text(ref)
 	profile, id, ok := strings.Cut(string(d), "/")
 	if !ok {
 		profile, id = "", string(d)
 	}
 	r := []rune(id)
-	if len(r) <= 16 {
+	if len(r) <= 16 || len(r) <= tail+5 {
 		return d
 	}
-	short := string(r[:4]) + "…" + string(r[len(r)-3:])
+	short := string(r[:4]) + "…" + string(r[len(r)-tail:])
 	if ok {
 		short = profile + "/" + short
 	}
@@ -159,7 +163,8 @@ func makeCell(opt Options, c Column, g getter, rec reflect.Value) cell {
 	case AsBackend:
 		return cell{text: orDash(ShortBackend(g.text(rec)))}
 	case AsRef:
-		return cell{text: orDash(ShortRef(g.text(rec))), sgr: sgrDim}
+		ref := g.text(rec)
+		return cell{text: orDash(ShortRef(ref)), sgr: sgrDim, ref: ref}
 	case AsState:
 		return stateCell(v)
 	case AsSize:
@@ -293,6 +298,13 @@ func tail(s string, w int) string {
 		n += len(cluster)
 	}
 	return s[n:]
+}
+
+// prose tells text that reads from its beginning from a path or command, whose
+// end says more.
+func prose(s string) bool {
+	start := s[:min(len(s), 16)]
+	return strings.Count(s, " ") >= 5 && !strings.ContainsAny(start, `\/:"`) && !strings.Contains(start, ".exe")
 }
 
 func ellipsis(unicode bool) string {

@@ -210,7 +210,7 @@ var (
 
 	KindEvent = NewKind[model.Event]("event", []Column{
 		{"time", "TIME", AsTime, 0, 0},
-		{"kind", "KIND", AsText, 8, 0},
+		{"kind", "KIND", AsText, 0, 0},
 		{"backend", "BACKEND", AsBackend, 0, 4},
 		{"host.name", "HOST", AsText, 8, 0},
 		{"user.name", "USER", AsText, 6, 3},
@@ -220,7 +220,7 @@ var (
 		{"ref", "REF", AsRef, 0, 6},
 	}, []Column{
 		{"time", "TIME", AsTime, 0, 0},
-		{"kind", "KIND", AsText, 8, 0},
+		{"kind", "KIND", AsText, 0, 0},
 		{"action", "ACTION", AsText, 8, 12},
 		{"backend", "BACKEND", AsBackend, 0, 8},
 		{"host.name", "HOST", AsText, 8, 0},

@@ -45,6 +45,7 @@ type Options struct {
 	CSVRaw   bool             // no formula guard
 	Now      func() time.Time // for relative times; nil is time.Now
 	Kind     Kind             // what the records are
+	Next     []string         // commands to suggest under the card of an alert; nil is the usual ones
 	Context  context.Context  // ends a jq expression that does not end; nil is never
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/iostreams"
+	"github.com/edrctl/edrctl/internal/safetext"
 )
 
 // holdRows is how many rows are measured before the widths are settled; later
@@ -21,6 +22,7 @@ type tableWriter struct {
 	get     []getter
 	held    [][]cell
 	widths  []int
+	refTail int // characters a shortened reference keeps at its end
 	bar     int // cells of the score bar
 	digits  int // cells of the score's number
 	settled bool
@@ -41,6 +43,7 @@ func (w *tableWriter) Write(rec any) error {
 		row[i].text = displayFor(w.ios, row[i].text)
 	}
 	if w.settled {
+		w.retail(row)
 		w.buf = w.appendRow(w.buf[:0], row)
 		return w.emit(w.buf)
 	}
@@ -73,6 +76,7 @@ func (w *tableWriter) Abort() { w.held = nil }
 
 // settle decides the widths and writes what was held.
 func (w *tableWriter) settle() error {
+	w.tellApart()
 	w.layout(w.ios.OutWidth())
 	w.settled = true
 	b := w.appendHeader(w.buf[:0])
@@ -81,6 +85,40 @@ func (w *tableWriter) settle() error {
 	}
 	w.buf, w.held = b[:0], nil
 	return w.emit(b)
+}
+
+// tellApart lengthens shortened references until no two of the measured rows
+// look the same.
+func (w *tableWriter) tellApart() {
+	for w.refTail = 3; w.refTail < 13; w.refTail += 3 {
+		seen, clash := map[safetext.Display]string{}, false
+		for _, row := range w.held {
+			for _, c := range row {
+				if c.ref == "" {
+					continue
+				}
+				short := shortRef(c.ref, w.refTail)
+				other, ok := seen[short]
+				clash = clash || ok && other != c.ref
+				seen[short] = c.ref
+			}
+		}
+		if !clash {
+			break
+		}
+	}
+	for _, row := range w.held {
+		w.retail(row)
+	}
+}
+
+// retail writes the references of a row as tellApart decided.
+func (w *tableWriter) retail(row []cell) {
+	for i := range row {
+		if row[i].ref != "" && w.refTail > 3 {
+			row[i].text = displayFor(w.ios, shortRef(row[i].ref, w.refTail))
+		}
+	}
 }
 
 // natural is the width a column would like; follow-up rows of a stream are
@@ -149,21 +187,18 @@ func (w *tableWriter) layout(total int) {
 				over += n + len(gap)
 			}
 		}
-		if over <= 0 || w.shrink(over) {
+		if over <= 0 {
 			return
 		}
-		drop, order := -1, 0
-		for i, c := range w.cols {
-			n := c.Drop
-			if n > 0 && w.empty(i) {
-				n += 1000 // what says nothing goes before what says something
-			}
-			if w.widths[i] > 0 && n > order {
-				drop, order = i, n
-			}
-		}
+		// What says nothing goes first, then the rest makes room.
+		drop := w.droppable(w.empty)
 		if drop < 0 {
-			return // rows are cut at the edge
+			if w.shrink(over) {
+				return
+			}
+			if drop = w.droppable(func(int) bool { return true }); drop < 0 {
+				return // rows are cut at the edge
+			}
 		}
 		w.widths[drop] = 0
 		for i := range w.cols { // give the room back before shrinking again
@@ -172,6 +207,17 @@ func (w *tableWriter) layout(total int) {
 			}
 		}
 	}
+}
+
+// droppable is the column to go next among those that qualify, -1 for none.
+func (w *tableWriter) droppable(qualifies func(int) bool) int {
+	drop := -1
+	for i, c := range w.cols {
+		if w.widths[i] > 0 && c.Drop > 0 && qualifies(i) && (drop < 0 || c.Drop > w.cols[drop].Drop) {
+			drop = i
+		}
+	}
+	return drop
 }
 
 // shrink takes over cells from the widest columns that can be cut; it tells
@@ -234,7 +280,7 @@ func (w *tableWriter) appendLine(b []byte, pal iostreams.Palette, get func(int) 
 		}
 		text, sgr := get(i)
 		n := min(w.widths[i], left)
-		if c.As == AsPath || c.As == AsRef {
+		if c.As == AsPath && !prose(text) || c.As == AsRef {
 			text = cutMiddle(text, n, w.ios.Unicode())
 		} else {
 			text = cutEnd(text, n, w.ios.Unicode())

@@ -166,7 +166,7 @@ func plain(v reflect.Value) string {
 	case model.Count:
 		return x.Value + " (" + strconv.Itoa(x.Count) + ")"
 	case model.OS:
-		return strings.TrimSpace(first(x.Name, x.Platform) + " " + x.Version)
+		return osText(&x)
 	case model.Endpoint:
 		return endpointText(&x)
 	case model.Hash:
@@ -209,6 +209,18 @@ func first(s ...string) string {
 		}
 	}
 	return ""
+}
+
+// osText is name and version, the name once when the version repeats it.
+func osText(o *model.OS) string {
+	if o == nil {
+		return ""
+	}
+	name := first(o.Name, o.Platform)
+	if strings.HasPrefix(strings.ToLower(o.Version), strings.ToLower(name)) {
+		return o.Version
+	}
+	return strings.TrimSpace(name + " " + o.Version)
 }
 
 func userText(u *model.User) string {
