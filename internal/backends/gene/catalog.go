@@ -1,5 +1,223 @@
 package gene
 
-import "github.com/edrctl/edrctl/internal/backends"
+import (
+	"github.com/edrctl/edrctl/internal/backends"
+)
 
-func Catalog() []backends.Operation { return nil }
+// The releases the catalogue names, as the vendor numbers them.
+const (
+	relBeta  = "v1.8.0-beta"
+	relBeta1 = "v1.8.0-beta.1"
+	relBeta2 = "v1.8.0-beta.2"
+	relBeta3 = "v1.8.0-beta.3"
+	relBeta4 = "v1.8.0-beta.4"
+	relBeta6 = "v1.8.0-beta.6"
+	relBeta7 = "v1.8.0-beta.7"
+)
+
+type (
+	op    = backends.Operation
+	param = backends.Param
+)
+
+func in(where, name, kind, help string) param {
+	return param{Name: name, In: where, Type: kind, Help: help}
+}
+
+func query(name, kind, help string) param { return in("query", name, kind, help) }
+func body(name, kind, help string) param  { return in("body", name, kind, help) }
+
+func required(p param) param { p.Required = true; return p }
+
+func choice(p param, values ...string) param { p.Enum = values; return p }
+
+var (
+	pUUID    = required(in("path", "uuid", "string", "UUID of the endpoint, lower case, from endpoints.list"))
+	pUser    = required(in("path", "uuid", "string", "UUID of the user"))
+	pOS      = choice(required(in("path", "os", "string", "operating system")), "windows")
+	pShowKey = query("showkey", "bool", "show the endpoint's key; needed on v1.8.0-beta.2, which otherwise erases it")
+
+	// Both names of every time parameter: managers ignore what they do not know.
+	logParams = []param{
+		pUUID,
+		query("start", "time", "begin, exclusive, UTC (up to v1.8.0-beta.4; always with stop)"),
+		query("stop", "time", "end, exclusive, UTC (up to v1.8.0-beta.4)"),
+		query("since", "time", "begin, exclusive (v1.8.0-beta.5 and later)"),
+		query("until", "time", "end, exclusive (v1.8.0-beta.5 and later; never without since)"),
+		query("pivot", "time", "middle of the window; not together with start and stop"),
+		query("delta", "string", "Go duration to both sides of pivot, 10m when absent"),
+		query("last", "string", "Go duration or Nd (v1.8.0-beta.2 and later)"),
+		query("limit", "int", "events a page, 1000 when absent, at most 10000 (v1.8.0-beta.1 and later)"),
+		query("skip", "int", "stored events to jump over; pages may overlap (v1.8.0-beta.1 and later)"),
+	}
+	iocParams = []param{
+		query("uuid", "string", "UUID of the indicator"),
+		query("guuid", "string", "UUID of its group"),
+		query("source", "string", "where it comes from"),
+		query("value", "string", "its value"),
+		choice(query("type", "string", "its type"), "md5", "sha1", "sha256", "imphash", "domain", "hostname", "ip-dst"),
+	}
+)
+
+// Catalog lists every operation of the admin API, of the vendor's document
+// (doc/apis.md of v1.8.0-beta) and of the newest manager. Sections are those
+// headings, or "newest" for what the document does not have.
+func Catalog() []op {
+	var out []op
+	for _, part := range [][]op{statsOps, endpointOps, commandOps, logOps, reportOps, artifactOps, ruleOps, userOps, iocOps, configOps, toolOps, streamOps} {
+		out = append(out, part...)
+	}
+	return out
+}
+
+var statsOps = []op{
+	{Name: "stats.get", Method: "GET", Path: "/stats", Summary: "number of endpoints and rules", Section: "Stats"},
+}
+
+var endpointOps = []op{
+	{Name: "endpoints.list", Method: "GET", Path: "/endpoints", Summary: "all endpoints", Section: "Endpoints", Params: []param{
+		pShowKey,
+		query("group", "string", "only this group (v1.8.0-beta.2 and later)"),
+		query("status", "string", "only this status (v1.8.0-beta.2 and later)"),
+		query("criticality", "int", "at least (v1.8.0-beta.3 and later)"),
+	}},
+	{Name: "endpoints.create", Method: "PUT", Path: "/endpoints", Summary: "make an endpoint; UUID and key are the server's", Section: "Endpoints", Mutates: true,
+		Danger: "v1.7.0 forgets it at a restart; the answer holds the new key"},
+	{Name: "endpoints.get", Method: "GET", Path: "/endpoints/{uuid}", Summary: "one endpoint", Section: "Endpoints", Params: []param{pUUID, pShowKey}},
+	{Name: "endpoints.update", Method: "POST", Path: "/endpoints/{uuid}", Summary: "change group, status or criticality, or make a new key", Section: "newest", Since: relBeta2, Mutates: true,
+		Params: []param{
+			pUUID, pShowKey, query("newkey", "bool", "make a new key: the agent with the old one is locked out"),
+			body("status", "string", "cannot be cleared"), body("group", "string", "cannot be cleared"),
+			body("criticality", "int", "0 to 10 (v1.8.0-beta.3 and later)"),
+		}},
+	{Name: "endpoints.delete", Method: "DELETE", Path: "/endpoints/{uuid}", Summary: "delete an endpoint; its logs stay", Section: "Endpoints", Mutates: true,
+		Danger: "managers up to v1.8.0-beta.6 afterwards answer for the wrong endpoint until they are restarted", Params: []param{pUUID, pShowKey}},
+}
+
+var commandOps = []op{
+	{Name: "command.get", Method: "GET", Path: "/endpoints/{uuid}/command", Summary: "the endpoint's command and how far it is", Section: "Commands", Params: []param{
+		pUUID, query("wait", "bool", "answer when it has completed; lost after 15 s (v1.8.0-beta and later)"),
+	}},
+	{Name: "command.field", Method: "GET", Path: "/endpoints/{uuid}/command/{field}", Summary: "one part of the command's result", Section: "Commands", Params: []param{
+		pUUID, choice(required(in("path", "field", "string", "which part")), "stdout", "stderr", "error", "completed", "files", "fetch"),
+	}},
+	{Name: "command.send", Method: "POST", Path: "/endpoints/{uuid}/command", Summary: "run a command on the endpoint; it replaces the one before", Section: "Commands", Mutates: true,
+		Danger: "runs on the endpoint as SYSTEM; compare uuid in the answer with the endpoint you meant", Params: []param{
+			pUUID, body("command-line", "string", "words are split as by a shell; backslashes outside single quotes are lost"),
+			body("fetch-files", "array", "paths on the endpoint"), body("drop-files", "array", "paths on the manager's own disk"),
+			body("timeout", "int", "nanoseconds"),
+		}},
+}
+
+var logOps = []op{
+	{Name: "logs.list", Method: "GET", Path: "/endpoints/{uuid}/logs", Summary: "all events of an endpoint", Section: "Logs", Paging: "skip", Params: logParams},
+	{Name: "alerts.list", Method: "GET", Path: "/endpoints/{uuid}/alerts", Summary: "events on which rules fired", Section: "Alerts", Until: relBeta, Params: logParams},
+	{Name: "detections.list", Method: "GET", Path: "/endpoints/{uuid}/detections", Summary: "events on which rules fired", Section: "newest", Since: relBeta1, Paging: "skip", Params: logParams},
+}
+
+var reportOps = []op{
+	{Name: "reports.list", Method: "GET", Path: "/endpoints/reports", Summary: "reports of all endpoints", Section: "Reports"},
+	{Name: "reports.get", Method: "GET", Path: "/endpoints/{uuid}/report", Summary: "report of one endpoint", Section: "Reports", Params: []param{pUUID}},
+	{Name: "reports.delete", Method: "DELETE", Path: "/endpoints/{uuid}/report", Summary: "begin the endpoint's report anew", Section: "Reports", Mutates: true, Params: []param{pUUID}},
+	{Name: "reports.archive", Method: "GET", Path: "/endpoints/{uuid}/report/archive", Summary: "reports deleted before, oldest first", Section: "newest", Since: relBeta3, Params: []param{
+		pUUID, query("since", "time", "begin; the last 24 h when absent"), query("until", "time", "end"),
+		query("last", "string", "Go duration or Nd"), query("limit", "int", "0 = all; keeps the oldest"),
+	}},
+}
+
+var artifactOps = []op{
+	{Name: "artifacts.list", Method: "GET", Path: "/endpoints/{uuid}/artifacts", Summary: "files collected from an endpoint", Section: "Artifacts", Since: relBeta, Params: []param{
+		pUUID, query("since", "time", "modified after (v1.8.0-beta.1 and later)"),
+	}},
+	{Name: "artifacts.all", Method: "GET", Path: "/endpoints/artifacts", Summary: "files collected from all endpoints", Section: "newest", Since: relBeta2, Params: []param{
+		query("since", "time", "modified after"),
+	}},
+	{Name: "artifacts.get", Method: "GET", Path: "/endpoints/{uuid}/artifacts/{guid}/{hash}/{file}", Summary: "one collected file", Section: "Artifacts", Since: relBeta, Returns: "binary", Params: []param{
+		pUUID, required(in("path", "guid", "string", "process GUID without braces")), required(in("path", "hash", "string", "event hash")),
+		required(in("path", "file", "string", "file name")),
+		query("raw", "bool", "the bytes themselves, not base64 in JSON"), query("gunzip", "bool", "unpacked first"),
+	}},
+}
+
+var ruleOps = []op{
+	{Name: "rules.list", Method: "GET", Path: "/rules", Summary: "detection rules", Section: "Rules", Params: []param{
+		query("name", "string", "Go regular expression on the name, unanchored; a wrong one kills the connection of older managers"),
+		query("filters", "bool", "only filter rules (v1.8.0-beta.1 and later)"),
+	}},
+	{Name: "rules.add", Method: "POST", Path: "/rules", Summary: "add or update rules: objects one after the other up to v1.8.0-beta.6, an array since v1.8.0-beta.7", Section: "Rules", Mutates: true, Body: "raw",
+		Danger: "since v1.8.0-beta.7 live at once, and all reports are emptied", Params: []param{
+			query("update", "bool", "replace rules of the same name"), required(body("rules", "json", "the rules")),
+		}},
+	{Name: "rules.delete", Method: "DELETE", Path: "/rules", Summary: "delete a rule by its exact name", Section: "Rules", Mutates: true, Params: []param{
+		required(query("name", "string", "exact name")),
+	}},
+	{Name: "rules.save", Method: "GET", Path: "/rules/save", Summary: "write the rules to the manager's disk", Section: "Rules", Until: relBeta6, Mutates: true,
+		Danger: "a GET that acts: also writes rules that were refused, and brings a deleted one back when called before a reload"},
+	{Name: "rules.reload", Method: "GET", Path: "/rules/reload", Summary: "start the engine anew with the rules on disk", Section: "Rules", Until: relBeta6, Mutates: true,
+		Danger: "a GET that acts: rules that were not saved are lost and all reports are emptied"},
+}
+
+var userOps = []op{
+	{Name: "users.list", Method: "GET", Path: "/users", Summary: "users of the admin API, with their keys", Section: "newest", Since: relBeta3},
+	{Name: "users.create", Method: "PUT", Path: "/users", Summary: "make a user", Section: "newest", Since: relBeta3, Mutates: true, Params: []param{
+		required(query("identifier", "string", "name of the user")),
+	}},
+	{Name: "users.add", Method: "POST", Path: "/users", Summary: "make a user from an object", Section: "newest", Since: relBeta3, Mutates: true, Params: []param{
+		required(body("identifier", "string", "name of the user")), body("uuid", "string", "made when absent"),
+		body("key", "string", "made when absent"), body("group", "string", ""), body("description", "string", ""),
+	}},
+	{Name: "users.get", Method: "GET", Path: "/users/{uuid}", Summary: "one user, with the key", Section: "newest", Since: relBeta3, Params: []param{pUser}},
+	{Name: "users.update", Method: "POST", Path: "/users/{uuid}", Summary: "change a user", Section: "newest", Since: relBeta3, Mutates: true, Params: []param{
+		pUser, query("newkey", "bool", "make a new key"), body("key", "string", ""), body("group", "string", ""), body("description", "string", ""),
+	}},
+	{Name: "users.delete", Method: "DELETE", Path: "/users/{uuid}", Summary: "delete a user", Section: "newest", Since: relBeta3, Mutates: true,
+		Danger: "a user can delete himself, and the last one", Params: []param{pUser}},
+}
+
+var iocOps = []op{
+	{Name: "iocs.list", Method: "GET", Path: "/iocs", Summary: "indicators; any of the criteria", Section: "newest", Since: relBeta4, Params: iocParams},
+	{Name: "iocs.add", Method: "POST", Path: "/iocs", Summary: "add indicators: an array, all or nothing; the same uuid replaces", Section: "newest", Since: relBeta4, Mutates: true, Body: "raw", Params: []param{
+		required(body("iocs", "array", "objects of uuid, guuid, source, value, type")),
+	}},
+	{Name: "iocs.delete", Method: "DELETE", Path: "/iocs", Summary: "delete indicators that match all the criteria", Section: "newest", Since: relBeta4, Mutates: true, Params: iocParams},
+}
+
+var (
+	pFormat       = choice(query("format", "string", "json when absent"), "toml")
+	pSysmonFormat = choice(query("format", "string", "json when absent"), "xml")
+)
+
+var configOps = []op{
+	{Name: "config.get", Method: "GET", Path: "/endpoints/{uuid}/config", Summary: "configuration of the agent, with its key", Section: "newest", Since: relBeta7, Params: []param{pUUID, pFormat}},
+	{Name: "config.set", Method: "POST", Path: "/endpoints/{uuid}/config", Summary: "replace the configuration of the agent", Section: "newest", Since: relBeta7, Mutates: true, Body: "raw",
+		Danger: "the agent takes it over; an empty body is an empty configuration", Params: []param{pUUID, pFormat, required(body("config", "json", "the whole configuration"))}},
+	{Name: "config.delete", Method: "DELETE", Path: "/endpoints/{uuid}/config", Summary: "forget the configuration; the agent sends its own again", Section: "newest", Since: relBeta7, Mutates: true, Params: []param{pUUID}},
+	{Name: "sysmon.config.get", Method: "GET", Path: "/endpoints/{os}/sysmon/config", Summary: "Sysmon configuration", Section: "newest", Since: relBeta7, Params: []param{
+		pOS, required(query("version", "string", "schema version")), pSysmonFormat, query("raw", "bool", "the XML itself"),
+	}},
+	{Name: "sysmon.config.set", Method: "POST", Path: "/endpoints/{os}/sysmon/config", Summary: "store a Sysmon configuration", Section: "newest", Since: relBeta7, Mutates: true, Body: "raw",
+		Danger: "agents install it", Params: []param{pOS, pSysmonFormat, required(body("config", "string", "the configuration"))}},
+	{Name: "sysmon.config.delete", Method: "DELETE", Path: "/endpoints/{os}/sysmon/config", Summary: "delete a Sysmon configuration", Section: "newest", Since: relBeta7, Mutates: true, Params: []param{
+		pOS, required(query("version", "string", "schema version")),
+	}},
+}
+
+// toolOps are the same for both tools.
+var toolOps = append(tool("sysmon"), tool("osqueryi")...)
+
+func tool(name string) []op {
+	path := "/endpoints/{os}/" + name + "/binary"
+	return []op{
+		{Name: name + ".binary.get", Method: "GET", Path: path, Summary: "the stored " + name + " binary: hashes, and content on demand", Section: "newest", Since: relBeta7, Params: []param{
+			pOS, query("binary", "bool", "with the content, base64"),
+		}},
+		{Name: name + ".binary.set", Method: "POST", Path: path, Summary: "store a " + name + " binary", Section: "newest", Since: relBeta7, Mutates: true, Body: "raw",
+			Danger: "agents install and run it", Params: []param{pOS, required(in("file", "binary", "file", "the program"))}},
+		{Name: name + ".binary.delete", Method: "DELETE", Path: path, Summary: "delete the " + name + " binary", Section: "newest", Since: relBeta7, Mutates: true, Params: []param{pOS}},
+	}
+}
+
+var streamOps = []op{
+	{Name: "stream.events", Method: "GET", Path: "/stream/events", Summary: "events of all endpoints as they arrive", Section: "newest", Since: relBeta2, Returns: "websocket"},
+	{Name: "stream.detections", Method: "GET", Path: "/stream/detections", Summary: "detections of all endpoints as they arrive", Section: "newest", Since: relBeta2, Returns: "websocket"},
+}

@@ -90,7 +90,7 @@ func (c *census) note(p *model.Process, e *model.Event) *model.Process {
 	known := c.running[key]
 	if known == nil {
 		one := *p
-		one.Host, one.ID = e.Host, key
+		one.Host, one.ID, one.Raw = e.Host, key, e.Raw
 		known = &one
 		c.running[key] = known
 		c.order = append(c.order, key)

@@ -8,17 +8,25 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/client/flex"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
 // reports reads what the manager thinks of every endpoint. Entries are nil
 // for endpoints without an alert since the manager started.
 func (d *Driver) reports(ctx context.Context) (map[string]*report, error) {
-	var all map[string]*report
+	var docs map[string]json.RawMessage
 	err := d.alone(ctx, func() error {
-		_, err := d.get(ctx, "/endpoints/reports", nil, &all)
+		_, err := d.get(ctx, "/endpoints/reports", nil, &docs)
 		return err
 	})
+	all := make(map[string]*report, len(docs))
+	for uuid, doc := range docs {
+		var r *report
+		if json.Unmarshal(doc, &r) == nil && r != nil && r.Identifier == uuid {
+			all[uuid] = r
+		}
+	}
 	return all, err
 }
 
@@ -116,8 +124,11 @@ func (d *Driver) report(ep endpoint, r report) *model.Report {
 	if t, ok := parseTime(r.Stop); ok {
 		m.End = model.At(t)
 	}
-	for name, n := range r.CountBySignature {
-		m.Signatures = append(m.Signatures, model.Count{Value: name, Count: int(n)})
+	for name, value := range r.CountBySignature {
+		var n flex.Int
+		if json.Unmarshal(value, &n) == nil {
+			m.Signatures = append(m.Signatures, model.Count{Value: name, Count: int(n)})
+		}
 	}
 	slices.SortFunc(m.Signatures, func(a, b model.Count) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Value, b.Value))

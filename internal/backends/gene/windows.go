@@ -57,8 +57,9 @@ type window struct {
 }
 
 // each gives every event or alert of the sweep, newest first. The next window
-// is read while one is given out. It returns when yield says false, or with
-// the first error.
+// is read while the second half of one is given out: who stops early has
+// asked for nothing more. It returns when yield says false, or with the first
+// error.
 func (s *sweep) each(ctx context.Context, yield func(*model.Event, *model.Alert) bool) error {
 	if len(s.endpoints) == 0 || !s.since.Before(s.until) {
 		return nil
@@ -68,11 +69,11 @@ func (s *sweep) each(ctx context.Context, yield func(*model.Event, *model.Alert)
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	windows := make(chan window)
+	windows, ready := make(chan window), make(chan struct{}, 1)
 	var done sync.WaitGroup
 	done.Go(func() {
 		defer close(windows)
-		s.produce(ctx, f, windows)
+		s.produce(ctx, f, windows, ready)
 	})
 	defer done.Wait()
 	defer cancel()
@@ -81,7 +82,14 @@ func (s *sweep) each(ctx context.Context, yield func(*model.Event, *model.Alert)
 			return w.err
 		}
 		var open []*block
+		half := len(w.entries) / 2
+		if len(w.entries) == 0 {
+			ready <- struct{}{}
+		}
 		for i := range w.entries {
+			if i == half && i > 0 {
+				ready <- struct{}{}
+			}
 			ev, al, err := w.entries[i].reveal(&open)
 			if err != nil {
 				return err
@@ -90,11 +98,14 @@ func (s *sweep) each(ctx context.Context, yield func(*model.Event, *model.Alert)
 				return nil
 			}
 		}
+		if len(w.entries) == 1 {
+			ready <- struct{}{}
+		}
 	}
 	return ctx.Err()
 }
 
-func (s *sweep) produce(ctx context.Context, f flavour, out chan<- window) {
+func (s *sweep) produce(ctx context.Context, f flavour, out chan<- window, ready <-chan struct{}) {
 	size, want := firstEvents, int64(wantEvents+wantPer*len(s.endpoints))
 	if s.alerts {
 		size = firstAlerts
@@ -126,6 +137,11 @@ func (s *sweep) produce(ctx context.Context, f flavour, out chan<- window) {
 		}
 		size = min(max(time.Duration(float64(size)*factor), smallestWindow), widest)
 		hi = lo
+		select {
+		case <-ready:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

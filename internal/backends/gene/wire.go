@@ -65,14 +65,14 @@ type stats struct {
 
 // report is a Report object (wire/gene.md 8).
 type report struct {
-	Identifier       string              `json:"identifier"`
-	AlertCount       flex.Int            `json:"alert-count"`
-	CountBySignature map[string]flex.Int `json:"count-by-signature"`
-	Techniques       []string            `json:"techniques"`
-	Tactics          []string            `json:"tactics"`
-	Score            flex.Float          `json:"score"`
-	Start            string              `json:"start-time"`
-	Stop             string              `json:"stop-time"`
+	Identifier       string                     `json:"identifier"`
+	AlertCount       flex.Int                   `json:"alert-count"`
+	CountBySignature map[string]json.RawMessage `json:"count-by-signature"`
+	Techniques       []string                   `json:"techniques"`
+	Tactics          []string                   `json:"tactics"`
+	Score            flex.Float                 `json:"score"`
+	Start            string                     `json:"start-time"`
+	Stop             string                     `json:"stop-time"`
 }
 
 // artifact is a set of files collected for one event. Files are names before
