@@ -5,6 +5,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
+	"github.com/edrctl/edrctl/internal/ops"
 )
 
 // New builds `edrctl alerts`.
@@ -15,6 +16,6 @@ func New(f *cmdutil.Factory) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  cmdutil.ShowHelp,
 	}
-	cmd.AddCommand(newList(f), newGet(f), newCount(f), newWatch(f))
+	cmd.AddCommand(newList(f), newGet(f), newCount(f), newWatch(f), cmdutil.NewTree(f, ops.TreeOfAlert, "an alert"))
 	return cmd
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/edrctl/edrctl/cmd/doctor"
 	"github.com/edrctl/edrctl/cmd/events"
 	"github.com/edrctl/edrctl/cmd/hosts"
+	"github.com/edrctl/edrctl/cmd/hunt"
 	"github.com/edrctl/edrctl/cmd/processes"
 	"github.com/edrctl/edrctl/cmd/profile"
 	"github.com/edrctl/edrctl/cmd/rules"
@@ -63,7 +64,7 @@ $ edrctl doctor`,
 			root.AddCommand(c)
 		}
 	}
-	add(groupRead, alerts.New(f), events.New(f), hosts.New(f), processes.New(f), rules.New(f))
+	add(groupRead, alerts.New(f), events.New(f), hosts.New(f), processes.New(f), rules.New(f), hunt.New(f))
 	add(groupSetup, auth.New(f), profile.New(f), backends.New(f), doctor.New(f), demo.New(f), version.New(f))
 	root.SetHelpCommandGroupID(groupSetup)
 	root.SetCompletionCommandGroupID(groupSetup)

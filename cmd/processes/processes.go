@@ -6,6 +6,7 @@ import (
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
 	"github.com/edrctl/edrctl/internal/filter"
+	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/output"
 )
 
@@ -13,11 +14,11 @@ import (
 func New(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "processes",
-		Short: "List processes",
+		Short: "List processes, and show their trees",
 		Args:  cobra.NoArgs,
 		RunE:  cmdutil.ShowHelp,
 	}
-	cmd.AddCommand(newList(f))
+	cmd.AddCommand(newList(f), cmdutil.NewTree(f, ops.TreeOfProcess, "a process"))
 	return cmd
 }
 

@@ -31,6 +31,8 @@ func FromClient(what string, err error) error {
 	var transport *client.TransportError
 	var malformed *client.MalformedError
 	switch {
+	case ambiguous(err):
+		e.Kind, e.Why = KindAmbiguous, err.Error()+": the request may have been carried out"
 	case errors.As(err, &status):
 		e.Kind, e.After = kindOfStatus(status.Code), status.RetryAfter
 		e.Why = status.Error()
@@ -47,6 +49,23 @@ func FromClient(what string, err error) error {
 		e.Kind = KindUnavailable
 	}
 	return e
+}
+
+// ambiguous tells whether err leaves open what became of an action: it may
+// have reached the server, and no answer says how it ended.
+func ambiguous(err error) bool {
+	var status *client.StatusError
+	var transport *client.TransportError
+	var malformed *client.MalformedError
+	switch {
+	case errors.As(err, &malformed):
+		return malformed.Action
+	case errors.As(err, &transport):
+		return transport.Action && transport.Sent
+	case errors.As(err, &status):
+		return status.Action && status.Code >= 500
+	}
+	return false
 }
 
 func kindOfStatus(code int) ErrorKind {

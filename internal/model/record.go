@@ -16,6 +16,10 @@ func HostOf(r Record) *Host {
 		return v.Host
 	case *Carve:
 		return v.Host
+	case *Action:
+		return v.Host
+	case *Hit:
+		return v.Host
 	}
 	return nil
 }
@@ -35,6 +39,10 @@ func TimeOf(r Record) Time {
 		return v.End
 	case *Carve:
 		return v.Created
+	case *Action:
+		return v.RequestedAt
+	case *Hit:
+		return v.Last
 	case *Rule:
 		return v.Updated
 	}

@@ -1,0 +1,163 @@
+package hunt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/edrctl/edrctl/cmd/cmdutil"
+	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/ops"
+	"github.com/edrctl/edrctl/internal/output"
+	"github.com/edrctl/edrctl/internal/safetext"
+)
+
+// Answer is what one host answered, or that it stayed silent.
+type Answer struct {
+	Profile string           `json:"profile"`
+	Backend string           `json:"backend"`
+	Query   string           `json:"query_id"`
+	Host    *model.Host      `json:"host"`
+	State   string           `json:"state"` // answered, failed, silent
+	Rows    []map[string]any `json:"rows,omitempty"`
+	Error   string           `json:"error,omitempty"`
+}
+
+// QueryResult is the whole of a live query: the hosts that answered and those
+// that stayed silent.
+type QueryResult struct {
+	Query    string    `json:"query"`
+	Answered []*Answer `json:"answered"`
+	Silent   []*Answer `json:"silent"`
+}
+
+var kindAnswer = output.NewKind[Answer]("answer", []output.Column{
+	{Name: "host.name", Header: "HOST", Min: 8}, {Name: "state", As: output.AsState}, {Name: "rows", Min: 24}, {Name: "error", Min: 8, Drop: 1}, {Name: "profile", Drop: 2},
+}, nil)
+
+var kindQueryResult = output.NewKind[QueryResult]("query result", []output.Column{{Name: "query", Min: 16}, {Name: "answered", Min: 16}, {Name: "silent", Min: 16}}, nil)
+
+func newQuery(f *cmdutil.Factory) *cobra.Command {
+	var q ops.LiveQuery
+	var wait string
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "query SQL --host HOST…|--tag TAG…|--all-hosts",
+		Short: "Run an osquery SQL query on hosts, live (ESP)",
+		Long: `Run an osquery SQL query on the hosts themselves, live, through ESP. Answers are
+written as they come; at the end the hosts that answered and those that stayed
+silent are told, and both stand in the JSON. Exit 8 when hosts are still silent
+at the end of --wait.`,
+		Example: `$ edrctl hunt query 'select name, pid from processes where on_disk = 0' --tag servers
+$ edrctl hunt query 'select * from listening_ports' --host build-07 -o json | jq '.answered[].rows[]'`,
+		Args: cobra.ExactArgs(1),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return f.CachedTables(), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			q.SQL = args[0]
+			d, err := cmdutil.ParseDuration(wait)
+			if err != nil {
+				return cmdutil.Usagef("--wait: %w", err)
+			}
+			if len(q.Hosts)+len(q.Tags) == 0 && !q.All {
+				return cmdutil.Usagef("say which hosts: --host, --tag or --all-hosts")
+			}
+			if err := ops.CheckSQL(q.SQL); err != nil {
+				return &cmdutil.UsageError{Err: err}
+			}
+			return runQuery(cmd.Context(), f, q, d, yes)
+		},
+	}
+	cmd.Flags().StringArrayVar(&q.Hosts, "host", nil, "host to ask: ref, id or name; may repeat")
+	cmd.Flags().StringArrayVar(&q.Tags, "tag", nil, "ask the hosts with this tag; may repeat")
+	cmd.Flags().BoolVar(&q.All, "all-hosts", false, "ask every host; asks first")
+	cmd.Flags().StringVar(&wait, "wait", "1m", "how long to wait for answers")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask before --all-hosts")
+	return cmd
+}
+
+func runQuery(ctx context.Context, f *cmdutil.Factory, q ops.LiveQuery, wait time.Duration, yes bool) error {
+	streaming := f.Flags.Output == "ndjson" || f.Flags.Output == "" && f.Flags.JQ == "" && f.Flags.Template == "" || f.Flags.Output == "csv" || f.Flags.Output == "table"
+	kind := kindQueryResult
+	if streaming {
+		kind = kindAnswer
+	}
+	w, err := f.Printer(ctx, kind)
+	if err != nil {
+		return err
+	}
+	fleet, err := f.FleetFor(ctx, q.Hosts)
+	if err != nil {
+		return err
+	}
+	runs, err := fleet.PlanLiveQuery(ctx, q)
+	if err != nil {
+		return err
+	}
+	if q.All {
+		n := 0
+		for _, r := range runs {
+			n += len(r.Query.Hosts)
+		}
+		if err := f.Confirm(ctx, yes, safetext.Text(fmt.Sprintf("run the query on all %d hosts?", n))); err != nil {
+			return err
+		}
+	}
+	res := QueryResult{Query: q.SQL, Answered: []*Answer{}, Silent: []*Answer{}}
+	bar := f.IO.StartProgress()
+	outcomes := ops.RunLiveQueries(ctx, runs, wait, func(a ops.LiveAnswer) error {
+		row := &Answer{Profile: a.Profile, Backend: a.Backend, Query: a.QueryID, Host: a.Host, State: a.State, Rows: a.Rows, Error: a.Error}
+		if a.State == ops.LiveSilent {
+			res.Silent = append(res.Silent, row)
+		} else {
+			res.Answered = append(res.Answered, row)
+			bar.Set(safetext.Text(fmt.Sprintf("%d hosts answered", len(res.Answered))))
+		}
+		if !streaming {
+			return nil
+		}
+		if err := w.Write(row); err != nil {
+			return err
+		}
+		return w.Flush()
+	})
+	bar.Done()
+	if ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return ctx.Err()
+	}
+	serr := f.Settle(ctx, outcomes)
+	if serr != nil && cmdutil.CodeOf(serr) != cmdutil.ExitPartial && len(res.Answered) == 0 {
+		w.Abort()
+		return serr
+	}
+	if streaming {
+		err = w.Close()
+	} else {
+		err = w.One(&res)
+	}
+	if err != nil {
+		return cmdutil.IgnoreClosed(err)
+	}
+	f.Note("%d hosts answered, %d silent", len(res.Answered), len(res.Silent))
+	if len(res.Silent) > 0 {
+		var names []string
+		for _, s := range res.Silent {
+			names = append(names, s.Host.Name)
+		}
+		slices.Sort(names)
+		f.Note("silent: %s", strings.Join(names, ", "))
+	}
+	if serr != nil {
+		return serr
+	}
+	if len(res.Silent) > 0 {
+		return &cmdutil.ExitError{Code: cmdutil.ExitPending}
+	}
+	return nil
+}

@@ -1,0 +1,64 @@
+package model
+
+import "encoding/json"
+
+// ActionState is how far an action has come.
+type ActionState string
+
+// The states. Ambiguous: the request may or may not have reached the backend.
+const (
+	ActionQueued    ActionState = "queued"
+	ActionSent      ActionState = "sent"
+	ActionRunning   ActionState = "running"
+	ActionDone      ActionState = "done"
+	ActionFailed    ActionState = "failed"
+	ActionCancelled ActionState = "cancelled"
+	ActionExpired   ActionState = "expired"
+	ActionAmbiguous ActionState = "ambiguous"
+)
+
+// ActionStates lists all.
+var ActionStates = []ActionState{
+	ActionQueued, ActionSent, ActionRunning, ActionDone, ActionFailed, ActionCancelled, ActionExpired, ActionAmbiguous,
+}
+
+// Final tells whether nothing more will happen by itself.
+func (s ActionState) Final() bool {
+	switch s {
+	case ActionDone, ActionFailed, ActionCancelled, ActionExpired, ActionAmbiguous:
+		return true
+	}
+	return false
+}
+
+// Action is something that was asked of a backend.
+type Action struct {
+	Origin
+	Verb        string            `json:"verb,omitempty"`
+	Host        *Host             `json:"host,omitempty"`
+	Target      *ActionTarget     `json:"target,omitempty"`
+	State       ActionState       `json:"state,omitempty"`
+	NativeState string            `json:"native_state,omitempty"`
+	RequestedAt Time              `json:"requested_at,omitzero"`
+	FinishedAt  Time              `json:"finished_at,omitzero"`
+	ExitCode    *int64            `json:"exit_code,omitempty"`
+	Stdout      string            `json:"stdout,omitempty"`
+	Stderr      string            `json:"stderr,omitempty"`
+	Error       string            `json:"error,omitempty"`
+	Files       []string          `json:"files,omitempty"` // carve ids of what was collected
+	Reversible  bool              `json:"reversible,omitempty"`
+	Inverse     string            `json:"inverse,omitempty"` // the verb that undoes it
+	Details     map[string]string `json:"details,omitempty"` // what undo and look-up need, for example the former policy
+	Raw         json.RawMessage   `json:"raw,omitempty"`
+}
+
+// ActionTarget is what on the host an action is on.
+type ActionTarget struct {
+	AlertID string `json:"alert_id,omitempty"`
+	PID     int64  `json:"pid,omitempty"`
+	Path    string `json:"path,omitempty"`
+	Name    string `json:"name,omitempty"` // process name, script name, tag …
+	Command string `json:"command,omitempty"`
+	Address string `json:"address,omitempty"`
+	Port    int    `json:"port,omitempty"`
+}
