@@ -43,6 +43,9 @@ func (d *Driver) CountEvents(ctx context.Context, q backends.Query, by string) (
 	if !ok || len(s.exact) != 1 || !s.residual.Empty() {
 		return nil, backends.ErrCountLocally
 	}
+	if since, until := d.window(q); d.unit == unitSeconds && (since.Nanosecond() != 0 || until.Nanosecond() != 0) {
+		return nil, backends.ErrCountLocally // the server cannot be asked for a part of a second
+	}
 	counts, err := d.aggregate(ctx, q, agg, s.exact[0])
 	if err != nil || agg.field == byKind.field {
 		return ranked(counts), err

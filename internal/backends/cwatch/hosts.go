@@ -75,24 +75,25 @@ const hostChunk = 50
 // looked for in the whole list.
 func (d *Driver) hostsByID(ctx context.Context, ids []string, raw bool) ([]*model.Host, error) {
 	known := map[string]*model.Host{}
-	keep := func(h *model.Host) error {
-		known[h.ID] = h
-		return nil
+	read := func(query url.Values) error {
+		return d.eachHost(ctx, client.Call{Path: "/endpoint", Query: query}, raw, func(h *model.Host) error {
+			known[h.ID] = h
+			return nil
+		})
 	}
 	numeric := !slices.ContainsFunc(ids, func(id string) bool { return id == "" || strings.Trim(id, "0123456789") != "" })
 	if !numeric {
-		if err := d.eachHost(ctx, client.Call{Path: "/endpoint"}, raw, keep); err != nil {
+		if err := read(nil); err != nil {
 			return nil, err
 		}
 	} else {
 		for chunk := range slices.Chunk(ids, hostChunk) {
 			// How a list is written is not documented: csv, and repeated
 			// keys when that is refused (wire/cwatch.md 2).
-			csv := client.Call{Path: "/endpoint", Query: url.Values{"endpointIDs": {strings.Join(chunk, ",")}}}
-			err := d.eachHost(ctx, csv, raw, keep)
+			err := read(url.Values{"endpointIDs": {strings.Join(chunk, ",")}})
 			var status *client.StatusError
 			if len(chunk) > 1 && errors.As(err, &status) && status.Code == http.StatusBadRequest {
-				err = d.eachHost(ctx, client.Call{Path: "/endpoint", Query: url.Values{"endpointIDs": chunk}}, raw, keep)
+				err = read(url.Values{"endpointIDs": chunk})
 			}
 			if err != nil {
 				return nil, err

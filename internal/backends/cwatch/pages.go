@@ -192,7 +192,6 @@ func (s *scan) slice(ctx context.Context, w span, head []*model.Event, key strin
 	if w.to-w.from <= 1 {
 		return s.partial()
 	}
-	all = nil
 	mid := w.from + (w.to-w.from)/2
 	if err := s.slice(ctx, span{mid, w.to}, nil, "", emit); err != nil {
 		return err

@@ -2,6 +2,7 @@ package cwatch
 
 import (
 	"context"
+	"errors"
 	"net/url"
 
 	"github.com/edrctl/edrctl/internal/backends"
@@ -72,7 +73,7 @@ func (d *Driver) Processes(ctx context.Context, q backends.Query) (backends.List
 				}
 				return nil
 			})
-			if err == errStopped {
+			if errors.Is(err, errStopped) {
 				return
 			}
 			if err != nil {
