@@ -123,17 +123,14 @@ func (s *Streams) SetNoInput(on bool) { s.noInput = on }
 // Quiet tells whether --quiet was given.
 func (s *Streams) Quiet() bool { return s.quiet }
 
-// InTTY tells whether standard input is a terminal.
-func (s *Streams) InTTY() bool { return s.inTTY }
+// StdinTTY tells whether standard input is a terminal.
+func (s *Streams) StdinTTY() bool { return s.inTTY }
 
-// OutTTY tells whether standard output is a terminal.
-func (s *Streams) OutTTY() bool { return s.outTTY }
-
-// StdoutTTY is OutTTY.
+// StdoutTTY tells whether standard output is a terminal.
 func (s *Streams) StdoutTTY() bool { return s.outTTY }
 
-// ErrTTY tells whether standard error is a terminal.
-func (s *Streams) ErrTTY() bool { return s.errTTY }
+// StderrTTY tells whether standard error is a terminal.
+func (s *Streams) StderrTTY() bool { return s.errTTY }
 
 // Unicode tells whether box drawing and the like can be shown.
 func (s *Streams) Unicode() bool { return s.unicode }

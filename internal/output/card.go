@@ -170,8 +170,14 @@ func (c *card) alert(a *model.Alert) {
 			if e == nil {
 				continue
 			}
-			text := fmt.Sprintf("%s  %-16s %s", e.Time.In(c.opt.TZ).Format("15:04:05"), e.Kind, Summary(e))
-			c.b.WriteString("  " + cutMiddle(c.show(safetext.Text(text)), c.width-2, c.ios.Unicode()) + "\n")
+			lead := c.show(safetext.Sprintf("%s  %-15s  ", e.Time.In(c.opt.TZ).Format("15:04:05"), e.Kind))
+			text, room := c.show(safetext.Text(Summary(e))), max(c.width-2-width(lead), 0)
+			if prose(text) {
+				text = cutEnd(text, room, c.ios.Unicode())
+			} else {
+				text = cutMiddle(text, room, c.ios.Unicode())
+			}
+			c.b.WriteString("  " + lead + text + "\n")
 		}
 	}
 	if a.Ref != "" {

@@ -117,7 +117,7 @@ func (w *jqWriter) run(v any) error {
 
 func (w *jqWriter) print(v any) error {
 	if s, ok := v.(string); ok {
-		if w.ios.OutTTY() {
+		if w.ios.StdoutTTY() {
 			s = string(safetext.Lines(s))
 		}
 		return w.emitString(s + "\n")

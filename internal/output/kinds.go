@@ -239,7 +239,7 @@ var (
 
 	KindHost = NewKind[model.Host]("host", []Column{
 		{"name", "HOST", AsText, 8, 0},
-		{"os", "OS", AsText, 10, 4},
+		{"os", "OS", AsText, 18, 4},
 		{"ip", "IP", AsText, 15, 3},
 		{"user", "USER", AsText, 6, 5},
 		{"last_seen", "SEEN", AsTime, 0, 0},
@@ -251,7 +251,7 @@ var (
 	}, []Column{
 		{"name", "HOST", AsText, 8, 0},
 		{"domain", "DOMAIN", AsText, 6, 12},
-		{"os", "OS", AsText, 10, 4},
+		{"os", "OS", AsText, 18, 4},
 		{"ip", "IP", AsText, 15, 3},
 		{"mac", "MAC", AsText, 17, 11},
 		{"user", "USER", AsText, 6, 5},

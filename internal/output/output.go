@@ -121,7 +121,7 @@ func New(ios *iostreams.Streams, opt Options) (Writer, error) {
 	b := base{ios: ios, opt: opt}
 	switch opt.Format {
 	case FormatTable, FormatWide:
-		if ios.OutTTY() {
+		if ios.StdoutTTY() {
 			return newTable(b, cols), nil
 		}
 		return &tsvWriter{base: b, cols: cols}, nil

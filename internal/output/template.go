@@ -201,7 +201,7 @@ func (w *templateWriter) run(v any, end string) error {
 		return usagef("--template: %w", err)
 	}
 	s := strings.ReplaceAll(b.String(), "<no value>", "") + end
-	if w.ios.OutTTY() {
+	if w.ios.StdoutTTY() {
 		s = string(safetext.Lines(s))
 	}
 	return w.emitString(s)
