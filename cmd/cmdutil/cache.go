@@ -1,52 +1,14 @@
 package cmdutil
 
 import (
-	"encoding/json"
-	"os"
-	"path/filepath"
-	"slices"
-
-	"github.com/edrctl/edrctl/internal/atomicfile"
-	"github.com/edrctl/edrctl/internal/config"
+	"github.com/edrctl/edrctl/internal/cache"
 )
 
-// tablesFile keeps the names of live tables and their columns for completion.
-const tablesFile = "tables.json"
-
-// CachedTables gives the tables and columns the last live query met, for
-// completion: never a network call.
-func (f *Factory) CachedTables() []string {
+// Cache is where completion finds what lists have shown: never a network call.
+func (f *Factory) Cache() (cache.Cache, error) {
 	paths, err := f.Paths()
 	if err != nil {
-		return nil
+		return cache.Cache{}, err
 	}
-	data, err := os.ReadFile(filepath.Join(paths.Cache, tablesFile))
-	if err != nil {
-		return nil
-	}
-	var words []string
-	if json.Unmarshal(data, &words) != nil {
-		return nil
-	}
-	return words
-}
-
-// CacheTables keeps them. A cache that cannot be written is no failure.
-func (f *Factory) CacheTables(words []string) {
-	slices.Sort(words)
-	data, err := json.Marshal(slices.Compact(words))
-	if err != nil {
-		f.Debugf(err)
-		return
-	}
-	paths, err := f.Paths()
-	if err != nil {
-		f.Debugf(err)
-		return
-	}
-	if err := config.Ensure(paths.Cache); err != nil {
-		f.Debugf(err)
-		return
-	}
-	f.Debugf(atomicfile.Write(filepath.Join(paths.Cache, tablesFile), data))
+	return cache.In(paths.Cache), nil
 }

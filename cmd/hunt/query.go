@@ -56,9 +56,6 @@ at the end of --wait.`,
 		Example: `$ edrctl hunt query 'select name, pid from processes where on_disk = 0' --tag servers
 $ edrctl hunt query 'select * from listening_ports' --host build-07 -o json | jq '.answered[].rows[]'`,
 		Args: cobra.ExactArgs(1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return f.CachedTables(), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
-		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			q.SQL = args[0]
 			d, err := cmdutil.ParseDuration(wait)

@@ -37,7 +37,7 @@ var rooms = []struct {
 	{pkg: "cmd/demo", may: join(commands, []string{"internal/demo"})},
 	{pkg: "cmd/profile", may: join(commands, []string{"internal/demo"})},
 	// cmdutil makes what commands need on first use: it alone meets the client and the demo.
-	{pkg: "cmd/cmdutil", may: join(commands, []string{"internal/demo", "internal/client"})},
+	{pkg: "cmd/cmdutil", may: join(commands, []string{"internal/demo", "internal/client", "internal/cache"})},
 	{pkg: "cmd/*", may: commands},
 
 	// The terminal interface sees use cases and texts, never a command or a driver.
@@ -70,6 +70,7 @@ var rooms = []struct {
 	{pkg: "internal/config", may: []string{"internal/atomicfile"}},
 	{pkg: "internal/secrets", may: []string{"internal/atomicfile", "internal/config"}},
 	{pkg: "internal/atomicfile", only: []string{}},
+	{pkg: "internal/cache", may: []string{"internal/atomicfile"}, only: []string{}},
 	{pkg: "internal/archtest", only: []string{}},
 
 	// The demo starts the fakes; its story and its faults are data for them.
