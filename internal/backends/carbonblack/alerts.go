@@ -186,9 +186,22 @@ func (d *Driver) readAlerts(ctx context.Context, found []*incident, raw bool) ([
 
 func (d *Driver) readIncident(ctx context.Context, in *incident, raw bool) (*model.Alert, error) {
 	if !strings.HasPrefix(in.id, eventAlertPrefix) {
-		a, err := d.alertDetail(ctx, in.id, raw)
+		now := d.opt.Clock()
+		if !raw {
+			if body := d.cache.get(in, now); body != nil {
+				w := new(wireAlert)
+				if err := decode(body, w); err == nil {
+					return w.alert(in.id), nil
+				}
+			}
+		}
+		w, body, err := d.wireAlert(ctx, in.id)
+		if err == nil {
+			d.cache.put(in, now, body)
+			return finishAlert(w, body, in.id, raw)
+		}
 		if backends.KindOf(err) != backends.KindNotFound {
-			return a, err
+			return nil, err
 		}
 	}
 	var e wireEvent
@@ -229,8 +242,13 @@ func (d *Driver) alertDetail(ctx context.Context, id string, raw bool) (*model.A
 	if err != nil {
 		return nil, err
 	}
+	return finishAlert(w, body, id, raw)
+}
+
+func finishAlert(w *wireAlert, body []byte, id string, raw bool) (*model.Alert, error) {
 	a := w.alert(id)
 	if raw {
+		var err error
 		if a.Raw, err = withoutMembers(body, deviceSecrets); err != nil {
 			return nil, backends.Malformed(whatAlert, err.Error())
 		}
