@@ -44,6 +44,9 @@ type Harness struct {
 	Retention time.Duration
 	// PagingScale makes listings of several pages; default 40.
 	PagingScale int
+	// Rate overrides the driver's own pace, as a profile may: the suite asks
+	// more in a minute than a vendor's limit allows in five.
+	Rate client.Rate
 	// Skip names rules that do not hold for this product, with the reason:
 	// "<reading>/<rule>", for example "processes/filters". It is logged.
 	Skip map[string]string
@@ -125,7 +128,7 @@ func (h Harness) open(t testing.TB, scale int, change func(*backends.Options)) *
 	}
 	e.options = backends.Options{
 		Profile:  "conformance",
-		Client:   client.Config{BaseURL: url, Proxy: "none", Debug: e.debug, Warn: e.warned.line},
+		Client:   client.Config{BaseURL: url, Proxy: "none", Rate: h.Rate, Debug: e.debug, Warn: e.warned.line},
 		Settings: all,
 		Secret: func(_ context.Context, name string) (string, error) {
 			mu.Lock()
