@@ -65,3 +65,7 @@ func collect[T any](seq func(func(T, error) bool)) ([]T, error) {
 	}
 	return out, nil
 }
+
+func fakeAt(data *fake.Data) *fake.Server {
+	return fake.New(data, fake.Options{Now: func() time.Time { return anchor }})
+}

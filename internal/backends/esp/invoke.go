@@ -3,8 +3,11 @@ package esp
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"net/http"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/client"
 )
 
 // Answer is what an operation of the catalogue brought.
@@ -26,6 +29,10 @@ func (d *Driver) Invoke(ctx context.Context, op backends.Operation, args map[str
 	}
 	if outsideBase(op) {
 		rep, err := d.c.Do(context.WithValue(ctx, noToken{}, true), call)
+		var st *client.StatusError
+		if errors.As(err, &st) && st.Code == http.StatusNotFound {
+			return nil, backends.NotFound("file", call.Path)
+		}
 		if err != nil {
 			return nil, fromClient(what, err)
 		}

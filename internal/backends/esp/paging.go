@@ -1,6 +1,7 @@
 package esp
 
 import (
+	"bytes"
 	"context"
 	"iter"
 	"sync"
@@ -245,6 +246,7 @@ func cursorWorked(p *page, prevCount, prevRows, lastID int64, rr *rowReader) boo
 // and the caller drops what it has seen.
 func offsetPages(ctx context.Context, what string, limit int, fetch func(ctx context.Context, start, limit int) (*page, error), each func(row []byte) (more bool, err error)) error {
 	start, prevCount := 0, int64(-1)
+	var first []byte // row of the page before
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -252,6 +254,17 @@ func offsetPages(ctx context.Context, what string, limit int, fetch func(ctx con
 		p, err := fetch(ctx, start, limit)
 		if err != nil {
 			return err
+		}
+		if len(p.Rows) > 0 {
+			if first != nil && bytes.Equal(first, p.Rows[0]) {
+				// The server does not look at start. A page that was not full
+				// was everything; a full one says nothing about the rest.
+				if len(p.Rows) < limit {
+					return nil
+				}
+				return backends.Malformed(what, "the server's pages do not advance")
+			}
+			first = p.Rows[0]
 		}
 		for _, v := range p.Rows {
 			more, err := each(v)

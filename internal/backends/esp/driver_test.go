@@ -1,0 +1,327 @@
+package esp_test
+
+import (
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/esp"
+	"github.com/edrctl/edrctl/internal/backends/esp/fake"
+	"github.com/edrctl/edrctl/internal/filter"
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+func TestCatalogIsWhole(t *testing.T) {
+	numbers, names := map[string]bool{}, map[string]bool{}
+	for _, op := range esp.Catalog() {
+		if names[op.Name] {
+			t.Errorf("%s stands twice", op.Name)
+		}
+		names[op.Name] = true
+		n, _, _ := strings.Cut(op.Section, " ")
+		if numbers[n] {
+			t.Errorf("number %s stands twice", n)
+		}
+		numbers[n] = true
+		if !regexp.MustCompile(`^[a-z_]+(\.[a-z_]+)+$`).MatchString(op.Name) || op.Summary == "" || op.Returns == "json" {
+			t.Errorf("%+v", op)
+		}
+		for _, m := range regexp.MustCompile(`\{(\w+)\}`).FindAllStringSubmatch(op.Path, -1) {
+			if !slices.ContainsFunc(op.Params, func(p backends.Param) bool { return p.Name == m[1] && p.In == "path" && p.Required }) {
+				t.Errorf("%s: no parameter %s", op.Name, m[1])
+			}
+		}
+		if op.Method == "DELETE" && !op.Mutates || op.Method == "GET" && op.Mutates {
+			t.Errorf("%s: %s and mutates=%v", op.Name, op.Method, op.Mutates)
+		}
+	}
+	for n := range 121 {
+		if !numbers[fmt.Sprint(n)] {
+			t.Errorf("operation %d of the document is missing", n)
+		}
+	}
+	if len(numbers) != 121 { // 120 under the base, and the downloads
+		t.Errorf("%d operations, want 120 and the downloads", len(numbers))
+	}
+	for _, danger := range []string{"iocs.add", "rules.set", "queries.set", "distributed.add", "hosts.delete", "results.delete", "response.add"} {
+		op := esp.Catalog()[slices.IndexFunc(esp.Catalog(), func(o backends.Operation) bool { return o.Name == danger })]
+		if op.Danger == "" || !op.Mutates {
+			t.Errorf("%s is not marked as dangerous", danger)
+		}
+	}
+}
+
+// The fake answers every operation of the catalogue in the edition that has it.
+func TestFakeServesTheCatalogue(t *testing.T) {
+	srv := fake.New(small(), fake.Options{Edition: fake.Enterprise})
+	d := newDriver(t, serve(t, srv), nil)
+	for _, op := range esp.Catalog() {
+		args := map[string]any{}
+		for _, p := range op.Params {
+			if !p.Required {
+				continue
+			}
+			switch {
+			case len(p.Enum) > 0:
+				args[p.Name] = p.Enum[0]
+			case p.Type == "int":
+				args[p.Name] = "1"
+			case p.Type == "object":
+				args[p.Name] = `{"condition":"AND","rules":[{"field":"md5","operator":"equal","value":"x"}]}`
+			case p.Type == "array":
+				args[p.Name] = "[1]"
+			default:
+				args[p.Name] = "AAAA-1"
+			}
+		}
+		_, err := d.Invoke(t.Context(), op, args)
+		if k := backends.KindOf(err); k == backends.KindUnsupported || k == backends.KindMalformed {
+			t.Errorf("%s: %v", op.Name, err)
+		}
+		if op.Name != "downloads.get" && op.Name != "auth.logout" && srv.Calls()[op.Name] == 0 && backends.KindOf(err) != backends.KindInvalid {
+			t.Errorf("%s did not reach the server: %v", op.Name, err)
+		}
+	}
+}
+
+func TestTimes(t *testing.T) {
+	for in, want := range map[string]string{
+		"2026-11-22T02:30:05.502376": "2026-11-22T02:30:05.502376Z", "2026-11-22T02:19:06": "2026-11-22T02:19:06.000Z",
+		"2020-08-04 17:01:13.458996": "2020-08-04T17:01:13.458996Z", "2020-08-04 17:01:13": "2020-08-04T17:01:13.000Z",
+		"22-11-2026 02:29:07": "2026-11-22T02:29:07.000Z", "19-10-2020 10:10:47.000000": "2020-10-19T10:10:47.000Z",
+		"11/22/2026 02/19/20": "2026-11-22T02:19:20.000Z", "Tue Aug  4 16:04:01 2020 UTC": "2020-08-04T16:04:01.000Z", "Tue Aug 4 16:04:01 2020 UTC": "2020-08-04T16:04:01.000Z",
+		"1596557041": "2020-08-04T16:04:01.000Z", "1596560473458.996": "2020-08-04T17:01:13.458996Z", "1596560473458": "2020-08-04T17:01:13.458Z",
+		"2026-11-22": "2026-11-22T00:00:00.000Z", "": "", "null": "", "-1": "", "0": "", "99999999999999999999": "", "31-31-2026 00:00:00": "", "1e300": "", "NaN": "",
+	} {
+		if got := esp.ParseTime(in).String(); got != want {
+			t.Errorf("%q: %s, want %s", in, got, want)
+		}
+	}
+}
+
+func TestWindows(t *testing.T) {
+	for _, tc := range []struct {
+		since, until string
+		unbounded    bool
+		want         []string
+	}{
+		{"2026-11-22T01:00:00", "2026-11-22T09:00:00", false, []string{"2026-11-22/2"}},
+		{"2026-11-22T00:00:00", "2026-11-23T00:00:00", false, []string{"2026-11-22/2"}},
+		{"2026-11-21T23:59:59", "2026-11-22T09:00:00", false, []string{"2026-11-22/3"}},
+		{"2026-11-16T00:00:00", "2026-11-22T09:00:00", false, []string{"2026-11-22/3"}},
+		{"2026-11-15T23:59:59", "2026-11-22T09:00:00", false, []string{"2026-11-22/4"}},
+		{"2026-10-24T00:00:00", "2026-11-22T09:00:00", false, []string{"2026-11-22/4"}},
+		{"2026-10-23T00:00:00", "2026-11-22T09:00:00", false, []string{"2026-11-22/4", "2026-10-23/2"}},
+		{"2020-01-01T00:00:00", "2026-11-22T09:00:00", true, []string{"open"}},
+	} {
+		if got := esp.Windows(tc.since, tc.until, tc.unbounded); !reflect.DeepEqual(got, tc.want) {
+			t.Errorf("%s - %s: %v, want %v", tc.since, tc.until, got, tc.want)
+		}
+	}
+}
+
+func TestKinds(t *testing.T) {
+	for _, tc := range []struct {
+		table, cells string
+		want         model.Kind
+	}{
+		{"win_process_events", `{"action":"PROC_CREATE"}`, model.KindProcessStart},
+		{"win_process_events", `{"action":"PROC_TERMINATE"}`, model.KindProcessEnd},
+		{"pack_all_win_file_events", `{"action":"FILE_DELETE"}`, model.KindFileDelete},
+		{"win_file_events", `{"action":"something new"}`, model.KindFileWrite},
+		{"file_events", `{"action":"CREATED"}`, model.KindFileCreate},
+		{"win_socket_events", `{"action":"SOCKET_LISTEN"}`, model.KindNetworkListen},
+		{"socket_events", `{"action":"bind"}`, model.KindNetworkListen},
+		{"win_dns_events", `{"domain_name":".x.org"}`, model.KindDNSQuery},
+		{"win_registry_events", `{"action":"REG_DELETE"}`, model.KindRegistryDelete},
+		{"win_image_load_events", `{}`, model.KindModuleLoad},
+		{"win_process_open_events", `{}`, model.KindProcessAccess},
+		{"win_remote_thread_events", `{}`, model.KindProcessInject},
+		{"process_events", `{"pid":"1"}`, model.KindProcessStart},
+		{"windows_real_time_events", `{"eventid":"13"}`, model.KindRegistrySet},
+		{"win_defender_events", `{}`, model.KindOther},
+		{"certificates", `{"path":"x"}`, model.KindInventory},
+		{"uptime", `{"time":"1596557041"}`, model.KindInventory},
+	} {
+		e, err := esp.ReadColumns(tc.table, []byte(tc.cells))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := e.(*model.Event).Kind; got != tc.want {
+			t.Errorf("%s %s: %s, want %s", tc.table, tc.cells, got, tc.want)
+		}
+	}
+}
+
+// rows makes n results of one host a second apart, newest at the anchor.
+func rows(n int) fake.List {
+	out := make(fake.List, n)
+	for i := range out {
+		at := anchor.Add(-time.Duration(n-i) * time.Second)
+		out[i] = fake.Result{ID: int64(100 + i), Name: "win_dns_events", Time: at, Action: "added", NodeID: 1, UUID: fmt.Sprint(i), Columns: fake.Columns{
+			{K: "eid", V: fmt.Sprintf("00000000-0000-0000-0000-%012d", i)}, {K: "time", V: fmt.Sprint(at.Unix())}, {K: "action", V: "DNS_LOOKUP"},
+			{K: "domain_name", V: fmt.Sprintf(".n%d.example.org", i)}, {K: "process_guid", V: "G"},
+		}}
+	}
+	return out
+}
+
+// Every edition's paging gives each row once, newest first, whether or not
+// the driver was told the edition.
+func TestPagingOfAllEditions(t *testing.T) {
+	n := 2*esp.EventPage + 137
+	for _, tc := range []struct {
+		edition string
+		offset  bool
+		told    string
+	}{
+		{fake.CE2, false, ""}, {fake.CE2, false, esp.EditionCE2}, {fake.CE3, false, ""}, {fake.CE3, false, esp.EditionCE3},
+		{fake.Enterprise, true, ""}, {fake.Enterprise, false, esp.EditionEnterprise}, {fake.CE4, false, ""},
+	} {
+		data := small()
+		data.Results = rows(n)
+		srv := fake.New(data, fake.Options{Edition: tc.edition, Offset: tc.offset, Now: func() time.Time { return anchor }})
+		d := newDriver(t, serve(t, srv), func(o *backends.Options) {
+			at(o)
+			if tc.told != "" {
+				o.Settings["edition"] = tc.told
+			}
+		})
+		for range 2 { // the second time the mode is known
+			l, err := d.Events(t.Context(), backends.Query{Since: anchor.Add(-2 * time.Hour), Until: anchor})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := collect(l.Seq)
+			if err != nil {
+				t.Fatalf("%+v: %v", tc, err)
+			}
+			if len(got) != n {
+				t.Fatalf("%+v: %d of %d events", tc, len(got), n)
+			}
+			for i := 1; i < len(got); i++ {
+				if !got[i].Time.Before(got[i-1].Time.Time) {
+					t.Fatalf("%+v: event %d is not older than the one before", tc, i)
+				}
+			}
+		}
+	}
+}
+
+// A page must not be lost when ids are dense and the offset server is asked
+// with a cursor first.
+func TestEventsOfOneHostByEventID(t *testing.T) {
+	data := small()
+	data.Results = rows(30)
+	for _, edition := range []string{fake.CE2, fake.CE3, fake.Enterprise} {
+		d := newDriver(t, serve(t, fake.New(data, fake.Options{Edition: edition, Now: func() time.Time { return anchor }})), at)
+		e, err := d.Event(t.Context(), "00000000-0000-0000-0000-000000000007", true)
+		if err != nil || e.DNS.Question.Name != "n7.example.org" || e.Host.ID != "AAAA-1" {
+			t.Errorf("%s: %v, %v", edition, e, err)
+		}
+		if _, err := d.Event(t.Context(), "00000000-0000-0000-0000-000000009999", false); backends.KindOf(err) != backends.KindNotFound {
+			t.Errorf("%s: %v", edition, err)
+		}
+	}
+}
+
+func TestWhatNarrows(t *testing.T) {
+	data := small()
+	data.Results = rows(50)
+	d := newDriver(t, serve(t, fake.New(data, fake.Options{Now: func() time.Time { return anchor }})), at)
+	for _, tc := range []struct {
+		field filter.Field
+		value string
+		want  int
+		in    string // a part of the request shown
+	}{
+		{filter.Domain, "n7.example", 1, `"domain_name"`},
+		{filter.Domain, "=n7.example.org", 1, `"contains","value":"n7.example.org"`},
+		{filter.Domain, "n?.example.org", 10, `n_.example.org`},
+		{filter.Hash, "d41d8cd98f00b204e9800998ecf8427e", 0, `"md5"`},
+		{filter.Host, "one", 50, `"host_identifier":"…"`},
+		{filter.Host, "=AAAA-1", 50, `/hosts`},
+		{filter.Host, "elsewhere", 0, `/hosts`},
+		{filter.IP, "10.0.0.1", 0, `is_not_empty`},
+	} {
+		var f filter.Filter
+		if err := f.Add(tc.field, tc.value); err != nil {
+			t.Fatal(err)
+		}
+		l, err := d.Events(t.Context(), backends.Query{Since: anchor.Add(-time.Hour), Until: anchor, Filter: f})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := collect(l.Seq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, e := range got {
+			if l.Plan.Residual.Match(e) {
+				n++
+			}
+		}
+		if n != tc.want {
+			t.Errorf("%s %s: %d, want %d", tc.field, tc.value, n, tc.want)
+		}
+		if plan := strings.Join(l.Plan.Requests, "\n"); !strings.Contains(plan, tc.in) {
+			t.Errorf("%s %s: the plan does not show %s:\n%s", tc.field, tc.value, tc.in, plan)
+		}
+	}
+}
+
+func TestNativeQuery(t *testing.T) {
+	for q, ok := range map[string]bool{
+		"win_file_events": true, "": true,
+		`{"condition":"and","rules":[{"field":"md5","operator":"equal","value":"x"}]}`:                     true,
+		`{"condition":"AND","rules":[{"condition":"OR","rules":[{"field":"md5","operator":"is_empty"}]}]}`: true,
+		`{"condition":"AND","rules":[{"field":"path","operator":"equal","value":"x"}]}`:                    false,
+		`{"condition":"AND","rules":[{"field":"md5","operator":"begins_with","value":"x"}]}`:               false,
+		`{"condition":"AND","rules":[{"field":"md5","operator":"greater","value":"1"}]}`:                   false,
+		`{"condition":"AND","rules":[]}`: false, `{"condition":"XOR","rules":[1]}`: false, `{`: false, "select 1": false, "a'b": false,
+	} {
+		if err := esp.ParseNative(q); (err == nil) != ok || err != nil && backends.KindOf(err) != backends.KindInvalid {
+			t.Errorf("%s: %v", q, err)
+		}
+	}
+}
+
+// A missing route is "not in this edition", not "not found".
+func TestMissingRoute(t *testing.T) {
+	d := newDriver(t, serve(t, fake.New(small(), fake.Options{})), nil)
+	for _, op := range esp.Catalog() {
+		if op.Name == "response.status.all" {
+			_, err := d.Invoke(t.Context(), op, nil)
+			if backends.KindOf(err) != backends.KindUnsupported || !strings.Contains(err.Error(), "edition") {
+				t.Errorf("got %v", err)
+			}
+		}
+	}
+}
+
+func TestStateOfTheFake(t *testing.T) {
+	a, b := fake.New(small(), fake.Options{}), fake.New(small(), fake.Options{})
+	d := newDriver(t, serve(t, a), nil)
+	op := esp.Catalog()[slices.IndexFunc(esp.Catalog(), func(o backends.Operation) bool { return o.Name == "hosts.tags.add" })]
+	if _, err := d.Invoke(t.Context(), op, map[string]any{"host": "1", "tag": "kept"}); err != nil {
+		t.Fatal(err)
+	}
+	st, err := a.State()
+	if err != nil || b.Restore(st) != nil {
+		t.Fatal(err)
+	}
+	if err := b.Restore([]byte(`{"nope":1}`)); err == nil {
+		t.Error("a foreign state was taken")
+	}
+	l, _ := newDriver(t, serve(t, b), nil).Hosts(t.Context(), backends.Query{})
+	hosts, err := collect(l.Seq)
+	if err != nil || len(hosts) != 1 || !slices.Contains(hosts[0].Tags, "kept") {
+		t.Errorf("%v, %v", hosts, err)
+	}
+}
