@@ -117,7 +117,7 @@ func (d *Driver) incidents(ctx context.Context, q url.Values, host *filter.Term,
 
 func (d *Driver) gather(ctx context.Context, q url.Values, w span) (found []*incident, any bool, err error) {
 	byID := map[string]*incident{}
-	for e, err := range scan(ctx, d, whatAlerts, q, w, eventRows, readHead) {
+	for e, err := range scan(ctx, d, whatAlerts, q, w, eventRows, readHead()) {
 		if err != nil {
 			return nil, any, err
 		}
@@ -143,15 +143,18 @@ func (d *Driver) gather(ctx context.Context, q url.Values, w span) (found []*inc
 
 // readHead reads what tells whether an event belongs to an alert, and keeps
 // the event itself only then.
-func readHead(b []byte) (*wireHead, error) {
-	e := new(wireHead)
-	if err := decode(b, e); err != nil {
-		return nil, err
+func readHead() func([]byte) (*wireHead, error) {
+	r := new(eventReader)
+	return func(b []byte) (*wireHead, error) {
+		e := new(wireHead)
+		if err := r.head(b, e); err != nil {
+			return nil, err
+		}
+		if e.IncidentID != "" || e.AlertScore.n > 0 {
+			e.raw = slices.Clone(b)
+		}
+		return e, nil
 	}
-	if e.IncidentID != "" || e.AlertScore.n > 0 {
-		e.raw = slices.Clone(b)
-	}
-	return e, nil
 }
 
 // readAlerts reads the detail of each incident, a few at a time. One that the

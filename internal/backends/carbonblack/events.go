@@ -241,9 +241,10 @@ type foundEvent struct {
 func (e foundEvent) key() (string, int64) { return e.ID, e.ms }
 
 func readEvent(raw bool) func([]byte) (foundEvent, error) {
+	r := new(eventReader)
 	return func(b []byte) (foundEvent, error) {
 		var e wireEvent
-		if err := decode(b, &e); err != nil {
+		if err := r.event(b, &e); err != nil {
 			return foundEvent{}, err
 		}
 		out := foundEvent{e.event(), e.EventTime.n}

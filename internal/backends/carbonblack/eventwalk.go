@@ -1,0 +1,347 @@
+package carbonblack
+
+import (
+	"strings"
+
+	"github.com/edrctl/edrctl/internal/client/jsonwalk"
+)
+
+// eventReader reads events without reflection: lists hold hundreds of
+// thousands of them, and most of their strings (types, names, paths, hashes,
+// reputations) come again and again. It means exactly what decode means; a
+// test and a fuzz target hold the two together. It is not safe for use by
+// several goroutines.
+type eventReader struct {
+	w     jsonwalk.Walker
+	buf   []byte
+	known map[string]text
+}
+
+const (
+	internMost = 8192 // strings kept to be shared
+	internLen  = 160  // longer ones seldom come twice
+)
+
+// members calls f with the name of each member of an object; f must take the
+// value. It reports false after skipping something that is no object.
+func (r *eventReader) members(f func(name []byte)) bool {
+	if !r.w.Enter('{') {
+		r.w.Skip()
+		return false
+	}
+	for first := true; r.w.Next('}', &first); {
+		f(r.w.Key())
+	}
+	return r.w.Err() == nil
+}
+
+func (r *eventReader) text() text {
+	switch c := r.w.Peek(); {
+	case c == '"':
+		r.buf = r.w.AppendString(r.buf[:0])
+		return r.share()
+	case c == '-' || c >= '0' && c <= '9':
+		return text(r.w.Raw())
+	}
+	r.w.Skip()
+	return ""
+}
+
+// share gives the text in the buffer, one that was seen before without a copy.
+func (r *eventReader) share() text {
+	if len(r.buf) > internLen {
+		return text(strings.TrimSpace(string(r.buf)))
+	}
+	if t, ok := r.known[string(r.buf)]; ok {
+		return t
+	}
+	if r.known == nil || len(r.known) >= internMost {
+		r.known = make(map[string]text, 512)
+	}
+	s := string(r.buf)
+	t := text(strings.TrimSpace(s))
+	r.known[s] = t
+	return t
+}
+
+func (r *eventReader) whole() (out whole) {
+	switch c := r.w.Peek(); {
+	case c == '-' || c >= '0' && c <= '9':
+		if raw := r.w.Raw(); len(raw) < 19 {
+			if n, ok := smallInt(raw); ok {
+				return whole{n, true}
+			}
+			out.n, out.set = parseWhole(string(raw))
+		} else {
+			out.n, out.set = parseWhole(string(raw))
+		}
+	case c == '"':
+		r.buf = r.w.AppendString(r.buf[:0])
+		out.n, out.set = parseWhole(strings.TrimSpace(string(r.buf)))
+	default:
+		r.w.Skip()
+	}
+	return out
+}
+
+// smallInt reads up to 18 digits.
+func smallInt(b []byte) (n int64, ok bool) {
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n, len(b) > 0
+}
+
+func (r *eventReader) texts() (out texts) {
+	switch r.w.Peek() {
+	case '"':
+		if t := r.text(); t != "" {
+			out = texts{string(t)}
+		}
+	case '[':
+		if !r.w.Enter('[') {
+			return nil
+		}
+		for first := true; r.w.Next(']', &first); {
+			if t := r.text(); t != "" {
+				out = append(out, string(t))
+			}
+		}
+	default:
+		r.w.Skip()
+	}
+	return out
+}
+
+// event reads one event.
+func (r *eventReader) event(b []byte, e *wireEvent) error {
+	r.w.Reset(b)
+	if r.w.Peek() != '{' {
+		r.w.Fail("an object was expected")
+		return r.w.Err()
+	}
+	r.members(func(name []byte) {
+		switch string(name) {
+		case "eventId":
+			e.EventID = r.text()
+		case "eventTime":
+			e.EventTime = r.whole()
+		case "createTime":
+			e.CreateTime = r.whole()
+		case "eventType":
+			e.EventType = r.text()
+		case "shortDescription":
+			e.ShortDescription = r.text()
+		case "longDescription":
+			e.LongDescription = r.text()
+		case "threatIndicators":
+			e.ThreatIndicators = r.texts()
+		case "attackStage":
+			e.AttackStage = r.text()
+		case "killChainStatus":
+			e.KillChainStatus = r.text()
+		case "alertScore":
+			e.AlertScore = r.whole()
+		case "threatScore":
+			e.ThreatScore = r.whole()
+		case "alertCategory":
+			e.AlertCategory = r.text()
+		case "incidentId":
+			e.IncidentID = r.text()
+		case "registryValue":
+			e.RegistryValue = r.text()
+		case "processDetails":
+			e.ProcessDetails.v = r.details()
+		case "selectedApp":
+			e.SelectedApp.v = r.app()
+		case "parentApp":
+			e.ParentApp.v = r.app()
+		case "targetApp":
+			e.TargetApp.v = r.app()
+		case "processHash":
+			e.ProcessHash.v = r.app()
+		case "parentHash":
+			e.ParentHash.v = r.app()
+		case "targetHash":
+			e.TargetHash.v = r.app()
+		case "netFlow":
+			e.NetFlow.v = r.flow()
+		case "deviceDetails":
+			e.DeviceDetails.v = r.seenOn()
+		default:
+			r.w.Skip()
+		}
+	})
+	return r.w.Err()
+}
+
+// head reads what tells whether an event belongs to an alert.
+func (r *eventReader) head(b []byte, e *wireHead) error {
+	r.w.Reset(b)
+	if r.w.Peek() != '{' {
+		r.w.Fail("an object was expected")
+		return r.w.Err()
+	}
+	r.members(func(name []byte) {
+		switch string(name) {
+		case "eventId":
+			e.EventID = r.text()
+		case "eventTime":
+			e.EventTime = r.whole()
+		case "incidentId":
+			e.IncidentID = r.text()
+		case "alertScore":
+			e.AlertScore = r.whole()
+		default:
+			r.w.Skip()
+		}
+	})
+	return r.w.Err()
+}
+
+func (r *eventReader) details() *wireDetails {
+	var d wireDetails
+	if !r.members(func(name []byte) {
+		switch string(name) {
+		case "userName":
+			d.UserName = r.text()
+		case "fullUserName":
+			d.FullUserName = r.text()
+		case "processId":
+			d.ProcessID = r.whole()
+		case "privatePid":
+			d.PrivatePID = r.text()
+		case "name":
+			d.Name = r.text()
+		case "commandLine":
+			d.CommandLine = r.text()
+		case "milisSinceProcessStart":
+			d.MilisSinceProcessStart = r.whole()
+		case "parentPid":
+			d.ParentPID = r.whole()
+		case "parentPrivatePid":
+			d.ParentPrivatePID = r.text()
+		case "parentName":
+			d.ParentName = r.text()
+		case "parentCommandLine":
+			d.ParentCommandLine = r.text()
+		case "targetPid":
+			d.TargetPID = r.whole()
+		case "targetPrivatePid":
+			d.TargetPrivatePID = r.text()
+		case "targetName":
+			d.TargetName = r.text()
+		case "targetCommandLine":
+			d.TargetCommandLine = r.text()
+		default:
+			r.w.Skip()
+		}
+	}) {
+		return nil
+	}
+	return &d
+}
+
+func (r *eventReader) app() *wireApp {
+	var a wireApp
+	if !r.members(func(name []byte) {
+		switch string(name) {
+		case "applicationName":
+			a.ApplicationName = r.text()
+		case "applicationPath":
+			a.ApplicationPath = r.text()
+		case "sha256Hash":
+			a.SHA256Hash = r.text()
+		case "md5Hash":
+			a.MD5Hash = r.text()
+		case "reputationProperty":
+			a.ReputationProperty = r.text()
+		case "effectiveReputation":
+			a.EffectiveReputation = r.text()
+		default:
+			r.w.Skip()
+		}
+	}) {
+		return nil
+	}
+	return &a
+}
+
+func (r *eventReader) flow() *wireFlow {
+	var n wireFlow
+	if !r.members(func(name []byte) {
+		switch string(name) {
+		case "sourceAddress":
+			n.SourceAddress = r.text()
+		case "sourcePort":
+			n.SourcePort = r.whole()
+		case "destAddress":
+			n.DestAddress = r.text()
+		case "destPort":
+			n.DestPort = r.whole()
+		case "peerIpAddress":
+			n.PeerIPAddress = r.text()
+		case "peerIpV4Address":
+			n.PeerIPV4Address = r.text()
+		case "peerFqdn":
+			n.PeerFQDN = r.text()
+		case "service":
+			n.Service = r.text()
+		default:
+			r.w.Skip()
+		}
+	}) {
+		return nil
+	}
+	return &n
+}
+
+func (r *eventReader) seenOn() *wireSeenOn {
+	var s wireSeenOn
+	if !r.members(func(name []byte) {
+		switch string(name) {
+		case "deviceId":
+			s.DeviceID = r.whole()
+		case "deviceName":
+			s.DeviceName = r.text()
+		case "deviceHostName":
+			s.DeviceHostName = r.text()
+		case "deviceType":
+			s.DeviceType = r.text()
+		case "deviceVersion":
+			s.DeviceVersion = r.text()
+		case "deviceIpAddress":
+			s.DeviceIPAddress = r.text()
+		case "deviceIpV4Address":
+			s.DeviceIPV4Address = r.text()
+		case "internalIpAddress":
+			s.InternalIPAddress = r.text()
+		case "externalIpAddress":
+			s.ExternalIPAddress = r.text()
+		case "loginUserName":
+			s.LoginUserName = r.text()
+		case "deviceOwnerName":
+			s.DeviceOwnerName = r.text()
+		case "email":
+			s.Email = r.text()
+		case "policyId":
+			s.PolicyID = r.text()
+		case "policyName":
+			s.PolicyName = r.text()
+		case "groupName":
+			s.GroupName = r.text()
+		case "targetPriorityType":
+			s.TargetPriorityType = r.text()
+		case "agentLocation":
+			s.AgentLocation = r.text()
+		default:
+			r.w.Skip()
+		}
+	}) {
+		return nil
+	}
+	return &s
+}
