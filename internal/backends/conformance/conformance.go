@@ -173,6 +173,21 @@ func (h Harness) open(t testing.TB, scale int, change func(*backends.Options)) *
 	return e
 }
 
+// renew replaces the driver by a new one, which remembers nothing.
+func (e *env) renew(t testing.TB) {
+	t.Helper()
+	if err := e.driver.Close(); err != nil {
+		t.Errorf("closing the driver: %v", err)
+	}
+	b, err := backends.Lookup(e.driver.Backend())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.driver, err = b.New(e.options); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // window is the query for everything the story holds up to now.
 func (e *env) window() backends.Query {
 	return backends.Query{Since: e.since, Until: e.now.Add(time.Second)}

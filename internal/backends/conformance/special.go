@@ -58,7 +58,7 @@ func (h Harness) credentials(t *testing.T) {
 		t.Errorf("Check found %+v", health)
 	}
 	for _, c := range health.Credentials {
-		if c.Present && !c.OK {
+		if c.Present && !c.OK && !strings.HasPrefix(c.Note, "not tried") {
 			t.Errorf("the right %s is found wrong: %s", c.Name, c.Note)
 		}
 	}

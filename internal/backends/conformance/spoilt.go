@@ -15,6 +15,9 @@ type faultCase struct {
 	// may: it may also succeed (the fault hits a request that can be tried
 	// again, or one it can do without).
 	may bool
+	// fresh: a new driver meets it, one that has logged in, found out and
+	// remembered nothing yet.
+	fresh bool
 }
 
 const (
@@ -44,19 +47,22 @@ var faultCases = []faultCase{
 	{spec: "reset-after", kinds: []backends.ErrorKind{unavailable, partial}},
 	{spec: "expired-token:every=1", kinds: []backends.ErrorKind{auth, forbidden, partial}},
 	// In the middle of a listing of several requests.
-	{spec: "cut=50%:after=1", kinds: []backends.ErrorKind{malformed, unavailable, partial}, may: true},
-	{spec: "garbage:after=1", kinds: []backends.ErrorKind{malformed, partial}, may: true},
-	{spec: "500:after=1", kinds: []backends.ErrorKind{unavailable, partial}, may: true},
-	{spec: "cut=60%:nth=2", kinds: []backends.ErrorKind{malformed, unavailable, partial}, may: true},
+	{spec: "cut=50%:after=1", kinds: []backends.ErrorKind{malformed, unavailable, partial}, may: true, fresh: true},
+	{spec: "garbage:after=1", kinds: []backends.ErrorKind{malformed, partial}, may: true, fresh: true},
+	{spec: "500:after=1", kinds: []backends.ErrorKind{unavailable, partial}, may: true, fresh: true},
+	{spec: "cut=60%:nth=2", kinds: []backends.ErrorKind{malformed, unavailable, partial}, may: true, fresh: true},
 	// Once: tried again, and nothing twice.
 	{spec: "429:retry-after=0,first=1"},
 	{spec: "503:first=2"},
 	{spec: "reset-before:first=1"},
 	{spec: "reset-after:first=1"},
 	{spec: "503:every=3"},
+	{spec: "503:every=3", fresh: true},
+	{spec: "reset-before:every=4", fresh: true},
+	{spec: "hang=50%:nth=900"}, // never reached: the wrapping itself spoils nothing
 	{spec: "latency=5ms;slow=1ms:bytes=4096"},
 	// Once, but an answer had begun: all of it or an error.
-	{spec: "cut=50%:first=1", kinds: []backends.ErrorKind{malformed, unavailable, partial}, may: true},
+	{spec: "cut=50%:first=1", kinds: []backends.ErrorKind{malformed, unavailable, partial}, may: true, fresh: true},
 	{spec: "expired-token", kinds: []backends.ErrorKind{auth, forbidden}, may: true},
 }
 
@@ -65,6 +71,9 @@ func (e *env) faults(t *testing.T, h Harness, r reading, q backends.Query, all [
 	for _, c := range faultCases {
 		if h.skip(t, r.name+"/"+c.spec) {
 			continue
+		}
+		if c.fresh {
+			e.renew(t)
 		}
 		in := e.wire.spoil(t, h.Backend, c.spec)
 		got, _, err := e.list(t.Context(), r, q)

@@ -40,7 +40,8 @@ const (
 )
 
 // addUnknown puts a field no documentation knows into every JSON object that
-// holds scalars; objects of objects alone are maps by id and are left alone.
+// holds a text or a flag; objects of objects or of numbers alone are maps by
+// id or by name and are left alone.
 func addUnknown(b []byte) []byte {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()
@@ -58,16 +59,15 @@ func addUnknown(b []byte) []byte {
 func extend(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
-		scalar := false
+		record := false
 		for k, x := range v {
 			switch x.(type) {
-			case map[string]any, []any:
-			default:
-				scalar = true
+			case string, bool, nil:
+				record = true
 			}
 			v[k] = extend(x)
 		}
-		if scalar {
+		if record {
 			v[unknownField] = unknownValue
 		}
 	case []any:
