@@ -84,6 +84,9 @@ type Call struct {
 	Reads bool
 	// Acts marks a GET that changes something; it is never retried.
 	Acts bool
+	// Once marks a read that is not repeated as it is when no answer came:
+	// the caller then asks for less (Gene halves its time windows).
+	Once bool
 	// MaxBytes limits the body of Do; default 64 MiB.
 	MaxBytes int64
 }

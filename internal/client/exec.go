@@ -175,6 +175,10 @@ func (c *Client) exec(ctx context.Context, call Call, stream bool, consume func(
 			}
 			return nil, err
 		}
+		var lost *TransportError
+		if call.Once && errors.As(err, &lost) && lost.Sent {
+			return nil, err
+		}
 		wait, again := c.retryAfter(err, at.acts, try, time.Since(began))
 		if !again {
 			return nil, err

@@ -45,7 +45,8 @@ type batch struct {
 type room struct {
 	direct atomic.Int64 // events kept decoded
 	total  atomic.Int64
-	most   int64 // total above which the window is too wide; 0 = never
+	most   int64        // total above which the window is too wide; 0 = never
+	widest atomic.Int64 // ns; what the server could answer at most; 0 = everything so far
 }
 
 // errDense says that a window holds more than is wise to hold at once.
@@ -123,6 +124,15 @@ func (b *batch) seal() error {
 	b.blocks = append(b.blocks, block{packed: out.Bytes()})
 	b.open = b.open[:0]
 	return nil
+}
+
+func (b *batch) narrow(span time.Duration) {
+	for {
+		was := b.room.widest.Load()
+		if was != 0 && was <= int64(span) || b.room.widest.CompareAndSwap(was, int64(span)) {
+			return
+		}
+	}
 }
 
 // mark remembers how much there is; the function it gives takes the batch

@@ -13,6 +13,8 @@ const (
 	relBeta4 = "v1.8.0-beta.4"
 	relBeta6 = "v1.8.0-beta.6"
 	relBeta7 = "v1.8.0-beta.7"
+
+	beyond = "beyond the document"
 )
 
 type (
@@ -61,7 +63,7 @@ var (
 
 // Catalog lists every operation of the admin API, of the vendor's document
 // (doc/apis.md of v1.8.0-beta) and of the newest manager. Sections are those
-// headings, or "newest" for what the document does not have.
+// headings, or `beyond` for what it does not describe.
 func Catalog() []op {
 	var out []op
 	for _, part := range [][]op{statsOps, endpointOps, commandOps, logOps, reportOps, artifactOps, ruleOps, userOps, iocOps, configOps, toolOps, streamOps} {
@@ -84,13 +86,13 @@ var endpointOps = []op{
 	{Name: "endpoints.create", Method: "PUT", Path: "/endpoints", Summary: "make an endpoint; UUID and key are the server's", Section: "Endpoints", Mutates: true,
 		Danger: "v1.7.0 forgets it at a restart; the answer holds the new key"},
 	{Name: "endpoints.get", Method: "GET", Path: "/endpoints/{uuid}", Summary: "one endpoint", Section: "Endpoints", Params: []param{pUUID, pShowKey}},
-	{Name: "endpoints.update", Method: "POST", Path: "/endpoints/{uuid}", Summary: "change group, status or criticality, or make a new key", Section: "newest", Since: relBeta2, Mutates: true,
+	{Name: "endpoints.update", Method: "POST", Path: "/endpoints/{uuid}", Summary: "change group, status or criticality, or make a new key", Section: beyond, Since: relBeta2, Mutates: true,
 		Params: []param{
 			pUUID, pShowKey, query("newkey", "bool", "make a new key: the agent with the old one is locked out"),
 			body("status", "string", "cannot be cleared"), body("group", "string", "cannot be cleared"),
 			body("criticality", "int", "0 to 10 (v1.8.0-beta.3 and later)"),
 		}},
-	{Name: "endpoints.delete", Method: "DELETE", Path: "/endpoints/{uuid}", Summary: "delete an endpoint; its logs stay", Section: "Endpoints", Mutates: true,
+	{Name: "endpoints.delete", Method: "DELETE", Path: "/endpoints/{uuid}", Summary: "delete an endpoint; its logs stay", Section: beyond, Mutates: true,
 		Danger: "managers up to v1.8.0-beta.6 afterwards answer for the wrong endpoint until they are restarted", Params: []param{pUUID, pShowKey}},
 }
 
@@ -112,14 +114,14 @@ var commandOps = []op{
 var logOps = []op{
 	{Name: "logs.list", Method: "GET", Path: "/endpoints/{uuid}/logs", Summary: "all events of an endpoint", Section: "Logs", Paging: "skip", Params: logParams},
 	{Name: "alerts.list", Method: "GET", Path: "/endpoints/{uuid}/alerts", Summary: "events on which rules fired", Section: "Alerts", Until: relBeta, Params: logParams},
-	{Name: "detections.list", Method: "GET", Path: "/endpoints/{uuid}/detections", Summary: "events on which rules fired", Section: "newest", Since: relBeta1, Paging: "skip", Params: logParams},
+	{Name: "detections.list", Method: "GET", Path: "/endpoints/{uuid}/detections", Summary: "events on which rules fired", Section: beyond, Since: relBeta1, Paging: "skip", Params: logParams},
 }
 
 var reportOps = []op{
 	{Name: "reports.list", Method: "GET", Path: "/endpoints/reports", Summary: "reports of all endpoints", Section: "Reports"},
 	{Name: "reports.get", Method: "GET", Path: "/endpoints/{uuid}/report", Summary: "report of one endpoint", Section: "Reports", Params: []param{pUUID}},
 	{Name: "reports.delete", Method: "DELETE", Path: "/endpoints/{uuid}/report", Summary: "begin the endpoint's report anew", Section: "Reports", Mutates: true, Params: []param{pUUID}},
-	{Name: "reports.archive", Method: "GET", Path: "/endpoints/{uuid}/report/archive", Summary: "reports deleted before, oldest first", Section: "newest", Since: relBeta3, Params: []param{
+	{Name: "reports.archive", Method: "GET", Path: "/endpoints/{uuid}/report/archive", Summary: "reports deleted before, oldest first", Section: beyond, Since: relBeta3, Params: []param{
 		pUUID, query("since", "time", "begin; the last 24 h when absent"), query("until", "time", "end"),
 		query("last", "string", "Go duration or Nd"), query("limit", "int", "0 = all; keeps the oldest"),
 	}},
@@ -129,7 +131,7 @@ var artifactOps = []op{
 	{Name: "artifacts.list", Method: "GET", Path: "/endpoints/{uuid}/artifacts", Summary: "files collected from an endpoint", Section: "Artifacts", Since: relBeta, Params: []param{
 		pUUID, query("since", "time", "modified after (v1.8.0-beta.1 and later)"),
 	}},
-	{Name: "artifacts.all", Method: "GET", Path: "/endpoints/artifacts", Summary: "files collected from all endpoints", Section: "newest", Since: relBeta2, Params: []param{
+	{Name: "artifacts.all", Method: "GET", Path: "/endpoints/artifacts", Summary: "files collected from all endpoints", Section: beyond, Since: relBeta2, Params: []param{
 		query("since", "time", "modified after"),
 	}},
 	{Name: "artifacts.get", Method: "GET", Path: "/endpoints/{uuid}/artifacts/{guid}/{hash}/{file}", Summary: "one collected file", Section: "Artifacts", Since: relBeta, Returns: "binary", Params: []param{
@@ -158,28 +160,28 @@ var ruleOps = []op{
 }
 
 var userOps = []op{
-	{Name: "users.list", Method: "GET", Path: "/users", Summary: "users of the admin API, with their keys", Section: "newest", Since: relBeta3},
-	{Name: "users.create", Method: "PUT", Path: "/users", Summary: "make a user", Section: "newest", Since: relBeta3, Mutates: true, Params: []param{
+	{Name: "users.list", Method: "GET", Path: "/users", Summary: "users of the admin API, with their keys", Section: beyond, Since: relBeta3},
+	{Name: "users.create", Method: "PUT", Path: "/users", Summary: "make a user", Section: beyond, Since: relBeta3, Mutates: true, Params: []param{
 		required(query("identifier", "string", "name of the user")),
 	}},
-	{Name: "users.add", Method: "POST", Path: "/users", Summary: "make a user from an object", Section: "newest", Since: relBeta3, Mutates: true, Params: []param{
+	{Name: "users.add", Method: "POST", Path: "/users", Summary: "make a user from an object", Section: beyond, Since: relBeta3, Mutates: true, Params: []param{
 		required(body("identifier", "string", "name of the user")), body("uuid", "string", "made when absent"),
 		body("key", "string", "made when absent"), body("group", "string", ""), body("description", "string", ""),
 	}},
-	{Name: "users.get", Method: "GET", Path: "/users/{uuid}", Summary: "one user, with the key", Section: "newest", Since: relBeta3, Params: []param{pUser}},
-	{Name: "users.update", Method: "POST", Path: "/users/{uuid}", Summary: "change a user", Section: "newest", Since: relBeta3, Mutates: true, Params: []param{
+	{Name: "users.get", Method: "GET", Path: "/users/{uuid}", Summary: "one user, with the key", Section: beyond, Since: relBeta3, Params: []param{pUser}},
+	{Name: "users.update", Method: "POST", Path: "/users/{uuid}", Summary: "change a user", Section: beyond, Since: relBeta3, Mutates: true, Params: []param{
 		pUser, query("newkey", "bool", "make a new key"), body("key", "string", ""), body("group", "string", ""), body("description", "string", ""),
 	}},
-	{Name: "users.delete", Method: "DELETE", Path: "/users/{uuid}", Summary: "delete a user", Section: "newest", Since: relBeta3, Mutates: true,
+	{Name: "users.delete", Method: "DELETE", Path: "/users/{uuid}", Summary: "delete a user", Section: beyond, Since: relBeta3, Mutates: true,
 		Danger: "a user can delete himself, and the last one", Params: []param{pUser}},
 }
 
 var iocOps = []op{
-	{Name: "iocs.list", Method: "GET", Path: "/iocs", Summary: "indicators; any of the criteria", Section: "newest", Since: relBeta4, Params: iocParams},
-	{Name: "iocs.add", Method: "POST", Path: "/iocs", Summary: "add indicators: an array, all or nothing; the same uuid replaces", Section: "newest", Since: relBeta4, Mutates: true, Body: "raw", Params: []param{
+	{Name: "iocs.list", Method: "GET", Path: "/iocs", Summary: "indicators; any of the criteria", Section: beyond, Since: relBeta4, Params: iocParams},
+	{Name: "iocs.add", Method: "POST", Path: "/iocs", Summary: "add indicators: an array, all or nothing; the same uuid replaces", Section: beyond, Since: relBeta4, Mutates: true, Body: "raw", Params: []param{
 		required(body("iocs", "array", "objects of uuid, guuid, source, value, type")),
 	}},
-	{Name: "iocs.delete", Method: "DELETE", Path: "/iocs", Summary: "delete indicators that match all the criteria", Section: "newest", Since: relBeta4, Mutates: true, Params: iocParams},
+	{Name: "iocs.delete", Method: "DELETE", Path: "/iocs", Summary: "delete indicators that match all the criteria", Section: beyond, Since: relBeta4, Mutates: true, Params: iocParams},
 }
 
 var (
@@ -188,16 +190,16 @@ var (
 )
 
 var configOps = []op{
-	{Name: "config.get", Method: "GET", Path: "/endpoints/{uuid}/config", Summary: "configuration of the agent, with its key", Section: "newest", Since: relBeta7, Params: []param{pUUID, pFormat}},
-	{Name: "config.set", Method: "POST", Path: "/endpoints/{uuid}/config", Summary: "replace the configuration of the agent", Section: "newest", Since: relBeta7, Mutates: true, Body: "raw",
+	{Name: "config.get", Method: "GET", Path: "/endpoints/{uuid}/config", Summary: "configuration of the agent, with its key", Section: beyond, Since: relBeta7, Params: []param{pUUID, pFormat}},
+	{Name: "config.set", Method: "POST", Path: "/endpoints/{uuid}/config", Summary: "replace the configuration of the agent", Section: beyond, Since: relBeta7, Mutates: true, Body: "raw",
 		Danger: "the agent takes it over; an empty body is an empty configuration", Params: []param{pUUID, pFormat, required(body("config", "json", "the whole configuration"))}},
-	{Name: "config.delete", Method: "DELETE", Path: "/endpoints/{uuid}/config", Summary: "forget the configuration; the agent sends its own again", Section: "newest", Since: relBeta7, Mutates: true, Params: []param{pUUID}},
-	{Name: "sysmon.config.get", Method: "GET", Path: "/endpoints/{os}/sysmon/config", Summary: "Sysmon configuration", Section: "newest", Since: relBeta7, Params: []param{
+	{Name: "config.delete", Method: "DELETE", Path: "/endpoints/{uuid}/config", Summary: "forget the configuration; the agent sends its own again", Section: beyond, Since: relBeta7, Mutates: true, Params: []param{pUUID}},
+	{Name: "sysmon.config.get", Method: "GET", Path: "/endpoints/{os}/sysmon/config", Summary: "Sysmon configuration", Section: beyond, Since: relBeta7, Params: []param{
 		pOS, required(query("version", "string", "schema version")), pSysmonFormat, query("raw", "bool", "the XML itself"),
 	}},
-	{Name: "sysmon.config.set", Method: "POST", Path: "/endpoints/{os}/sysmon/config", Summary: "store a Sysmon configuration", Section: "newest", Since: relBeta7, Mutates: true, Body: "raw",
+	{Name: "sysmon.config.set", Method: "POST", Path: "/endpoints/{os}/sysmon/config", Summary: "store a Sysmon configuration", Section: beyond, Since: relBeta7, Mutates: true, Body: "raw",
 		Danger: "agents install it", Params: []param{pOS, pSysmonFormat, required(body("config", "string", "the configuration"))}},
-	{Name: "sysmon.config.delete", Method: "DELETE", Path: "/endpoints/{os}/sysmon/config", Summary: "delete a Sysmon configuration", Section: "newest", Since: relBeta7, Mutates: true, Params: []param{
+	{Name: "sysmon.config.delete", Method: "DELETE", Path: "/endpoints/{os}/sysmon/config", Summary: "delete a Sysmon configuration", Section: beyond, Since: relBeta7, Mutates: true, Params: []param{
 		pOS, required(query("version", "string", "schema version")),
 	}},
 }
@@ -208,16 +210,16 @@ var toolOps = append(tool("sysmon"), tool("osqueryi")...)
 func tool(name string) []op {
 	path := "/endpoints/{os}/" + name + "/binary"
 	return []op{
-		{Name: name + ".binary.get", Method: "GET", Path: path, Summary: "the stored " + name + " binary: hashes, and content on demand", Section: "newest", Since: relBeta7, Params: []param{
+		{Name: name + ".binary.get", Method: "GET", Path: path, Summary: "the stored " + name + " binary: hashes, and content on demand", Section: beyond, Since: relBeta7, Params: []param{
 			pOS, query("binary", "bool", "with the content, base64"),
 		}},
-		{Name: name + ".binary.set", Method: "POST", Path: path, Summary: "store a " + name + " binary", Section: "newest", Since: relBeta7, Mutates: true, Body: "raw",
+		{Name: name + ".binary.set", Method: "POST", Path: path, Summary: "store a " + name + " binary", Section: beyond, Since: relBeta7, Mutates: true, Body: "raw",
 			Danger: "agents install and run it", Params: []param{pOS, required(in("file", "binary", "file", "the program"))}},
-		{Name: name + ".binary.delete", Method: "DELETE", Path: path, Summary: "delete the " + name + " binary", Section: "newest", Since: relBeta7, Mutates: true, Params: []param{pOS}},
+		{Name: name + ".binary.delete", Method: "DELETE", Path: path, Summary: "delete the " + name + " binary", Section: beyond, Since: relBeta7, Mutates: true, Params: []param{pOS}},
 	}
 }
 
 var streamOps = []op{
-	{Name: "stream.events", Method: "GET", Path: "/stream/events", Summary: "events of all endpoints as they arrive", Section: "newest", Since: relBeta2, Returns: "websocket"},
-	{Name: "stream.detections", Method: "GET", Path: "/stream/detections", Summary: "detections of all endpoints as they arrive", Section: "newest", Since: relBeta2, Returns: "websocket"},
+	{Name: "stream.events", Method: "GET", Path: "/stream/events", Summary: "events of all endpoints as they arrive", Section: beyond, Since: relBeta2, Returns: "websocket"},
+	{Name: "stream.detections", Method: "GET", Path: "/stream/detections", Summary: "detections of all endpoints as they arrive", Section: beyond, Since: relBeta2, Returns: "websocket"},
 }

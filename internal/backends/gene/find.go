@@ -34,6 +34,8 @@ type finder struct {
 
 func (f *finder) mark() func() { return func() {} }
 
+func (f *finder) narrow(time.Duration) {}
+
 func (f *finder) add(d *decoder, ep *endpoint) error {
 	if d.get(fEventHash) != f.id {
 		return nil

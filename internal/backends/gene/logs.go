@@ -46,6 +46,8 @@ type logReader struct {
 type sink interface {
 	add(d *decoder, ep *endpoint) error
 	mark() (reset func())
+	// narrow tells that a window twice as long was too long for the server.
+	narrow(time.Duration)
 }
 
 // read puts every event of [lo, hi) into b, in no particular order and with
@@ -59,12 +61,13 @@ func (r logReader) read(ctx context.Context, lo, hi time.Time, b sink) error {
 // halve reads a window; whole asks for everything to the end of its last day.
 func (r logReader) halve(ctx context.Context, lo, hi time.Time, whole bool, b sink) error {
 	reset := b.mark()
+	span := hi.Sub(lo)
 	err := r.pages(ctx, lo, hi, whole, func(d *decoder) error { return b.add(d, &r.ep) })
 	if err == nil || ctx.Err() != nil || !isCut(err) {
 		return err
 	}
 	reset()
-	span := hi.Sub(lo)
+	b.narrow(span / 2)
 	if span <= smallestWindow {
 		e := &backends.Error{
 			Kind: backends.KindUnavailable, Err: err,
@@ -137,6 +140,7 @@ func (r logReader) page(ctx context.Context, lo, until time.Time, skip int, add 
 	stream, err := r.d.c.Open(ctx, client.Call{
 		Path:  "/endpoints/" + r.ep.UUID + "/" + r.route,
 		Query: logQuery(lo, until, skip),
+		Once:  until.Sub(lo) > smallestWindow, // halve asks again, for less
 	})
 	if err != nil {
 		return 0, err

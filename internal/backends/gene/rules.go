@@ -96,7 +96,7 @@ func (d *Driver) rules(ctx context.Context, query url.Values, raw bool) ([]*mode
 	out := make([]*model.Rule, 0, len(docs))
 	for _, doc := range docs {
 		var r rule
-		if err := json.Unmarshal(doc, &r); err != nil {
+		if err := json.Unmarshal(doc, &r); err != nil || string(doc) == "null" {
 			return nil, backends.Malformed("", "a rule is not of the promised shape")
 		}
 		m := r.normalise()

@@ -110,13 +110,15 @@ func (s *sweep) produce(ctx context.Context, f flavour, out chan<- window, ready
 	if s.alerts {
 		size = firstAlerts
 	}
+	ceiling := widest
 	hi := s.until
 	for hi.After(s.since) {
 		lo, most := s.lower(f, hi, size), want*tooDense
 		if f.legacy() || hi.Sub(lo) <= smallestWindow {
 			most = 0
 		}
-		entries, total, err := s.load(ctx, f, lo, hi, most)
+		shared := &room{most: most}
+		entries, err := s.load(ctx, f, lo, hi, shared)
 		if errors.Is(err, errDense) {
 			size = max(hi.Sub(lo)/step, smallestWindow)
 			continue
@@ -132,10 +134,17 @@ func (s *sweep) produce(ctx context.Context, f flavour, out chan<- window, ready
 		}
 		size = hi.Sub(lo)
 		factor := float64(step)
-		if total > 0 {
+		if total := shared.total.Load(); total > 0 {
 			factor = min(max(float64(want)/float64(total), 1.0/step), step)
 		}
-		size = min(max(time.Duration(float64(size)*factor), smallestWindow), widest)
+		// What the server could not answer is not asked again; it is tried
+		// with a little more each time.
+		size = time.Duration(float64(size) * factor)
+		if limit := time.Duration(shared.widest.Load()); limit > 0 {
+			ceiling = limit
+		}
+		ceiling = min(ceiling+ceiling/8, widest)
+		size = min(max(size, smallestWindow), ceiling)
 		hi = lo
 		select {
 		case <-ready:
@@ -162,12 +171,11 @@ func (s *sweep) lower(f flavour, hi time.Time, size time.Duration) time.Time {
 }
 
 // load reads [lo, hi) of every endpoint.
-func (s *sweep) load(ctx context.Context, f flavour, lo, hi time.Time, most int64) ([]entry, int64, error) {
+func (s *sweep) load(ctx context.Context, f flavour, lo, hi time.Time, shared *room) ([]entry, error) {
 	route := routeLogs
 	if s.alerts {
 		route = f.path
 	}
-	shared := &room{most: most}
 	batches := make([]*batch, len(s.endpoints))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(concurrent)
@@ -178,10 +186,9 @@ func (s *sweep) load(ctx context.Context, f flavour, lo, hi time.Time, most int6
 		group.Go(func() error { return r.read(ctx, lo, hi, b) })
 	}
 	if err := group.Wait(); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	entries, err := merge(batches)
-	return entries, shared.total.Load(), err
+	return merge(batches)
 }
 
 // sweepFor lists the endpoints a query asks for.
