@@ -279,6 +279,40 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+func TestShortenedReferences(t *testing.T) {
+	now := time.Now()
+	list := []*model.Alert{
+		{Origin: model.Origin{ID: "5f1c9ae09"}, Time: model.At(now.Add(-time.Hour))},
+		{Origin: model.Origin{ID: "5f1c7be09"}, Time: model.At(now.Add(-2 * time.Hour))},
+		{Origin: model.Origin{ID: "77"}, Time: model.At(now.Add(-3 * time.Hour))},
+	}
+	f := fleet(readable{&memory{alerts: fixed(list)}})
+	for ref, want := range map[string]string{"p0/5f1c9…e09": "5f1c9ae09", "p0/7…7": "77", "7…": "77", "p0/77": "77"} {
+		if a, err := f.Alert(t.Context(), ref, false, false); err != nil || a.ID != want {
+			t.Errorf("%s: %v, %v", ref, a, err)
+		}
+	}
+	if _, err := f.Alert(t.Context(), "p0/5f1c…e09", false, false); backends.KindOf(err) != backends.KindInvalid {
+		t.Errorf("two fit: %v", err)
+	}
+	if _, err := f.Alert(t.Context(), "p0/9…", false, false); backends.KindOf(err) != backends.KindNotFound {
+		t.Errorf("none fits: %v", err)
+	}
+}
+
+// readable adds reading one alert to memory.
+type readable struct{ *memory }
+
+func (r readable) Alert(_ context.Context, id string, _ bool) (*model.Alert, error) {
+	for _, a := range r.alerts() {
+		if a.ID == id {
+			c := *a
+			return &c, nil
+		}
+	}
+	return nil, backends.NotFound("alert", id)
+}
+
 // A growing backlog, polled and pushed at once: each alert comes once, and a
 // broken stream loses nothing.
 func TestWatchGivesEachOnce(t *testing.T) {

@@ -108,6 +108,10 @@ func (f *Fleet) AlertEvents(ctx context.Context, s *Source, id string, req Reque
 
 // Alert reads one alert by reference, with its events when asked for.
 func (f *Fleet) Alert(ctx context.Context, ref string, raw, events bool) (*model.Alert, error) {
+	ref, err := f.wholeAlert(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
 	s, id, err := f.Resolve(ref)
 	if err != nil {
 		return nil, err
@@ -135,6 +139,10 @@ func (f *Fleet) Alert(ctx context.Context, ref string, raw, events bool) (*model
 
 // Event reads one event by reference.
 func (f *Fleet) Event(ctx context.Context, ref string, raw bool) (*model.Event, error) {
+	ref, err := f.wholeEvent(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
 	return get(f, ref, "cannot get an event", func(d backends.EventGetter, id string) (*model.Event, error) {
 		return d.Event(ctx, id, raw)
 	})
@@ -150,6 +158,10 @@ func (f *Fleet) Rule(ctx context.Context, ref string, raw bool) (*model.Rule, er
 // Host reads one host by reference, id or name. A name that fits two hosts is
 // an error naming both.
 func (f *Fleet) Host(ctx context.Context, ref string, raw bool) (*model.Host, error) {
+	ref, err := f.wholeHost(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
 	if s, id, err := f.Resolve(ref); err == nil {
 		h, err := get(f, ref, "cannot get a host", func(d backends.HostGetter, id string) (*model.Host, error) {
 			return d.Host(ctx, id, raw)
