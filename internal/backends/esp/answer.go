@@ -99,10 +99,9 @@ func kindOf(v []byte) byte {
 // envelope is an *backends.Error.
 func parseAnswer(what string, rep *client.Reply) (*answer, error) {
 	a := &answer{Body: rep.Body, Header: rep.Header}
-	media, _, _ := mime.ParseMediaType(rep.Header.Get("Content-Type"))
-	if media != "application/json" && (media != "" || len(rep.Body) == 0 || kindOf(rep.Body) != '{') {
-		if media == "text/html" {
-			return nil, backends.Malformed(what, "the server answered with a web page: is this the address of an ESP server?")
+	if !looksJSON(rep) {
+		if mediaType(rep) == "text/html" {
+			return nil, isJSONAnswer(what, rep)
 		}
 		return a, nil
 	}
@@ -131,6 +130,28 @@ func parseAnswer(what string, rep *client.Reply) (*answer, error) {
 		return nil, failure(what, a.Message)
 	}
 	return a, nil
+}
+
+func mediaType(rep *client.Reply) string {
+	media, _, _ := mime.ParseMediaType(rep.Header.Get("Content-Type"))
+	return media
+}
+
+// looksJSON decides by the content type; without one by the first byte.
+func looksJSON(rep *client.Reply) bool {
+	media := mediaType(rep)
+	return media == "application/json" || media == "" && kindOf(rep.Body) == '{'
+}
+
+// isJSONAnswer says what an answer is when it is not JSON.
+func isJSONAnswer(what string, rep *client.Reply) error {
+	switch {
+	case looksJSON(rep):
+		return nil
+	case mediaType(rep) == "text/html":
+		return backends.Malformed(what, "the server answered with a web page: is this the address of an ESP server?")
+	}
+	return backends.Malformed(what, "the answer is not JSON")
 }
 
 func malformed(what string, err error) error {

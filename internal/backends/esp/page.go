@@ -2,73 +2,119 @@ package esp
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/client/jsonwalk"
 )
 
 // page is one page of a list: data.results and the counts beside it. The
 // rows are parts of the reply's body.
 type page struct {
-	Count    int64 // rows matching all filters; -1 when the server names none
-	Total    int64
-	Rows     [][]byte
-	Groups   [][]byte // when data is a list itself (10, 12 and 95 without query_name)
-	HasData  bool
-	IsGroups bool
+	Count  int64 // rows matching all filters; -1 when the server names none
+	Total  int64
+	Rows   [][]byte
+	Groups [][]byte // when data is a list itself (10, 12 and 95 without query_name)
 }
 
-// parsePage reads the envelope and the list in it. "data" may be absent (the
-// server strips empty answers), an object with results, or a list.
+// parsePage reads the envelope and the list in it, in one pass, as pages are
+// where the bytes are. "data" may be absent (the server strips empty
+// answers), an object with results, or a list.
 func parsePage(what string, rep *client.Reply) (*page, error) {
-	a, err := parseAnswer(what, rep)
-	if err != nil {
+	if err := isJSONAnswer(what, rep); err != nil {
 		return nil, err
 	}
-	if !a.JSON {
-		return nil, backends.Malformed(what, "the answer is not JSON")
+	var w jsonwalk.Walker
+	w.Reset(rep.Body)
+	if !w.Enter('{') {
+		return nil, malformed(what, wrongKind(&w, "an object"))
 	}
 	p := &page{Count: -1, Total: -1}
-	switch kindOf(a.Data) {
-	case 0:
-		return p, nil
-	case '[':
-		p.HasData, p.IsGroups = true, true
-		err = eachElement(a.Data, func(v []byte) error {
-			p.Groups = append(p.Groups, v)
-			return nil
-		})
-	case '{':
-		p.HasData = true
-		sawResults := false
-		err = eachMember(a.Data, func(name string, v []byte) error {
-			switch name {
-			case "count":
-				p.Count = number(v, -1)
-			case "total_count":
-				p.Total = number(v, -1)
-			case "results":
-				sawResults = true
-				if kindOf(v) == 'n' {
-					return nil
-				}
-				return eachElement(v, func(row []byte) error {
-					p.Rows = append(p.Rows, row)
-					return nil
-				})
-			}
-			return nil
-		})
-		if err == nil && !sawResults && p.Count > 0 {
-			return nil, backends.Malformed(what, "the answer counts results and brings none")
+	var status, message string
+	odd := ""
+	for first := true; w.Next('}', &first); {
+		switch string(w.Key()) {
+		case "status":
+			status = scalar(w.Raw())
+		case "message":
+			message = messageText(w.Raw())
+		case "data":
+			odd = p.readData(&w)
+		default:
+			w.Skip()
 		}
-	default:
-		return nil, backends.Malformed(what, "data is neither a list nor an object")
 	}
-	if err != nil {
+	if err := closed(&w); err != nil {
 		return nil, malformed(what, err)
 	}
+	if status != "" && !strings.EqualFold(status, "success") {
+		return nil, failure(what, message)
+	}
+	if odd != "" {
+		return nil, backends.Malformed(what, odd)
+	}
 	return p, nil
+}
+
+// readData takes the value of "data"; odd says what is wrong with its shape.
+func (p *page) readData(w *jsonwalk.Walker) (odd string) {
+	switch w.Peek() {
+	case 'n':
+		w.Skip()
+		return ""
+	case '[':
+		p.Groups = takeElements(w)
+		return ""
+	case '{':
+	default:
+		w.Skip()
+		return "data is neither a list nor an object"
+	}
+	if !w.Enter('{') {
+		return ""
+	}
+	sawResults := false
+	for first := true; w.Next('}', &first); {
+		switch string(w.Key()) {
+		case "count":
+			p.Count = number(w.Raw(), -1)
+		case "total_count":
+			p.Total = number(w.Raw(), -1)
+		case "results":
+			sawResults = true
+			switch w.Peek() {
+			case '[':
+				p.Rows = takeElements(w)
+			case 'n':
+				w.Skip()
+			default:
+				w.Skip()
+				odd = "results is no list"
+			}
+		default:
+			w.Skip()
+		}
+	}
+	if odd == "" && !sawResults && p.Count > 0 {
+		odd = "the answer counts results and brings none"
+	}
+	return odd
+}
+
+func takeElements(w *jsonwalk.Walker) [][]byte {
+	var out [][]byte
+	if !w.Enter('[') {
+		return nil
+	}
+	for first := true; w.Next(']', &first); {
+		v := w.Raw()
+		if w.Err() != nil {
+			return nil
+		}
+		out = append(out, v)
+	}
+	return out
 }
 
 func number(v []byte, def int64) int64 {
