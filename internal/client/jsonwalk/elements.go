@@ -105,11 +105,25 @@ func (s *stream) wrap(err error) error {
 	return fmt.Errorf("after %d bytes: %w", s.base+int64(s.pos), err)
 }
 
-// fill reads more, keeping what lies at and after pos.
-func (s *stream) fill() error {
+// more reads until as much again is there as lay unread, or the input ends:
+// what is walked again and again doubles each time, so that a value that
+// comes in drops costs no more than twice its length.
+func (s *stream) more() error {
 	if s.eof {
 		return s.wrap(ErrShort)
 	}
+	for want := 2 * (len(s.buf) - s.pos); ; {
+		if err := s.fill(); err != nil {
+			return err
+		}
+		if s.eof || len(s.buf)-s.pos >= want {
+			return nil
+		}
+	}
+}
+
+// fill reads once, keeping what lies at and after pos.
+func (s *stream) fill() error {
 	if s.pos > 0 {
 		n := copy(s.buf, s.buf[s.pos:])
 		s.buf = s.buf[:n]
@@ -152,7 +166,7 @@ func (s *stream) value(take func(*Walker) error) error {
 			s.pos += s.w.pos
 			return err
 		case errors.Is(s.w.err, ErrShort):
-			if err := s.fill(); err != nil {
+			if err := s.more(); err != nil {
 				return err
 			}
 		default:
