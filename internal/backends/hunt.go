@@ -22,6 +22,10 @@ type HuntMode struct {
 	Where HuntWhere
 	Why   string // for none: why not; else what to know, for example that only the actor's hash is compared
 	Chunk int    // values one request takes; 0 = 1 (server only)
+	// Most is how many values are worth asking for one by one; of more the
+	// events of the window are fetched once and matched here. 0 = any number
+	// (server only, and only where events can be searched).
+	Most int
 }
 
 // HuntQuery asks for one type's values, at most Chunk of them.

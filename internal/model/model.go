@@ -62,6 +62,7 @@ type Event struct {
 	DNS       *DNS            `json:"dns,omitempty"`
 	Registry  *Registry       `json:"registry,omitempty"`
 	Module    *Module         `json:"module,omitempty"`
+	URL       string          `json:"url,omitempty"` // where a file was downloaded from
 	Tags      []string        `json:"tags,omitempty"`
 	Detection *Detection      `json:"detection,omitempty"`
 	AlertID   string          `json:"alert_id,omitempty"`

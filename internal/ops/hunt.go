@@ -137,6 +137,10 @@ func (r *huntRun) plan(s *Source, out *HuntSource) []unit {
 		if !known {
 			mode = backends.HuntMode{Where: backends.HuntLocal}
 		}
+		if mode.Where == backends.HuntServer && mode.Most > 0 && len(list) > mode.Most && searcher != nil {
+			mode = backends.HuntMode{Where: backends.HuntLocal, Why: fmt.Sprintf(
+				"more than %d are matched here over all events of the window, for the server would have to be asked for each", mode.Most)}
+		}
 		if mode.Where == backends.HuntLocal && searcher == nil {
 			mode = backends.HuntMode{Where: backends.HuntNone, Why: s.Backend + " has no events to search"}
 		}
@@ -254,7 +258,9 @@ func (r *huntRun) match(s *Source, m *ioc.Matcher, indicators []ioc.Indicator, e
 		if e.ID != "" {
 			h.Evidence = []string{s.Profile + "/" + e.ID}
 		}
-		if p := found.Process; p != nil && p.Reputation != nil {
+		// What a process is thought of is said of its image, not of a file or
+		// an address it used.
+		if p := found.Process; p != nil && p.Reputation != nil && found.File == nil && isImage(ind.Type) {
 			h.Verdict = p.Reputation.Verdict
 		}
 		if k := h.Key(); !slices.Contains(seen, k) {
@@ -262,6 +268,10 @@ func (r *huntRun) match(s *Source, m *ioc.Matcher, indicators []ioc.Indicator, e
 			see(h)
 		}
 	})
+}
+
+func isImage(t ioc.Type) bool {
+	return t.IsHash() || t == ioc.FileName || t == ioc.FilePath || t == ioc.ProcessName
 }
 
 // brief is a process as a hit names it.

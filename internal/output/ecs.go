@@ -169,6 +169,7 @@ func ecsEvent(e *model.Event) doc {
 		d.at("file.hash", ecsHash(f.Hash))
 		d.at("edrctl.file.old_path", f.OldPath)
 	}
+	d.at("url.full", e.URL)
 	if n := e.Network; n != nil {
 		d.at("network.direction", n.Direction)
 		d.at("network.transport", strings.ToLower(n.Transport))

@@ -130,6 +130,7 @@ func appendEvent(b []byte, e *model.Event) []byte {
 	b = objField(b, `"dns":`, e.DNS, appendDNS)
 	b = objField(b, `"registry":`, e.Registry, appendRegistry)
 	b = objField(b, `"module":`, e.Module, appendModule)
+	b = strField(b, `"url":`, e.URL)
 	b = strsField(b, `"tags":`, e.Tags)
 	b = objField(b, `"detection":`, e.Detection, appendDetection)
 	b = strField(b, `"alert_id":`, e.AlertID)

@@ -302,4 +302,5 @@ var (
 	_ backends.HostGetter       = (*Driver)(nil)
 	_ backends.ProcessLister    = (*Driver)(nil)
 	_ backends.HashInspector    = (*Driver)(nil)
+	_ backends.IndicatorHunter  = (*Driver)(nil)
 )

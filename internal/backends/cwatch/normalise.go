@@ -71,6 +71,7 @@ func (r *reader) normaliseEvent(w *wireEvent) *model.Event {
 	r.network(w, e)
 	r.registry(w, e)
 	r.file(w, e)
+	e.URL = text(w.url)
 	if s := r.shared(w.target); s != "" && e.Target == nil && actsOnProcess(e.Kind) {
 		e.Target = &model.Process{Path: s, Name: model.BaseName(s)}
 	}

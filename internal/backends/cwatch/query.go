@@ -207,8 +207,10 @@ func narrowTerms(t filter.Term) []string {
 // literals are the parts of a pattern that stand in every match and mean
 // themselves under every plausible reading of ~: runs of ASCII letters and
 // digits, the longest first. Whatever matches the pattern contains them all.
-func literals(p filter.Pattern) []string {
-	runs := strings.FieldsFunc(p.Text, func(r rune) bool { return !isPlain(r) })
+func literals(p filter.Pattern) []string { return plainRuns(p.Text) }
+
+func plainRuns(text string) []string {
+	runs := strings.FieldsFunc(text, func(r rune) bool { return !isPlain(r) })
 	runs = slices.DeleteFunc(runs, func(s string) bool { return len(s) < 2 })
 	slices.SortStableFunc(runs, func(a, b string) int { return len(b) - len(a) })
 	return runs[:min(len(runs), 3)]
