@@ -150,8 +150,11 @@ func (w *Walker) Key() []byte {
 		return nil
 	}
 	w.pos++
-	if escaped {
+	switch {
+	case escaped:
 		return w.unescape(nil, raw)
+	case !utf8.Valid(raw):
+		return appendValid(nil, raw)
 	}
 	return raw
 }
