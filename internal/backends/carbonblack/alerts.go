@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -157,25 +158,45 @@ func readHead() func([]byte) (*wireHead, error) {
 	}
 }
 
-// readAlerts reads the detail of each incident, a few at a time. One that the
-// server no longer has, or that has no incident, is put together from its
-// events. An error is returned with what could be read.
+// mostFailed is how many details may fail before the others are not asked for
+// any more: a server in trouble is left alone.
+const mostFailed = 3
+
+// readAlerts reads the detail of each incident, a few at a time; the few that
+// fail because the server was not available are asked for once more, one by
+// one. An incident that the server no longer has, or an alert without one, is
+// put together from its events. An error is returned with what could be read.
 func (d *Driver) readAlerts(ctx context.Context, found []*incident, raw bool) ([]*model.Alert, error) {
 	out := make([]*model.Alert, len(found))
 	errs := make([]error, len(found))
+	var failed atomic.Int32
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(concurrent)
 	for i, in := range found {
 		g.Go(func() error {
-			out[i], errs[i] = d.readIncident(gctx, in, raw)
+			if out[i], errs[i] = d.readIncident(gctx, in, raw); errs[i] == nil {
+				return nil
+			}
 			switch backends.KindOf(errs[i]) {
 			case backends.KindAuth, backends.KindForbidden, backends.KindRateLimited:
 				return errs[i] // the others would fare no better
+			}
+			if failed.Add(1) > mostFailed {
+				return errs[i]
 			}
 			return nil
 		})
 	}
 	err := g.Wait()
+	for i := range found {
+		if err != nil {
+			break
+		}
+		if backends.KindOf(errs[i]) == backends.KindUnavailable {
+			out[i], errs[i] = d.readIncident(ctx, found[i], raw)
+			err = errs[i]
+		}
+	}
 	for _, e := range errs {
 		if err == nil {
 			err = e

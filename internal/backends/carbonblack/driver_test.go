@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -287,6 +288,41 @@ func TestAlertsFromEvents(t *testing.T) {
 	}
 	if have != want || want == 0 {
 		t.Errorf("%d alerts on WS-3, want %d", have, want)
+	}
+}
+
+// A detail that fails for a while is read again; a server that stays down is
+// left alone after a few.
+func TestAlertDetailsFail(t *testing.T) {
+	data := fleet(400, time.Minute)
+	srv := fake.New(data, fakeOptions())
+	for _, tc := range []struct {
+		name string
+		down func(n int) bool // the n-th request for a detail
+		want int              // alerts
+		most int              // requests for details
+	}{
+		{"the first five", func(n int) bool { return n < 5 }, len(data.Alerts), len(data.Alerts) + 8},
+		{"all of them", func(int) bool { return true }, 0, 40},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var n atomic.Int32
+			d := open(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if strings.Contains(r.URL.Path, "/alert/") && tc.down(int(n.Add(1)-1)) {
+					w.WriteHeader(http.StatusServiceUnavailable)
+					return
+				}
+				srv.ServeHTTP(w, r)
+			}), config{})
+			l, _ := d.Alerts(t.Context(), backends.Query{Since: now.Add(-24 * time.Hour), Until: now})
+			got, err := collect(l.Seq)
+			if len(got) != tc.want || (err == nil) != (tc.want > 0) || err != nil && backends.KindOf(err) != backends.KindUnavailable {
+				t.Errorf("%d alerts: %v", len(got), err)
+			}
+			if int(n.Load()) > tc.most {
+				t.Errorf("%d requests for details", n.Load())
+			}
+		})
 	}
 }
 
