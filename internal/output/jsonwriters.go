@@ -48,13 +48,10 @@ func (w *jsonWriter) Close() error {
 	return w.Flush()
 }
 
-// Abort closes an array that was begun: what a script has read so far still
-// parses.
+// Abort leaves an array that was begun open: a list that failed must not pass
+// for a whole one (docs/decisions/0003).
 func (w *jsonWriter) Abort() {
-	if w.started {
-		_ = w.emitString("\n]\n") // the failure is already reported
-	}
-	_ = w.Flush()
+	_ = w.Flush() // the failure is already reported
 }
 
 // ndjsonWriter writes one object a line.

@@ -2,6 +2,7 @@ package output_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -171,8 +172,8 @@ func TestAbort(t *testing.T) {
 	w, _ := output.New(s, output.Options{Kind: output.KindAlert, Format: "json"})
 	_ = w.Write(alerts()[0])
 	w.Abort()
-	if !strings.HasSuffix(out.String(), "\n]\n") {
-		t.Errorf("an aborted array does not close: %q", out)
+	if json.Valid(out.Bytes()) {
+		t.Errorf("an aborted array looks whole: %q", out)
 	}
 }
 
