@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
+	"github.com/edrctl/edrctl/cmd/version"
 	"github.com/edrctl/edrctl/internal/config"
 	"github.com/edrctl/edrctl/internal/iostreams"
 )
@@ -23,6 +24,10 @@ import (
 // ends without it.
 const grace = 150 * time.Millisecond
 
+// graceOfChange is how long a change that is under way may take to end: to
+// read the answer, look up what became of it, and write it in the journal.
+const graceOfChange = 30 * time.Second
+
 // Main runs one command line and gives the exit code. It can be called many
 // times in one process, as the script tests do.
 func Main(args []string, io *iostreams.Streams, getenv func(string) string) int {
@@ -30,8 +35,9 @@ func Main(args []string, io *iostreams.Streams, getenv func(string) string) int 
 	defer stop()
 	flags := &cmdutil.GlobalFlags{}
 	f := cmdutil.NewFactory(io, flags, getenv)
+	f.Args, f.Version = args, version.Get().Version
 	root := NewRoot(f)
-	root.SetArgs(args)
+	root.SetArgs(cmdutil.JoinWait(args))
 
 	done := make(chan int, 1)
 	go func() { done <- run(ctx, root, f) }()
@@ -41,11 +47,16 @@ func Main(args []string, io *iostreams.Streams, getenv func(string) string) int 
 	case <-ctx.Done():
 	}
 	stop() // a second Ctrl-C kills at once
-	select {
-	case code := <-done:
-		return code
-	case <-time.After(grace):
-		return cmdutil.ExitInterrupted
+	for wait := grace; ; wait = graceOfChange {
+		select {
+		case code := <-done:
+			return code
+		case <-time.After(wait):
+		}
+		if wait != grace || !f.Held() {
+			return cmdutil.ExitInterrupted
+		}
+		f.Note("finishing the change that is under way; Ctrl-C again leaves it")
 	}
 }
 

@@ -25,3 +25,22 @@ func (f *Factory) Confirm(ctx context.Context, yes bool, question safetext.Displ
 	}
 	return nil
 }
+
+// ConfirmTyped asks for a word to be typed before something that is missed at
+// once when it was wrong; like Confirm otherwise.
+func (f *Factory) ConfirmTyped(ctx context.Context, yes bool, question safetext.Display, word string) error {
+	if yes {
+		return nil
+	}
+	if !f.IO.CanPrompt() {
+		return f.Confirm(ctx, false, "not done")
+	}
+	ok, err := f.IO.ConfirmTyped(ctx, question, word)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return &backends.Error{Kind: backends.KindRefused, What: "not done", Why: "something else was typed"}
+	}
+	return nil
+}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -72,6 +73,10 @@ type Factory struct {
 	Getenv func(string) string
 	Now    func() time.Time
 
+	Args    []string // the command line, for the journal
+	Version string
+
+	held        atomic.Int32 // changes under way
 	redactor    *client.Redactor
 	pacers      *client.Pacers
 	config      *config.Config

@@ -1,0 +1,237 @@
+package cmdutil
+
+import (
+	"os"
+	"os/user"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/edrctl/edrctl/internal/audit"
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/ops"
+	"github.com/edrctl/edrctl/internal/safetext"
+)
+
+// ActFlags are the flags of every command that changes something.
+type ActFlags struct {
+	Case      string
+	Comment   string
+	DryRun    bool
+	Yes       bool
+	Queue     bool
+	MaxHosts  int
+	Wait      string
+	HostsFile string
+	FromAlert string
+}
+
+// waitToEnd is the value of --wait without a value.
+const waitToEnd = "end"
+
+// Add adds the flags of every change.
+func (a *ActFlags) Add(cmd *cobra.Command, f *Factory) {
+	fs := cmd.Flags()
+	fs.StringVar(&a.Case, "case", f.Getenv("EDRCTL_CASE"), "case this belongs to, for the audit journal [EDRCTL_CASE]")
+	fs.StringVar(&a.Comment, "comment", "", "why, for the audit journal and for backends that keep comments")
+	fs.BoolVar(&a.DryRun, "dry-run", false, "show the exact requests and send none")
+	fs.BoolVar(&a.Yes, "yes", false, "do not ask")
+}
+
+// AddHosts adds what commands on hosts take; fromAlert too where an alert
+// says enough.
+func (a *ActFlags) AddHosts(cmd *cobra.Command, fromAlert bool) {
+	fs := cmd.Flags()
+	fs.IntVar(&a.MaxHosts, "max-hosts", ops.FreeHosts, "how many hosts this may be on")
+	fs.StringVar(&a.HostsFile, "hosts-file", "", "take the hosts from a file, one a line; - is standard input")
+	fs.BoolVar(&a.Queue, "queue", false, "send it also to hosts that are not ready, to be done when they are")
+	if fromAlert {
+		fs.StringVar(&a.FromAlert, "from-alert", "", "take host, pid and path from an alert")
+	}
+}
+
+// AddWait adds --wait.
+func (a *ActFlags) AddWait(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&a.Wait, "wait", "1m", "how long actions are followed; without a value to their end, 0 not at all")
+	cmd.Flags().Lookup("wait").NoOptDefVal = waitToEnd
+}
+
+// WaitTime reads --wait: negative = to the end.
+func (a *ActFlags) WaitTime() (time.Duration, error) {
+	switch a.Wait {
+	case waitToEnd:
+		return -1, nil
+	case "", "0", "0s":
+		return 0, nil
+	}
+	d, err := ParseDuration(a.Wait)
+	if err != nil {
+		return 0, Usagef("--wait: %w", err)
+	}
+	return d, nil
+}
+
+// JoinWait makes `--wait 5m` one argument: the value of --wait is optional,
+// and pflag takes an optional value only after "=".
+func JoinWait(args []string) []string {
+	out := make([]string, 0, len(args))
+	for i := 0; i < len(args); i++ {
+		if args[i] == "--" {
+			return append(out, args[i:]...)
+		}
+		if args[i] == "--wait" && i+1 < len(args) {
+			if _, err := ParseDuration(args[i+1]); err == nil || args[i+1] == "0" || args[i+1] == "0s" {
+				out = append(out, "--wait="+args[i+1])
+				i++
+				continue
+			}
+		}
+		out = append(out, args[i])
+	}
+	return out
+}
+
+// ReadHosts gives the hosts of the command line and of --hosts-file.
+func (a *ActFlags) ReadHosts(f *Factory, args []string) ([]string, error) {
+	names := slices.Clone(args)
+	if a.HostsFile == "" {
+		return names, nil
+	}
+	r, err := f.ReadInput(a.HostsFile)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.Close() }() // only read from
+	more, err := ops.ReadNames(r)
+	if err != nil {
+		return nil, Usagef("--hosts-file: %w", err)
+	}
+	if len(more) == 0 {
+		return nil, Usagef("--hosts-file: %s names no host", a.HostsFile)
+	}
+	return append(names, more...), nil
+}
+
+// ReadRefs gives the references of the command line, with those of standard
+// input in the place of "-".
+func ReadRefs(f *Factory, args []string) ([]string, error) {
+	if !slices.Contains(args, "-") {
+		return args, nil
+	}
+	var out []string
+	for _, arg := range args {
+		if arg != "-" {
+			out = append(out, arg)
+			continue
+		}
+		refs, err := ops.ReadNames(f.IO.In)
+		if err != nil {
+			return nil, Usagef("cannot read the references: %w", err)
+		}
+		out = append(out, refs...)
+	}
+	if len(out) == 0 {
+		return nil, Usagef("standard input names nothing")
+	}
+	return out, nil
+}
+
+// Allowed refuses what needs no look at a backend to be refused: --read-only,
+// and no way to get a yes.
+func (a *ActFlags) Allowed(f *Factory) error {
+	switch {
+	case a.DryRun:
+		return nil
+	case f.Flags.ReadOnly:
+		return ops.RefusedReadOnly("")
+	case !a.Yes && !f.IO.CanPrompt():
+		return &backends.Error{
+			Kind: backends.KindRefused, What: "nothing was sent", Why: "there is no terminal to ask on",
+			Hint: "--yes goes on without asking; --dry-run shows what would be sent",
+		}
+	}
+	return nil
+}
+
+// Acts is the one path of changes, over fleet and the journal of this machine.
+func (f *Factory) Acts(fleet *ops.Fleet, caseID string) (*ops.Acts, error) {
+	paths, err := f.Paths()
+	if err != nil {
+		return nil, err
+	}
+	host, _ := os.Hostname() // "" is recorded when the system does not know
+	who := audit.Who{
+		User: userName(f.Getenv), Host: host, PID: os.Getpid(), Command: f.CommandLine(f.Args), Case: caseID, Version: f.Version,
+	}
+	return &ops.Acts{
+		Fleet: fleet, Journal: audit.Open(paths.State, who, f.Now), Ledger: &ops.Ledger{Dir: paths.State}, Redact: f.redactor.String, Now: f.Now,
+	}, nil
+}
+
+func userName(getenv func(string) string) string {
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
+	}
+	if u := getenv("USER"); u != "" {
+		return u
+	}
+	return getenv("USERNAME")
+}
+
+var (
+	secretFlag  = regexp.MustCompile(`(?i)^(-{1,2}[\w.-]*(?:password|passwd|passphrase|secret|token|api[-_]?key|apikey|credential)[\w.-]*)(=.*)?$`)
+	secretValue = regexp.MustCompile(`(?i)((?:password|passwd|passphrase|secret|token|api[-_]?key|authorization|x-auth-token|x-api-key)\s*[=:]\s*)("[^"]*"|'[^']*'|\S.*)`)
+	urlPassword = regexp.MustCompile(`(://[^/\s:@]+:)[^/\s@]+@`)
+)
+
+// CommandLine is a command line fit for the journal: what looks like a secret
+// is masked, and so is every secret that was looked up.
+func (f *Factory) CommandLine(args []string) string {
+	const mask = "***"
+	out := make([]string, 0, len(args)+1)
+	hide := false
+	for i, arg := range append([]string{"edrctl"}, args...) {
+		switch {
+		case i == 0:
+		case hide:
+			arg, hide = mask, false
+		default:
+			if m := secretFlag.FindStringSubmatch(arg); m != nil {
+				hide = m[2] == ""
+				arg = m[1]
+				if m[2] != "" {
+					arg += "=" + mask
+				}
+				break
+			}
+			arg = secretValue.ReplaceAllString(arg, "${1}"+mask)
+			arg = urlPassword.ReplaceAllString(arg, "${1}"+mask+"@")
+		}
+		if arg == "" || strings.ContainsAny(arg, " \t\n\"'\\$`|&;<>()*?[]#~") {
+			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+		}
+		out = append(out, arg)
+	}
+	line := strings.Join(out, " ")
+	if len(line) > maxCommandLine {
+		line = strings.ToValidUTF8(line[:maxCommandLine], "") + "…"
+	}
+	return f.redactor.String(line)
+}
+
+// maxCommandLine bounds what the journal keeps of a command line.
+const maxCommandLine = 8 << 10
+
+// Held tells whether something is under way that should not be cut off.
+func (f *Factory) Held() bool { return f.held.Load() > 0 }
+
+// hold marks the time in which a change is under way.
+func (f *Factory) hold() (release func()) {
+	f.held.Add(1)
+	return func() { f.held.Add(-1) }
+}
+
+func display(format string, args ...any) safetext.Display { return safetext.Sprintf(format, args...) }

@@ -1,0 +1,370 @@
+package cmdutil
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/ops"
+	"github.com/edrctl/edrctl/internal/output"
+	"github.com/edrctl/edrctl/internal/safetext"
+)
+
+// KindAction is an action as a row.
+var KindAction = output.NewKind[model.Action]("action", []output.Column{
+	{Name: "requested_at", Header: "TIME", As: output.AsTime, Drop: 4},
+	{Name: "verb", Header: "VERB"},
+	{Name: "host.name", Header: "HOST", Min: 8},
+	{Name: "target", Header: "ON", As: output.AsPath, Min: 12, Drop: 3},
+	{Name: "state", Header: "STATE", As: output.AsState},
+	{Name: "native_state", Header: "NATIVE", Min: 8, Drop: 5},
+	{Name: "error", Header: "ERROR", Min: 16, Drop: 2},
+	{Name: "ref", Header: "REF"},
+}, []output.Column{
+	{Name: "requested_at", Header: "TIME", As: output.AsTime},
+	{Name: "finished_at", Header: "ENDED", As: output.AsTime, Drop: 6},
+	{Name: "verb", Header: "VERB"},
+	{Name: "host.name", Header: "HOST", Min: 8},
+	{Name: "target", Header: "ON", As: output.AsPath, Min: 12},
+	{Name: "state", Header: "STATE", As: output.AsState},
+	{Name: "native_state", Header: "NATIVE", Min: 8, Drop: 5},
+	{Name: "exit_code", Header: "EXIT", As: output.AsNumber, Drop: 4},
+	{Name: "error", Header: "ERROR", Min: 16},
+	{Name: "inverse", Header: "UNDO BY", Drop: 7},
+	{Name: "files", Header: "FILES", Min: 8, Drop: 8},
+	{Name: "details", Header: "DETAILS", Min: 8, Drop: 9},
+	{Name: "backend", As: output.AsBackend, Drop: 3},
+	{Name: "ref", Header: "REF"},
+})
+
+var kindResult = output.NewKind[ops.Result]("result", []output.Column{
+	{Name: "verb"}, {Name: "succeeded", Min: 8}, {Name: "failed", Min: 8}, {Name: "pending", Min: 8}, {Name: "skipped", Min: 8},
+}, nil)
+
+// Planned is one step of a dry run.
+type Planned struct {
+	Verb     string      `json:"verb"`
+	Profile  string      `json:"profile"`
+	Backend  string      `json:"backend"`
+	Host     *model.Host `json:"host,omitempty"`
+	On       string      `json:"on,omitempty"` // what on the host
+	Summary  string      `json:"summary,omitempty"`
+	Requests []string    `json:"requests"`
+	Inverse  string      `json:"inverse,omitempty"`
+	Warnings []string    `json:"warnings,omitempty"`
+	Blocked  string      `json:"blocked,omitempty"` // why it would not be sent
+}
+
+var kindPlanned = output.NewKind[Planned]("planned change", []output.Column{
+	{Name: "verb"}, {Name: "host.name", Header: "HOST", Min: 8}, {Name: "summary", Min: 16}, {Name: "requests", Min: 24}, {Name: "profile"},
+}, nil)
+
+// Order is a change a command wants: Refs choose the profiles, Items resolves
+// the targets.
+type Order struct {
+	Flags *ActFlags
+	Refs  []string
+	Items func(ctx context.Context, acts *ops.Acts) ([]ops.Item, error)
+	// Print shows the result in the place of rows of actions, for people and
+	// pipes when no format was chosen; nil = the rows.
+	Print func(res *ops.Result) error
+}
+
+// RunOrder is the one path of every command that changes something: policy,
+// targets, preview, a yes, sending, following, result.
+func RunOrder(ctx context.Context, f *Factory, o Order) error {
+	res, err := Carry(ctx, f, o)
+	if err != nil || res == nil {
+		return err
+	}
+	return f.PrintResult(ctx, o, res)
+}
+
+// Carry does everything of RunOrder but print the result. It gives nil
+// without an error after a dry run.
+func Carry(ctx context.Context, f *Factory, o Order) (*ops.Result, error) {
+	wait, err := o.Flags.WaitTime()
+	if err != nil {
+		return nil, err
+	}
+	if err := o.Flags.Allowed(f); err != nil {
+		return nil, err
+	}
+	if _, err := f.Printer(ctx, KindAction); err != nil { // a wrong format is found before anything is sent
+		return nil, err
+	}
+	fleet, err := f.FleetFor(ctx, o.Refs)
+	if err != nil {
+		return nil, err
+	}
+	acts, err := f.Acts(fleet, o.Flags.Case)
+	if err != nil {
+		return nil, err
+	}
+	bar := f.IO.StartProgress()
+	bar.Set("reading the targets")
+	items, err := o.Items(ctx, acts)
+	if err != nil {
+		bar.Done()
+		return nil, err
+	}
+	for i := range items {
+		items[i].Change.Queue, items[i].Change.Comment = o.Flags.Queue, o.Flags.Comment
+	}
+	plan := acts.Plan(ctx, items)
+	bar.Done()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if o.Flags.DryRun {
+		return nil, f.printPlan(ctx, plan)
+	}
+	if err := f.approve(ctx, plan, o.Flags); err != nil {
+		return nil, err
+	}
+	live := newLive(f, plan)
+	release := f.hold()
+	res := acts.Execute(ctx, plan, ops.Run{Case: o.Flags.Case, Comment: o.Flags.Comment, Wait: wait, Update: live.update})
+	release()
+	live.end(f.TableOnTerminal() && o.Print == nil)
+	return res, nil
+}
+
+// approve shows what would be done, applies the policy and asks.
+func (f *Factory) approve(ctx context.Context, plan *ops.Plan, flags *ActFlags) error {
+	if len(plan.Steps) == 0 {
+		return Usagef("nothing is named to be changed")
+	}
+	if err := plan.Approve(flags.MaxHosts); err != nil {
+		return err
+	}
+	sendable := plan.Sendable()
+	show := f.IO.StderrTTY() && !f.IO.Quiet()
+	for _, s := range plan.Steps {
+		if show || !flags.Yes {
+			f.showStep(s)
+		}
+		for _, w := range s.Preview.Warnings {
+			f.Warn("%s: %s", s.Name(), w)
+		}
+	}
+	if sendable == 0 {
+		return nil // Execute says why, step by step
+	}
+	if word := plan.Typed(); word != "" {
+		what := safetext.Display("Type the host name to go on:")
+		if sendable > 1 {
+			what = display("Type %q to go on:", word)
+		}
+		return f.ConfirmTyped(ctx, flags.Yes, what, word)
+	}
+	question := safetext.Display("Go on?")
+	if sendable > 1 {
+		question = display("Go on with all %d?", sendable)
+	}
+	return f.Confirm(ctx, flags.Yes, question)
+}
+
+// showStep writes the preview of a step, as people read it.
+func (f *Factory) showStep(s *ops.Step) {
+	pal := f.IO.ErrPalette()
+	var b strings.Builder
+	b.WriteString(pal.Bold(f.IO.Show(f.safe(ops.Words(s.Change.Verb)))) + " " + f.IO.Show(f.safe(headline(s, f.Now()))) + "\n")
+	switch why := s.Blocked(); {
+	case s.Err != nil:
+		b.WriteString("  " + pal.Red("cannot: ") + f.IO.Show(f.safe(why)) + "\n")
+	case why != "":
+		b.WriteString("  " + pal.Yellow("skipped: ") + f.IO.Show(f.safe(why)) + "\n")
+	default:
+		line := s.Preview.Summary
+		if line == "" {
+			line = s.Spec.How
+		}
+		if s.Preview.Reversible || s.Preview.Inverse != "" {
+			line += "; undo: edrctl respond undo " + s.Ref()
+		}
+		b.WriteString("  " + f.IO.Show(f.safe(line)) + "\n")
+		if s.Preview.NotReady != "" {
+			b.WriteString("  " + pal.Yellow("queued: ") + f.IO.Show(f.safe(s.Preview.NotReady)) + "\n")
+		}
+	}
+	_, _ = fmt.Fprint(f.IO.ErrOut, b.String())
+}
+
+// headline names the target: pid 8120 on FIN-WS-014 (demo-gene, online, …).
+func headline(s *ops.Step, now time.Time) string {
+	if s.Source == nil {
+		return s.Name()
+	}
+	c := s.Change
+	var on []string
+	if c.PID != 0 {
+		on = append(on, fmt.Sprintf("pid %d", c.PID))
+	}
+	if c.Path != "" {
+		on = append(on, c.Path)
+	}
+	if w := ops.What(c); w != "" {
+		on = append(on, w)
+	}
+	out := strings.Join(on, " ")
+	if out != "" {
+		out += " on "
+	}
+	if c.Host == nil {
+		return out + s.Name()
+	}
+	facts := []string{s.Source.Profile}
+	h := c.Host
+	if h.ID != "" && h.ID != h.Name {
+		facts = append(facts, "host "+h.ID)
+	}
+	if h.OS != nil && h.OS.Name != "" {
+		facts = append(facts, h.OS.Name)
+	}
+	if h.Online != nil {
+		facts = append(facts, map[bool]string{true: "online", false: "offline"}[*h.Online])
+	}
+	if !h.LastSeen.IsZero() {
+		facts = append(facts, "last seen "+ago(now.Sub(h.LastSeen.Time))+" ago")
+	}
+	return out + s.Name() + " (" + strings.Join(facts, ", ") + ")"
+}
+
+func ago(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return "a moment"
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
+}
+
+// printPlan writes a dry run on standard output.
+func (f *Factory) printPlan(ctx context.Context, plan *ops.Plan) error {
+	asText := (f.Flags.Output == "" || f.Flags.Output == output.FormatTable || f.Flags.Output == output.FormatWide) &&
+		f.Flags.JQ == "" && f.Flags.Template == "" && len(f.Flags.Columns) == 0
+	var rows []any
+	var errs []error
+	for _, s := range plan.Steps {
+		if s.Err != nil {
+			errs = append(errs, s.Err)
+			f.ReportError(s.Err)
+			continue
+		}
+		p := &Planned{
+			Verb: s.Change.Verb, Profile: s.Source.Profile, Backend: s.Source.Backend, Host: s.Change.Host, On: ops.What(s.Change),
+			Summary: s.Preview.Summary, Requests: []string{}, Inverse: s.Preview.Inverse, Warnings: s.Preview.Warnings, Blocked: s.Blocked(),
+		}
+		for _, r := range s.Preview.Requests {
+			p.Requests = append(p.Requests, f.redactor.String(r))
+		}
+		rows = append(rows, p)
+		if !asText {
+			continue
+		}
+		text := fmt.Sprintf("# %s %s\n", ops.Words(s.Change.Verb), headline(s, f.Now()))
+		if p.Summary != "" {
+			text += "# " + p.Summary + "\n"
+		}
+		if p.Blocked != "" {
+			text += "# not sent: " + p.Blocked + "\n"
+		}
+		for _, w := range p.Warnings {
+			text += "# warning: " + w + "\n"
+		}
+		for _, r := range p.Requests {
+			text += r + "\n"
+		}
+		if _, err := fmt.Fprint(f.IO.Out, f.IO.Show(safetext.Lines(f.redactor.String(text)))); err != nil {
+			return IgnoreClosed(err)
+		}
+	}
+	if !asText && len(rows) > 0 {
+		if err := PrintRows(ctx, f, kindPlanned, rows); err != nil {
+			return err
+		}
+	}
+	f.Note("nothing was sent (--dry-run)")
+	switch {
+	case len(errs) == 0:
+		return nil
+	case len(rows) > 0:
+		return &ExitError{ExitPartial}
+	}
+	return &ExitError{CodeOf(errs[0])}
+}
+
+// PrintResult writes how everything ended, and gives the exit code.
+func (f *Factory) PrintResult(ctx context.Context, o Order, res *ops.Result) error {
+	for _, err := range res.Errs() {
+		f.ReportError(err)
+	}
+	plain := f.Flags.Output == "" && f.Flags.JQ == "" && f.Flags.Template == "" && len(f.Flags.Columns) == 0
+	var err error
+	switch {
+	case plain && o.Print != nil:
+		err = o.Print(res)
+	case !plain && (f.Flags.Output == output.FormatJSON || f.Flags.Output == output.FormatYAML || f.Flags.Output == "") && len(f.Flags.Columns) == 0:
+		var w output.Writer
+		if w, err = f.Printer(ctx, kindResult); err == nil {
+			err = w.One(res)
+		}
+	default:
+		var rows []any
+		for _, a := range res.All() {
+			rows = append(rows, a)
+		}
+		err = PrintRows(ctx, f, KindAction, rows)
+	}
+	if err != nil {
+		return IgnoreClosed(err)
+	}
+	for _, a := range res.Skipped {
+		f.Note("%s: nothing to do: %s", targetName(a), a.NativeState)
+	}
+	if n := len(res.Pending); n > 0 {
+		f.Note("%d still under way: edrctl respond wait %s", n, res.Pending[0].Ref)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return ResultCode(res, o.Flags.Wait == "0" || o.Flags.Wait == "0s" || o.Flags.Wait == "")
+}
+
+// ResultCode is the exit code of a result; unwaited: nobody wanted to wait,
+// so what is under way is no failure.
+func ResultCode(res *ops.Result, unwaited bool) error {
+	good := len(res.Succeeded) + len(res.Pending) + len(res.Skipped)
+	switch {
+	case len(res.Failed) > 0 && good > 0:
+		return &ExitError{ExitPartial}
+	case len(res.Failed) > 0:
+		return &ExitError{CodeOf(res.Errs()[0])}
+	case len(res.Pending) > 0 && !unwaited:
+		return &ExitError{ExitPending}
+	}
+	return nil
+}
+
+func targetName(a *model.Action) string {
+	switch {
+	case a.Host != nil && a.Host.Name != "":
+		return a.Host.Name
+	case a.Target != nil && a.Target.AlertID != "":
+		return a.Profile + "/" + a.Target.AlertID
+	case a.Host != nil && a.Host.ID != "":
+		return a.Host.ID
+	}
+	return a.Ref
+}
+
+// Unsent tells whether a failed action was never sent.
+func Unsent(a *model.Action) bool { return a.RequestedAt.IsZero() && a.State != model.ActionAmbiguous }

@@ -1,0 +1,555 @@
+package ops
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/edrctl/edrctl/internal/audit"
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+// grace is how long a request that was sent may go on after an interruption,
+// so that its answer is not lost for want of a second.
+const grace = 3 * time.Second
+
+// lookUp bounds the read-back of a change whose answer was lost.
+const lookUp = 20 * time.Second
+
+// Run is how a plan is carried out.
+type Run struct {
+	Case    string
+	Comment string
+	Wait    time.Duration // how long each action is followed; 0 = not at all, negative = to its end
+	Update  func(Update)  // told of every state, one call at a time; may be nil
+}
+
+// Update is a step that came further.
+type Update struct {
+	Step   *Step
+	Action *model.Action
+	Note   string // something to know: what a read-back found
+}
+
+// Result is how every step ended. The lists are never nil.
+type Result struct {
+	Verb      string          `json:"verb"`
+	Case      string          `json:"case,omitempty"`
+	Succeeded []*model.Action `json:"succeeded"`
+	Failed    []*model.Action `json:"failed"`  // ambiguous ones too
+	Pending   []*model.Action `json:"pending"` // sent, and not ended when the wait did
+	Skipped   []*model.Action `json:"skipped"` // there was nothing to do
+
+	errs []error // of Failed, in the same order
+}
+
+// All gives every action, in the order of the sets.
+func (r *Result) All() []*model.Action {
+	out := append([]*model.Action{}, r.Succeeded...)
+	out = append(out, r.Pending...)
+	out = append(out, r.Skipped...)
+	return append(out, r.Failed...)
+}
+
+// Errs gives the errors of Failed, in the same order.
+func (r *Result) Errs() []error { return r.errs }
+
+// execution is one run of Execute.
+type execution struct {
+	acts   *Acts
+	run    Run
+	plan   *Plan
+	mu     sync.Mutex // around Update
+	broken error      // the journal cannot be written: nothing more is sent
+}
+
+// outcome is how one step ended.
+type outcome struct {
+	action  *model.Action
+	err     error
+	skipped bool
+}
+
+// Execute carries out an approved plan. Each step is sent at most once; hosts
+// are worked on in parallel, the steps of one host in their order.
+func (a *Acts) Execute(ctx context.Context, p *Plan, run Run) *Result {
+	x := &execution{acts: a, run: run, plan: p}
+	ends := make([]outcome, len(p.Steps))
+	groups := map[string][]int{}
+	var order []string
+	for i, s := range p.Steps {
+		key := fmt.Sprint(i)
+		if s.Source != nil && s.Change.Host != nil {
+			key = s.Source.Profile + "/" + hostKey(s.Change.Host)
+		}
+		if groups[key] == nil {
+			order = append(order, key)
+		}
+		groups[key] = append(groups[key], i)
+	}
+	sem := make(chan struct{}, parallel)
+	var wg sync.WaitGroup
+	for _, key := range order {
+		wg.Go(func() {
+			sem <- struct{}{}
+			defer func() { <-sem }()
+			for _, i := range groups[key] {
+				ends[i] = x.step(ctx, p.Steps[i])
+			}
+		})
+	}
+	wg.Wait()
+	res := &Result{Verb: p.Verb(), Case: run.Case, Succeeded: []*model.Action{}, Failed: []*model.Action{}, Pending: []*model.Action{}, Skipped: []*model.Action{}}
+	for _, e := range ends {
+		switch {
+		case e.skipped:
+			res.Skipped = append(res.Skipped, e.action)
+		case e.action.State == model.ActionDone:
+			res.Succeeded = append(res.Succeeded, e.action)
+		case !e.action.State.Final() && e.err == nil:
+			res.Pending = append(res.Pending, e.action)
+		default:
+			if e.err == nil {
+				e.err = errors.New(orElse(e.action.Error, "it ended as "+string(e.action.State)))
+			}
+			res.Failed = append(res.Failed, e.action)
+			res.errs = append(res.errs, e.err)
+		}
+	}
+	return res
+}
+
+// step carries out one step.
+func (x *execution) step(ctx context.Context, s *Step) outcome {
+	act := s.blank()
+	fail := func(err error) outcome {
+		act.State, act.Error = model.ActionFailed, err.Error()
+		x.tell(s, act, "")
+		return outcome{action: act, err: err}
+	}
+	if s.Err != nil {
+		return fail(s.Err)
+	}
+	if !x.plan.approved {
+		return fail(&backends.Error{Kind: backends.KindRefused, What: "nothing was sent", Why: "it was not approved"})
+	}
+	if x.acts.now().Sub(x.plan.made) > planAge {
+		if err := x.acts.lookAgain(ctx, s); err != nil {
+			return fail(err)
+		}
+	}
+	switch {
+	case s.Preview.Nothing != "":
+		act.NativeState = s.Preview.Nothing
+		x.tell(s, act, "")
+		return outcome{action: act, skipped: true}
+	case s.Preview.NotReady != "" && !s.Change.Queue:
+		e := &backends.Error{Kind: backends.KindUnavailable, What: s.Name() + " was skipped", Why: s.Preview.NotReady, Hint: "--queue sends it all the same"}
+		act.NativeState = "offline"
+		return fail(inProfile(s.Source, e))
+	}
+	if err := ctx.Err(); err != nil {
+		return fail(fmt.Errorf("%s: it was not sent: %w", s.Name(), err))
+	}
+	inFlight.Store(s.Action, true)
+	defer inFlight.Delete(s.Action)
+	if err := x.record(s, act, audit.PhaseIntent); err != nil {
+		return fail(fmt.Errorf("%s: it was not sent: %w", s.Name(), err))
+	}
+	return x.send(ctx, s, act)
+}
+
+// send applies the change, once, and follows it.
+func (x *execution) send(ctx context.Context, s *Step, act *model.Action) outcome {
+	sentAt := x.acts.now()
+	act.RequestedAt, act.State = model.At(sentAt), model.ActionSent
+	x.tell(s, act, "")
+
+	var once sync.Once
+	noteSent := func() {
+		once.Do(func() { _ = x.record(s, act, audit.PhaseSent) }) // a journal that broke is told at the outcome
+	}
+	applied, cancel := lingering(ctx)
+	defer cancel()
+	got, err := s.driver.Apply(applied, s.Change, func(u *model.Action) {
+		if u == nil {
+			return
+		}
+		x.mu.Lock()
+		s.merge(act, u)
+		x.mu.Unlock()
+		if nativeID(act) != "" {
+			noteSent()
+		}
+		x.tell(s, act, "")
+	})
+	if got != nil {
+		s.merge(act, got)
+	}
+	note := ""
+	switch kind := backends.KindOf(err); {
+	case err == nil && got == nil:
+		act.State = model.ActionAmbiguous
+		err = &backends.Error{Kind: backends.KindAmbiguous, What: "cannot tell what became of it", Why: "the driver gave no action"}
+		err, note = x.acts.readBack(ctx, s, act, sentAt, err)
+	case kind == backends.KindAmbiguous || err == nil && act.State == model.ActionAmbiguous || err != nil && act.State == model.ActionAmbiguous:
+		act.State = model.ActionAmbiguous
+		err, note = x.acts.readBack(ctx, s, act, sentAt, err)
+	case err != nil:
+		act.State, act.Error = model.ActionFailed, err.Error()
+	}
+	if err == nil && !act.State.Final() {
+		noteSent()
+		x.tell(s, act, note)
+		err = x.follow(ctx, s, act)
+		note = ""
+	}
+	if err != nil && act.Error == "" {
+		act.Error = err.Error()
+	}
+	if act.State.Final() && act.FinishedAt.IsZero() {
+		act.FinishedAt = model.At(x.acts.now())
+	}
+	if err != nil {
+		err = inProfile(s.Source, err)
+	}
+	if jerr := x.record(s, act, audit.PhaseOutcome); jerr != nil {
+		err = errors.Join(err, fmt.Errorf("%s: it was sent (%s), but the outcome is not in the journal: %w", s.Name(), act.State, jerr))
+	}
+	x.tell(s, act, note)
+	return outcome{action: act, err: err}
+}
+
+// follow polls an action until it ends, the wait is over or nobody waits any
+// more. Only the action's own failure is an error.
+func (x *execution) follow(ctx context.Context, s *Step, act *model.Action) error {
+	poller, ok := s.driver.(backends.ActionPoller)
+	if !ok || x.run.Wait == 0 || nativeID(act) == "" {
+		return nil
+	}
+	return poll(ctx, poller, nativeID(act), x.run.Wait, func(u *model.Action) {
+		s.merge(act, u)
+		x.tell(s, act, "")
+	})
+}
+
+// poll reads an action until it is final. A read that fails for the moment is
+// tried again; the end of the wait is no error.
+func poll(ctx context.Context, p backends.ActionPoller, id string, wait time.Duration, update func(*model.Action)) error {
+	if wait > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, wait)
+		defer cancel()
+	}
+	delay := 500 * time.Millisecond
+	for {
+		u, err := p.Action(ctx, id)
+		switch kind := backends.KindOf(err); {
+		case err == nil && u != nil:
+			update(u)
+			if u.State.Final() {
+				return nil
+			}
+		case ctx.Err() != nil:
+			return nil
+		case kind == backends.KindUnavailable || kind == backends.KindRateLimited || kind == backends.KindNotFound || kind == backends.KindMalformed:
+			var e *backends.Error
+			if errors.As(err, &e) && e.After > delay {
+				delay = min(e.After, time.Minute)
+			}
+		case err != nil:
+			return nil // it was sent; only following it failed
+		}
+		t := time.NewTimer(delay)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return nil
+		case <-t.C:
+		}
+		delay = min(delay*3/2, 5*time.Second)
+	}
+}
+
+// readBack looks up, by reading only, a change whose answer was lost. It
+// never sends it again. The error is nil when it was found.
+func (a *Acts) readBack(ctx context.Context, s *Step, act *model.Action, sent time.Time, cause error) (error, string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookUp)
+	defer cancel()
+	why := "its answer was lost"
+	if cause != nil {
+		why = cause.Error()
+	}
+	finder, ok := s.driver.(backends.ActionFinder)
+	if !ok {
+		note := "this backend cannot be asked what became of it: look at the host before sending it again"
+		return ambiguousError(s.Change.Verb, why, note), note
+	}
+	found, err := finder.FindAction(ctx, s.Change, sent)
+	switch {
+	case err != nil:
+		note := "looking it up failed: " + err.Error()
+		return ambiguousError(s.Change.Verb, why, note), note
+	case found == nil:
+		note := "a look at the backend shows no trace of it"
+		return ambiguousError(s.Change.Verb, why, note), note
+	}
+	s.merge(act, found)
+	if act.State == model.ActionAmbiguous || act.State == "" {
+		act.State = model.ActionSent
+	}
+	return nil, "the answer was lost, and a look at the backend found it: " + string(act.State)
+}
+
+func ambiguousError(verb, why, note string) error {
+	return &backends.Error{
+		Kind: backends.KindAmbiguous, What: "cannot tell whether " + Words(verb) + " was carried out", Why: why + "; " + note,
+		Hint: "it was not sent again; edrctl respond get looks again",
+	}
+}
+
+// lookAgain reads host and preview again when the plan is old. What has
+// changed meanwhile is not sent unseen.
+func (a *Acts) lookAgain(ctx context.Context, s *Step) error {
+	if h := s.Change.Host; h != nil && a.Fleet != nil && h.ID != "" {
+		one := &Fleet{Sources: []*Source{s.Source}}
+		_, fresh, err := (&hostReader{fleet: one}).read(ctx, s.Source.Profile+"/"+h.ID)
+		if err != nil {
+			return err
+		}
+		if fresh.Name != h.Name || fresh.ID != h.ID {
+			return inProfile(s.Source, backends.Malformed("nothing was sent", fmt.Sprintf("host %s was %q and is %q now", h.ID, h.Name, fresh.Name)))
+		}
+		s.Change.Host = fresh
+	}
+	pv, err := s.driver.Preview(ctx, s.Change)
+	if err != nil {
+		return inProfile(s.Source, err)
+	}
+	if pv.Summary != s.Preview.Summary && pv.Nothing == "" {
+		return inProfile(s.Source, &backends.Error{
+			Kind: backends.KindRefused, What: "nothing was sent to " + s.Name(), Why: "it changed after it was shown: now it " + pv.Summary, Hint: "run the command again",
+		})
+	}
+	if pv.Inverse == "" {
+		pv.Inverse = s.Preview.Inverse
+	}
+	pv.Reversible = pv.Reversible || s.Preview.Reversible
+	s.Preview = pv
+	return nil
+}
+
+// lingering is ctx, ending grace after ctx does.
+func lingering(ctx context.Context) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		t := time.AfterFunc(grace, func() { cancel(ctx.Err()) })
+		context.AfterFunc(out, func() { t.Stop() })
+	})
+	return out, func() { stop(); cancel(nil) }
+}
+
+// blank is the action of a step before anything happened.
+func (s *Step) blank() *model.Action {
+	act := &model.Action{
+		Origin: model.Origin{ID: s.Action, Ref: s.Ref()}, Verb: s.Change.Verb, Host: s.Change.Host, Target: actionTarget(s.Change),
+		Reversible: s.Preview.Reversible, Inverse: s.Preview.Inverse,
+	}
+	if s.Source != nil {
+		act.Profile, act.Backend = s.Source.Profile, s.Source.Backend
+	}
+	return act
+}
+
+// merge takes over what the driver says of the action. Its id is kept as
+// native_id; ours stays.
+func (s *Step) merge(act, u *model.Action) {
+	if u == act {
+		return
+	}
+	native := nativeID(act)
+	if u.ID != "" && u.ID != act.ID {
+		native = u.ID
+	}
+	origin, verb, host, target, requested := act.Origin, act.Verb, act.Host, act.Target, act.RequestedAt
+	inverse, reversible, details := act.Inverse, act.Reversible, act.Details
+	*act = *u
+	act.Origin, act.Verb = origin, verb
+	if act.Host == nil || act.Host.Name == "" {
+		act.Host = host
+	}
+	if act.Target == nil {
+		act.Target = target
+	}
+	if act.RequestedAt.IsZero() {
+		act.RequestedAt = requested
+	}
+	if act.Inverse == "" {
+		act.Inverse, act.Reversible = inverse, reversible
+	}
+	act.Details = maps.Clone(details)
+	if act.Details == nil {
+		act.Details = map[string]string{}
+	}
+	maps.Copy(act.Details, u.Details)
+	if native != "" {
+		act.Details[nativeIDKey] = native
+	}
+	if len(act.Details) == 0 {
+		act.Details = nil
+	}
+}
+
+// nativeIDKey is where an action keeps the backend's own id.
+const nativeIDKey = "native_id"
+
+func nativeID(a *model.Action) string { return a.Details[nativeIDKey] }
+
+// tell reports a copy of the action, one call at a time.
+func (x *execution) tell(s *Step, act *model.Action, note string) {
+	if x.run.Update == nil {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	c := *act
+	c.Details = maps.Clone(act.Details)
+	x.run.Update(Update{Step: s, Action: &c, Note: note})
+}
+
+// record writes the action down. After a failed intent nothing more is sent.
+func (x *execution) record(s *Step, act *model.Action, phase audit.Phase) error {
+	x.mu.Lock()
+	if phase == audit.PhaseIntent && x.broken != nil {
+		defer x.mu.Unlock()
+		return x.broken
+	}
+	r := x.acts.entry(s, act, phase, x.run)
+	x.mu.Unlock()
+	err := x.acts.Journal.Append(r)
+	if err != nil {
+		x.mu.Lock()
+		x.broken = err
+		x.mu.Unlock()
+	}
+	return err
+}
+
+// maxRequest bounds what the journal keeps of one request.
+const maxRequest = 16 << 10
+
+// entry is the record of a step.
+func (a *Acts) entry(s *Step, act *model.Action, phase audit.Phase, run Run) audit.Record {
+	r := audit.Record{
+		Case: run.Case, Action: s.Action, Profile: s.Source.Profile, Backend: s.Source.Backend, Verb: s.Change.Verb, Phase: phase,
+		Targets: []audit.Target{a.auditTarget(s.Change)}, Undoes: s.Undoes, Details: map[string]string{},
+	}
+	if s.Preview.Inverse != "" {
+		r.Details[detailInverse] = s.Preview.Inverse
+	}
+	if phase == audit.PhaseIntent {
+		r.Comment = a.redact(run.Comment)
+		for _, req := range s.Preview.Requests {
+			req = a.redact(req)
+			if len(req) > maxRequest {
+				req = fmt.Sprintf("%s… (%d bytes, sha256 %s)", strings.ToValidUTF8(req[:maxRequest], ""), len(req), sha256Hex([]byte(req)))
+			}
+			r.Requests = append(r.Requests, req)
+		}
+		if b, err := json.Marshal(journaled(s.Change)); err == nil {
+			r.Details[detailChange] = a.redact(string(b))
+		}
+		r.Details[detailSummary] = a.redact(s.Preview.Summary)
+	} else {
+		r.State, r.Error = string(act.State), a.redact(act.Error)
+		if id := nativeID(act); id != "" {
+			r.IDs = []string{id}
+		}
+		for k, v := range act.Details {
+			if k != nativeIDKey {
+				r.Details[driverDetail+k] = a.redact(v)
+			}
+		}
+		if act.NativeState != "" {
+			r.Details[detailNative] = a.redact(act.NativeState)
+		}
+		if act.ExitCode != nil {
+			r.Details[detailExit] = fmt.Sprint(*act.ExitCode)
+		}
+	}
+	maps.DeleteFunc(r.Details, func(_, v string) bool { return v == "" })
+	return r
+}
+
+func (a *Acts) auditTarget(c backends.Change) audit.Target {
+	t := audit.Target{PID: c.PID, Path: a.redact(c.Path)}
+	if c.Host != nil {
+		t.Host, t.ID = c.Host.Name, c.Host.ID
+	} else {
+		t.ID = orElse(c.AlertID, orElse(c.CarveID, c.ActionID))
+	}
+	t.What = a.redact(What(c))
+	return t
+}
+
+// What says what on its host, or of its alert, a change is on, for people;
+// without pid and path.
+func What(c backends.Change) string {
+	switch {
+	case c.Address != "" && c.Port != 0:
+		return joinAddress(c.Address, c.Port)
+	case c.Address != "":
+		return c.Address
+	case c.Program != "":
+		return c.Program
+	case len(c.Command) > 0:
+		return strings.Join(c.Command, " ")
+	case c.Script != nil:
+		return c.Script.Name
+	case c.Scan != "":
+		return strings.TrimSpace(c.Scan + " scan " + c.Path)
+	case len(c.Tags) > 0:
+		return strings.Join(c.Tags, " ")
+	case c.Verdict != "" && c.Verdict != model.VerdictUnknown:
+		return string(c.Verdict)
+	}
+	return ""
+}
+
+func joinAddress(address string, port int) string {
+	if strings.Contains(address, ":") {
+		address = "[" + address + "]"
+	}
+	return fmt.Sprintf("%s:%d", address, port)
+}
+
+func actionTarget(c backends.Change) *model.ActionTarget {
+	t := model.ActionTarget{AlertID: c.AlertID, PID: c.PID, Path: c.Path, Address: c.Address, Port: c.Port, Command: strings.Join(c.Command, " ")}
+	switch {
+	case c.Script != nil:
+		t.Name = c.Script.Name
+	case c.Program != "":
+		t.Name = c.Program
+	case len(c.Tags) > 0:
+		t.Name = strings.Join(c.Tags, " ")
+	case c.Scan != "":
+		t.Name = c.Scan
+	}
+	if t == (model.ActionTarget{}) {
+		return nil
+	}
+	return &t
+}
+
+func sha256Hex(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
