@@ -109,7 +109,7 @@ func TestMessages(t *testing.T) {
 
 func TestPrompts(t *testing.T) {
 	ctx := context.Background()
-	s, in, _, _ := iostreams.Test()
+	s, _, _, _ := iostreams.Test()
 	for _, set := range []func(){
 		func() {},
 		func() { s.SetTTY(true, true, false) },

@@ -53,11 +53,23 @@ func (p Palette) SGR(sgr, text string) string {
 	return "\x1b[" + sgr + "m" + text + "\x1b[0m"
 }
 
-// Bold, Dim, Red, Yellow, Green, Cyan and Blue are the usual ones.
-func (p Palette) Bold(text string) string   { return p.SGR("1", text) }
-func (p Palette) Dim(text string) string    { return p.SGR("2", text) }
-func (p Palette) Red(text string) string    { return p.SGR("31", text) }
-func (p Palette) Green(text string) string  { return p.SGR("32", text) }
+// Bold makes text bold.
+func (p Palette) Bold(text string) string { return p.SGR("1", text) }
+
+// Dim makes text faint.
+func (p Palette) Dim(text string) string { return p.SGR("2", text) }
+
+// Red makes text red.
+func (p Palette) Red(text string) string { return p.SGR("31", text) }
+
+// Green makes text green.
+func (p Palette) Green(text string) string { return p.SGR("32", text) }
+
+// Yellow makes text yellow.
 func (p Palette) Yellow(text string) string { return p.SGR("33", text) }
-func (p Palette) Blue(text string) string   { return p.SGR("34", text) }
-func (p Palette) Cyan(text string) string   { return p.SGR("36", text) }
+
+// Blue makes text blue.
+func (p Palette) Blue(text string) string { return p.SGR("34", text) }
+
+// Cyan makes text cyan.
+func (p Palette) Cyan(text string) string { return p.SGR("36", text) }

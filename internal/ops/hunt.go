@@ -71,7 +71,7 @@ type unit struct {
 	run  func(ctx context.Context, see func(*model.Hit)) error
 }
 
-// Run hunts on all profiles at once. Hits come joined, one for each indicator,
+// Hunt hunts on all profiles at once. Hits come joined, one for each indicator,
 // host and process or file of a profile, the latest seen first.
 func (f *Fleet) Hunt(ctx context.Context, h Hunt) ([]*model.Hit, HuntSummary) {
 	r := &huntRun{Hunt: h, start: time.Now()}

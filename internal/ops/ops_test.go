@@ -25,13 +25,11 @@ var epoch = time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 
 // memory is a driver over a function that gives the alerts of the moment.
 type memory struct {
-	name     string
-	alerts   func() []*model.Alert
-	fail     error         // after the records
-	latency  time.Duration // before the first
-	pushes   chan *model.Alert
-	polls    int
-	residual bool // leave the filter to the caller
+	alerts  func() []*model.Alert
+	fail    error         // after the records
+	latency time.Duration // before the first
+	pushes  chan *model.Alert
+	polls   int
 }
 
 func (m *memory) Backend() string                                { return "memory" }

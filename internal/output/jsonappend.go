@@ -124,11 +124,11 @@ func ptrsField[T any](dst []byte, key string, v []*T, f func([]byte, *T) []byte)
 
 // rawField writes the vendor's JSON without insignificant white space. What is
 // not JSON is kept as a string, so that one bad record never breaks a stream.
-func rawField(dst []byte, key string, v json.RawMessage) []byte {
+func rawField(dst []byte, v json.RawMessage) []byte {
 	if len(v) == 0 {
 		return dst
 	}
-	dst = member(dst, key)
+	dst = member(dst, `"raw":`)
 	var b bytes.Buffer
 	b.Grow(len(v))
 	if err := json.Compact(&b, v); err != nil {

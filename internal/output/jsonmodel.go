@@ -111,7 +111,7 @@ func appendAlert(b []byte, a *model.Alert) []byte {
 	b = strsField(b, `"event_ids":`, a.EventIDs)
 	b = strField(b, `"url":`, a.URL)
 	b = ptrsField(b, `"events":`, a.Events, appendEvent)
-	return rawField(b, `"raw":`, a.Raw)
+	return rawField(b, a.Raw)
 }
 
 func appendEvent(b []byte, e *model.Event) []byte {
@@ -134,7 +134,7 @@ func appendEvent(b []byte, e *model.Event) []byte {
 	b = strsField(b, `"tags":`, e.Tags)
 	b = objField(b, `"detection":`, e.Detection, appendDetection)
 	b = strField(b, `"alert_id":`, e.AlertID)
-	return rawField(b, `"raw":`, e.Raw)
+	return rawField(b, e.Raw)
 }
 
 func appendProcess(b []byte, p *model.Process) []byte {
@@ -157,7 +157,7 @@ func appendProcess(b []byte, p *model.Process) []byte {
 	b = objField(b, `"parent":`, p.Parent, appendParent)
 	b = intField(b, `"event_count":`, p.EventCount)
 	b = objField(b, `"host":`, p.Host, appendHost)
-	return rawField(b, `"raw":`, p.Raw)
+	return rawField(b, p.Raw)
 }
 
 func appendParent(b []byte, p *model.ParentProcess) []byte {
@@ -185,7 +185,7 @@ func appendHost(b []byte, h *model.Host) []byte {
 	b = strsField(b, `"tags":`, h.Tags)
 	b = intPtr(b, `"alert_count":`, h.AlertCount)
 	b = floatPtr(b, `"report_score":`, h.ReportScore)
-	return rawField(b, `"raw":`, h.Raw)
+	return rawField(b, h.Raw)
 }
 
 func appendRule(b []byte, r *model.Rule) []byte {
@@ -200,7 +200,7 @@ func appendRule(b []byte, r *model.Rule) []byte {
 	b = strField(b, `"condition":`, r.Condition)
 	b = strsField(b, `"tags":`, r.Tags)
 	b = timeField(b, `"updated":`, r.Updated)
-	return rawField(b, `"raw":`, r.Raw)
+	return rawField(b, r.Raw)
 }
 
 func appendReport(b []byte, r *model.Report) []byte {
@@ -212,7 +212,7 @@ func appendReport(b []byte, r *model.Report) []byte {
 	b = strconv.AppendInt(member(b, `"alert_count":`), int64(r.AlertCount), 10)
 	b = objsField(b, `"signatures":`, r.Signatures, appendCount)
 	b = objsField(b, `"attack":`, r.Attack, appendAttack)
-	return rawField(b, `"raw":`, r.Raw)
+	return rawField(b, r.Raw)
 }
 
 func appendCarve(b []byte, c *model.Carve) []byte {
@@ -226,7 +226,7 @@ func appendCarve(b []byte, c *model.Carve) []byte {
 	b = strField(b, `"name":`, c.Name)
 	b = strField(b, `"sha256":`, c.SHA256)
 	b = strField(b, `"saved_to":`, c.SavedTo)
-	return rawField(b, `"raw":`, c.Raw)
+	return rawField(b, c.Raw)
 }
 
 func appendHashInfo(b []byte, h *model.HashInfo) []byte {

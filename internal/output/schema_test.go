@@ -150,7 +150,7 @@ func TestECSFields(t *testing.T) {
 			list = []any{v}
 		}
 		for _, x := range list {
-			good := true
+			var good bool
 			switch def.typ {
 			case "long":
 				n, isNum := x.(float64)
