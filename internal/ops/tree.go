@@ -74,7 +74,7 @@ func (f *Fleet) Tree(ctx context.Context, q TreeQuery) (*TreeResult, error) {
 	}
 	node.Focus = true
 	res := &TreeResult{}
-	if err := expand(ctx, fo, &b); err != nil {
+	if err := expand(ctx, fo, &b, node); err != nil {
 		res.Outcomes = append(res.Outcomes, Outcome{Profile: fo.source.Profile, Backend: fo.source.Backend, Err: err})
 	}
 	res.Outcomes = append(res.Outcomes, f.around(ctx, fo, q.Window, &b)...)
@@ -163,7 +163,7 @@ func (f *Fleet) findProcess(ctx context.Context, s *Source, id string, q TreeQue
 }
 
 // expand reads ancestors and children from a backend that knows them.
-func expand(ctx context.Context, fo focus, b *ptree.Builder) error {
+func expand(ctx context.Context, fo focus, b *ptree.Builder, node *ptree.Node) error {
 	d, err := capability[backends.TreeExpander](fo.source, "")
 	if err != nil {
 		return nil // the events around are what there is
@@ -173,9 +173,7 @@ func expand(ctx context.Context, fo focus, b *ptree.Builder) error {
 	if err != nil && backends.KindOf(err) != backends.KindUnsupported {
 		return err
 	}
-	for _, p := range up {
-		b.AddProcess(fo.source.Profile, p, fo.host)
-	}
+	b.AddAncestors(fo.source.Profile, node, up)
 	type item struct {
 		ref   backends.ProcessRef
 		depth int

@@ -33,8 +33,10 @@ type Node struct {
 	Events   map[model.Kind]int // its own events
 	Focus    bool               // what was asked for
 
-	parentKey string // of the parent as named by its uid
-	merged    *Node  // where this one went when two profiles saw the same process
+	links    []link           // what names its parent
+	above    []*model.Process // images above it, root first: what is left when nothing better is known
+	nameless bool             // known by pid and start, without a uid of its own
+	merged   *Node            // where this one went when two profiles saw the same process
 }
 
 // Score is the highest score of the alerts on the node, nil without any.
@@ -58,10 +60,7 @@ type Tree struct {
 // Find gives the node of a process id in a profile, nil when there is none.
 func (t *Tree) Find(profile, uid string) *Node {
 	n := t.byKey[profile+"/"+uid]
-	for n != nil && n.merged != nil {
-		n = n.merged
-	}
-	return n
+	return n.last()
 }
 
 // Walk visits every node, parents before children, with its depth, until
@@ -90,8 +89,9 @@ func (t *Tree) Walk(visit func(n *Node, depth int) bool) {
 
 // Builder collects what is known. The zero Builder is ready.
 type Builder struct {
-	nodes map[string]*Node // by profile/uid
-	order []*Node          // in the order of arrival
+	nodes map[string]*Node    // by profile/uid
+	order []*Node             // in the order of arrival
+	seen  map[string]struct{} // events that were counted
 	gaps  int
 	index map[pidKey][]*Node
 }
@@ -116,6 +116,11 @@ func Key(profile string, p *model.Process, host string) string {
 // AddProcess adds what one profile knows of a process, and gives its node; nil
 // when p says nothing that identifies it.
 func (b *Builder) AddProcess(profile string, p *model.Process, host *model.Host) *Node {
+	return b.add(profile, p, host, false)
+}
+
+// add adds a process; a gap is one that only others tell of.
+func (b *Builder) add(profile string, p *model.Process, host *model.Host, gap bool) *Node {
 	if p == nil {
 		return nil
 	}
@@ -131,25 +136,37 @@ func (b *Builder) AddProcess(profile string, p *model.Process, host *model.Host)
 	}
 	n := b.nodes[key]
 	if n == nil {
-		n = &Node{Process: *p, SeenBy: []string{profile}}
+		n = &Node{Process: *p, SeenBy: []string{profile}, Gap: gap, nameless: p.UID == ""}
 		n.Process.Raw = nil
 		b.nodes[key] = n
 		b.order = append(b.order, n)
 	} else {
 		fill(&n.Process, p)
+		n.Gap = n.Gap && gap
 	}
 	if n.Process.Host == nil {
 		n.Process.Host = host
 	}
-	if q := p.Parent; q != nil && q.UID != "" && n.parentKey == "" {
-		n.parentKey = profile + "/" + q.UID
+	if q := p.Parent; q != nil && q.UID != "" {
+		n.link(link{key: profile + "/" + q.UID, profile: profile, said: *q})
 	}
 	return n
 }
 
 // AddEvent adds the processes of an event, the link between them when one
-// started the other, and counts the event for its actor.
+// started the other, and counts the event for its actor; the same event added
+// again changes nothing.
 func (b *Builder) AddEvent(profile string, e *model.Event) {
+	if e.ID != "" {
+		key := profile + "/" + e.ID
+		if _, again := b.seen[key]; again {
+			return
+		}
+		if b.seen == nil {
+			b.seen = map[string]struct{}{}
+		}
+		b.seen[key] = struct{}{}
+	}
 	actor := b.AddProcess(profile, e.Process, e.Host)
 	if actor != nil {
 		if e.Kind == model.KindProcessStart && e.Target == nil && actor.Process.Started.IsZero() {
@@ -189,44 +206,42 @@ func parentOf(p *model.Process) *model.ParentProcess {
 }
 
 // AddAlert adds an alert's process with its ancestors and hangs the alert on
-// it. Ancestors without ids or pids (paths alone) become gaps above it.
+// it.
 func (b *Builder) AddAlert(profile string, a *model.Alert) *Node {
-	if a.Process == nil {
-		return nil
-	}
-	p := *a.Process
-	if len(a.Ancestors) > 0 {
-		for i, q := range a.Ancestors {
-			c := *q
-			if i > 0 && c.Parent == nil {
-				c.Parent = parentOf(a.Ancestors[i-1])
-			}
-			if c.UID == "" {
-				// Stable within this alert: its place in the chain.
-				c.UID = "ancestor|" + cmp.Or(a.ID, p.UID) + "|" + strconv.Itoa(i)
-				if c.Parent != nil && c.Parent.UID == "" && i > 0 {
-					parent := *c.Parent
-					parent.UID = "ancestor|" + cmp.Or(a.ID, p.UID) + "|" + strconv.Itoa(i-1)
-					c.Parent = &parent
-				}
-			}
-			n := b.AddProcess(profile, &c, a.Host)
-			if n != nil && q.UID == "" {
-				n.Gap = true
-			}
-			if i == len(a.Ancestors)-1 && (p.Parent == nil || p.Parent.UID == "") {
-				p.Parent = parentOf(&c)
-			}
-		}
-	}
-	n := b.AddProcess(profile, &p, a.Host)
+	n := b.AddProcess(profile, a.Process, a.Host)
 	if n == nil {
 		return nil
 	}
+	b.AddAncestors(profile, n, a.Ancestors)
 	if !slices.ContainsFunc(n.Alerts, func(o *model.Alert) bool { return o.Ref == a.Ref && o.ID == a.ID }) {
 		n.Alerts = append(n.Alerts, a)
 	}
 	return n
+}
+
+// AddAncestors adds what a profile tells of the processes above n, root
+// first. Those with an id, or a pid and a start, are processes of their own.
+// Images alone say nothing about which process it was: they are kept, and
+// become gaps above the topmost process that is really known.
+func (b *Builder) AddAncestors(profile string, n *Node, chain []*model.Process) {
+	for i, q := range slices.Backward(chain) {
+		c := *q
+		if up := n.Process.Parent; c.UID == "" && up != nil && up.UID != "" && mayBe(up, &c) {
+			c.UID = up.UID
+		}
+		if c.UID == "" && (c.PID == 0 || c.Started.IsZero()) {
+			if i+1 > len(n.above) {
+				n.above = chain[:i+1]
+			}
+			return
+		}
+		up := b.add(profile, &c, n.Process.Host, q.UID == "")
+		if up == n || up == nil {
+			return
+		}
+		n.link(link{key: Key(profile, &c, nameOf(n.Process.Host)), profile: profile, chain: c.UID == "", said: *parentOf(&c)})
+		n = up
+	}
 }
 
 // AddMissing notes that a process has more children than were read; count is
@@ -241,6 +256,7 @@ func (b *Builder) AddMissing(profile, uid string, count int) {
 func (b *Builder) Build() *Tree {
 	b.indexPIDs()
 	b.unite()
+	b.joinParents()
 	t := &Tree{byKey: b.nodes}
 	seen := len(b.order)
 	for i := 0; i < seen; i++ {
@@ -250,6 +266,7 @@ func (b *Builder) Build() *Tree {
 	}
 	live := slices.DeleteFunc(b.order, func(n *Node) bool { return n.merged != nil })
 	cutCycles(live)
+	live = fillAbove(live)
 	for _, n := range live {
 		if n.Parent == nil {
 			t.Roots = append(t.Roots, n)
@@ -292,10 +309,7 @@ func (b *Builder) unite() {
 	for _, list := range b.index {
 		for i, n := range list {
 			for j := i - 1; j >= 0; j-- {
-				o := list[j]
-				for o.merged != nil {
-					o = o.merged
-				}
+				o := list[j].last()
 				if o == n {
 					continue
 				}
@@ -312,7 +326,7 @@ func (b *Builder) unite() {
 }
 
 func same(a, b *Node) bool {
-	if slices.ContainsFunc(a.SeenBy, func(p string) bool { return slices.Contains(b.SeenBy, p) }) {
+	if !a.nameless && !b.nameless && slices.ContainsFunc(a.SeenBy, func(p string) bool { return slices.Contains(b.SeenBy, p) }) {
 		return false // one profile's own ids already tell its processes apart
 	}
 	if a.Process.Started.IsZero() || b.Process.Started.IsZero() || nameOf(a.Process.Host) == "" {
@@ -345,119 +359,16 @@ func (o *Node) absorb(n *Node) {
 	o.Missing = max(o.Missing, n.Missing)
 	o.Gap = o.Gap && n.Gap
 	o.Focus = o.Focus || n.Focus
-	if o.parentKey == "" {
-		o.parentKey = n.parentKey
+	if o.nameless && !n.nameless {
+		o.nameless, o.Process.UID = false, n.Process.UID
+	}
+	if len(n.above) > len(o.above) {
+		o.above = n.above
+	}
+	for _, l := range n.links {
+		o.link(l)
 	}
 	n.merged = o
-}
-
-// parent finds the parent of n, or makes the gap that stands for it.
-func (b *Builder) parent(n *Node) *Node {
-	if n.parentKey != "" {
-		if p := b.nodes[n.parentKey]; p != nil {
-			for p.merged != nil {
-				p = p.merged
-			}
-			if p != n {
-				return p
-			}
-			return nil
-		}
-	}
-	q := n.Process.Parent
-	if q == nil {
-		return nil
-	}
-	host := nameOf(n.Process.Host)
-	if n.parentKey == "" && q.PID != 0 {
-		if p := b.running(pidKey{strings.ToLower(host), q.PID}, n, q); p != nil {
-			return p
-		}
-	}
-	if q.UID == "" && q.PID == 0 && q.Path == "" && q.Name == "" {
-		return nil
-	}
-	return b.gap(n, q, host)
-}
-
-// running gives the process that had a pid when n started: the last one
-// started before n and not ended by then, of the named image.
-func (b *Builder) running(k pidKey, n *Node, q *model.ParentProcess) *Node {
-	start := n.Process.Started
-	for _, p := range slices.Backward(b.index[k]) {
-		for p.merged != nil {
-			p = p.merged
-		}
-		switch {
-		case p == n, p.Gap:
-			continue
-		case !start.IsZero() && p.Process.Started.After(start.Add(Skew)):
-			continue
-		case !start.IsZero() && !p.Process.Ended.IsZero() && p.Process.Ended.Before(start.Add(-Skew)):
-			continue
-		case q.Path != "" && p.Process.Path != "" && !strings.EqualFold(q.Path, p.Process.Path):
-			continue
-		case q.Name != "" && p.Process.Name != "" && !strings.EqualFold(q.Name, p.Process.Name):
-			continue
-		}
-		return p
-	}
-	return nil
-}
-
-// gap gives the node standing for a parent that was not seen. Children that
-// name the same parent share it.
-func (b *Builder) gap(n *Node, q *model.ParentProcess, host string) *Node {
-	key := n.parentKey
-	if key == "" {
-		key = n.SeenBy[0] + "/gap|" + strings.ToLower(host) + "|" + strconv.FormatInt(q.PID, 10) + "|" + strings.ToLower(cmp.Or(q.Path, q.Name))
-		if q.PID == 0 {
-			// Without a pid two children may mean two processes of one image.
-			b.gaps++
-			key += "|" + strconv.Itoa(b.gaps)
-		}
-	}
-	if p := b.nodes[key]; p != nil && p != n {
-		return p
-	}
-	p := &Node{
-		Gap: true, SeenBy: slices.Clone(n.SeenBy),
-		Process: model.Process{
-			UID: q.UID, PID: q.PID, Path: q.Path, CommandLine: q.CommandLine, Host: n.Process.Host,
-			Name: cmp.Or(q.Name, model.BaseName(q.Path)),
-		},
-	}
-	b.nodes[key] = p
-	b.order = append(b.order, p)
-	return p
-}
-
-// cutCycles makes a root of the earliest process of every cycle.
-func cutCycles(nodes []*Node) {
-	const white, grey, black = 0, 1, 2
-	colour := make(map[*Node]uint8, len(nodes))
-	var path []*Node
-	for _, start := range nodes {
-		path = path[:0]
-		n := start
-		for n != nil && colour[n] == white {
-			colour[n] = grey
-			path = append(path, n)
-			n = n.Parent
-		}
-		if n != nil && colour[n] == grey {
-			first := n
-			for m := n.Parent; m != n; m = m.Parent {
-				if byStart(m, first) < 0 {
-					first = m
-				}
-			}
-			first.Parent, first.Cut = nil, true
-		}
-		for _, m := range path {
-			colour[m] = black
-		}
-	}
 }
 
 // fill completes to with what from knows more.

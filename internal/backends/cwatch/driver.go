@@ -303,4 +303,6 @@ var (
 	_ backends.ProcessLister    = (*Driver)(nil)
 	_ backends.HashInspector    = (*Driver)(nil)
 	_ backends.IndicatorHunter  = (*Driver)(nil)
+	_ backends.TreeExpander     = (*Driver)(nil)
+	_ backends.ProcessGetter    = (*Driver)(nil)
 )

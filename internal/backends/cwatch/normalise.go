@@ -414,11 +414,24 @@ func (r *reader) run(b []byte, keepRaw bool) (*model.Process, error) {
 		p.Host = &model.Host{Name: device}
 	}
 	if p.UID == "" {
-		p.UID = device + "/" + strconv.FormatInt(p.PID, 10) + "/" + p.Path
+		p.UID = madeUpProcess(device, p)
 	}
 	p.ID = p.UID
 	if keepRaw {
 		p.Raw = json.RawMessage(bytes.Clone(b))
 	}
 	return p, nil
+}
+
+// madeUpProcess is the id of a process whose server gave it none.
+func madeUpProcess(device string, p *model.Process) string {
+	return device + "/" + strconv.FormatInt(p.PID, 10) + "/" + p.Path
+}
+
+func isMadeUpProcess(p *model.Process) bool {
+	device := ""
+	if p.Host != nil {
+		device = p.Host.Name
+	}
+	return p.UID == madeUpProcess(device, p)
 }

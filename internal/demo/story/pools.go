@@ -112,9 +112,11 @@ func (b *builder) buildPools() {
 		for _, t := range h.Tags {
 			sets = append(sets, more[t])
 		}
+		at := boot // nothing starts before its parent
 		for _, set := range sets {
-			for n, sp := range set {
-				p := b.spawn(h, po.by[sp.parent], boot.Add(time.Duration(n)*900*time.Millisecond), sp.p)
+			for _, sp := range set {
+				p := b.spawn(h, po.by[sp.parent], at, sp.p)
+				at = at.Add(900 * time.Millisecond)
 				po.by[sp.key] = p
 				switch sp.kind {
 				case 's':

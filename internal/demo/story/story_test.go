@@ -331,3 +331,12 @@ func BenchmarkEventSeq(b *testing.B) {
 		}
 	}
 }
+
+// Nothing starts before the process that started it.
+func TestParentsStartFirst(t *testing.T) {
+	for _, p := range story.New(time.Now(), 1).Processes {
+		if p.Parent != nil && p.Started.Before(p.Parent.Started) {
+			t.Errorf("%s of %s starts %v before its parent %s", p.Name, p.Host.Name, p.Parent.Started.Sub(p.Started), p.Parent.Name)
+		}
+	}
+}
