@@ -12,10 +12,11 @@ import (
 func New(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "alerts",
-		Short: "List, read, count and follow alerts",
+		Short: "List, read, count, follow and triage alerts",
 		Args:  cobra.NoArgs,
 		RunE:  cmdutil.ShowHelp,
 	}
 	cmd.AddCommand(newList(f), newGet(f), newCount(f), newWatch(f), cmdutil.NewTree(f, ops.TreeOfAlert, "an alert"))
+	cmd.AddCommand(newClose(f), newDismiss(f), newReopen(f), newCreate(f))
 	return cmd
 }

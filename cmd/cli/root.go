@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/edrctl/edrctl/cmd/alerts"
+	"github.com/edrctl/edrctl/cmd/audit"
 	"github.com/edrctl/edrctl/cmd/auth"
 	"github.com/edrctl/edrctl/cmd/backends"
 	"github.com/edrctl/edrctl/cmd/cmdutil"
@@ -18,6 +19,7 @@ import (
 	"github.com/edrctl/edrctl/cmd/hunt"
 	"github.com/edrctl/edrctl/cmd/processes"
 	"github.com/edrctl/edrctl/cmd/profile"
+	"github.com/edrctl/edrctl/cmd/respond"
 	"github.com/edrctl/edrctl/cmd/rules"
 	"github.com/edrctl/edrctl/cmd/version"
 	"github.com/edrctl/edrctl/internal/config"
@@ -27,6 +29,7 @@ import (
 
 const (
 	groupRead  = "read"
+	groupAct   = "act"
 	groupSetup = "setup"
 )
 
@@ -57,7 +60,7 @@ $ edrctl doctor`,
 	root.SetOut(f.IO.Out)
 	root.SetErr(f.IO.ErrOut)
 	root.CompletionOptions.HiddenDefaultCmd = false
-	root.AddGroup(&cobra.Group{ID: groupRead, Title: "Look:"}, &cobra.Group{ID: groupSetup, Title: "Set up:"})
+	root.AddGroup(&cobra.Group{ID: groupRead, Title: "Look:"}, &cobra.Group{ID: groupAct, Title: "Act:"}, &cobra.Group{ID: groupSetup, Title: "Set up:"})
 	add := func(group string, cmds ...*cobra.Command) {
 		for _, c := range cmds {
 			c.GroupID = group
@@ -65,6 +68,7 @@ $ edrctl doctor`,
 		}
 	}
 	add(groupRead, alerts.New(f), events.New(f), hosts.New(f), processes.New(f), rules.New(f), hunt.New(f))
+	add(groupAct, respond.New(f), audit.New(f))
 	add(groupSetup, auth.New(f), profile.New(f), backends.New(f), doctor.New(f), demo.New(f), version.New(f))
 	root.SetHelpCommandGroupID(groupSetup)
 	root.SetCompletionCommandGroupID(groupSetup)

@@ -95,7 +95,7 @@ func Carry(ctx context.Context, f *Factory, o Order) (*ops.Result, error) {
 	if _, err := f.Printer(ctx, KindAction); err != nil { // a wrong format is found before anything is sent
 		return nil, err
 	}
-	fleet, err := f.FleetFor(ctx, o.Refs)
+	fleet, err := f.orderFleet(ctx, o.Refs)
 	if err != nil {
 		return nil, err
 	}
@@ -121,6 +121,9 @@ func Carry(ctx context.Context, f *Factory, o Order) (*ops.Result, error) {
 	if o.Flags.DryRun {
 		return nil, f.printPlan(ctx, plan)
 	}
+	if err := f.noneCan(plan); err != nil {
+		return nil, err
+	}
 	if err := f.approve(ctx, plan, o.Flags); err != nil {
 		return nil, err
 	}
@@ -132,11 +135,32 @@ func Carry(ctx context.Context, f *Factory, o Order) (*ops.Result, error) {
 	return res, nil
 }
 
-// approve shows what would be done, applies the policy and asks.
-func (f *Factory) approve(ctx context.Context, plan *ops.Plan, flags *ActFlags) error {
+// orderFleet is the profiles that the references name, else the selected ones.
+func (f *Factory) orderFleet(ctx context.Context, refs []string) (*ops.Fleet, error) {
+	if len(refs) == 0 {
+		return f.Fleet(ctx)
+	}
+	return f.FleetFor(ctx, refs)
+}
+
+// noneCan reports a plan of which nothing can be done.
+func (f *Factory) noneCan(plan *ops.Plan) error {
+	for _, s := range plan.Steps {
+		if s.Err == nil {
+			return nil
+		}
+	}
 	if len(plan.Steps) == 0 {
 		return Usagef("nothing is named to be changed")
 	}
+	for _, s := range plan.Steps {
+		f.ReportError(s.Err)
+	}
+	return &ExitError{CodeOf(plan.Steps[0].Err)}
+}
+
+// approve shows what would be done, applies the policy and asks.
+func (f *Factory) approve(ctx context.Context, plan *ops.Plan, flags *ActFlags) error {
 	if err := plan.Approve(flags.MaxHosts); err != nil {
 		return err
 	}

@@ -17,11 +17,11 @@ import (
 func New(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "hosts",
-		Short: "List and read endpoints, and the backends' reports on them",
+		Short: "List, read and manage endpoints, and the backends' reports on them",
 		Args:  cobra.NoArgs,
 		RunE:  cmdutil.ShowHelp,
 	}
-	cmd.AddCommand(newList(f), newGet(f), newReport(f))
+	cmd.AddCommand(newList(f), newGet(f), newReport(f), newTag(f, false), newTag(f, true), newAdd(f), newRemove(f), newEnable(f), newDelete(f))
 	return cmd
 }
 

@@ -291,6 +291,20 @@ func (a *Acts) CancelItems(ctx context.Context, refs []string) []Item {
 	})
 }
 
+// RecordItems gives the items that change the backend's record of the named
+// actions (action.delete).
+func (a *Acts) RecordItems(ctx context.Context, refs []string, verb string) []Item {
+	return a.entryItems(refs, func(s *Source, e *Entry) Item {
+		it := Item{Label: e.Ref(), Source: s, Change: backends.Change{Verb: verb, ActionID: e.NativeID, Undo: e.forDriver()}}
+		if e.NativeID == "" {
+			it.Err = backends.Invalid("cannot find the record of "+e.Ref(), "the backend's id of it is not known")
+			return it
+		}
+		it.Change.Host, it.Err = a.hostOf(ctx, s, e)
+		return it
+	})
+}
+
 func (a *Acts) hostOf(ctx context.Context, s *Source, e *Entry) (*model.Host, error) {
 	h := e.host()
 	if h == nil {

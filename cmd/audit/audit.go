@@ -1,0 +1,239 @@
+// Package audit holds the commands on the journal of what edrctl changed.
+package audit
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/edrctl/edrctl/cmd/cmdutil"
+	journal "github.com/edrctl/edrctl/internal/audit"
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/ops"
+	"github.com/edrctl/edrctl/internal/output"
+)
+
+// New builds `edrctl audit`.
+func New(f *cmdutil.Factory) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "audit",
+		Short: "Read and check the journal of everything edrctl changed",
+		Long: `Read and check the journal of everything edrctl changed from this machine: before
+each change what was meant to be sent, after it how it went. Every record carries
+the hash of the one before; a record that was changed, removed or moved is found.`,
+		Args: cobra.NoArgs,
+		RunE: cmdutil.ShowHelp,
+	}
+	cmd.AddCommand(newList(f), newVerify(f), newInForce(f))
+	return cmd
+}
+
+var kindRecord = output.NewKind[journal.Record]("record", []output.Column{
+	{Name: "time", As: output.AsTime},
+	{Name: "user", Min: 6, Drop: 5},
+	{Name: "case", Min: 6, Drop: 6},
+	{Name: "verb"},
+	{Name: "phase"},
+	{Name: "targets", Min: 12},
+	{Name: "state", As: output.AsState},
+	{Name: "error", Min: 12, Drop: 4},
+	{Name: "profile", Drop: 3},
+	{Name: "action", Drop: 2},
+}, []output.Column{
+	{Name: "seq", As: output.AsNumber},
+	{Name: "time", As: output.AsTime},
+	{Name: "user", Min: 6, Drop: 5},
+	{Name: "host", Header: "FROM", Min: 6, Drop: 9},
+	{Name: "pid", As: output.AsNumber, Drop: 10},
+	{Name: "case", Min: 6, Drop: 6},
+	{Name: "profile", Drop: 3},
+	{Name: "verb"},
+	{Name: "phase"},
+	{Name: "targets", Min: 12},
+	{Name: "requests", Min: 12, Drop: 8},
+	{Name: "request_ids", Header: "IDS", Min: 8, Drop: 7},
+	{Name: "state", As: output.AsState},
+	{Name: "error", Min: 12, Drop: 4},
+	{Name: "undoes", Drop: 11},
+	{Name: "comment", Min: 8, Drop: 12},
+	{Name: "action", Drop: 2},
+})
+
+func newList(f *cmdutil.Factory) *cobra.Command {
+	var since, until, caseID, action, user, search string
+	var verbs, phases, states, hosts []string
+	var limit int
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the records of the journal, newest first",
+		Example: `$ edrctl audit list --case IR-2231 -o csv
+$ edrctl audit list --since 7d --phase outcome --state failed,ambiguous`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			zone, err := f.Zone()
+			if err != nil {
+				return err
+			}
+			from, err := cmdutil.ParseTime(since, f.Now(), zone)
+			if err != nil {
+				return cmdutil.Usagef("--since: %w", err)
+			}
+			to := f.Now().AddDate(100, 0, 0)
+			if until != "" {
+				if to, err = cmdutil.ParseTime(until, f.Now(), zone); err != nil {
+					return cmdutil.Usagef("--until: %w", err)
+				}
+			}
+			paths, err := f.Paths()
+			if err != nil {
+				return err
+			}
+			var profiles []string
+			if f.Flags.Profile != "" {
+				if profiles, err = f.Selected(); err != nil {
+					return err
+				}
+			}
+			if !cmd.Flags().Changed("limit") && f.TableOnTerminal() {
+				limit = 100
+			}
+			var rows []any
+			for l, err := range journal.Lines(paths.State) {
+				if err != nil {
+					return err
+				}
+				r := l.Record
+				switch {
+				case l.Bad != nil:
+					f.Warn("line %d of the journal is no record: edrctl audit verify", l.Number)
+					continue
+				case r.Time.Before(from), !r.Time.Before(to):
+					continue
+				case caseID != "" && r.Case != caseID, user != "" && !strings.EqualFold(r.User, user):
+					continue
+				case action != "" && r.Action != action[strings.LastIndexByte(action, '/')+1:]:
+					continue
+				case !in(verbs, r.Verb), !in(phases, string(r.Phase)), !in(states, r.State), !in(profiles, r.Profile):
+					continue
+				case len(hosts) > 0 && !slices.ContainsFunc(r.Targets, func(t journal.Target) bool { return onHost(t, hosts) }):
+					continue
+				case search != "" && !strings.Contains(strings.ToLower(string(l.Bytes)), strings.ToLower(search)):
+					continue
+				}
+				rows = append(rows, &r)
+			}
+			slices.Reverse(rows)
+			if limit > 0 && len(rows) > limit {
+				rows = rows[:limit]
+				defer f.Note("records: only the first %d are shown; --limit 0 shows all", limit)
+			}
+			return cmdutil.PrintRows(cmd.Context(), f, kindRecord, rows)
+		},
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&since, "since", "520w", "from when: a duration back from now, RFC 3339, or a date")
+	fs.Lookup("since").DefValue = "the beginning"
+	fs.StringVar(&until, "until", "", "until when")
+	fs.StringVar(&caseID, "case", "", "only of this case")
+	fs.StringVar(&action, "action", "", "only of this action: its ref or act-…")
+	fs.StringVar(&user, "user", "", "only by this user")
+	fs.StringVar(&search, "search", "", "only records with this text anywhere")
+	fs.StringSliceVar(&verbs, "verb", nil, "only these verbs")
+	fs.StringSliceVar(&phases, "phase", nil, "only these phases: intent sent outcome")
+	fs.StringSliceVar(&states, "state", nil, "only these states of the action")
+	fs.StringSliceVar(&hosts, "host", nil, "only on these hosts")
+	fs.IntVar(&limit, "limit", 0, "how many at most (100 on a terminal, else all)")
+	return cmd
+}
+
+func in(list []string, v string) bool { return len(list) == 0 || slices.Contains(list, v) }
+
+func onHost(t journal.Target, hosts []string) bool {
+	return slices.ContainsFunc(hosts, func(h string) bool {
+		return strings.EqualFold(t.ID, h) || strings.Contains(strings.ToLower(t.Host), strings.ToLower(h))
+	})
+}
+
+var kindReport = output.NewKind[journal.Report]("report", []output.Column{
+	{Name: "ok", As: output.AsState}, {Name: "records", As: output.AsNumber}, {Name: "findings", Min: 16}, {Name: "path", As: output.AsPath, Min: 12},
+}, nil)
+
+func newVerify(f *cmdutil.Factory) *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify",
+		Short: "Check the chain of the journal: exit 1 when a record was changed, removed or moved",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			paths, err := f.Paths()
+			if err != nil {
+				return err
+			}
+			w, err := f.Printer(cmd.Context(), kindReport)
+			if err != nil {
+				return err
+			}
+			rep, err := journal.Verify(paths.State)
+			if err != nil {
+				return err
+			}
+			if err := w.One(&rep); err != nil {
+				return cmdutil.IgnoreClosed(err)
+			}
+			for _, x := range rep.Findings {
+				if x.Fatal {
+					f.Warn("line %d: %s", x.Line, x.What)
+				} else {
+					f.Note("line %d: %s", x.Line, x.What)
+				}
+			}
+			if !rep.OK {
+				return &backends.Error{What: "the journal was tampered with", Why: rep.Path, Hint: "the lines above say where; records before them are good"}
+			}
+			return nil
+		},
+	}
+}
+
+var kindInForce = output.NewKind[ops.InForce]("thing in force", []output.Column{
+	{Name: "since", As: output.AsTime}, {Name: "verb"}, {Name: "host", Min: 8}, {Name: "what", Min: 8, Drop: 3}, {Name: "state", As: output.AsState, Drop: 5},
+	{Name: "by", Min: 6, Drop: 4}, {Name: "case", Min: 6, Drop: 6}, {Name: "undo", Min: 24},
+}, nil)
+
+func newInForce(f *cmdutil.Factory) *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "in-force",
+		Short: "List what is still isolated or blocked, by whom, since when, and how to undo it",
+		Long: `List what is still isolated or blocked, by whom, since when, and the command that
+undoes it, as far as this machine's journal knows.`,
+		Example: `$ edrctl audit in-force
+$ edrctl audit in-force --jq '.[].action' | xargs edrctl respond undo`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			paths, err := f.Paths()
+			if err != nil {
+				return err
+			}
+			list, err := (&ops.Ledger{Dir: paths.State}).InForce(all)
+			if err != nil {
+				return err
+			}
+			var profiles []string
+			if f.Flags.Profile != "" {
+				if profiles, err = f.Selected(); err != nil {
+					return err
+				}
+			}
+			var rows []any
+			for _, x := range list {
+				if in(profiles, x.Profile) {
+					rows = append(rows, x)
+				}
+			}
+			return cmdutil.PrintRows(cmd.Context(), f, kindInForce, rows)
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "also everything else that can be taken back")
+	return cmd
+}

@@ -1,0 +1,122 @@
+// Package respond holds the commands that act on endpoints.
+package respond
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/edrctl/edrctl/cmd/cmdutil"
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/ops"
+)
+
+// New builds `edrctl respond`.
+func New(f *cmdutil.Factory) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "respond",
+		Short: "Act on endpoints: kill, delete, isolate, run, block, scan",
+		Long: `Act on endpoints. Every action shows what it would do and asks first (--yes goes
+on without asking, and is needed without a terminal), is written to the audit
+journal before and after, and is sent exactly once: when its answer is lost it is
+looked up, never sent again. --dry-run shows the exact requests and sends none.
+HOST is a ref, an id or a name; a name that fits two hosts is an error.`,
+		Args: cobra.NoArgs,
+		RunE: cmdutil.ShowHelp,
+	}
+	cmd.AddCommand(
+		newKill(f), newDeleteFile(f), newRun(f), newScript(f), newIsolate(f), newRelease(f), newBlock(f, false), newBlock(f, true), newScan(f), newRestart(f),
+		newList(f), newGet(f), newWait(f), newCancel(f), newUndo(f), newDelete(f),
+	)
+	return cmd
+}
+
+// targets says which hosts a verb is on.
+type targets struct {
+	flags cmdutil.ActFlags
+	args  []string // hosts of the command line
+	alert func(c *backends.Change, a *ops.FromAlert) error
+}
+
+// order makes the order of a verb on hosts.
+func (t *targets) order(f *cmdutil.Factory, base backends.Change) (cmdutil.Order, error) {
+	o := cmdutil.Order{Flags: &t.flags}
+	if t.flags.FromAlert != "" {
+		if len(t.args) > 0 || t.flags.HostsFile != "" {
+			return o, cmdutil.Usagef("--from-alert names the host: give no other")
+		}
+		o.Refs = []string{t.flags.FromAlert}
+		o.Items = func(ctx context.Context, acts *ops.Acts) ([]ops.Item, error) {
+			a, err := acts.Fleet.ReadFromAlert(ctx, t.flags.FromAlert)
+			if err != nil {
+				return nil, err
+			}
+			c := base
+			c.Host = a.Host
+			if t.alert != nil {
+				if err := t.alert(&c, a); err != nil {
+					return nil, err
+				}
+			}
+			return []ops.Item{{Label: t.flags.FromAlert, Source: a.Source, Change: c}}, nil
+		}
+		return o, nil
+	}
+	names, err := t.flags.ReadHosts(f, t.args)
+	if err != nil {
+		return o, err
+	}
+	if len(names) == 0 {
+		return o, cmdutil.Usagef("say which host: HOST, --hosts-file or --from-alert")
+	}
+	o.Refs = names
+	o.Items = func(ctx context.Context, acts *ops.Acts) ([]ops.Item, error) {
+		return acts.Fleet.HostItems(ctx, names, base)
+	}
+	return o, nil
+}
+
+func (t *targets) run(ctx context.Context, f *cmdutil.Factory, base backends.Change) error {
+	o, err := t.order(f, base)
+	if err != nil {
+		return err
+	}
+	return cmdutil.RunOrder(ctx, f, o)
+}
+
+// add adds the flags of an action on hosts.
+func (t *targets) add(cmd *cobra.Command, f *cmdutil.Factory) {
+	t.flags.Add(cmd, f)
+	t.flags.AddHosts(cmd, true)
+	t.flags.AddWait(cmd)
+}
+
+// hostAnd splits operands HOST VALUE… where HOST may come from a flag.
+func (t *targets) hostAnd(args []string, values string) ([]string, error) {
+	if t.flags.HostsFile != "" || t.flags.FromAlert != "" {
+		return args, nil
+	}
+	if len(args) == 0 {
+		return nil, cmdutil.Usagef("say which host and %s", values)
+	}
+	t.args = args[:1]
+	return args[1:], nil
+}
+
+func one(args []string, what string) (string, error) {
+	switch len(args) {
+	case 1:
+		return args[0], nil
+	case 0:
+		return "", cmdutil.Usagef("say which %s", what)
+	}
+	return "", cmdutil.Usagef("one %s at a time: %s is one too many", what, args[1])
+}
+
+func notes(lines ...string) string { return strings.Join(lines, "\n") }
+
+func fromAlertNote(what string) string {
+	return fmt.Sprintf("With --from-alert the host%s is taken from the alert.", what)
+}
