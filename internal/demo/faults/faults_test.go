@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,21 +18,21 @@ import (
 const answer = `{"data":["0123456789","0123456789","0123456789"]}`
 
 // serve starts a server that counts its requests behind the faults of spec.
-func serve(t *testing.T, spec, backend string) (*httptest.Server, *int) {
+func serve(t *testing.T, spec, backend string) (*httptest.Server, *atomic.Int64) {
 	t.Helper()
 	s, err := faults.Parse(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	handled := 0
+	handled := new(atomic.Int64)
 	srv := httptest.NewServer(s.Wrap(backend, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		handled++
+		handled.Add(1)
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
 		_, _ = io.WriteString(w, answer)
 	})))
 	t.Cleanup(srv.Close)
-	return srv, &handled
+	return srv, handled
 }
 
 // get gives the status and body, and the error of either.
@@ -54,7 +55,7 @@ func TestAnswers(t *testing.T) {
 		codes         []int // 0: no answer
 		bodyErr       bool
 		body          string // a part of it
-		handled       int
+		handled       int64
 	}{
 		{"", "gene", []int{200, 200}, false, answer, 2},
 		{"429:retry-after=1,every=3", "gene", []int{200, 200, 429, 200, 200, 429}, false, "", 4},
@@ -100,8 +101,8 @@ func TestAnswers(t *testing.T) {
 					t.Errorf("no Retry-After")
 				}
 			}
-			if *handled != tc.handled {
-				t.Errorf("the server handled %d requests, want %d", *handled, tc.handled)
+			if n := handled.Load(); n != tc.handled {
+				t.Errorf("the server handled %d requests, want %d", n, tc.handled)
 			}
 		})
 	}
