@@ -1,6 +1,7 @@
 package cmdutil
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,6 +32,7 @@ type ListFlags struct {
 
 	values map[filter.Field]*[]string
 	set    func(flag string) bool
+	ctx    func() context.Context
 }
 
 var fieldHelp = map[filter.Field]string{
@@ -48,6 +50,7 @@ var fieldHelp = map[filter.Field]string{
 	filter.Rule:        "rule id or name",
 	filter.KindOf:      "event kind, for example process_start",
 	filter.Search:      "any text of the record",
+	filter.ProcessUID:  "stable id of the acting or target process, as uid shows it",
 }
 
 // AddFilters adds the shared filters. except leaves out those that mean
@@ -72,13 +75,14 @@ func (l *ListFlags) AddFilters(cmd *cobra.Command, except ...filter.Field) {
 // Bind tells the flags which command they stand on; AddFilters does it too.
 func (l *ListFlags) Bind(cmd *cobra.Command) {
 	l.set = func(name string) bool { return cmd.Flags().Changed(name) }
+	l.ctx = cmd.Context
 }
 
 // AddTime adds --since, --until, --around and --window.
 func (l *ListFlags) AddTime(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&l.Since, "since", "24h", "start: a duration back from now (15m 24h 7d 2w), RFC 3339, or a date")
 	cmd.Flags().StringVar(&l.Until, "until", "now", "end, exclusive, written like --since")
-	cmd.Flags().StringVar(&l.Around, "around", "", "a time to look around, instead of --since and --until")
+	cmd.Flags().StringVar(&l.Around, "around", "", "a time, or the ref of an alert or event, to look around instead of --since and --until")
 	cmd.Flags().StringVar(&l.Window, "window", "5m", "how far to look before and after --around")
 }
 
@@ -118,13 +122,13 @@ func (l *ListFlags) Request(f *Factory) (ops.Request, error) {
 	if !ops.ValidSort(l.Sort) {
 		return req, Usagef("--sort: %q is no order: one of %s", l.Sort, strings.Join(ops.SortKeys(), " "))
 	}
-	if l.Since != "" || l.Around != "" {
-		if req.Since, req.Until, err = l.window(now, zone); err != nil {
-			return req, err
-		}
-	}
 	if req.Filter, err = l.filter(); err != nil {
 		return req, err
+	}
+	if l.Since != "" || l.Around != "" {
+		if req.Since, req.Until, err = l.window(f, &req.Filter, now, zone); err != nil {
+			return req, err
+		}
 	}
 	if l.Limit < 0 {
 		return req, Usagef("--limit: %d is below 0", l.Limit)
@@ -140,18 +144,24 @@ func (l *ListFlags) Request(f *Factory) (ops.Request, error) {
 	return req, nil
 }
 
-func (l *ListFlags) window(now time.Time, zone *time.Location) (since, until time.Time, err error) {
+func (l *ListFlags) window(f *Factory, narrow *filter.Filter, now time.Time, zone *time.Location) (since, until time.Time, err error) {
 	if l.Around != "" {
 		if l.set("since") || l.set("until") {
 			return since, until, Usagef("--around stands instead of --since and --until: give one or the other")
 		}
-		at, err := ParseTime(l.Around, now, zone)
-		if err != nil {
-			return since, until, Usagef("--around: %w", err)
-		}
 		d, err := ParseDuration(l.Window)
 		if err != nil {
 			return since, until, Usagef("--window: %w", err)
+		}
+		at, err := ParseTime(l.Around, now, zone)
+		if err != nil && strings.Contains(l.Around, "/") {
+			at, err = l.aroundRef(f, narrow)
+			if err != nil {
+				return since, until, err
+			}
+		}
+		if err != nil {
+			return since, until, Usagef("--around: %w, or the ref of an alert or event", err)
 		}
 		return at.Add(-d), at.Add(d), nil
 	}
@@ -165,6 +175,34 @@ func (l *ListFlags) window(now time.Time, zone *time.Location) (since, until tim
 		return since, until, Usagef("--since %s is not before --until %s", l.Since, l.Until)
 	}
 	return since, until, nil
+}
+
+// aroundRef finds the moment of an alert or event, and narrows the list to its
+// host unless --host says otherwise.
+func (l *ListFlags) aroundRef(f *Factory, narrow *filter.Filter) (time.Time, error) {
+	ctx := l.ctx()
+	profiles, err := f.RefsProfiles([]string{l.Around})
+	if err != nil {
+		return time.Time{}, err
+	}
+	fleet, err := f.FleetOf(ctx, profiles)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer func() { f.Debugf(fleet.Close()) }()
+	at, host, err := fleet.Moment(ctx, l.Around)
+	if err != nil {
+		return time.Time{}, err
+	}
+	where := ""
+	if host != "" && !l.set(string(filter.Host)) {
+		if err := narrow.Add(filter.Host, "="+host); err != nil {
+			return time.Time{}, err
+		}
+		where = " on " + host
+	}
+	f.Note("around %s%s", at.UTC().Format(time.RFC3339Nano), where)
+	return at, nil
 }
 
 func (l *ListFlags) filter() (filter.Filter, error) {

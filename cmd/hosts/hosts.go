@@ -3,6 +3,7 @@ package hosts
 
 import (
 	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -28,7 +29,7 @@ func New(f *cmdutil.Factory) *cobra.Command {
 // notForHosts are the shared filters that hosts have no value for.
 var notForHosts = []filter.Field{
 	filter.Process, filter.Path, filter.CommandLine, filter.Hash, filter.Port,
-	filter.Domain, filter.File, filter.Registry, filter.Rule, filter.KindOf,
+	filter.Domain, filter.File, filter.Registry, filter.Rule, filter.KindOf, filter.ProcessUID,
 }
 
 func newList(f *cmdutil.Factory) *cobra.Command {
@@ -115,7 +116,7 @@ $ edrctl hosts report FIN-WS-014 -o json`,
 		},
 	}
 	flags.AddTime(cmd)
-	flags.AddFilters(cmd, append(notForHosts[:len(notForHosts)-2:len(notForHosts)-2], filter.KindOf, filter.User, filter.IP)...)
+	flags.AddFilters(cmd, append(slices.DeleteFunc(slices.Clone(notForHosts), func(f filter.Field) bool { return f == filter.Rule }), filter.User, filter.IP)...)
 	flags.AddLimit(cmd)
 	return cmd
 }

@@ -50,7 +50,7 @@ func newList(f *cmdutil.Factory) *cobra.Command {
 	}
 	flags.AddFilters(cmd,
 		filter.Host, filter.User, filter.Process, filter.Path, filter.CommandLine, filter.Hash,
-		filter.IP, filter.Port, filter.Domain, filter.File, filter.Registry, filter.KindOf)
+		filter.IP, filter.Port, filter.Domain, filter.File, filter.Registry, filter.KindOf, filter.ProcessUID)
 	flags.AddLimit(cmd)
 	return cmd
 }

@@ -33,10 +33,11 @@ const (
 	Rule        Field = "rule"         // rule id or name
 	KindOf      Field = "kind"         // event kind, exact
 	Search      Field = "search"       // any text of the record
+	ProcessUID  Field = "process-uid"  // stable id of the actor or target, exact
 )
 
 // Fields lists all, in the order help shows them.
-var Fields = []Field{Host, User, Process, Path, CommandLine, Hash, IP, Port, Domain, File, Registry, Rule, KindOf, Search}
+var Fields = []Field{Host, User, Process, Path, CommandLine, Hash, IP, Port, Domain, File, Registry, Rule, KindOf, Search, ProcessUID}
 
 // Mode is how a pattern compares.
 type Mode uint8
@@ -137,6 +138,8 @@ func Parse(f Field, s string) (Pattern, error) {
 		} else if pre, err := netip.ParsePrefix(p.Text); err == nil {
 			p.prefix, p.Mode = pre.Masked(), Exact
 		}
+	case ProcessUID:
+		p.Mode = Exact
 	case Hash:
 		if isHash(p.lower) {
 			p.Mode = Exact

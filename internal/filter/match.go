@@ -193,7 +193,7 @@ func (c *collector) process(p *model.Process) {
 	c.put(Path, p.Path)
 	c.put(CommandLine, p.CommandLine)
 	c.put(Search, p.WorkingDirectory)
-	c.put(Search, p.UID)
+	c.put(ProcessUID, p.UID)
 	if p.PID > 0 && c.field == Search {
 		c.put(Search, strconv.FormatInt(p.PID, 10))
 	}

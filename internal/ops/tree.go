@@ -259,3 +259,24 @@ func (f *Fleet) around(ctx context.Context, fo focus, window time.Duration, b *p
 	}
 	return outcomes
 }
+
+// Moment gives when, and on which host, the alert or event of a reference was.
+func (f *Fleet) Moment(ctx context.Context, ref string) (at time.Time, host string, err error) {
+	a, err := f.Alert(ctx, ref, false, false)
+	if err == nil {
+		return a.Time.Time, nameOfHost(a.Host), nil
+	}
+	switch backends.KindOf(err) {
+	case backends.KindNotFound, backends.KindUnsupported, backends.KindInvalid:
+	default:
+		return at, "", err
+	}
+	e, eerr := f.Event(ctx, ref, false)
+	if eerr != nil {
+		if backends.KindOf(eerr) == backends.KindUnsupported {
+			return at, "", err
+		}
+		return at, "", eerr
+	}
+	return e.Time.Time, nameOfHost(e.Host), nil
+}
