@@ -190,6 +190,9 @@ func (l *ListFlags) aroundRef(f *Factory, narrow *filter.Filter) (time.Time, err
 		return time.Time{}, err
 	}
 	defer func() { f.Debugf(fleet.Close()) }()
+	if f.Flags.Profile == "" {
+		f.Flags.Profile = strings.Join(profiles, ",") // the list is of the same profile
+	}
 	at, host, err := fleet.Moment(ctx, l.Around)
 	if err != nil {
 		return time.Time{}, err
