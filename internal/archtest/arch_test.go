@@ -70,7 +70,7 @@ var rooms = []struct {
 	{pkg: "internal/config", may: []string{"internal/atomicfile"}},
 	{pkg: "internal/secrets", may: []string{"internal/atomicfile", "internal/config"}},
 	{pkg: "internal/atomicfile", only: []string{}},
-	{pkg: "internal/download", may: []string{"internal/atomicfile", "internal/safetext"}, only: []string{"github.com/rogpeppe/go-internal/lockedfile", "golang.org/x/sys"}},
+	{pkg: "internal/download", may: []string{"internal/atomicfile", "internal/safetext"}},
 	{pkg: "internal/cache", may: []string{"internal/atomicfile"}, only: []string{}},
 	{pkg: "internal/archtest", only: []string{}},
 
