@@ -25,6 +25,7 @@ type Config struct {
 	Rate      Rate              // overrides the driver's own default
 	Timeout   time.Duration     // to the response header, and between two bytes of a body; default 30 s
 	UserAgent string            // default "edrctl"
+	RetryBase time.Duration     // back-off before the second try of a read, at most; default 300 ms. Tests make it short
 	Redactor  *Redactor         // shared by the whole run; nil = a new one
 	Pacers    *Pacers           // shared by the whole run; nil = own
 	Debug     io.Writer         // redacted wire log; nil = off

@@ -82,6 +82,9 @@ func New(cfg Config, opt Options) (*Client, error) {
 	if c.timeout <= 0 {
 		c.timeout = defaultTimeout
 	}
+	if cfg.RetryBase > 0 {
+		c.backoff.base = cfg.RetryBase
+	}
 	pace := opt.Rate
 	if cfg.Rate.PerSecond > 0 {
 		// A user's pace is meant as it stands, without the driver's burst.

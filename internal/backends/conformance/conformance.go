@@ -128,7 +128,7 @@ func (h Harness) open(t testing.TB, scale int, change func(*backends.Options)) *
 	}
 	e.options = backends.Options{
 		Profile:  "conformance",
-		Client:   client.Config{BaseURL: url, Proxy: "none", Rate: h.Rate, Debug: e.debug, Warn: e.warned.line},
+		Client:   client.Config{BaseURL: url, Proxy: "none", Rate: h.Rate, RetryBase: 2 * time.Millisecond, Debug: e.debug, Warn: e.warned.line},
 		Settings: all,
 		Secret: func(_ context.Context, name string) (string, error) {
 			mu.Lock()
