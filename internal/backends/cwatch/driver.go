@@ -52,6 +52,7 @@ type Driver struct {
 	tilde tilde // what the server's ~ was found to mean
 
 	madeUp sync.Once // told the user about made-up alert ids
+	triage triageCache
 }
 
 // New builds a driver; it does no I/O.
@@ -305,4 +306,6 @@ var (
 	_ backends.IndicatorHunter  = (*Driver)(nil)
 	_ backends.TreeExpander     = (*Driver)(nil)
 	_ backends.ProcessGetter    = (*Driver)(nil)
+	_ backends.Changer          = (*Driver)(nil)
+	_ backends.ActionFinder     = (*Driver)(nil)
 )

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -126,6 +127,9 @@ func (s *Server) triageAlert(w http.ResponseWriter, r *http.Request) {
 	case second == "report-false-positive":
 		s.reportFalsePositive(w, r, first)
 	case first == "dismiss":
+		if !bare(w, r) {
+			return
+		}
 		s.act(w, RouteDismiss, second, func(a *Alert) { a.IsActive, a.Dismissed = false, true })
 	default:
 		w.WriteHeader(http.StatusNotFound)
@@ -148,16 +152,35 @@ func (s *Server) act(w http.ResponseWriter, route, id string, change func(*Alert
 
 // verdict reads userVerdict and feedback; false when it answered 400.
 func verdict(w http.ResponseWriter, r *http.Request) (v *bool, feedback string, ok bool) {
+	if !bare(w, r, "userVerdict", "feedback") {
+		return nil, "", false
+	}
 	q := r.URL.Query()
-	if q.Has("userVerdict") {
-		b, err := strconv.ParseBool(q.Get("userVerdict"))
-		if err != nil {
-			bad(w)
-			return nil, "", false
-		}
+	switch given := q.Get("userVerdict"); {
+	case !q.Has("userVerdict"):
+	case given == "true" || given == "false":
+		b := given == "true"
 		v = &b
+	default:
+		bad(w)
+		return nil, "", false
 	}
 	return v, q.Get("feedback"), true
+}
+
+// bare holds a triage request to what its route takes: no body, and of the
+// query these parameters once each. false when it answered 400.
+func bare(w http.ResponseWriter, r *http.Request, params ...string) bool {
+	b, err := io.ReadAll(io.LimitReader(r.Body, 1))
+	q, qerr := url.ParseQuery(r.URL.RawQuery)
+	ok := err == nil && qerr == nil && len(b) == 0
+	for name, values := range q {
+		ok = ok && slices.Contains(params, name) && len(values) == 1
+	}
+	if !ok {
+		bad(w)
+	}
+	return ok
 }
 
 func (s *Server) reportFalsePositive(w http.ResponseWriter, r *http.Request, id string) {
@@ -197,8 +220,9 @@ func body(w http.ResponseWriter, r *http.Request, into any) bool {
 		w.WriteHeader(http.StatusUnsupportedMediaType)
 		return false
 	}
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil || json.Unmarshal(b, into) != nil {
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	dec.DisallowUnknownFields()
+	if dec.Decode(into) != nil || dec.More() {
 		bad(w)
 		return false
 	}
@@ -238,6 +262,13 @@ func (s *Server) createAlerts(w http.ResponseWriter, r *http.Request) {
 	if b.Alerts == nil || len(*b.Alerts) == 0 {
 		bad(w)
 		return
+	}
+	for _, a := range *b.Alerts {
+		// Id and customer are the server's to give.
+		if a.ID != "" || a.CustomerID != 0 || a.EndpointID == 0 || a.Timestamp <= 0 {
+			bad(w)
+			return
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

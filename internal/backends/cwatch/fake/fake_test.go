@@ -78,6 +78,12 @@ func TestStrict(t *testing.T) {
 		"PUT /alert/dismiss/none":                     404,
 		"PUT /alert/A1/reopen":                        404,
 		"PUT /alert/A1/close?userVerdict=perhaps":     400,
+		"PUT /alert/A1/close?userVerdict=1":           400,
+		"PUT /alert/A1/close?verdict=true":            400,
+		"PUT /alert/A1/close?feedback=a&feedback=b":   400,
+		"PUT /alert/nobody/close?userVerdict=true":    404,
+		"PUT /alert/dismiss/A1?userVerdict=true":      400,
+		"PUT /alert/nobody/report-false-positive":     404,
 	} {
 		method, path, _ := strings.Cut(target, " ")
 		if code, _ := ask(s, method, path, ""); code != want {
@@ -192,10 +198,10 @@ func TestTriage(t *testing.T) {
 			t.Errorf("%s: %d %q", target, code, body)
 		}
 	}
-	if code, _ := ask(s, "POST", "/alert", `{"alerts":[{"alertName":"Mine","timestamp":5,"isActive":true,"data":{"score":9}}]}`); code != 200 {
+	if code, _ := ask(s, "POST", "/alert", `{"alerts":[{"alertName":"Mine","timestamp":5,"endpointID":7,"isActive":true,"data":{"score":9}}]}`); code != 200 {
 		t.Errorf("create: %d", code)
 	}
-	for _, body := range []string{`{}`, `{"alerts":[]}`, `{"alerts":[{"timestamp":"x"}]}`, `nonsense`} {
+	for _, body := range []string{`{}`, `{"alerts":[]}`, `{"alerts":[{"timestamp":"x"}]}`, `{"alerts":[{"timestamp":5,"endpointID":7,"id":"mine"}]}`, `{"alerts":[{"timestamp":5,"endpointID":7,"colour":1}]}`, `nonsense`} {
 		if code, _ := ask(s, "POST", "/alert", body); code != 400 {
 			t.Errorf("%s: %d", body, code)
 		}

@@ -1,0 +1,289 @@
+package cwatch
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/edrctl/edrctl/internal/backends"
+)
+
+// jsonKind is a JSON type of the vendor's schema.
+type jsonKind uint8
+
+const (
+	aText jsonKind = iota
+	anInt
+	aFlag
+	anObject
+	aList
+)
+
+func (k jsonKind) String() string {
+	return [...]string{"a string", "a whole number", "true or false", "an object", "an array"}[k]
+}
+
+// schemaField is a member of the schema; of an object or of a list's objects the
+// members are in of.
+type schemaField struct {
+	kind jsonKind
+	of   map[string]schemaField
+}
+
+func fields(kind jsonKind, names ...string) map[string]schemaField {
+	out := map[string]schemaField{}
+	for _, n := range names {
+		out[n] = schemaField{kind: kind}
+	}
+	return out
+}
+
+func merged(parts ...map[string]schemaField) map[string]schemaField {
+	out := map[string]schemaField{}
+	for _, p := range parts {
+		for k, v := range p {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+// alertSchema is what POST /alert takes for one alert (wire/cwatch.md 3.5).
+var alertSchema = merged(
+	fields(anInt, "timestamp", "endpointID", "expirationDate", "status", "type"),
+	fields(aFlag, "isActive", "userVerdict"),
+	fields(aText, "alertName", "processHash", "processPath", "device", "user"),
+	map[string]schemaField{"data": {anObject, merged(
+		fields(aText, "childProcess", "policyName", "processInstanceID"),
+		fields(anInt, "score", "policyID"),
+		map[string]schemaField{"event": {anObject, merged(
+			fields(aText, "eventTime", "adaptiveEventType", "childPrcsInstanceID", "childPrcsPath", "childPrcsCmdLine", "childPrcsHash"),
+			fields(anInt, "eventGroup", "baseEventType", "endpointID", "customerID", "childPrcsPID", "childPrcsElevationType", "childPrcsVerdict"),
+			fields(aFlag, "childPrcsIsSigned", "childPrcsIsPacked"),
+			map[string]schemaField{"process": {anObject, merged(
+				processFields,
+				fields(aText, "prcsInstanceID", "prcsDeviceName", "prcsLoggedOnUser"),
+				map[string]schemaField{"prcsParentTree": {aList, processFields}},
+			)}},
+		)}},
+	)}},
+)
+
+var processFields = merged(
+	fields(aText, "prcsCreationTime", "prcsUserName", "prcsUserDomain", "prcsPath", "prcsHash"),
+	fields(anInt, "prcsPID", "prcsVerdict"),
+)
+
+const (
+	createFails    = "cannot create the alert"
+	maxAlertBody   = 4 << 20
+	maxAlertsAtOne = 1000
+)
+
+// newAlert is what identifies an alert that is to be created.
+type newAlert struct {
+	timestamp int64
+	endpoint  string
+	name      string
+}
+
+// alertBody checks what a user wants created, one alert, a list or the
+// vendor's own {"alerts": [...]}, against the vendor's schema, and writes the
+// request's body. Nothing is added or left out.
+func (d *Driver) alertBody(b []byte) (body []byte, alerts []newAlert, err error) {
+	bad := func(format string, args ...any) ([]byte, []newAlert, error) {
+		e := backends.Invalid(createFails, fmt.Sprintf(format, args...))
+		e.Hint = "an alert has timestamp, endpointID and alertName at least: see alerts create --help"
+		return nil, nil, e
+	}
+	if len(b) > maxAlertBody {
+		return bad("the body has more than %d MiB", maxAlertBody>>20)
+	}
+	v, err := decodeOne(b)
+	if err != nil {
+		return bad("the body is not JSON: %s", strings.ReplaceAll(err.Error(), "\n", " "))
+	}
+	var list []any
+	switch v := v.(type) {
+	case []any:
+		list = v
+	case map[string]any:
+		list = []any{v}
+		if inner, ok := v["alerts"]; ok {
+			if list, ok = inner.([]any); !ok {
+				return bad("alerts must be an array")
+			}
+			if len(v) > 1 {
+				return bad("beside alerts nothing may stand in the body")
+			}
+		}
+	default:
+		return bad("the body is neither an alert nor a list of them")
+	}
+	if len(list) == 0 {
+		return bad("there is no alert in the body")
+	}
+	if len(list) > maxAlertsAtOne {
+		return bad("%d alerts are too many for one request: %d at most", len(list), maxAlertsAtOne)
+	}
+	for i, item := range list {
+		at := ""
+		if len(list) > 1 {
+			at = fmt.Sprintf("alerts[%d].", i)
+		}
+		o, ok := item.(map[string]any)
+		if !ok {
+			return bad("%s must be an object", strings.TrimSuffix(at, "."))
+		}
+		if why := conforms(at, o, alertSchema); why != "" {
+			return bad("%s", why)
+		}
+		for _, need := range [...]string{"timestamp", "endpointID", "alertName"} {
+			if s, has := o[need]; !has || s == "" {
+				return bad("%s%s is missing", at, need)
+			}
+		}
+		n := newAlert{timestamp: integer(o["timestamp"]), endpoint: strconv.FormatInt(integer(o["endpointID"]), 10), name: o["alertName"].(string)}
+		if seconds := n.timestamp < secondsBelow; n.timestamp <= 0 || seconds != (d.unit == unitSeconds) {
+			return bad("%stimestamp %d is no time in %s, which this profile counts in", at, n.timestamp, d.unit)
+		}
+		if data, ok := o["data"].(map[string]any); ok && data["score"] != nil {
+			if s := integer(data["score"]); s < 0 || s > 10 {
+				return bad("%sdata.score %d is not from 0 to 10", at, s)
+			}
+		}
+		if slices.Contains(alerts, n) {
+			return bad("%sthe same alert stands in the body twice", at)
+		}
+		alerts = append(alerts, n)
+	}
+	body, err = json.Marshal(map[string]any{"alerts": list})
+	return body, alerts, err
+}
+
+// decodeOne reads one JSON value, keeping numbers as they are written.
+func decodeOne(b []byte) (v any, err error) {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.UseNumber()
+	if err := dec.Decode(&v); err != nil {
+		return nil, err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the document")
+	}
+	return v, nil
+}
+
+// conforms says what of o is not as the schema has it, "" when all is.
+func conforms(at string, o map[string]any, schema map[string]schemaField) string {
+	names := make([]string, 0, len(o))
+	for name := range o {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		v, place := o[name], at+name
+		f, known := schema[name]
+		if !known {
+			return fmt.Sprintf("%s is no member cWatch's API knows", place)
+		}
+		ok := false
+		switch v := v.(type) {
+		case string:
+			ok = f.kind == aText
+		case bool:
+			ok = f.kind == aFlag
+		case json.Number:
+			_, err := v.Int64()
+			ok = f.kind == anInt && err == nil
+		case map[string]any:
+			if ok = f.kind == anObject; ok {
+				if why := conforms(place+".", v, f.of); why != "" {
+					return why
+				}
+			}
+		case []any:
+			ok = f.kind == aList
+			for i, item := range v {
+				inner, is := item.(map[string]any)
+				if !is {
+					return fmt.Sprintf("%s[%d] must be an object", place, i)
+				}
+				if why := conforms(fmt.Sprintf("%s[%d].", place, i), inner, f.of); why != "" {
+					return why
+				}
+			}
+		}
+		if !ok {
+			return fmt.Sprintf("%s must be %s", place, f.kind)
+		}
+	}
+	return ""
+}
+
+func integer(v any) int64 {
+	n, _ := v.(json.Number)
+	i, _ := n.Int64()
+	return i
+}
+
+// previewCreate says what would be created, and whether it is there already:
+// created twice it could not be told apart.
+func (d *Driver) previewCreate(ctx context.Context, c backends.Change, pv backends.Preview) (backends.Preview, error) {
+	_, wanted, err := d.alertBody(c.Body)
+	if err != nil {
+		return pv, err
+	}
+	pv.Summary = fmt.Sprintf("creates the alert %q on endpoint %s", wanted[0].name, wanted[0].endpoint)
+	if len(wanted) > 1 {
+		pv.Summary = fmt.Sprintf("creates %d alerts", len(wanted))
+	}
+	pv.Warnings = []string{"cWatch's API cannot delete an alert"}
+	n, err := d.listedOf(ctx, wanted)
+	switch {
+	case err != nil:
+		return pv, backends.FromClient(createFails, err)
+	case n == len(wanted):
+		pv.Nothing = "an alert of this time, endpoint and name is there already"
+	case n > 0:
+		pv.Warnings = append(pv.Warnings, fmt.Sprintf("%d of them are there already and would be there twice", n))
+	}
+	return pv, nil
+}
+
+// listedOf counts how many of the wanted alerts the listing has.
+func (d *Driver) listedOf(ctx context.Context, wanted []newAlert) (int, error) {
+	first := wanted[0].timestamp
+	for _, w := range wanted {
+		first = min(first, w.timestamp)
+	}
+	found := map[newAlert]bool{}
+	ask := d.alertCalls(d.unit.time(first).Add(-time.Second), scorePush{lo: 0, hi: 10}, nil)
+	err := d.elements(ctx, *ask.all, "items", func(b []byte) error {
+		var w wireAlert
+		if w.decode(b) != nil {
+			return errRow("alert")
+		}
+		n := newAlert{endpoint: text(w.endpoint), name: text(w.name)}
+		n.timestamp, _ = whole(w.timestamp)
+		found[n] = true
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, w := range wanted {
+		if found[w] {
+			n++
+		}
+	}
+	return n, nil
+}
