@@ -30,6 +30,12 @@ var geneSysmon = map[string]int{
 	"registry_create": 12, "registry_delete": 12, "registry_set": 13, "dns_query": 22, "file_delete": 23,
 }
 
+// GeneServer serves the story as it stands at anchor as one version of the
+// manager, for tests that need another than the demo's.
+func GeneServer(anchor time.Time, scale int, opt gene.Options) *gene.Server {
+	return gene.New(geneData(story.New(anchor, scale)), opt)
+}
+
 // geneData maps the story onto the manager's own records.
 func geneData(s *story.Story) *gene.Data {
 	d := &gene.Data{Files: map[string]map[string][]byte{"": {

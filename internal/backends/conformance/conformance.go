@@ -48,7 +48,8 @@ type Harness struct {
 	// more in a minute than a vendor's limit allows in five.
 	Rate client.Rate
 	// Skip names rules that do not hold for this product, with the reason:
-	// "<reading>/<rule>", for example "processes/filters". It is logged.
+	// "<reading>/<rule>", for example "processes/filters", or a whole reading
+	// ("carves") that one version of the product does not have. It is logged.
 	Skip map[string]string
 }
 

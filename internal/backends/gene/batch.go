@@ -126,6 +126,8 @@ func (b *batch) seal() error {
 	return nil
 }
 
+func (b *batch) size() int { return len(b.entries) }
+
 func (b *batch) narrow(span time.Duration) {
 	for {
 		was := b.room.widest.Load()

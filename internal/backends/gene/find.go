@@ -34,6 +34,8 @@ type finder struct {
 
 func (f *finder) mark() func() { return func() {} }
 
+func (f *finder) size() int { return 0 }
+
 func (f *finder) narrow(time.Duration) {}
 
 func (f *finder) add(d *decoder, ep *endpoint) error {

@@ -46,9 +46,18 @@ type logReader struct {
 type sink interface {
 	add(d *decoder, ep *endpoint) error
 	mark() (reset func())
-	// narrow tells that a window twice as long was too long for the server.
+	size() int
+	// narrow tells that the server could answer a window this long, and not
+	// one twice as long.
 	narrow(time.Duration)
 }
+
+// A failure was the server's limit, and no accident of the network, when it
+// came late or the window turned out to hold much.
+const (
+	lateFailure = 5 * time.Second
+	muchEvents  = 1000
+)
 
 // read puts every event of [lo, hi) into b, in no particular order and with
 // duplicates (overlapping pages, trap 9). When the server's 15 s limit cuts
@@ -61,13 +70,13 @@ func (r logReader) read(ctx context.Context, lo, hi time.Time, b sink) error {
 // halve reads a window; whole asks for everything to the end of its last day.
 func (r logReader) halve(ctx context.Context, lo, hi time.Time, whole bool, b sink) error {
 	reset := b.mark()
-	span := hi.Sub(lo)
+	span, began, held := hi.Sub(lo), time.Now(), b.size()
 	err := r.pages(ctx, lo, hi, whole, func(d *decoder) error { return b.add(d, &r.ep) })
 	if err == nil || ctx.Err() != nil || !isCut(err) {
 		return err
 	}
+	took := time.Since(began)
 	reset()
-	b.narrow(span / 2)
 	if span <= smallestWindow {
 		e := &backends.Error{
 			Kind: backends.KindUnavailable, Err: err,
@@ -94,7 +103,13 @@ func (r logReader) halve(ctx context.Context, lo, hi time.Time, whole bool, b si
 	if err := r.halve(ctx, mid, hi, whole, b); err != nil {
 		return err
 	}
-	return r.halve(ctx, lo, mid, older, b)
+	if err := r.halve(ctx, lo, mid, older, b); err != nil {
+		return err
+	}
+	if took >= lateFailure || b.size()-held >= muchEvents {
+		b.narrow(span / 2)
+	}
+	return nil
 }
 
 // pages reads one window. Managers with limits give at most pageLimit events

@@ -20,6 +20,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends/gene"
 	"github.com/edrctl/edrctl/internal/backends/gene/fake"
 	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/demo/faults"
 )
 
 func day(d time.Duration) backends.Query {
@@ -49,6 +50,28 @@ func TestWindowsAreHalved(t *testing.T) {
 			}
 			t.Logf("%d requests", f.Calls()["GET /endpoints/{uuid}/logs"])
 		})
+	}
+}
+
+// Connections that break now and then are no limit: windows do not shrink
+// because of them, and nothing is lost.
+func TestAccidentsAreNoLimit(t *testing.T) {
+	f := fake.New(busy(500, 72*time.Hour), fake.Options{Key: testKey, Now: clock})
+	for _, spec := range []string{"", "cut=60%:nth=2", "503:every=3", "reset-before:every=4", "reset-after:every=4", "reset-before:every=2"} {
+		s, err := faults.Parse(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var n atomic.Int32
+		in := s.Wrap(gene.Name, f)
+		d, _ := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			n.Add(1)
+			in.ServeHTTP(w, r)
+		}))
+		l, err := d.Events(t.Context(), day(80*time.Hour))
+		if got := collect(t, l, err); len(got) != 500 || n.Load() > 80 {
+			t.Errorf("%s: %d events in %d requests", spec, len(got), n.Load())
+		}
 	}
 }
 

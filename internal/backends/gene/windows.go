@@ -143,7 +143,10 @@ func (s *sweep) produce(ctx context.Context, f flavour, out chan<- window, ready
 		if limit := time.Duration(shared.widest.Load()); limit > 0 {
 			ceiling = limit
 		}
-		ceiling = min(ceiling+ceiling/8, widest)
+		if ceiling += ceiling / 8; shared.total.Load() < want/2 {
+			ceiling *= 2 // the log has become thin
+		}
+		ceiling = min(ceiling, widest)
 		size = min(max(size, smallestWindow), ceiling)
 		hi = lo
 		select {
