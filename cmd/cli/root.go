@@ -11,6 +11,7 @@ import (
 	"github.com/edrctl/edrctl/cmd/audit"
 	"github.com/edrctl/edrctl/cmd/auth"
 	"github.com/edrctl/edrctl/cmd/backends"
+	"github.com/edrctl/edrctl/cmd/carve"
 	"github.com/edrctl/edrctl/cmd/cmdutil"
 	"github.com/edrctl/edrctl/cmd/demo"
 	"github.com/edrctl/edrctl/cmd/doctor"
@@ -68,7 +69,7 @@ $ edrctl doctor`,
 		}
 	}
 	add(groupRead, alerts.New(f), events.New(f), hosts.New(f), processes.New(f), rules.New(f), hunt.New(f))
-	add(groupAct, respond.New(f), audit.New(f))
+	add(groupAct, respond.New(f), carve.New(f), audit.New(f))
 	add(groupSetup, auth.New(f), profile.New(f), backends.New(f), doctor.New(f), demo.New(f), version.New(f))
 	root.SetHelpCommandGroupID(groupSetup)
 	root.SetCompletionCommandGroupID(groupSetup)

@@ -171,6 +171,12 @@ func (f *Factory) Acts(fleet *ops.Fleet, caseID string) (*ops.Acts, error) {
 	}, nil
 }
 
+// UserName is who runs this, as the journal and manifests say it.
+func (f *Factory) UserName() string { return userName(f.Getenv) }
+
+// Opened is the fleet that was opened last, nil before.
+func (f *Factory) Opened() *ops.Fleet { return f.fleet }
+
 func userName(getenv func(string) string) string {
 	if u, err := user.Current(); err == nil && u.Username != "" {
 		return u.Username
@@ -233,5 +239,3 @@ func (f *Factory) hold() (release func()) {
 	f.held.Add(1)
 	return func() { f.held.Add(-1) }
 }
-
-func display(format string, args ...any) safetext.Display { return safetext.Sprintf(format, args...) }

@@ -180,13 +180,13 @@ func (f *Factory) approve(ctx context.Context, plan *ops.Plan, flags *ActFlags) 
 	if word := plan.Typed(); word != "" {
 		what := safetext.Display("Type the host name to go on:")
 		if sendable > 1 {
-			what = display("Type %q to go on:", word)
+			what = safetext.Sprintf("Type %q to go on:", word)
 		}
 		return f.ConfirmTyped(ctx, flags.Yes, what, word)
 	}
 	question := safetext.Display("Go on?")
 	if sendable > 1 {
-		question = display("Go on with all %d?", sendable)
+		question = safetext.Sprintf("Go on with all %d?", sendable)
 	}
 	return f.Confirm(ctx, flags.Yes, question)
 }

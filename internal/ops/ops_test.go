@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -19,7 +20,13 @@ import (
 	"github.com/edrctl/edrctl/internal/ops"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("OPS_TEST_CRASH"); dir != "" {
+		crashChild(dir, os.Getenv("OPS_TEST_RUN"))
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 var epoch = time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 

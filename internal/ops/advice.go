@@ -1,0 +1,50 @@
+package ops
+
+import (
+	"errors"
+	"io"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/ioc"
+)
+
+// What a screen needs to know of an error, for rooms that do not see the
+// driver contract.
+
+// Unable tells whether err says that a backend cannot do this at all.
+func Unable(err error) bool { return backends.KindOf(err) == backends.KindUnsupported }
+
+// NeedsLogin tells whether err says that credentials are missing, refused or
+// expired.
+func NeedsLogin(err error) bool { return backends.KindOf(err) == backends.KindAuth }
+
+// Hopeless tells whether asking again cannot help.
+func Hopeless(err error) bool {
+	switch backends.KindOf(err) {
+	case backends.KindUnsupported, backends.KindAuth, backends.KindForbidden, backends.KindInvalid:
+		return true
+	}
+	return false
+}
+
+// Advice is the one line of advice that goes with an error, "" without one.
+func Advice(err error) string {
+	var e *backends.Error
+	if errors.As(err, &e) {
+		return e.Hint
+	}
+	return ""
+}
+
+// ReadIndicators reads indicators from a text in any form a hunt takes; name
+// says in its problems where they stand. Problems are the lines that are none.
+func ReadIndicators(r io.Reader, name string) (list *ioc.List, problems []string, err error) {
+	list = ioc.NewList()
+	if err := list.Read(r, name); err != nil {
+		return nil, nil, err
+	}
+	for _, p := range list.Problems {
+		problems = append(problems, p.String())
+	}
+	return list, problems, nil
+}
