@@ -13,7 +13,6 @@ import (
 	"github.com/edrctl/edrctl/internal/audit"
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/ops"
-	"github.com/edrctl/edrctl/internal/safetext"
 )
 
 // ActFlags are the flags of every command that changes something.

@@ -203,6 +203,9 @@ func (x *execution) send(ctx context.Context, s *Step, act *model.Action) outcom
 	case kind == backends.KindAmbiguous || err == nil && act.State == model.ActionAmbiguous || err != nil && act.State == model.ActionAmbiguous:
 		act.State = model.ActionAmbiguous
 		err, note = x.acts.readBack(ctx, s, act, sentAt, err)
+	case err != nil && got != nil && (act.State == model.ActionDone || !got.State.Final() && got.State != ""):
+		// It was taken; what failed is following or checking it.
+		note, err = err.Error(), nil
 	case err != nil:
 		act.State, act.Error = model.ActionFailed, err.Error()
 	}
