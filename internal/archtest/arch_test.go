@@ -49,7 +49,7 @@ var rooms = []struct {
 	// A driver sees the contract, the transport and the model, and no other driver.
 	{pkg: "internal/backends", may: []string{"internal/client", "internal/filter", "internal/model"}},
 	{pkg: "internal/backends/all", may: []string{"internal/backends/*"}, only: []string{}},
-	{pkg: "internal/backends/conformance", may: []string{"internal/backends", "internal/client", "internal/filter", "internal/model", "internal/demo/story", "internal/demo/faults"}},
+	{pkg: "internal/backends/conformance", may: []string{"internal/backends", "internal/client", "internal/filter", "internal/model", "internal/ioc", "internal/demo/story", "internal/demo/faults"}},
 	// A fake serves its driver's catalogue and speaks its wire types; no client, no filter.
 	{pkg: "internal/backends/*/fake", may: []string{"internal/backends", "internal/backends/SELF", "internal/demo/story", "internal/demo/faults"}, only: []string{"github.com/coder/websocket"}},
 	{pkg: "internal/backends/*", may: []string{"internal/backends", "internal/client/...", "internal/model", "internal/filter"}, only: []string{"github.com/go-json-experiment/json", "github.com/coder/websocket", "golang.org/x/sync"}},

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"testing"
+	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/model"
@@ -66,6 +67,10 @@ var faultCases = []faultCase{
 	{spec: "expired-token", kinds: []backends.ErrorKind{auth, forbidden}, may: true},
 }
 
+// patience is how long a reading may go on against a server that answers
+// nothing but rubbish: trying again has its place, trying for ever has not.
+const patience = 20 * time.Second
+
 // faults runs the reading under every fault.
 func (e *env) faults(t *testing.T, h Harness, r reading, q backends.Query, all []model.Record) {
 	for _, c := range faultCases {
@@ -76,8 +81,14 @@ func (e *env) faults(t *testing.T, h Harness, r reading, q backends.Query, all [
 			e.renew(t)
 		}
 		in := e.wire.spoil(t, h.Backend, c.spec)
+		begin := time.Now()
 		got, _, err := e.list(t.Context(), r, q)
 		e.wire.spoil(t, h.Backend, "")
+		if took := time.Since(begin); took > patience {
+			t.Errorf("%s: it took %v and %d requests to end", c.spec, took.Round(time.Second), in.Fired())
+		} else if took > patience/4 {
+			t.Logf("%s: it took %v and %d requests to end", c.spec, took.Round(time.Second), in.Fired())
+		}
 		fired := in.Fired() > 0
 		switch {
 		case err != nil && c.kinds == nil:

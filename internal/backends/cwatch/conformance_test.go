@@ -1,12 +1,54 @@
 package cwatch_test
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
+	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/conformance"
 	"github.com/edrctl/edrctl/internal/demo"
+	"github.com/edrctl/edrctl/internal/model"
 )
 
-func TestConformance(t *testing.T) {
-	conformance.Run(t, conformance.Harness{Backend: "cwatch", Start: demo.One})
+var harness = conformance.Harness{Backend: "cwatch", Start: demo.One}
+
+func TestConformance(t *testing.T) { conformance.Run(t, harness) }
+
+func TestConformanceHunt(t *testing.T) { conformance.RunHunt(t, harness) }
+
+func TestConformanceTree(t *testing.T) { conformance.RunTree(t, harness) }
+
+// anOpenAlert gives the change for the first open alert of a server.
+func anOpenAlert(c backends.Change) func(*testing.T, backends.Driver) backends.Change {
+	return func(t *testing.T, d backends.Driver) backends.Change {
+		t.Helper()
+		l, err := d.(backends.AlertLister).Alerts(t.Context(), backends.Query{Since: time.Now().Add(-80 * time.Hour)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for a, err := range l.Seq {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a.Status == model.StatusOpen && a.Verdict == model.VerdictUnknown {
+				c.AlertID = a.ID
+				return c
+			}
+		}
+		t.Fatal("no alert is open")
+		return c
+	}
+}
+
+func TestConformanceChange(t *testing.T) {
+	conformance.RunChange(t, harness, []conformance.ChangeCase{
+		{Name: "alert.close", Make: anOpenAlert(backends.Change{Verb: backends.VerbAlertClose})},
+		{Name: "alert.close as true positive", Make: anOpenAlert(backends.Change{Verb: backends.VerbAlertClose, Verdict: model.VerdictTruePositive, Comment: "IR-1, seen & done"})},
+		{Name: "alert.dismiss", Make: anOpenAlert(backends.Change{Verb: backends.VerbAlertDismiss})},
+		{Name: "alert.dismiss as false positive", Make: anOpenAlert(backends.Change{Verb: backends.VerbAlertDismiss, Verdict: model.VerdictFalsePositive}), Fewer: true},
+		{Name: "alert.create", Make: func(*testing.T, backends.Driver) backends.Change {
+			return backends.Change{Verb: backends.VerbAlertCreate, Body: fmt.Appendf(nil, `{"timestamp":%d,"endpointID":30001,"alertName":"By hand","isActive":true,"data":{"score":8}}`, time.Now().Add(-time.Hour).UnixMilli())}
+		}},
+	})
 }
