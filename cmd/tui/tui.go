@@ -1,0 +1,266 @@
+// Package tui opens the terminal interface.
+package tui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/charmbracelet/colorprofile"
+	"github.com/spf13/cobra"
+
+	"github.com/edrctl/edrctl/cmd/cmdutil"
+	"github.com/edrctl/edrctl/internal/filter"
+	screen "github.com/edrctl/edrctl/internal/tui"
+	"github.com/edrctl/edrctl/internal/tui/keys"
+)
+
+// options are the flags.
+type options struct {
+	view, filter, ref string
+	replay            string
+	since, interval   string
+	theme             string
+}
+
+// New builds `edrctl tui`.
+func New(f *cmdutil.Factory) *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:   "tui",
+		Short: "Watch alerts of all profiles live, and follow them to their cause",
+		Long: `The terminal interface: alerts of all selected profiles as they arrive, the
+worst first, one key to the story behind each, one dialog to act. ? shows all
+keys, : goes to any view, esc goes back, q quits.
+
+--replay FILE opens alerts and events saved earlier (alerts list -o ndjson
+--raw), for hand-over and training; nothing is reached and nothing can be
+changed.`,
+		Example: `$ edrctl tui -p demo
+$ edrctl tui --filter 'severity>=high host~FIN'
+$ edrctl tui --view hosts
+$ edrctl tui --replay night-shift.ndjson`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return Run(cmd.Context(), f, o) },
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&o.view, "view", "", "where to start: "+strings.Join(screen.ViewNames(), " "))
+	fs.StringVar(&o.filter, "filter", "", "filter of that view, as / takes it")
+	fs.StringVar(&o.ref, "ref", "", "what --view alert, tree, host or hash shows")
+	fs.StringVar(&o.replay, "replay", "", "an NDJSON file of alerts and events instead of the profiles")
+	fs.StringVar(&o.since, "since", "24h", "how far back alerts are read")
+	fs.StringVar(&o.interval, "interval", "5s", "between two looks at backends that do not push")
+	fs.StringVar(&o.theme, "theme", "auto", "auto, dark or light")
+	if err := cmd.RegisterFlagCompletionFunc("view", cobra.FixedCompletions(screen.ViewNames(), cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // a programming error: the flag was just added
+	}
+	return cmd
+}
+
+// Open opens it with defaults, for shortcuts like `edrctl demo`.
+func Open(ctx context.Context, f *cmdutil.Factory) error {
+	return Run(ctx, f, options{since: "24h", interval: "5s", theme: "auto"})
+}
+
+// Run opens the interface and returns when it is left.
+func Run(ctx context.Context, f *cmdutil.Factory, o options) error {
+	if !f.IO.StdoutTTY() || !f.IO.StdinTTY() {
+		return cmdutil.Usagef("the tui needs a terminal on standard input and output; alerts list and alerts watch work without one")
+	}
+	opt, err := prepare(ctx, f, o)
+	if err != nil {
+		return err
+	}
+	states, path, name := load(f, o)
+	opt.State = states[name]
+	app, err := screen.New(ctx, opt)
+	if err != nil {
+		return err
+	}
+	defer app.Close()
+	release := hush(f)
+	defer release()
+	p := tea.NewProgram(app, programOptions(ctx, f)...)
+	_, err = p.Run()
+	release()
+	if o.replay == "" {
+		states[name] = app.State()
+		f.Debugf(save(path, states))
+	}
+	switch {
+	case errors.Is(err, tea.ErrProgramPanic):
+		return fmt.Errorf("the screen broke, and the terminal was put back: %w", err)
+	case errors.Is(err, tea.ErrInterrupted), ctx.Err() != nil:
+		return nil
+	}
+	return err
+}
+
+// hush keeps notes and warnings of the layers below off the screen while it
+// is open.
+func hush(f *cmdutil.Factory) (release func()) {
+	before := f.Flags.Quiet
+	f.IO.SetQuiet(true)
+	return func() { f.IO.SetQuiet(before) }
+}
+
+func programOptions(ctx context.Context, f *cmdutil.Factory) []tea.ProgramOption {
+	opts := []tea.ProgramOption{tea.WithContext(ctx)}
+	if !f.IO.OutColor() {
+		opts = append(opts, tea.WithColorProfile(colorprofile.ASCII))
+	}
+	return opts
+}
+
+// prepare checks everything that can be checked before the screen opens.
+func prepare(ctx context.Context, f *cmdutil.Factory, o options) (screen.Options, error) {
+	opt := screen.Options{View: o.view, Filter: o.filter, Ref: o.ref, Now: f.Now, ASCII: !f.IO.Unicode(), NoColor: !f.IO.OutColor()}
+	if o.view != "" && !slices.Contains(screen.ViewNames(), o.view) {
+		return opt, cmdutil.Usagef("--view: %q is no view: one of %s", o.view, strings.Join(screen.ViewNames(), " "))
+	}
+	if _, err := filter.ParseExpr(o.filter); err != nil {
+		return opt, cmdutil.Usagef("--filter: %w", err)
+	}
+	switch o.theme {
+	case "auto":
+	case "dark", "light":
+		light := o.theme == "light"
+		opt.Light = &light
+	default:
+		return opt, cmdutil.Usagef("--theme: %q is none of auto dark light", o.theme)
+	}
+	var err error
+	if opt.Window, err = cmdutil.ParseDuration(o.since); err != nil {
+		return opt, cmdutil.Usagef("--since: %w", err)
+	}
+	if opt.Interval, err = cmdutil.ParseDuration(o.interval); err != nil {
+		return opt, cmdutil.Usagef("--interval: %w", err)
+	}
+	if opt.Zone, err = f.Zone(); err != nil {
+		return opt, err
+	}
+	c, err := f.Config()
+	if err != nil {
+		return opt, err
+	}
+	if opt.Keys, err = keys.New(c.Keys); err != nil {
+		return opt, keyError(c.Path, err)
+	}
+	if o.replay != "" {
+		return replay(f, o, opt)
+	}
+	fleet, err := f.Fleet(ctx)
+	if err != nil {
+		return opt, err
+	}
+	opt.Service = screen.NewService(fleet)
+	acts, err := f.Acts(fleet, "")
+	if err != nil {
+		return opt, err
+	}
+	opt.Actor = screen.NewActor(acts)
+	return opt, nil
+}
+
+func replay(f *cmdutil.Factory, o options, opt screen.Options) (screen.Options, error) {
+	if o.replay == "-" {
+		return opt, cmdutil.Usagef("--replay needs a file: standard input is the keyboard")
+	}
+	in, err := f.ReadInput(o.replay)
+	if err != nil {
+		return opt, err
+	}
+	defer func() { f.Debugf(in.Close()) }()
+	svc, latest, span, err := screen.Replay(in, o.replay)
+	if err != nil {
+		return opt, &cmdutil.UsageError{Err: err}
+	}
+	opt.Service, opt.Window, opt.Replay = svc, span, o.replay
+	// The clock stands at the end of what was saved.
+	started := f.Now()
+	now := f.Now
+	opt.Now = func() time.Time { return latest.Add(now().Sub(started)) }
+	return opt, nil
+}
+
+// keyError adds where in the configuration a key stands.
+func keyError(path string, err error) error {
+	var b *keys.BindError
+	u := &cmdutil.UsageError{Err: err, Hint: "see docs/keys.md, or ? in the tui"}
+	if !errors.As(err, &b) || path == "" {
+		return u
+	}
+	text, rerr := os.ReadFile(path)
+	if rerr != nil {
+		return u
+	}
+	in := regexp.MustCompile(`(^|[\s{,])["']?` + regexp.QuoteMeta(b.Name) + `["']?\s*:`)
+	inside := false
+	for i, line := range strings.Split(string(text), "\n") {
+		if strings.HasPrefix(line, "keys:") {
+			inside = true
+		} else if line != "" && !strings.HasPrefix(line, " ") && !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "\t") {
+			inside = false
+		}
+		if inside && in.MatchString(line) {
+			u.Err = fmt.Errorf("%s:%d: %w", path, i+1, err)
+			break
+		}
+	}
+	return u
+}
+
+// load reads what was remembered of the selected profiles.
+func load(f *cmdutil.Factory, o options) (states screen.States, path, name string) {
+	name = "replay"
+	if o.replay == "" {
+		if selected, err := f.Selected(); err == nil {
+			name = strings.Join(selected, ",")
+		}
+	}
+	paths, err := f.Paths()
+	if err != nil {
+		return screen.States{}, "", name
+	}
+	path = filepath.Join(paths.State, "tui.json")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return screen.States{}, path, name
+	}
+	return screen.ParseStates(b), path, name
+}
+
+// save writes the state file whole, or not at all.
+func save(path string, states screen.States) error {
+	if path == "" {
+		return nil
+	}
+	b, err := states.Marshal()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), "tui-*.json")
+	if err != nil {
+		return err
+	}
+	_, err = tmp.Write(b)
+	err = errors.Join(err, tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(tmp.Name()))
+	}
+	return nil
+}

@@ -1,0 +1,402 @@
+package tui
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/ops"
+	"github.com/edrctl/edrctl/internal/safetext"
+	"github.com/edrctl/edrctl/internal/tui/attack"
+	"github.com/edrctl/edrctl/internal/tui/keys"
+	"github.com/edrctl/edrctl/internal/tui/theme"
+	"github.com/edrctl/edrctl/internal/tui/ui"
+)
+
+// recordView shows one record whole: an alert with its chain and the events
+// behind it, or an event, a process, a hit.
+type recordView struct {
+	viewCore
+	page
+	r       model.Record
+	events  []*model.Event
+	evDone  bool
+	evErr   error
+	history []string // what was done about it from here
+	madeFor int      // width the lines were made for
+	theme   *theme.Theme
+}
+
+func newAlert(a *model.Alert) *recordView            { return &recordView{r: a, page: page{at: -1}} }
+func newRecord(r model.Record) *recordView           { return &recordView{r: r, page: page{at: -1}} }
+func (v *recordView) scopes() []keys.Scope           { return []keys.Scope{keys.Alert, keys.Views} }
+func (v *recordView) selection() []model.Record      { return []model.Record{v.r} }
+func (v *recordView) status(*shell) safetext.Display { return v.page.status() }
+
+func (v *recordView) title() string {
+	switch r := v.r.(type) {
+	case *model.Alert:
+		return cmp.Or(r.Title, r.ID)
+	case *model.Event:
+		return string(r.Kind)
+	case *model.Process:
+		return cmp.Or(processName(r), "process")
+	case *model.Hit:
+		return r.Indicator.Value
+	case *model.Carve:
+		return cmp.Or(model.BaseName(r.Path), "carve")
+	case *model.Action:
+		return ops.Words(r.Verb)
+	}
+	return refOf(v.r)
+}
+
+type alertRead struct {
+	a   *model.Alert
+	err error
+}
+
+type eventsRead struct {
+	list []*model.Event
+	err  error
+}
+
+// maxBehind bounds the events shown behind one alert.
+const maxBehind = 500
+
+func (v *recordView) open(s *shell) tea.Cmd {
+	a, ok := v.r.(*model.Alert)
+	if !ok {
+		return nil
+	}
+	v.events, v.evDone = nil, false
+	return tea.Batch(
+		s.do(v, "reading the alert", func(ctx context.Context) any {
+			full, err := s.svc.Alert(ctx, a.Ref)
+			return alertRead{full, err}
+		}),
+		s.do(v, "reading its events", func(ctx context.Context) any {
+			var list []*model.Event
+			err := s.svc.AlertEvents(ctx, a.Ref, func(e *model.Event) bool {
+				list = append(list, e)
+				return len(list) < maxBehind
+			})
+			return eventsRead{list, err}
+		}))
+}
+
+func (v *recordView) update(s *shell, msg any) tea.Cmd {
+	switch m := msg.(type) {
+	case alertRead:
+		if m.err == nil && m.a != nil {
+			v.r = m.a
+		} else if m.err != nil && !ops.Unable(m.err) && !errors.Is(m.err, context.Canceled) {
+			s.fail("reading the alert", m.err)
+		}
+	case eventsRead:
+		v.events, v.evErr, v.evDone = m.list, m.err, true
+	case failed:
+		s.fail(m.what, m.err)
+	}
+	v.madeFor = 0
+	return nil
+}
+
+func (v *recordView) make(s *shell, w int) {
+	if v.madeFor == w && v.theme == s.theme {
+		return
+	}
+	v.madeFor, v.theme = w, s.theme
+	c := &card{s: s, w: w}
+	switch r := v.r.(type) {
+	case *model.Alert:
+		v.alert(c, r)
+	case *model.Event:
+		eventCard(c, r)
+	case *model.Process:
+		c.process(r)
+		if q := r.Parent; q != nil {
+			c.section("parent")
+			c.process(&model.Process{UID: q.UID, PID: q.PID, Name: q.Name, Path: q.Path, CommandLine: q.CommandLine})
+		}
+		c.field("host", hostLine(r.Host), "")
+	case *model.Hit:
+		c.field("indicator", ui.Text(r.Indicator.Type+" "+r.Indicator.Value), s.theme.Warn)
+		c.field("listed", ui.Text(r.Indicator.Source), "")
+		c.field("host", hostLine(r.Host), "")
+		c.field("first", s.moment(r.First), "")
+		c.field("last", s.moment(r.Last), "")
+		c.field("seen", safetext.Sprintf("%d times", r.Count), "")
+		c.field("verdict", ui.Text(r.Verdict), "")
+		c.field("note", ui.Text(r.Note), "")
+		if r.Process != nil {
+			c.section("process")
+			c.process(r.Process)
+		}
+		if r.File != nil {
+			c.section("file")
+			c.field("path", ui.Text(r.File.Path), "")
+			c.hash(r.File.Hash)
+		}
+		if len(r.Evidence) > 0 {
+			c.section("evidence")
+			for _, e := range r.Evidence {
+				c.wrap("", ui.Text(e))
+			}
+		}
+	case *model.Action:
+		c.field("action", safetext.Text(ops.Words(r.Verb)), s.theme.Bold)
+		c.field("state", safetext.Text(strings.TrimSpace(string(r.State)+" "+r.NativeState)), "")
+		c.field("host", hostLine(r.Host), "")
+		if x := r.Target; x != nil {
+			c.field("on", ui.Text(strings.TrimSpace(cmp.Or(x.AlertID, x.Path, x.Command, x.Name, x.Address))), "")
+		}
+		c.field("asked", s.moment(r.RequestedAt), "")
+		c.field("finished", s.moment(r.FinishedAt), "")
+		c.field("undone by", safetext.Text(r.Inverse), "")
+		c.field("note", ui.Text(r.Error), s.theme.Warn)
+		c.field("id", ui.Text(r.Ref), s.theme.Dim)
+		if r.Stdout != "" || r.Stderr != "" {
+			c.section("output")
+			for _, d := range ui.Wrap(safetext.Lines(r.Stdout+r.Stderr), w) {
+				c.lines = append(c.lines, text("", ui.Text(string(d))))
+			}
+		}
+	case *model.Carve:
+		c.field("path", ui.Text(r.Path), "")
+		c.field("host", hostLine(r.Host), "")
+		c.field("state", safetext.Text(string(r.State)), "")
+		c.field("size", safetext.Sprintf("%d bytes", r.Size), "")
+		c.field("sha256", ui.Text(r.SHA256), "")
+		c.field("created", s.moment(r.Created), "")
+	}
+	if cmd := v.command(s); cmd != "" {
+		c.section("the same on the command line")
+		c.wrap(s.theme.Dim, ui.Text(cmd))
+	}
+	v.lines = c.lines
+}
+
+func (v *recordView) alert(c *card, a *model.Alert) {
+	t := c.s.theme
+	c.alertHead(a)
+	for _, x := range a.Attack {
+		if k, ok := attack.Find(x.Technique.ID); ok && k.Revoked {
+			c.wrap(t.Warn, safetext.Sprintf("%s was revoked by MITRE; the rule is older than that", k.ID))
+		}
+	}
+	c.chain(a)
+	if a.Process != nil {
+		c.section("process")
+		c.process(a.Process)
+	}
+	if a.Target != nil {
+		c.section("target")
+		c.process(a.Target)
+	}
+	if len(a.Indicators) > 0 {
+		c.section("indicators")
+		for _, i := range a.Indicators {
+			c.field(ui.Cut(ui.Text(cmp.Or(i.Type, "other")), labelWidth-1, t.Glyphs.Ellipsis), ui.Text(strings.TrimSpace(i.Value)), "")
+		}
+	}
+	c.section("events behind it")
+	switch {
+	case !v.evDone:
+		c.wrap(t.Dim, "reading…")
+	case v.evErr != nil && ops.Unable(v.evErr):
+		c.wrap(t.Dim, "this backend does not link alerts to events; e shows those around it")
+	case v.evErr != nil:
+		c.wrap(t.Err, safetext.Text(v.evErr.Error()))
+	case len(v.events) == 0:
+		c.wrap(t.Dim, "none")
+	}
+	for _, e := range v.events {
+		c.lines = append(c.lines, para{
+			{t.Dim, c.s.clock(e.Time, 8) + "  "}, {t.Accent, pad(safetext.Display(e.Kind), 16) + " "}, {"", eventSummary(e)},
+		})
+	}
+	c.section("triage")
+	state := string(a.Status)
+	if a.StatusNative != "" && !strings.EqualFold(a.StatusNative, state) {
+		state += " (" + a.StatusNative + ")"
+	}
+	c.field("status", ui.Text(state), statusStyle(t, a.Status))
+	if a.Verdict != "" {
+		c.field("verdict", safetext.Text(strings.ReplaceAll(string(a.Verdict), "_", " ")), "")
+	}
+	for _, h := range v.history {
+		c.wrap("", safetext.Text(h))
+	}
+	if a.URL != "" {
+		c.field("console", ui.Text(a.URL), t.Dim)
+	}
+}
+
+func (v *recordView) command(*shell) string {
+	ref := shellQuote(refOf(v.r))
+	switch r := v.r.(type) {
+	case *model.Alert:
+		return "edrctl alerts get " + ref
+	case *model.Event:
+		return "edrctl events get " + ref
+	case *model.Host:
+		return "edrctl hosts get " + ref
+	case *model.Process:
+		if r.ID != "" {
+			return "edrctl processes tree " + ref
+		}
+	case *model.Action:
+		return "edrctl respond get " + ref
+	}
+	return ""
+}
+
+func (v *recordView) key(s *shell, a keys.Action, _ string) (tea.Cmd, bool) {
+	if v.page.key(s, a) {
+		return nil, true
+	}
+	switch a {
+	case keys.Tree, keys.Events, keys.Host, keys.Pivot, keys.Raw:
+		return drill(s, a, v.r), true
+	case keys.Open:
+		if treeFor(v.r) != nil {
+			return drill(s, keys.Tree, v.r), true
+		}
+		return nil, true
+	case keys.Hunt:
+		return s.huntSelection(v.selection()), true
+	}
+	return nil, false
+}
+
+func (v *recordView) mouse(_ *shell, m mouse) tea.Cmd {
+	v.wheel(m)
+	return nil
+}
+
+func (v *recordView) hints(*shell) []hint {
+	off := func(ok bool, why string) string {
+		if ok {
+			return ""
+		}
+		return why
+	}
+	return []hint{
+		{action: keys.Tree, off: off(treeFor(v.r) != nil, "no process")}, {action: keys.Events},
+		{action: keys.Act}, {action: keys.Pivot, off: off(hashOf(v.r) != "", "no hash")},
+		{action: keys.Host, off: off(hostOf(v.r) != nil, "no host")}, {action: keys.Raw}, {action: keys.Back},
+	}
+}
+
+func (v *recordView) draw(s *shell, w, h int) []string {
+	v.make(s, w-4)
+	lines := v.page.draw(s.theme, w-4, h)
+	for i := range lines {
+		lines[i] = "  " + lines[i] + "  "
+	}
+	return lines
+}
+
+// eventSummary is one line of an event: the backend's own, or made of what it
+// acted on.
+func eventSummary(e *model.Event) safetext.Display {
+	var parts []string
+	if e.Process != nil {
+		parts = append(parts, processName(e.Process))
+	}
+	what := ""
+	switch {
+	case e.Target != nil:
+		what = cmp.Or(e.Target.CommandLine, e.Target.Path, e.Target.Name)
+	case e.DNS != nil:
+		what = e.DNS.Question.Name
+	case e.Network != nil && e.Network.Destination != nil:
+		d := e.Network.Destination
+		what = cmp.Or(d.Domain, d.IP)
+		if d.Port > 0 {
+			what += safePort(d.Port)
+		}
+	case e.File != nil:
+		what = cmp.Or(e.File.Path, e.File.Name)
+	case e.Registry != nil:
+		what = strings.TrimSpace(e.Registry.Path + " " + e.Registry.Value)
+	case e.Module != nil:
+		what = e.Module.Path
+	case e.Kind == model.KindProcessStart && e.Process != nil:
+		what = e.Process.CommandLine
+	}
+	if what != "" {
+		parts = append(parts, what)
+	}
+	if len(parts) < 2 && e.Summary != "" {
+		parts = []string{e.Summary}
+	}
+	return ui.Text(strings.Join(parts, "  "))
+}
+
+func safePort(p int) string { return ":" + string(safetext.Sprintf("%d", p)) }
+
+func eventCard(c *card, e *model.Event) {
+	c.field("kind", safetext.Display(e.Kind), c.s.theme.Accent)
+	c.field("action", ui.Text(e.Action), "")
+	c.field("when", c.s.moment(e.Time), "")
+	c.field("where", hostLine(e.Host), "")
+	if e.User != nil {
+		c.field("who", ui.Text(fullUser(e.User)), "")
+	}
+	c.field("summary", ui.Text(e.Summary), "")
+	if d := e.Detection; d != nil {
+		c.field("rules", ui.Text(strings.Join(d.Rules, ", ")), c.s.theme.Warn)
+		for _, x := range d.Attack {
+			c.field("technique", ui.Text(techniqueName(x)), c.s.theme.Accent)
+		}
+	}
+	if f := e.File; f != nil {
+		c.section("file")
+		c.field("path", ui.Text(cmp.Or(f.Path, f.Name)), "")
+		c.field("before", ui.Text(f.OldPath), "")
+		c.hash(f.Hash)
+	}
+	if n := e.Network; n != nil {
+		c.section("network")
+		end := func(label safetext.Display, x *model.Endpoint) {
+			if x == nil {
+				return
+			}
+			c.field(label, ui.Text(strings.TrimSpace(x.IP+safePort(x.Port)+" "+x.Domain)), "")
+		}
+		c.field("flow", ui.Text(strings.TrimSpace(n.Direction+" "+n.Transport)), "")
+		end("from", n.Source)
+		end("to", n.Destination)
+	}
+	if e.DNS != nil {
+		c.section("dns")
+		c.field("question", ui.Text(e.DNS.Question.Name+" "+e.DNS.Question.Type), "")
+	}
+	if r := e.Registry; r != nil {
+		c.section("registry")
+		c.field("key", ui.Text(r.Path), "")
+		c.field("value", ui.Text(r.Value), "")
+		c.field("data", ui.Text(r.Data), "")
+	}
+	if m := e.Module; m != nil {
+		c.section("module")
+		c.field("path", ui.Text(m.Path), "")
+		c.hash(m.Hash)
+	}
+	if e.Process != nil {
+		c.section("process")
+		c.process(e.Process)
+	}
+	if e.Target != nil {
+		c.section("target")
+		c.process(e.Target)
+	}
+	c.blank()
+	c.field("id", ui.Text(e.Ref), c.s.theme.Dim)
+}

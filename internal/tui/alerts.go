@@ -1,0 +1,622 @@
+package tui
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/edrctl/edrctl/internal/filter"
+	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/safetext"
+	"github.com/edrctl/edrctl/internal/tui/keys"
+	"github.com/edrctl/edrctl/internal/tui/theme"
+	"github.com/edrctl/edrctl/internal/tui/ui"
+)
+
+// inlineRows is how many rows are filtered and sorted within Update; more are
+// done in a command, on a snapshot.
+const inlineRows = 20_000
+
+// quick is the filters of one key.
+type quick struct {
+	severity model.Severity // least; "" = any
+	backend  string
+	host     string
+	status   model.Status
+}
+
+// groupings in the order z goes through them; "" = none.
+var groupings = []string{"", "host", "rule", "technique"}
+
+// alertsView is home: all alerts, live.
+type alertsView struct {
+	viewCore
+	table  ui.Table[*row]
+	groups ui.Table[*group]
+	sort   string
+	down   bool
+
+	expr   filter.Expr
+	quick  quick
+	fixed  *scope // a list opened from somewhere else: only these
+	group  string // grouping
+	inside string // the group that was opened
+	live   bool
+	held   []*row // came while live was off
+	unseen int    // fresh rows above or not looked at
+	counts [6]int
+
+	preview  bool
+	below    bool
+	share    int // of the preview, per cent
+	dragging bool
+	split    int // where the border is: column or line
+	working  bool
+	touched  bool
+}
+
+// scope limits a list that was opened from another view.
+type scope struct {
+	title string
+	match func(*model.Alert) bool
+	flags string // of the command that shows the same
+}
+
+// group is one line of a grouped list.
+type group struct {
+	name   string
+	n      int
+	sev    [6]int
+	worst  model.Severity
+	risk   int
+	newest model.Time
+	hosts  map[string]bool
+}
+
+func newAlerts(s *shell) *alertsView {
+	st := s.saved.alerts()
+	v := &alertsView{sort: cmp.Or(st.Sort, "risk"), down: true, live: true, preview: !st.NoPreview, below: st.Below, share: st.Share}
+	if st.Sort != "" {
+		v.down = st.Down
+	}
+	if v.share < 15 || v.share > 70 {
+		v.share = 34
+	}
+	v.table = ui.Table[*row]{
+		Columns: alertColumns(s), Key: (*row).key,
+		Marker: func(t *theme.Theme, r *row) (theme.Style, string) {
+			switch {
+			case r.fresh:
+				return t.New, t.Glyphs.Dot
+			case r.a.Status == model.StatusClosed || r.a.Status == model.StatusDismissed:
+				return t.OK, t.Glyphs.Check
+			}
+			return "", " "
+		},
+	}
+	if v.column() == nil {
+		v.sort, v.down = "risk", true
+	}
+	v.groups = ui.Table[*group]{Columns: groupColumns(s), Key: func(g *group) string { return g.name }}
+	if st.Filter != "" {
+		if e, err := filter.ParseExpr(st.Filter); err == nil {
+			v.expr = e
+		}
+	}
+	return v
+}
+
+// newAlertsOf lists only some of the alerts.
+func newAlertsOf(s *shell, sc scope) *alertsView {
+	v := newAlerts(s)
+	v.fixed = &sc
+	v.expr = filter.Expr{}
+	return v
+}
+
+func alertColumns(s *shell) []ui.Column[*row] {
+	compareText := func(get func(*model.Alert) string) func(a, b *row) int {
+		return func(a, b *row) int { return cmp.Compare(strings.ToLower(get(a.a)), strings.ToLower(get(b.a))) }
+	}
+	return []ui.Column[*row]{
+		{ID: "time", Title: "TIME", Width: 8, Min: 5, Prio: 90, Down: true,
+			Cell: func(t *theme.Theme, r *row, w int) (theme.Style, safetext.Display) {
+				return t.Dim, s.clock(r.a.Time, w)
+			},
+			Compare: func(a, b *row) int { return a.a.Time.Compare(b.a.Time.Time) }},
+		{ID: "risk", Title: "SCORE", Width: 8, Min: 2, Prio: 80, Down: true,
+			Cell: func(t *theme.Theme, r *row, w int) (theme.Style, safetext.Display) {
+				return scoreCell(t, r.a, w)
+			},
+			Compare: func(a, b *row) int { return cmp.Compare(riskOf(a.a), riskOf(b.a)) }},
+		{ID: "severity", Title: "SEV", Width: 4, Min: 4, Prio: 95, Down: true,
+			Cell: func(t *theme.Theme, r *row, _ int) (theme.Style, safetext.Display) {
+				return t.Severity(r.a.Severity), safetext.Display(theme.Letters(r.a.Severity))
+			},
+			Compare: func(a, b *row) int { return cmp.Compare(a.a.Severity.Rank(), b.a.Severity.Rank()) }},
+		{ID: "backend", Title: "BACKEND", Width: 7, Min: 6, Prio: 40,
+			Cell: func(t *theme.Theme, r *row, _ int) (theme.Style, safetext.Display) {
+				return t.Dim, backendCell(s, r.a)
+			},
+			Compare: compareText(func(a *model.Alert) string { return a.Backend })},
+		{ID: "host", Title: "HOST", Width: 14, Min: 10, Prio: 85,
+			Cell:    func(_ *theme.Theme, r *row, _ int) (theme.Style, safetext.Display) { return "", r.text().host },
+			Compare: compareText(func(a *model.Alert) string { return hostName(a.Host) })},
+		{ID: "user", Title: "USER", Width: 12, Min: 8, Prio: 30,
+			Cell:    func(t *theme.Theme, r *row, _ int) (theme.Style, safetext.Display) { return t.Dim, r.text().user },
+			Compare: compareText(func(a *model.Alert) string { return userName(a.User) })},
+		{ID: "title", Title: "TITLE", Width: 30, Min: 12, Prio: 100, Flex: true,
+			Cell:    func(_ *theme.Theme, r *row, _ int) (theme.Style, safetext.Display) { return "", r.text().title },
+			Compare: compareText(func(a *model.Alert) string { return a.Title })},
+		{ID: "process", Title: "PROCESS", Width: 15, Min: 12, Prio: 20,
+			Cell:    func(t *theme.Theme, r *row, _ int) (theme.Style, safetext.Display) { return t.Dim, r.text().process },
+			Compare: compareText(func(a *model.Alert) string { return processName(a.Process) })},
+		{ID: "status", Title: "STATUS", Width: 9, Min: 6, Prio: 10,
+			Cell: func(t *theme.Theme, r *row, _ int) (theme.Style, safetext.Display) {
+				if r.a.Status == model.StatusUnknown {
+					return "", ""
+				}
+				return statusStyle(t, r.a.Status), safetext.Display(r.a.Status)
+			},
+			Compare: compareText(func(a *model.Alert) string { return string(a.Status) })},
+	}
+}
+
+func groupColumns(s *shell) []ui.Column[*group] {
+	return []ui.Column[*group]{
+		{ID: "n", Title: "ALERTS", Width: 6, Right: true, Prio: 90,
+			Cell: func(t *theme.Theme, g *group, _ int) (theme.Style, safetext.Display) {
+				return t.Bold, safetext.Sprintf("%d", g.n)
+			}},
+		{ID: "worst", Title: "WORST", Width: 5, Prio: 80,
+			Cell: func(t *theme.Theme, g *group, _ int) (theme.Style, safetext.Display) {
+				return t.Severity(g.worst), safetext.Display(theme.Letters(g.worst))
+			}},
+		{ID: "name", Title: "GROUP", Width: 30, Min: 12, Flex: true, Prio: 100,
+			Cell: func(_ *theme.Theme, g *group, w int) (theme.Style, safetext.Display) {
+				if g.name == "" {
+					return "", "(none)"
+				}
+				return "", ui.Text(g.name)
+			}},
+		{ID: "split", Title: "C/H/M/L", Width: 15, Prio: 50,
+			Cell: func(t *theme.Theme, g *group, _ int) (theme.Style, safetext.Display) {
+				return t.Dim, safetext.Sprintf("%d/%d/%d/%d", g.sev[5], g.sev[4], g.sev[3], g.sev[2])
+			}},
+		{ID: "hosts", Title: "HOSTS", Width: 5, Right: true, Prio: 40,
+			Cell: func(t *theme.Theme, g *group, _ int) (theme.Style, safetext.Display) {
+				return t.Dim, safetext.Sprintf("%d", len(g.hosts))
+			}},
+		{ID: "newest", Title: "NEWEST", Width: 8, Prio: 60,
+			Cell: func(t *theme.Theme, g *group, w int) (theme.Style, safetext.Display) {
+				return t.Dim, s.clock(g.newest, w)
+			}},
+	}
+}
+
+func scoreCell(t *theme.Theme, a *model.Alert, w int) (theme.Style, safetext.Display) {
+	st := t.Severity(a.Severity)
+	if a.Score == nil {
+		return t.Dim, " -"
+	}
+	d := safetext.Sprintf("%2.0f", *a.Score)
+	if w >= 7 {
+		d += safetext.Display(" " + bar(t, *a.Score, 5))
+	}
+	return st, d
+}
+
+func statusStyle(t *theme.Theme, st model.Status) theme.Style {
+	switch st {
+	case model.StatusOpen:
+		return t.Accent
+	case model.StatusClosed, model.StatusDismissed:
+		return t.OK
+	}
+	return t.Dim
+}
+
+func backendCell(s *shell, a *model.Alert) safetext.Display {
+	for _, p := range s.svc.Profiles() {
+		if p.Name == a.Profile {
+			return ui.Text(s.app.profileLabel(p))
+		}
+	}
+	return ui.Text(a.Backend)
+}
+
+func riskOf(a *model.Alert) int {
+	if a.Risk == nil {
+		return -1
+	}
+	return *a.Risk
+}
+
+func (v *alertsView) title() string {
+	t := "alerts"
+	if v.fixed != nil {
+		t += " of " + v.fixed.title
+	}
+	if v.group != "" {
+		t += " by " + v.group
+	}
+	if v.inside != "" {
+		t += ": " + v.inside
+	}
+	return t
+}
+
+func (v *alertsView) name() string { return "alerts" }
+
+func (v *alertsView) scopes() []keys.Scope {
+	return []keys.Scope{keys.Alerts, keys.List, keys.Views}
+}
+
+func (v *alertsView) open(s *shell) tea.Cmd { return v.rebuild(s) }
+
+// grouped tells whether the list of groups is shown.
+func (v *alertsView) grouped() bool { return v.group != "" && v.inside == "" }
+
+func (v *alertsView) column() *ui.Column[*row] {
+	for i := range v.table.Columns {
+		if v.table.Columns[i].ID == v.sort {
+			return &v.table.Columns[i]
+		}
+	}
+	return nil
+}
+
+// order compares two rows: by the sorted column, then newest first, then by
+// arrival. It is total, so that rows can be found by searching.
+func (v *alertsView) order() func(a, b *row) int {
+	by, down := v.column().Compare, v.down
+	return func(a, b *row) int {
+		c := by(a, b)
+		if down {
+			c = -c
+		}
+		if c == 0 {
+			c = b.a.Time.Compare(a.a.Time.Time)
+		}
+		if c == 0 {
+			c = cmp.Compare(b.seq, a.seq)
+		}
+		return c
+	}
+}
+
+// keep is the predicate of all filters together.
+func (v *alertsView) keep() func(*row) bool {
+	expr, q, fixed, by, inside := v.expr, v.quick, v.fixed, v.group, v.inside
+	none := expr.Empty()
+	return func(r *row) bool {
+		a := r.a
+		if q.severity != "" && a.Severity.Rank() < q.severity.Rank() ||
+			q.backend != "" && a.Backend != q.backend ||
+			q.host != "" && hostName(a.Host) != q.host ||
+			q.status != "" && a.Status != q.status {
+			return false
+		}
+		if fixed != nil && !fixed.match(a) {
+			return false
+		}
+		if inside != "" && !slices.Contains(groupNames(a, by), inside) {
+			return false
+		}
+		return none || expr.Match(a)
+	}
+}
+
+// rebuilt is a filtered and sorted list made by a command.
+type rebuilt struct {
+	rows    []*row
+	counts  [6]int
+	taken   int    // rows of the store it has seen
+	version uint64 // of the store
+}
+
+func project(all []*row, keep func(*row) bool, order func(a, b *row) int) ([]*row, [6]int) {
+	rows := make([]*row, 0, len(all)/2)
+	var counts [6]int
+	for _, r := range all {
+		if keep(r) {
+			rows = append(rows, r)
+			counts[r.a.Severity.Rank()]++
+		}
+	}
+	slices.SortFunc(rows, order)
+	return rows, counts
+}
+
+// rebuild filters and sorts anew.
+func (v *alertsView) rebuild(s *shell) tea.Cmd {
+	all, keep, order := s.store.all, v.keep(), v.order()
+	if !v.live {
+		all = all[:max(0, len(all)-len(v.held))]
+	}
+	if len(all) <= inlineRows {
+		v.gen++
+		v.busy = 0
+		rows, counts := project(all, keep, order)
+		v.adopt(s, rows, counts)
+		return nil
+	}
+	s.renew(v)
+	version := s.store.version
+	return s.do(v, "filtering", func(context.Context) any {
+		rows, counts := project(all, keep, order)
+		return rebuilt{rows, counts, len(all), version}
+	})
+}
+
+func (v *alertsView) adopt(s *shell, rows []*row, counts [6]int) {
+	v.counts = counts
+	order := v.order()
+	at := v.table
+	cur, had := at.Current()
+	v.table.Refresh()
+	v.table.SetRows(rows, func(key string) int {
+		if !had || cur.key() != key {
+			return -1
+		}
+		if i, ok := slices.BinarySearchFunc(rows, cur, order); ok {
+			return i
+		}
+		return -1
+	})
+	if v.grouped() {
+		v.regroup()
+	}
+}
+
+// arrived takes rows in without moving what is under the cursor.
+func (v *alertsView) arrived(s *shell, added []*row, changed bool) tea.Cmd {
+	if !v.live {
+		v.held = append(v.held, added...)
+		return nil
+	}
+	if changed || v.busy > 0 {
+		return v.rebuild(s)
+	}
+	keep, order := v.keep(), v.order()
+	var fresh []*row
+	for _, r := range added {
+		if keep(r) {
+			fresh = append(fresh, r)
+			v.counts[r.a.Severity.Rank()]++
+			if r.fresh {
+				v.unseen++
+			}
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	slices.SortFunc(fresh, order)
+	atTop := v.table.Cursor() == 0 && !v.moved()
+	merged := merge(v.table.Rows(), fresh, order)
+	cur, had := v.table.Current()
+	v.table.SetRows(merged, func(string) int {
+		if had {
+			if i, ok := slices.BinarySearchFunc(merged, cur, order); ok {
+				return i
+			}
+		}
+		return -1
+	})
+	if atTop {
+		v.table.Select(0)
+	}
+	if v.grouped() {
+		v.regroup()
+	}
+	return nil
+}
+
+// moved tells whether the user has gone to a row: from then on the cursor
+// belongs to that row.
+func (v *alertsView) moved() bool { return v.touched }
+
+// merge joins two sorted lists into a new one.
+func merge(a, b []*row, order func(x, y *row) int) []*row {
+	out := make([]*row, 0, len(a)+len(b)+len(a)/64)
+	for len(a) > 0 && len(b) > 0 {
+		// Runs of the long list are copied whole.
+		i, _ := slices.BinarySearchFunc(a, b[0], order)
+		out = append(append(out, a[:i]...), b[0])
+		a, b = a[i:], b[1:]
+	}
+	return append(append(out, a...), b...)
+}
+
+func groupNames(a *model.Alert, by string) []string {
+	switch by {
+	case "host":
+		return []string{hostName(a.Host)}
+	case "rule":
+		return []string{ruleName(a)}
+	case "technique":
+		var out []string
+		for _, x := range a.Attack {
+			if x.Technique.ID != "" && !slices.Contains(out, techniqueName(x)) {
+				out = append(out, techniqueName(x))
+			}
+		}
+		if len(out) == 0 {
+			return []string{"(none)"}
+		}
+		return out
+	}
+	return nil
+}
+
+func ruleName(a *model.Alert) string {
+	if a.Rule != nil {
+		return cmp.Or(a.Rule.Name, a.Rule.ID, a.Title)
+	}
+	return a.Title
+}
+
+func (v *alertsView) regroup() {
+	by := map[string]*group{}
+	for _, r := range v.table.Rows() {
+		for _, name := range groupNames(r.a, v.group) {
+			g := by[name]
+			if g == nil {
+				g = &group{name: name, hosts: map[string]bool{}, risk: -1}
+				by[name] = g
+			}
+			g.n++
+			g.sev[r.a.Severity.Rank()]++
+			if r.a.Severity.Rank() >= g.worst.Rank() {
+				g.worst = r.a.Severity
+			}
+			g.risk = max(g.risk, riskOf(r.a))
+			if r.a.Time.After(g.newest.Time) {
+				g.newest = r.a.Time
+			}
+			g.hosts[hostName(r.a.Host)] = true
+		}
+	}
+	list := make([]*group, 0, len(by))
+	for _, g := range by {
+		list = append(list, g)
+	}
+	slices.SortFunc(list, func(a, b *group) int {
+		return cmp.Or(cmp.Compare(b.risk, a.risk), cmp.Compare(b.n, a.n), cmp.Compare(a.name, b.name))
+	})
+	v.groups.Refresh()
+	v.groups.SetRows(list, nil)
+}
+
+func (v *alertsView) update(s *shell, msg any) tea.Cmd {
+	switch m := msg.(type) {
+	case rebuilt:
+		v.adopt(s, m.rows, m.counts)
+		if m.version != s.store.version {
+			return v.rebuild(s)
+		}
+	case failed:
+		s.fail(m.what, m.err)
+	}
+	return nil
+}
+
+// setFilter applies a filter line.
+func (v *alertsView) setFilter(s *shell, line string) tea.Cmd {
+	e, err := filter.ParseExpr(line)
+	if err != nil {
+		s.fail("filter", err)
+		return nil
+	}
+	v.expr = e
+	return v.rebuild(s)
+}
+
+type filterable interface {
+	setFilter(s *shell, line string) tea.Cmd
+}
+
+// filterPrompt opens the filter line of a view.
+func filterPrompt(s *shell, v filterable, now string) {
+	p := newPrompt("/", now)
+	p.hint = "severity>=high host~FIN !user=SYSTEM ~fuzzy words"
+	p.history = s.saved.Filters
+	p.changed = func(s *shell, line string) (tea.Cmd, error) {
+		if _, err := filter.ParseExpr(line); err != nil {
+			return nil, err
+		}
+		return v.setFilter(s, line), nil
+	}
+	p.done = func(s *shell, line string, ok bool) (tea.Cmd, bool) {
+		if !ok {
+			return v.setFilter(s, now), false
+		}
+		if _, err := filter.ParseExpr(line); err != nil {
+			p.err = safetext.Text(err.Error())
+			return nil, true
+		}
+		s.saved.remember(line)
+		return v.setFilter(s, line), false
+	}
+	s.prompt(p)
+}
+
+func (v *alertsView) selection() []model.Record {
+	if v.grouped() {
+		g, ok := v.groups.Current()
+		if !ok {
+			return nil
+		}
+		var out []model.Record
+		for _, r := range v.table.Rows() {
+			if slices.Contains(groupNames(r.a, v.group), g.name) {
+				out = append(out, r.a)
+			}
+		}
+		return out
+	}
+	var out []model.Record
+	for _, r := range v.table.Chosen() {
+		out = append(out, r.a)
+	}
+	return out
+}
+
+func (v *alertsView) command(s *shell) string {
+	args := []string{"edrctl"}
+	args = append(args, "alerts", "list")
+	if flags := v.expr.Filter.String(); flags != "" {
+		args = append(args, flags)
+	}
+	if v.quick.severity != "" {
+		args = append(args, "--severity-min "+string(v.quick.severity))
+	}
+	if v.quick.host != "" {
+		args = append(args, "--host "+shellQuote("="+v.quick.host))
+	}
+	if v.quick.status != "" {
+		args = append(args, "--status "+string(v.quick.status))
+	}
+	if v.fixed != nil && v.fixed.flags != "" {
+		args = append(args, v.fixed.flags)
+	}
+	if v.sort != "" {
+		args = append(args, "--sort "+v.sortFlag())
+	}
+	_ = s
+	return strings.Join(args, " ")
+}
+
+// sortFlag is the order as --sort takes it.
+func (v *alertsView) sortFlag() string {
+	switch v.sort {
+	case "time", "risk", "severity", "backend", "host", "title":
+		if v.column().Down != v.down {
+			return "-" + v.sort
+		}
+		return v.sort
+	}
+	return "time"
+}
+
+// shellQuote quotes for a POSIX shell.
+func shellQuote(s string) string {
+	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=@%+,") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+func (v *alertsView) remember(s *shell) {
+	if v.fixed != nil {
+		return
+	}
+	st := s.saved.alerts()
+	st.Sort, st.Down, st.NoPreview, st.Below, st.Share = v.sort, v.down, !v.preview, v.below, v.share
+	st.Filter = v.expr.String()
+	s.saved.setAlerts(st)
+}

@@ -1,0 +1,291 @@
+package tui
+
+import (
+	"fmt"
+
+	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/safetext"
+	"github.com/edrctl/edrctl/internal/tui/keys"
+	"github.com/edrctl/edrctl/internal/tui/theme"
+	"github.com/edrctl/edrctl/internal/tui/ui"
+)
+
+// crumbs are the titles of the stack; in the middle of a deep one some are
+// left out.
+func (a *App) crumbs(room int) []safetext.Display {
+	titles := make([]safetext.Display, len(a.stack))
+	total := 0
+	for i, v := range a.stack {
+		titles[i] = ui.Text(v.title())
+		total += ui.Width(titles[i]) + 3
+	}
+	if total > room && len(titles) > 0 {
+		each := max(6, room/len(titles)-3)
+		for i := range titles {
+			if i == len(titles)-1 {
+				each = max(each, room-(len(titles)-1)*(each+3)-3)
+			}
+			titles[i] = ui.CutMiddle(titles[i], each, a.s.theme.Glyphs.Ellipsis)
+		}
+	}
+	return titles
+}
+
+func (a *App) crumbEnds() []int {
+	at := 8
+	var ends []int
+	for _, d := range a.crumbs(a.crumbRoom()) {
+		at += ui.Width(d) + 3
+		ends = append(ends, at)
+	}
+	return ends
+}
+
+func (a *App) crumbRoom() int {
+	_, w := a.healthLine()
+	return max(20, a.w-w-10)
+}
+
+// header is the first line: where one is, and how every profile does.
+func (a *App) header() string {
+	t := a.s.theme
+	l := ui.NewLine(t, a.w, "")
+	l.Put(t.Title, " edrctl")
+	titles := a.crumbs(a.crumbRoom())
+	for i, d := range titles {
+		l.Glyph(t.Crumb, " "+t.Glyphs.Crumb+" ")
+		st := t.Crumb
+		if i == len(titles)-1 {
+			st = t.CrumbLast
+		}
+		l.Put(st, d)
+	}
+	right, w := a.healthLine()
+	if l.Left() > w {
+		l.Space(l.Left() - w)
+		l.Raw(right, w)
+	}
+	return l.String()
+}
+
+// healthLine is the right of the header in the longest form that fits.
+func (a *App) healthLine() (string, int) {
+	t := a.s.theme
+	room := a.w * 2 / 3
+	for form := range 4 {
+		l := ui.NewLine(t, 400, "")
+		for _, p := range a.s.svc.Profiles() {
+			a.healthOf(l, p, form)
+		}
+		readOnly := 0
+		for _, p := range a.s.svc.Profiles() {
+			if p.ReadOnly {
+				readOnly++
+			}
+		}
+		switch {
+		case a.opt.Replay != "":
+			l.Put(t.Badge, " REPLAY ")
+		case readOnly > 0 && readOnly == len(a.s.svc.Profiles()):
+			l.Put(t.Badge, " RO ")
+		case readOnly > 0:
+			l.Put(t.Badge, safetext.Sprintf(" RO %d/%d ", readOnly, len(a.s.svc.Profiles())))
+		case form == 0:
+			l.Put(t.Dim, "RO off")
+		}
+		l.Space(1)
+		w := 400 - l.Left()
+		if w <= room || form == 3 {
+			return l.Piece(), w
+		}
+	}
+	return "", 0
+}
+
+func (a *App) healthOf(l *ui.Line, p Profile, form int) {
+	t := a.s.theme
+	h := a.health[p.Name]
+	st, dot := t.OK, t.Glyphs.Dot
+	switch h.state {
+	case healthReading, healthRefreshing:
+		st, dot = t.Accent, t.SpinnerAt(a.s.now().UnixMilli())
+	case healthStale:
+		st, dot = t.Warn, t.Glyphs.HalfDot
+	case healthError:
+		st, dot = t.Err, t.Glyphs.Cross
+		if !h.since.IsZero() && h.since.Unix() > 0 {
+			st = t.Warn
+		}
+	}
+	name := ui.Text(a.profileLabel(p))
+	switch form {
+	case 0:
+		l.Put("", name).Space(1).Glyph(st, dot).Space(1).Put(st, safetext.Text(h.text(a.s.now()))).Space(3)
+	case 1:
+		l.Put("", name).Glyph(st, dot)
+		if h.state != healthLive && h.state != healthSaved {
+			l.Space(1).Put(st, safetext.Text(h.text(a.s.now())))
+		}
+		l.Space(2)
+	case 2:
+		l.Put("", ui.Cut(name, 4, "")).Glyph(st, dot).Space(1)
+	default:
+		l.Glyph(st, dot)
+		if p.Name == a.lastProfile() {
+			l.Space(1)
+		}
+	}
+}
+
+func (a *App) lastProfile() string {
+	ps := a.s.svc.Profiles()
+	return ps[len(ps)-1].Name
+}
+
+// profileLabel is the backend where that tells the profiles apart, else the
+// profile's own name.
+func (a *App) profileLabel(p Profile) string {
+	for _, o := range a.s.svc.Profiles() {
+		if o.Name != p.Name && o.Backend == p.Backend {
+			return p.Name
+		}
+	}
+	if p.Backend == "carbonblack" {
+		return "carbon"
+	}
+	return p.Backend
+}
+
+// footer is the last line: the keys that matter now, and where one is.
+func (a *App) footer() string {
+	t := a.s.theme
+	l := ui.NewLine(t, a.w, "")
+	v := a.top()
+	var status safetext.Display
+	st := t.Dim
+	switch {
+	case a.toastText != "" && a.s.now().Before(a.toastUntil):
+		status, st = a.toastText, a.toastStyle
+	case v != nil && v.core().busy > 0:
+		c := v.core()
+		status = safetext.Sprintf("%s %s", c.what, age(a.s.now().Sub(c.began)))
+		st = t.Accent
+	case v != nil:
+		status = v.status(a.s)
+	}
+	status = ui.Cut(status, a.w*3/5, t.Glyphs.Ellipsis)
+	room := a.w - ui.Width(status) - 3
+	if v != nil {
+		var list []hint
+		list = append(list, v.hints(a.s)...)
+		list = append(list, hint{action: keys.Filter}, hint{action: keys.Palette}, hint{action: keys.Help})
+		seen := map[keys.Action]bool{}
+		for _, h := range list {
+			b, ok := a.s.keys.Of(h.action)
+			if !ok || len(b.Keys) == 0 || seen[h.action] {
+				continue
+			}
+			seen[h.action] = true
+			short := b.Short
+			if h.short != "" {
+				short = h.short
+			}
+			key := keys.Label(b.Keys[0])
+			if t.ASCII {
+				key = b.Keys[0]
+			}
+			need := ui.Width(safetext.Display(key)) + 1 + ui.Width(safetext.Display(short)) + 2
+			if a.w-l.Left()+need > room {
+				break
+			}
+			ks, hs := t.Key, t.KeyHelp
+			if h.off != "" {
+				ks, hs = t.KeyOff, t.KeyOff
+			}
+			l.Space(1).Glyph(ks, key).Space(1).Put(hs, safetext.Text(short))
+			if need > 0 {
+				l.Space(1)
+			}
+		}
+	}
+	l.Space(l.Left() - ui.Width(status) - 1)
+	l.Put(st, status)
+	return l.String()
+}
+
+// clock is a time of the list: today's by the clock, others by date too.
+func (s *shell) clock(t model.Time, w int) safetext.Display {
+	if t.IsZero() {
+		return ""
+	}
+	local, now := t.In(s.zone), s.now().In(s.zone)
+	sameDay := local.YearDay() == now.YearDay() && local.Year() == now.Year()
+	switch {
+	case sameDay && w >= 8:
+		return safetext.Display(local.Format("15:04:05"))
+	case sameDay:
+		return safetext.Display(local.Format("15:04"))
+	case w >= 11:
+		return safetext.Display(local.Format("01-02 15:04"))
+	case w >= 8:
+		return safetext.Display(local.Format("Jan 02"))
+	}
+	return safetext.Display(local.Format("01-02"))
+}
+
+// moment is a time in full, with how long ago it was.
+func (s *shell) moment(t model.Time) safetext.Display {
+	if t.IsZero() {
+		return ""
+	}
+	return safetext.Sprintf("%s (%s ago)", t.In(s.zone).Format("2006-01-02 15:04:05 MST"), age(s.now().Sub(t.Time)))
+}
+
+func count(n int, what string) string {
+	if n == 1 || what == "new" || what == "marked" {
+		return fmt.Sprintf("%d %s", n, what)
+	}
+	if what == "process" {
+		return fmt.Sprintf("%d processes", n)
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func refOf(r model.Record) string {
+	o := r.GetOrigin()
+	if o.Ref != "" {
+		return o.Ref
+	}
+	return o.ID
+}
+
+// bar draws a value of 10 in w cells.
+func bar(t *theme.Theme, score float64, w int) string {
+	n := int(score*float64(w)/10 + 0.5)
+	out := ""
+	for i := range w {
+		if i < n {
+			out += t.Glyphs.Full
+		} else {
+			out += " "
+		}
+	}
+	return out
+}
+
+// spark draws counts as heights.
+func spark(t *theme.Theme, counts []int) string {
+	top := 0
+	for _, c := range counts {
+		top = max(top, c)
+	}
+	out := ""
+	for _, c := range counts {
+		if c == 0 || top == 0 {
+			out += " "
+			continue
+		}
+		out += t.Glyphs.Spark[(c*len(t.Glyphs.Spark)-1)/top]
+	}
+	return out
+}

@@ -1,0 +1,224 @@
+package tui
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/ops"
+	"github.com/edrctl/edrctl/internal/safetext"
+	"github.com/edrctl/edrctl/internal/tui/keys"
+	"github.com/edrctl/edrctl/internal/tui/theme"
+	"github.com/edrctl/edrctl/internal/tui/ui"
+)
+
+// hostView is one host on all profiles that watch it, and the ways on: its
+// alerts, processes and events.
+type hostView struct {
+	viewCore
+	page
+	h       *model.Host
+	profile string
+	twins   []*model.Host // of the same name on other profiles, this one first
+	done    bool
+	bad     []ops.Outcome
+	madeFor int
+	at      uint64
+}
+
+func newHost(h *model.Host, profile string) *hostView {
+	return &hostView{h: h, profile: profile, page: page{at: -1}}
+}
+
+func (v *hostView) title() string                  { return hostName(v.h) }
+func (v *hostView) scopes() []keys.Scope           { return []keys.Scope{keys.Alert, keys.Views} }
+func (v *hostView) status(*shell) safetext.Display { return v.page.status() }
+func (v *hostView) selection() []model.Record {
+	h := *v.h
+	if h.Profile == "" {
+		h.Profile = v.profile
+	}
+	return []model.Record{&h}
+}
+func (v *hostView) command(*shell) string {
+	return "edrctl hosts get " + shellQuote(firstOf(v.h.Ref, hostName(v.h)))
+}
+
+func firstOf(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+type hostsRead struct {
+	list     []*model.Host
+	outcomes []ops.Outcome
+}
+
+func (v *hostView) open(s *shell) tea.Cmd {
+	name := hostName(v.h)
+	v.done = false
+	return s.do(v, "reading the host", func(ctx context.Context) any {
+		var out hostsRead
+		out.outcomes = s.svc.Hosts(ctx, ops.Request{}, func(h *model.Host) bool {
+			if strings.EqualFold(hostName(h), name) {
+				out.list = append(out.list, h)
+			}
+			return true
+		})
+		return out
+	})
+}
+
+func (v *hostView) update(s *shell, msg any) tea.Cmd {
+	switch m := msg.(type) {
+	case hostsRead:
+		v.done, v.madeFor = true, 0
+		v.bad = nil
+		for _, o := range m.outcomes {
+			if o.Err != nil && !ops.Unable(o.Err) {
+				v.bad = append(v.bad, o)
+			}
+		}
+		v.twins = nil
+		for _, h := range m.list {
+			if h.Profile == v.profile {
+				v.h = h
+				v.twins = append([]*model.Host{h}, v.twins...)
+			} else {
+				v.twins = append(v.twins, h)
+			}
+		}
+	case failed:
+		s.fail(m.what, m.err)
+	}
+	return nil
+}
+
+func (v *hostView) arrived(*shell, []*row, bool) tea.Cmd {
+	v.madeFor = 0
+	return nil
+}
+
+func (v *hostView) mine(a *model.Alert) bool {
+	return strings.EqualFold(hostName(a.Host), hostName(v.h))
+}
+
+func (v *hostView) make(s *shell, w int) {
+	if v.madeFor == w && v.at == s.store.version {
+		return
+	}
+	v.madeFor, v.at = w, s.store.version
+	t := s.theme
+	c := &card{s: s, w: w}
+	c.wrap(t.Bold, ui.Text(hostName(v.h)))
+	list := v.twins
+	if len(list) == 0 {
+		list = []*model.Host{v.h}
+	}
+	for _, h := range list {
+		if h.Profile != "" {
+			c.section(ui.Text(h.Profile))
+		} else {
+			c.blank()
+		}
+		state := yesNo(h.Online, "online", "offline")
+		st := t.Dim
+		if h.Online != nil && *h.Online {
+			st = t.OK
+		}
+		if h.State != "" && !strings.EqualFold(h.State, state) {
+			state = strings.TrimSpace(state + " (" + h.State + ")")
+		}
+		c.field("state", ui.Text(state), st)
+		if h.Isolated != nil {
+			if *h.Isolated {
+				c.field("network", "isolated", t.Err)
+			} else {
+				c.field("network", "not isolated", "")
+			}
+		}
+		if h.OS != nil {
+			c.field("system", ui.Text(strings.TrimSpace(h.OS.Name+" "+h.OS.Version)), "")
+		}
+		c.field("address", ui.Text(strings.Join(h.IP, ", ")), "")
+		c.field("mac", ui.Text(strings.Join(h.MAC, ", ")), "")
+		c.field("user", ui.Text(h.User), "")
+		c.field("agent", ui.Text(h.AgentVersion), "")
+		c.field("seen", s.moment(h.LastSeen), "")
+		if h.Policy != nil {
+			c.field("policy", ui.Text(firstOf(h.Policy.Name, h.Policy.ID)), "")
+		}
+		c.field("tags", ui.Text(strings.Join(h.Tags, ", ")), "")
+		if h.ReportScore != nil {
+			c.field("report", safetext.Sprintf("%.0f (relative to the other hosts of this server)", *h.ReportScore), "")
+		}
+		c.field("id", ui.Text(firstOf(h.Ref, h.ID)), t.Dim)
+	}
+	if !v.done {
+		c.blank()
+		c.wrap(t.Dim, "asking all profiles…")
+	}
+	for _, o := range v.bad {
+		c.wrap(t.Err, safetext.Sprintf("%s: %s", o.Profile, o.Err))
+	}
+	var mine []*row
+	for _, r := range s.store.all {
+		if v.mine(r.a) {
+			mine = append(mine, r)
+		}
+	}
+	c.section(safetext.Sprintf("%s in the last %s  (enter lists them)", count(len(mine), "alert"), age(s.app.opt.Window)))
+	rows, _ := project(mine, func(*row) bool { return true }, func(a, b *row) int { return riskOf(b.a) - riskOf(a.a) })
+	for _, r := range rows[:min(len(rows), 12)] {
+		_, score := scoreCell(t, r.a, 2)
+		c.lines = append(c.lines, para{
+			{t.Dim, s.clock(r.a.Time, 8) + "  "}, {t.Severity(r.a.Severity), score + " " + pad(safetext.Display(alertLetters(r.a)), 5)}, {"", r.text().title},
+		})
+	}
+	v.lines = c.lines
+}
+
+func (v *hostView) key(s *shell, a keys.Action, _ string) (tea.Cmd, bool) {
+	if v.page.key(s, a) {
+		return nil, true
+	}
+	name := hostName(v.h)
+	switch a {
+	case keys.Open:
+		return s.push(newAlertsOf(s, scope{title: name, match: v.mine, flags: "--host " + shellQuote("="+name)})), true
+	case keys.Tree:
+		return s.push(newProcesses(s, name)), true
+	case keys.Events:
+		return s.push(newEvents(s, " on "+name, `host="`+quoteInner(name)+`"`, s.now().Add(-time.Hour), s.now())), true
+	case keys.Host:
+		return nil, true
+	}
+	return nil, false
+}
+
+func (v *hostView) mouse(_ *shell, m mouse) tea.Cmd {
+	v.wheel(m)
+	return nil
+}
+
+func (v *hostView) hints(*shell) []hint {
+	return []hint{
+		{action: keys.Open, short: "alerts"}, {action: keys.Tree, short: "processes"}, {action: keys.Events}, {action: keys.Act}, {action: keys.Back},
+	}
+}
+
+func (v *hostView) draw(s *shell, w, h int) []string {
+	v.make(s, w-4)
+	lines := v.page.draw(s.theme, w-4, h)
+	for i := range lines {
+		lines[i] = "  " + lines[i] + "  "
+	}
+	return lines
+}
+
+func alertLetters(a *model.Alert) string { return theme.Letters(a.Severity) }

@@ -1,0 +1,367 @@
+package tui
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/ops"
+	"github.com/edrctl/edrctl/internal/safetext"
+	"github.com/edrctl/edrctl/internal/tui/keys"
+	"github.com/edrctl/edrctl/internal/tui/theme"
+	"github.com/edrctl/edrctl/internal/tui/ui"
+)
+
+// huntsView starts hunts and lists those of this session.
+type huntsView struct {
+	viewCore
+	cursor int
+}
+
+func newHunts() *huntsView { return &huntsView{} }
+
+func (v *huntsView) title() string         { return "hunts" }
+func (v *huntsView) name() string          { return "hunts" }
+func (v *huntsView) Len() int              { return 0 }
+func (v *huntsView) command(*shell) string { return "edrctl hunt ioc -f FILE" }
+
+func (v *huntsView) key(s *shell, a keys.Action, _ string) (tea.Cmd, bool) {
+	hunts := s.app.hunts
+	switch a {
+	case keys.Up:
+		v.cursor = max(0, v.cursor-1)
+	case keys.Down:
+		v.cursor = min(len(hunts), v.cursor+1)
+	case keys.Open, keys.Right:
+		if v.cursor == 0 {
+			s.huntPrompt("")
+			return nil, true
+		}
+		if i := len(hunts) - v.cursor; i >= 0 {
+			h := hunts[i]
+			s.ids++
+			return s.show(h), true
+		}
+	case keys.Hunt:
+		s.huntPrompt("")
+	default:
+		return nil, false
+	}
+	return nil, true
+}
+
+func (v *huntsView) hints(*shell) []hint {
+	return []hint{{action: keys.Open}, {action: keys.Hunt, short: "new hunt"}, {action: keys.Back}}
+}
+
+func (v *huntsView) draw(s *shell, w, _ int) []string {
+	t := s.theme
+	v.cursor = min(v.cursor, len(s.app.hunts))
+	lines := []string{ui.NewLine(t, w, "").Space(1).Put(t.Head, "HUNTS OF THIS SESSION").String()}
+	add := func(i int, draw func(l *ui.Line)) {
+		ground := theme.Style("")
+		if i == v.cursor {
+			ground = t.Selected
+		}
+		l := ui.NewLine(t, w, ground).Space(2)
+		draw(l)
+		lines = append(lines, l.String())
+	}
+	add(0, func(l *ui.Line) { l.Put(t.Accent, "+ new hunt: indicators, or the name of a file") })
+	for i := range s.app.hunts {
+		h := s.app.hunts[len(s.app.hunts)-1-i]
+		add(i+1, func(l *ui.Line) {
+			st := t.Dim
+			state := safetext.Display("done")
+			switch {
+			case h.err != nil:
+				st, state = t.Err, "failed"
+			case !h.finished:
+				st, state = t.Accent, safetext.Sprintf("%d/%d", h.prog.Done, h.prog.Units)
+			}
+			l.Cell(st, state, 8, false).Space(1)
+			hits := t.Dim
+			if len(h.hits()) > 0 {
+				hits = t.Err
+			}
+			l.Cell(hits, safetext.Display(count(len(h.hits()), "hit")), 9, false).Space(1)
+			l.Put("", ui.Text(h.about))
+		})
+	}
+	return lines
+}
+
+// huntView is one hunt: its progress, and its hits.
+type huntView struct {
+	*listView[*model.Hit]
+	text     string // indicators; or the name of a file
+	file     bool
+	about    string
+	prog     ops.HuntProgress
+	sum      ops.HuntSummary
+	problems []string
+	finished bool
+	err      error
+	started  time.Time
+}
+
+func newHunt(text, about string) *huntView {
+	v := &huntView{text: text, about: about}
+	return v
+}
+
+func (v *huntView) hits() []*model.Hit {
+	if v.listView == nil {
+		return nil
+	}
+	return v.all
+}
+
+func (v *huntView) core() *viewCore {
+	if v.listView == nil {
+		v.listView = &listView[*model.Hit]{}
+	}
+	return &v.viewCore
+}
+
+func (v *huntView) title() string { return "hunt " + v.about }
+func (v *huntView) name() string  { return "" }
+
+func (v *huntView) progress() (int, int) {
+	if v.finished {
+		return 0, 0
+	}
+	return v.prog.Done, max(v.prog.Units, 1)
+}
+
+// show opens a view that was open before, with what it has.
+func (s *shell) show(v view) tea.Cmd {
+	a := s.app
+	a.last = a.stack
+	a.stack = append(a.stack[:len(a.stack):len(a.stack)], v)
+	return nil
+}
+
+func (v *huntView) open(s *shell) tea.Cmd {
+	if v.finished {
+		return nil
+	}
+	core := v.viewCore
+	v.listView = newList("hunt "+v.about, "", "hit", hitColumns(s))
+	v.viewCore = core
+	v.index = map[string]int{}
+	v.started = s.now()
+	v.note = "no hits so far"
+	if !slices.Contains(s.app.hunts, v) {
+		s.app.hunts = append(s.app.hunts, v)
+	}
+	// A hunt goes on when its view is left: it belongs to the session.
+	v.ctx = s.ctx
+	id, gen := v.id, v.gen
+	since, until := s.now().Add(-s.app.opt.Window), s.now()
+	text, file := v.text, v.file
+	return s.do(v, "hunting", func(ctx context.Context) any {
+		var r io.Reader = strings.NewReader(text)
+		name := "typed"
+		if file {
+			b, err := os.ReadFile(text)
+			if err != nil {
+				return huntDone{err: err}
+			}
+			r, name = bytes.NewReader(b), text
+		}
+		last := time.Time{}
+		res, err := s.svc.Hunt(ctx, r, name, since, until, func(p ops.HuntProgress) {
+			if time.Since(last) < pumpEvery {
+				return
+			}
+			last = time.Now()
+			s.pump.put(answer{view: id, gen: gen, msg: p}, 1)
+		})
+		return huntDone{res, err}
+	})
+}
+
+type huntDone struct {
+	res HuntResult
+	err error
+}
+
+func (v *huntView) update(s *shell, msg any) tea.Cmd {
+	switch m := msg.(type) {
+	case ops.HuntProgress:
+		if !v.finished {
+			v.prog = m
+		}
+	case huntDone:
+		v.finished, v.loaded = true, true
+		v.err, v.sum, v.problems = m.err, m.res.Summary, m.res.Problems
+		v.listView.err = m.err
+		v.note = "no hits"
+		v.take(m.res.Hits)
+		switch {
+		case m.err != nil && !errors.Is(m.err, context.Canceled):
+			s.fail("the hunt", m.err)
+		case m.err == nil:
+			s.say(safetext.Sprintf("the hunt is over: %s", count(len(m.res.Hits), "hit")))
+		}
+	default:
+		return v.listView.update(s, msg)
+	}
+	return nil
+}
+
+func (v *huntView) command(*shell) string {
+	if v.file {
+		return "edrctl hunt ioc -f " + shellQuote(v.text)
+	}
+	return "printf '%s\\n' " + shellQuote(v.text) + " | edrctl hunt ioc -f -"
+}
+
+func (v *huntView) draw(s *shell, w, h int) []string {
+	t := s.theme
+	l := ui.NewLine(t, w, "").Space(1)
+	if !v.finished {
+		share := 0.0
+		if v.prog.Units > 0 {
+			share = float64(v.prog.Done) / float64(v.prog.Units)
+		}
+		l.Glyph(t.Accent, meter(t, share, min(24, w/4))).Space(1)
+		l.Put("", safetext.Sprintf("%d of %d requests", v.prog.Done, v.prog.Units))
+		if v.prog.Events > 0 {
+			l.Put(t.Dim, safetext.Sprintf("  %d events looked through", v.prog.Events))
+		}
+		l.Put(t.Dim, safetext.Sprintf("  %s", age(s.now().Sub(v.started))))
+	} else {
+		l.Put("", safetext.Sprintf("%s, %s", count(v.sum.Indicators, "indicator"), count(len(v.all), "hit")))
+		for _, p := range v.sum.Profiles {
+			st := t.Dim
+			note := safetext.Sprintf("  %s %d", p.Profile, p.Hits)
+			if p.Err != nil {
+				st, note = t.Err, safetext.Sprintf("  %s failed", p.Profile)
+			} else if len(p.Unsearched) > 0 {
+				st = t.Warn
+				note += safetext.Sprintf(" (%d types not searchable)", len(p.Unsearched))
+			}
+			l.Put(st, note)
+		}
+		if len(v.problems) > 0 {
+			l.Put(t.Warn, safetext.Sprintf("  %d lines are no indicators", len(v.problems)))
+		}
+	}
+	lines := []string{l.String()}
+	return append(lines, v.listView.draw(s, w, h-1)...)
+}
+
+func (v *huntView) mouse(s *shell, m mouse) tea.Cmd {
+	m.y--
+	return v.listView.mouse(s, m)
+}
+
+func hitColumns(s *shell) []ui.Column[*model.Hit] {
+	value := textColumn("value", "INDICATOR", 30, 14, 100, func(h *model.Hit) string { return h.Indicator.Value }, nil)
+	value.Flex = true
+	return []ui.Column[*model.Hit]{
+		timeColumn(s, "last", "LAST", func(h *model.Hit) model.Time { return h.Last }),
+		textColumn("type", "TYPE", 9, 6, 70, func(h *model.Hit) string { return h.Indicator.Type }, dim[*model.Hit]),
+		value,
+		textColumn("host", "HOST", 14, 9, 95, func(h *model.Hit) string { return hostName(h.Host) }, nil),
+		textColumn("process", "PROCESS", 16, 10, 80, func(h *model.Hit) string {
+			if h.Process != nil {
+				return processName(h.Process)
+			}
+			if h.File != nil {
+				return cmp.Or(h.File.Name, model.BaseName(h.File.Path))
+			}
+			return ""
+		}, dim[*model.Hit]),
+		{ID: "count", Title: "SEEN", Width: 5, Right: true, Prio: 60, Down: true,
+			Cell: func(t *theme.Theme, h *model.Hit, _ int) (theme.Style, safetext.Display) {
+				return t.Dim, safetext.Sprintf("%d", h.Count)
+			},
+			Compare: func(a, b *model.Hit) int { return cmp.Compare(a.Count, b.Count) }},
+		backendColumn[*model.Hit](s),
+		textColumn("source", "LISTED IN", 14, 10, 10, func(h *model.Hit) string { return h.Indicator.Source }, dim[*model.Hit]),
+	}
+}
+
+// huntPrompt asks for indicators, or for the name of a file of them.
+func (s *shell) huntPrompt(value string) {
+	p := newPrompt("hunt ", value)
+	p.hint = "indicators (defanged is fine), or @file"
+	p.done = func(s *shell, line string, ok bool) (tea.Cmd, bool) {
+		line = strings.TrimSpace(line)
+		if !ok || line == "" {
+			return nil, false
+		}
+		if name, isFile := strings.CutPrefix(line, "@"); isFile {
+			v := newHunt(name, name)
+			v.file = true
+			return s.push(v), false
+		}
+		fields := strings.Fields(strings.ReplaceAll(line, ",", " "))
+		about := fields[0]
+		if len(fields) > 1 {
+			about = count(len(fields), "indicator")
+		}
+		return s.push(newHunt(strings.Join(fields, "\n"), about)), false
+	}
+	s.prompt(p)
+}
+
+// huntSelection hunts the indicators of the selected records, after showing
+// them.
+func (s *shell) huntSelection(records []model.Record) tea.Cmd {
+	list := indicatorsOf(records)
+	if len(list) == 0 {
+		s.warn(missing(keys.Hunt))
+		return nil
+	}
+	const most = 50
+	if len(list) > most {
+		list = list[:most]
+	}
+	s.huntPrompt(strings.Join(list, " "))
+	return nil
+}
+
+// indicatorsOf are the hashes, addresses and names worth looking for.
+func indicatorsOf(records []model.Record) []string {
+	var out []string
+	add := func(v string) {
+		if v != "" && !strings.ContainsAny(v, " \t\r\n,") && !slices.Contains(out, v) {
+			out = append(out, v)
+		}
+	}
+	for _, r := range records {
+		add(hashOf(r))
+		switch x := r.(type) {
+		case *model.Alert:
+			for _, i := range x.Indicators {
+				switch i.Type {
+				case "md5", "sha1", "sha256", "ip", "ipv4", "ipv6", "domain", "url":
+					add(i.Value)
+				}
+			}
+		case *model.Event:
+			if x.DNS != nil {
+				add(x.DNS.Question.Name)
+			}
+			if x.Network != nil && x.Network.Destination != nil {
+				add(cmp.Or(x.Network.Destination.Domain, x.Network.Destination.IP))
+			}
+		case *model.Hit:
+			add(x.Indicator.Value)
+		}
+	}
+	return out
+}

@@ -1,0 +1,542 @@
+package tui
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/ops"
+	"github.com/edrctl/edrctl/internal/ptree"
+	"github.com/edrctl/edrctl/internal/safetext"
+	"github.com/edrctl/edrctl/internal/tui/keys"
+	"github.com/edrctl/edrctl/internal/tui/theme"
+	"github.com/edrctl/edrctl/internal/tui/ui"
+)
+
+// treeWindow is how far around the alert events are taken into its tree.
+const treeWindow = 15 * time.Minute
+
+// treeView is the process tree around an alert, a process or an event.
+type treeView struct {
+	viewCore
+	q     ops.TreeQuery
+	about string
+	tree  ui.Tree[*ptree.Node]
+	res   *ops.TreeResult
+	more  map[*ptree.Node]*ptree.Node // the line "12 more" of a node
+	kids  map[*ptree.Node][]*ptree.Node
+	err   error
+	find  string
+	hits  []*ptree.Node
+	hitAt int
+	whole bool
+}
+
+// treeFor is the tree of a record, nil when it has no process.
+func treeFor(r model.Record) *treeView {
+	q := ops.TreeQuery{Ref: refOf(r), Window: treeWindow}
+	about := ""
+	switch x := r.(type) {
+	case *model.Alert:
+		if x.Process == nil {
+			return nil
+		}
+		q.Kind, about = ops.TreeOfAlert, processName(x.Process)
+	case *model.Event:
+		if x.Process == nil {
+			return nil
+		}
+		q.Kind, about = ops.TreeOfEvent, processName(x.Process)
+	case *model.Process:
+		id := cmp.Or(x.ID, x.UID)
+		if id == "" {
+			return nil
+		}
+		q.Kind, about = ops.TreeOfProcess, processName(x)
+		if x.Profile != "" {
+			q.Ref = x.Profile + "/" + id
+		}
+		if !x.Started.IsZero() {
+			q.Since, q.Until = x.Started.Add(-time.Hour), x.Started.Add(time.Hour)
+		}
+	case *model.Hit:
+		if x.Process == nil || x.Process.UID == "" {
+			return nil
+		}
+		q.Kind, about = ops.TreeOfProcess, processName(x.Process)
+		q.Ref = x.Profile + "/" + x.Process.UID
+		q.Since, q.Until = x.First.Add(-time.Hour), x.Last.Add(time.Hour)
+	default:
+		return nil
+	}
+	return newTree(q, about)
+}
+
+func newTree(q ops.TreeQuery, about string) *treeView {
+	v := &treeView{q: q, about: about}
+	v.tree = ui.Tree[*ptree.Node]{Children: v.children, Line: v.line}
+	return v
+}
+
+func (v *treeView) title() string        { return strings.TrimSpace("tree " + v.about) }
+func (v *treeView) name() string         { return "tree" }
+func (v *treeView) scopes() []keys.Scope { return []keys.Scope{keys.Trees, keys.Views} }
+
+type treeRead struct {
+	res *ops.TreeResult
+	err error
+}
+
+func (v *treeView) open(s *shell) tea.Cmd {
+	q := v.q
+	q.Whole = v.whole
+	if q.Until.IsZero() {
+		q.Since, q.Until = s.now().Add(-s.app.opt.Window), s.now()
+	}
+	v.err, v.res = nil, nil
+	return s.do(v, "building the tree", func(ctx context.Context) any {
+		res, err := s.svc.Tree(ctx, q)
+		return treeRead{res, err}
+	})
+}
+
+func (v *treeView) update(s *shell, msg any) tea.Cmd {
+	switch m := msg.(type) {
+	case treeRead:
+		if m.err != nil {
+			v.err = m.err
+			return nil
+		}
+		v.show(m.res)
+		for _, o := range m.res.Outcomes {
+			if o.Err != nil && !ops.Unable(o.Err) {
+				s.fail(o.Profile, o.Err)
+			}
+		}
+	case exported:
+		if m.err != nil {
+			s.fail("export", m.err)
+		} else {
+			s.say(safetext.Sprintf("written to %s", m.path))
+		}
+	case failed:
+		v.err = m.err
+	}
+	return nil
+}
+
+func (v *treeView) show(res *ops.TreeResult) {
+	v.res = res
+	v.more = map[*ptree.Node]*ptree.Node{}
+	v.kids = map[*ptree.Node][]*ptree.Node{}
+	res.Tree.Walk(func(n *ptree.Node, _ int) bool {
+		if n.Missing != 0 {
+			m := &ptree.Node{Parent: n, Missing: n.Missing}
+			v.more[m] = n
+			v.kids[n] = append(slices.Clone(n.Children), m)
+		}
+		return true
+	})
+	v.tree.SetRoots(res.Tree.Roots, nil)
+	if res.Focus != nil {
+		v.tree.Reveal(res.Focus, parentNode)
+	}
+}
+
+func parentNode(n *ptree.Node) (*ptree.Node, bool) { return n.Parent, n.Parent != nil }
+
+func (v *treeView) children(n *ptree.Node) []*ptree.Node {
+	if k, ok := v.kids[n]; ok {
+		return k
+	}
+	return n.Children
+}
+
+// line draws a node: name, pid, what was found on it, how many events, and
+// the command line.
+func (v *treeView) line(t *theme.Theme, n *ptree.Node, l *ui.Line) {
+	if owner, ok := v.more[n]; ok {
+		if owner.Missing > 0 {
+			l.Put(t.Warn, safetext.Sprintf("… %d more (enter reads them)", owner.Missing))
+		} else {
+			l.Put(t.Warn, "… more, nobody knows how many (enter reads them)")
+		}
+		return
+	}
+	st := theme.Style("")
+	if len(n.Alerts) > 0 {
+		st = t.Severity(worstOf(n))
+	}
+	if n.Focus {
+		st += t.Bold
+	}
+	name := ui.Text(cmp.Or(processName(&n.Process), "(unknown)"))
+	if v.find != "" && strings.Contains(strings.ToLower(string(name)), v.find) {
+		st = t.Match
+	}
+	l.Put(st, name)
+	if n.Process.PID != 0 {
+		l.Put(t.Dim, safetext.Sprintf(" (%d)", n.Process.PID))
+	}
+	if n.Focus {
+		l.Glyph(t.Accent, " "+t.Glyphs.Left)
+	}
+	if n.Gap {
+		l.Put(t.Dim, " [not seen itself]")
+	}
+	if n.Cut {
+		l.Put(t.Warn, " [cycle cut]")
+	}
+	if len(n.Alerts) > 0 {
+		mark := safetext.Display("  " + theme.Letters(worstOf(n)))
+		if sc := n.Score(); sc != nil {
+			mark += safetext.Sprintf(" %.3g", *sc)
+		}
+		var rules []string
+		for _, a := range n.Alerts {
+			if r := ruleName(a); !slices.Contains(rules, r) {
+				rules = append(rules, r)
+			}
+		}
+		l.Put(t.Severity(worstOf(n)), mark).Put(t.Severity(worstOf(n)), " "+ui.Cut(ui.Text(strings.Join(rules, "; ")), 40, t.Glyphs.Ellipsis))
+	}
+	if r := n.Process.Reputation; r != nil && r.Verdict == "malicious" {
+		l.Put(t.Err, "  malicious")
+	}
+	if n.Process.Signed != nil && !*n.Process.Signed {
+		l.Put(t.Warn, "  unsigned")
+	}
+	if len(n.Events) > 0 {
+		l.Put(t.Dim, "  ["+eventCounts(n)+"]")
+	}
+	if c := shortCommand(n.Process.CommandLine); c != "" && l.Left() > 6 {
+		l.Put(t.Dim, "  "+ui.CutMiddle(ui.Text(c), l.Left()-2, t.Glyphs.Ellipsis))
+	}
+}
+
+func worstOf(n *ptree.Node) model.Severity {
+	w := model.SeverityUnknown
+	for _, a := range n.Alerts {
+		if a.Severity.Rank() > w.Rank() {
+			w = a.Severity
+		}
+	}
+	return w
+}
+
+// short names of event kinds, for counts.
+var kindShort = map[model.Kind]string{
+	model.KindProcessStart: "start", model.KindProcessEnd: "end", model.KindProcessAccess: "access", model.KindProcessInject: "inject",
+	model.KindFileCreate: "file+", model.KindFileWrite: "file", model.KindFileDelete: "file-", model.KindFileRead: "read",
+	model.KindNetworkConnect: "net", model.KindNetworkListen: "listen", model.KindDNSQuery: "dns",
+	model.KindRegistrySet: "reg", model.KindRegistryDelete: "reg-", model.KindRegistryCreate: "reg+", model.KindModuleLoad: "mod",
+}
+
+func eventCounts(n *ptree.Node) safetext.Display {
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(n.Events)) {
+		parts = append(parts, fmt.Sprintf("%s %d", cmp.Or(kindShort[k], string(k)), n.Events[k]))
+	}
+	return safetext.Text(strings.Join(parts, " "))
+}
+
+func (v *treeView) current() *ptree.Node {
+	if v.res == nil {
+		return nil
+	}
+	n, ok := v.tree.Current()
+	if !ok {
+		return nil
+	}
+	return n
+}
+
+// process is the node's process as a record that can be asked for.
+func (v *treeView) process(n *ptree.Node) *model.Process {
+	if owner, ok := v.more[n]; ok {
+		n = owner
+	}
+	p := n.Process
+	if p.Profile == "" && len(n.SeenBy) > 0 {
+		p.Profile = n.SeenBy[0]
+	}
+	return &p
+}
+
+func (v *treeView) selection() []model.Record {
+	n := v.current()
+	if n == nil {
+		return nil
+	}
+	return []model.Record{v.process(n)}
+}
+
+func (v *treeView) key(s *shell, a keys.Action, _ string) (tea.Cmd, bool) {
+	if a == keys.Back && v.find != "" {
+		v.find, v.hits = "", nil
+		return nil, true
+	}
+	n := v.current()
+	if n == nil {
+		switch a {
+		case keys.Back, keys.Quit, keys.Help, keys.Palette, keys.Refresh, keys.LastView, keys.ForceQuit, keys.Suspend:
+			return nil, false
+		}
+		return nil, false
+	}
+	if moveKey(&v.tree, a) {
+		return nil, true
+	}
+	switch a {
+	case keys.Right:
+		if !v.tree.Expand(true) {
+			v.tree.Move(1)
+		}
+	case keys.Left:
+		if !v.tree.Expand(false) {
+			v.tree.Parent()
+		}
+	case keys.Mark:
+		v.tree.Toggle()
+	case keys.Parent:
+		v.tree.Parent()
+	case keys.ExpandAll:
+		v.tree.ExpandAll(true)
+	case keys.CollapseAll:
+		v.tree.ExpandAll(false)
+	case keys.Open:
+		if owner, ok := v.more[n]; ok {
+			if t := treeFor(v.process(owner)); t != nil {
+				t.whole = true
+				return s.push(t), true
+			}
+			return nil, true
+		}
+		return s.push(eventsOfProcess(s, v.process(n), v.around(s))), true
+	case keys.Events:
+		return s.push(eventsOfProcess(s, v.process(n), v.around(s))), true
+	case keys.Filter:
+		v.searchPrompt(s)
+	case keys.NextMatch:
+		v.nextHit(s, 1)
+	case keys.PrevMatch:
+		v.nextHit(s, -1)
+	case keys.Pivot:
+		return drill(s, keys.Pivot, v.process(n)), true
+	case keys.Host:
+		return drill(s, keys.Host, v.process(n)), true
+	case keys.Raw:
+		p := v.process(n)
+		return s.push(newRecord(p)), true
+	case keys.Export:
+		v.exportPrompt(s)
+	case keys.Copy:
+		return s.copy(cmp.Or(n.Process.CommandLine, n.Process.Path, n.Process.Name), "the command line"), true
+	default:
+		return nil, false
+	}
+	return nil, true
+}
+
+// around is the time the tree is about.
+func (v *treeView) around(s *shell) (out [2]time.Time) {
+	lo, hi := time.Time{}, time.Time{}
+	if v.res != nil && v.res.Focus != nil && !v.res.Focus.Process.Started.IsZero() {
+		lo, hi = v.res.Focus.Process.Started.Add(-time.Hour), v.res.Focus.Process.Started.Add(time.Hour)
+	} else {
+		lo, hi = s.now().Add(-s.app.opt.Window), s.now()
+	}
+	return [2]time.Time{lo, hi}
+}
+
+func (v *treeView) searchPrompt(s *shell) {
+	p := newPrompt("search ", v.find)
+	p.hint = "name, command line, rule, hash"
+	search := func(line string) {
+		v.find = strings.ToLower(line)
+		v.hits, v.hitAt = nil, -1
+		if v.find == "" {
+			return
+		}
+		v.res.Tree.Walk(func(n *ptree.Node, _ int) bool {
+			if nodeHas(n, v.find) {
+				v.hits = append(v.hits, n)
+			}
+			return true
+		})
+	}
+	p.changed = func(s *shell, line string) (tea.Cmd, error) {
+		search(line)
+		v.nextHit(s, 1)
+		return nil, nil
+	}
+	p.done = func(s *shell, line string, ok bool) (tea.Cmd, bool) {
+		if !ok {
+			search("")
+			return nil, false
+		}
+		if line != "" && len(v.hits) == 0 {
+			s.warn("not found in the tree")
+		}
+		return nil, false
+	}
+	s.prompt(p)
+}
+
+func nodeHas(n *ptree.Node, want string) bool {
+	has := func(s string) bool { return strings.Contains(strings.ToLower(s), want) }
+	if has(n.Process.Name) || has(n.Process.Path) || has(n.Process.CommandLine) {
+		return true
+	}
+	if h := n.Process.Hash; h != nil && (has(h.MD5) || has(h.SHA1) || has(h.SHA256)) {
+		return true
+	}
+	for _, a := range n.Alerts {
+		if has(a.Title) {
+			return true
+		}
+	}
+	return false
+}
+
+func (v *treeView) nextHit(s *shell, by int) {
+	if len(v.hits) == 0 {
+		if v.find == "" {
+			s.warn("/ searches")
+		}
+		return
+	}
+	v.hitAt = (v.hitAt + by + len(v.hits)) % len(v.hits)
+	v.tree.Reveal(v.hits[v.hitAt], parentNode)
+}
+
+type exported struct {
+	path string
+	err  error
+}
+
+// exportPrompt asks for a file; its ending chooses the format.
+func (v *treeView) exportPrompt(s *shell) {
+	p := newPrompt("write the tree to ", "tree.txt")
+	p.hint = ".txt, .json or .dot"
+	p.done = func(s *shell, line string, ok bool) (tea.Cmd, bool) {
+		line = strings.TrimSpace(line)
+		if !ok || line == "" {
+			return nil, false
+		}
+		tree := v.res.Tree
+		return s.do(v, "writing", func(context.Context) any {
+			path, err := writeTree(tree, line)
+			return exported{path, err}
+		}), false
+	}
+	s.prompt(p)
+}
+
+// writeTree writes a new file; one that exists is never replaced.
+func writeTree(tree *ptree.Tree, path string) (string, error) {
+	var b bytes.Buffer
+	var err error
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".json":
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		err = e.Encode(tree.Nest())
+	case ".dot", ".gv":
+		err = tree.WriteDOT(&b)
+	default:
+		err = tree.WriteText(&b, ptree.Style{Unicode: true, Sources: true})
+	}
+	if err != nil {
+		return path, err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return path, err
+	}
+	if _, err := f.Write(b.Bytes()); err != nil {
+		_ = f.Close() // the write's error is the one to tell
+		return path, err
+	}
+	return path, f.Close()
+}
+
+func (v *treeView) mouse(s *shell, m mouse) tea.Cmd {
+	switch {
+	case m.wheel != 0:
+		v.tree.Scroll(m.wheel)
+	case m.click:
+		if i := v.tree.Offset() + m.y - 1; m.y >= 1 && i < v.tree.Len() {
+			same := i == v.tree.Cursor()
+			v.tree.Select(i)
+			if m.double {
+				cmd, _ := v.key(s, keys.Open, "")
+				return cmd
+			}
+			if same {
+				v.tree.Toggle()
+			}
+		}
+	}
+	return nil
+}
+
+func (v *treeView) draw(s *shell, w, h int) []string {
+	t := s.theme
+	head := ui.NewLine(t, w, "").Space(1)
+	switch {
+	case v.err != nil:
+		lines := []string{head.Put(t.Err, "no tree").String(), ui.Blank(w)}
+		for _, d := range ui.Wrap(safetext.Text(v.err.Error()), w-4) {
+			lines = append(lines, ui.NewLine(t, w, "").Space(2).Put(t.Err, d).String())
+		}
+		if a := ops.Advice(v.err); a != "" {
+			for _, d := range ui.Wrap(safetext.Text(a), w-4) {
+				lines = append(lines, ui.NewLine(t, w, "").Space(2).Put(t.Dim, d).String())
+			}
+		}
+		return lines
+	case v.res == nil:
+		return []string{head.Put(t.Dim, "building the tree…").String()}
+	}
+	head.Put(t.Bold, safetext.Display(count(v.res.Tree.Count, "process")))
+	if f := v.res.Focus; f != nil {
+		head.Put(t.Dim, "  on ").Put("", ui.Text(hostName(f.Process.Host)))
+		head.Put(t.Dim, "  seen by ").Put(t.Dim, ui.Text(strings.Join(f.SeenBy, ", ")))
+	}
+	if v.find != "" {
+		head.Put(t.Match, safetext.Sprintf("  %s of %q", count(len(v.hits), "hit"), v.find))
+	}
+	return append([]string{head.String()}, v.tree.Draw(t, w, h-1)...)
+}
+
+func (v *treeView) hints(*shell) []hint {
+	return []hint{
+		{action: keys.Open, short: "events"}, {action: keys.Mark, short: "toggle"}, {action: keys.ExpandAll}, {action: keys.Filter, short: "search"},
+		{action: keys.Pivot}, {action: keys.Act}, {action: keys.Export}, {action: keys.Back},
+	}
+}
+
+func (v *treeView) status(*shell) safetext.Display {
+	if v.res == nil {
+		return ""
+	}
+	return safetext.Sprintf("%d of %d", v.tree.Cursor()+1, v.tree.Len())
+}
+
+func (v *treeView) command(*shell) string {
+	noun := map[ops.TreeKind]string{ops.TreeOfAlert: "alerts", ops.TreeOfProcess: "processes", ops.TreeOfEvent: "events"}[v.q.Kind]
+	return "edrctl " + noun + " tree " + shellQuote(v.q.Ref)
+}

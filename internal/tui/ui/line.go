@@ -1,0 +1,289 @@
+// Package ui holds the widgets of the terminal interface: lines that are
+// exactly as wide as they must be, a virtual table and a virtual tree. They
+// know styles and texts, and nothing of alerts.
+package ui
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/edrctl/edrctl/internal/safetext"
+	"github.com/edrctl/edrctl/internal/tui/theme"
+)
+
+// Text makes foreign text safe for a cell. Beside what safetext escapes,
+// every cluster that terminals disagree about (some draw it one column wide,
+// some two) is shown as escapes: one such cluster would push a whole row.
+func Text(s string) safetext.Display {
+	d := safetext.Text(s)
+	for i := range len(d) {
+		if d[i] >= utf8.RuneSelf {
+			return agreed(d)
+		}
+	}
+	return d
+}
+
+func agreed(d safetext.Display) safetext.Display {
+	s := string(d)
+	var b strings.Builder
+	state := byte(0)
+	changed := false
+	for len(s) > 0 {
+		seq, w, n, next := ansi.GraphemeWidth.DecodeSequenceInString(s, state, nil)
+		if n <= 0 {
+			break
+		}
+		state = next
+		if len(seq) > 1 && w != ansi.WcWidth.StringWidth(seq) || w == 0 {
+			changed = true
+			for _, r := range seq {
+				if r < utf8.RuneSelf {
+					b.WriteRune(r)
+				} else {
+					b.WriteString(escapeRune(r))
+				}
+			}
+		} else {
+			b.WriteString(seq)
+		}
+		s = s[n:]
+	}
+	if !changed {
+		return d
+	}
+	return safetext.Display(b.String())
+}
+
+func escapeRune(r rune) string {
+	const digits = "0123456789abcdef"
+	var out []byte
+	for r > 0 {
+		out = append([]byte{digits[r&15]}, out...)
+		r >>= 4
+	}
+	return `\u{` + string(out) + "}"
+}
+
+// Width is how many columns d takes.
+func Width(d safetext.Display) int {
+	for i := range len(d) {
+		if d[i] >= utf8.RuneSelf {
+			return ansi.StringWidth(string(d))
+		}
+	}
+	return len(d)
+}
+
+// Cut shortens d to w columns; the cut shows.
+func Cut(d safetext.Display, w int, mark string) safetext.Display {
+	if w <= 0 {
+		return ""
+	}
+	if Width(d) <= w {
+		return d
+	}
+	if ansi.StringWidth(mark) > w {
+		mark = ""
+	}
+	return safetext.Display(ansi.Truncate(string(d), w, mark))
+}
+
+// CutMiddle shortens d to w columns by leaving out its middle, so that the
+// ends of paths and references stay.
+func CutMiddle(d safetext.Display, w int, mark string) safetext.Display {
+	full := Width(d)
+	if full <= w || w < 5 {
+		return Cut(d, w, mark)
+	}
+	room := w - ansi.StringWidth(mark)
+	head := room / 2
+	s := string(d)
+	return safetext.Display(ansi.Truncate(s, head, "") + mark + ansi.TruncateLeft(s, full-(room-head), ""))
+}
+
+// Line builds one line of exactly w columns.
+type Line struct {
+	t    *theme.Theme
+	base theme.Style
+	b    strings.Builder
+	at   int
+	w    int
+}
+
+// NewLine begins a line of w columns on a ground.
+func NewLine(t *theme.Theme, w int, base theme.Style) *Line {
+	l := &Line{t: t, base: base, w: max(w, 0)}
+	l.b.Grow(w + 64)
+	return l
+}
+
+// Left is how many columns are still free.
+func (l *Line) Left() int { return l.w - l.at }
+
+// Put writes d as far as it fits; a cut shows.
+func (l *Line) Put(st theme.Style, d safetext.Display) *Line {
+	if l.t.ASCII {
+		d = d.ASCII()
+	}
+	return l.put(st, d)
+}
+
+func (l *Line) put(st theme.Style, d safetext.Display) *Line {
+	w := Width(d)
+	if w > l.Left() {
+		d = Cut(d, l.Left(), l.t.Glyphs.Ellipsis)
+		w = Width(d)
+	}
+	if w == 0 {
+		return l
+	}
+	if l.base == "" && st == "" {
+		l.b.WriteString(string(d))
+	} else {
+		l.b.WriteString(string(l.base))
+		l.b.WriteString(string(st))
+		l.b.WriteString(string(d))
+		l.b.WriteString(reset)
+	}
+	l.at += w
+	return l
+}
+
+const reset = "\x1b[m"
+
+// Glyph writes one of the theme's own signs.
+func (l *Line) Glyph(st theme.Style, g string) *Line { return l.put(st, safetext.Display(g)) }
+
+// Cell writes d into exactly w columns, cut or padded, and a space behind it.
+func (l *Line) Cell(st theme.Style, d safetext.Display, w int, right bool) *Line {
+	if l.t.ASCII {
+		d = d.ASCII()
+	}
+	w = min(w, l.Left())
+	d = Cut(d, w, l.t.Glyphs.Ellipsis)
+	pad := w - Width(d)
+	if right {
+		l.Space(pad)
+	}
+	l.put(st, d)
+	if !right {
+		l.Space(pad)
+	}
+	return l
+}
+
+var spaces = strings.Repeat(" ", 256)
+
+// Space writes n spaces of the ground.
+func (l *Line) Space(n int) *Line {
+	n = min(n, l.Left())
+	for n > 0 {
+		k := min(n, len(spaces))
+		l.put("", safetext.Display(spaces[:k]))
+		n -= k
+	}
+	return l
+}
+
+// To fills up to a column.
+func (l *Line) To(col int) *Line { return l.Space(col - l.at) }
+
+// Raw writes a finished piece known to be w columns wide.
+func (l *Line) Raw(s string, w int) *Line {
+	if w > l.Left() {
+		s = ansi.Truncate(s, l.Left(), "")
+		w = ansi.StringWidth(s)
+	}
+	l.b.WriteString(s)
+	l.at += w
+	return l
+}
+
+// String is the whole line, padded.
+func (l *Line) String() string {
+	l.Space(l.Left())
+	return l.b.String()
+}
+
+// Piece is what was written so far, not padded.
+func (l *Line) Piece() string { return l.b.String() }
+
+// Blank is an empty line.
+func Blank(w int) string { return strings.Repeat(" ", max(w, 0)) }
+
+// Fill makes lines exactly h lines of w columns.
+func Fill(lines []string, w, h int) []string {
+	if len(lines) > h {
+		lines = lines[:max(h, 0)]
+	}
+	for len(lines) < h {
+		lines = append(lines, Blank(w))
+	}
+	return lines
+}
+
+// Overlay draws box over lines with its left upper corner at x, y.
+func Overlay(lines, box []string, x, y, boxWidth, w int) {
+	for i, b := range box {
+		if y+i < 0 || y+i >= len(lines) {
+			continue
+		}
+		old := lines[y+i]
+		left := ansi.Truncate(old, x, "")
+		left += Blank(x - ansi.StringWidth(left))
+		right := ansi.TruncateLeft(old, x+boxWidth, "")
+		right = Blank(w-x-boxWidth-ansi.StringWidth(right)) + right
+		lines[y+i] = left + reset + b + reset + right
+	}
+}
+
+// Wrap breaks d into lines of w columns at spaces where there are some.
+func Wrap(d safetext.Display, w int) []safetext.Display {
+	if w <= 0 {
+		return nil
+	}
+	var out []safetext.Display
+	for _, para := range strings.Split(string(d), "\n") {
+		s := strings.TrimRight(para, " ")
+		if s == "" {
+			out = append(out, "")
+			continue
+		}
+		for s != "" {
+			if Width(safetext.Display(s)) <= w {
+				out = append(out, safetext.Display(s))
+				break
+			}
+			head := ansi.Truncate(s, w, "")
+			if head == "" { // one wide rune in one column
+				_, n := utf8.DecodeRuneInString(s)
+				head = s[:n]
+				s = s[n:]
+				continue
+			}
+			if i := strings.LastIndexByte(head, ' '); i > len(head)/2 {
+				head = head[:i]
+			}
+			out = append(out, safetext.Display(strings.TrimRight(head, " ")))
+			s = strings.TrimLeft(s[len(head):], " ")
+		}
+	}
+	return out
+}
+
+// CutLeft shortens d to w columns from its left end.
+func CutLeft(d safetext.Display, w int) safetext.Display {
+	full := Width(d)
+	if full <= w {
+		return d
+	}
+	return safetext.Display(ansi.TruncateLeft(string(d), full-max(w, 0), ""))
+}
+
+// Rule is a horizontal line.
+func Rule(t *theme.Theme, w int) string {
+	return NewLine(t, w, "").Glyph(t.Border, strings.Repeat(t.Glyphs.Horiz, max(w, 0))).String()
+}
