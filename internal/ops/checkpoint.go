@@ -27,6 +27,7 @@ type Checkpoint struct {
 
 	mu    sync.Mutex
 	file  *os.File
+	size  int64 // of what is whole
 	units map[string][]*model.Hit
 }
 
@@ -57,7 +58,9 @@ func HuntID(list *ioc.List, f *Fleet) string {
 var ErrCheckpoint = errors.New("cannot use the checkpoint")
 
 // OpenCheckpoint begins a checkpoint in path, or with resume continues the one
-// that is there.
+// that is there. With resume a file that is not there yet, or that a crash cut
+// within its first line, is begun: so the same command can be run until it is
+// done.
 func OpenCheckpoint(path, hunt string, since, until time.Time, resume bool) (*Checkpoint, error) {
 	bad := func(format string, args ...any) error {
 		return fmt.Errorf("%w %s: %w", ErrCheckpoint, path, fmt.Errorf(format, args...))
@@ -74,17 +77,21 @@ func OpenCheckpoint(path, hunt string, since, until time.Time, resume bool) (*Ch
 		return c, c.write(checkpointHeader{hunt, since.UTC(), until.UTC()})
 	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0o600)
+	if errors.Is(err, fs.ErrNotExist) {
+		return OpenCheckpoint(path, hunt, since, until, false)
+	}
 	if err != nil {
 		return nil, bad("%w", err)
 	}
 	c := &Checkpoint{file: f, units: map[string][]*model.Hit{}}
-	whole, err := c.read(hunt)
+	c.size, err = c.read(hunt)
 	if err == nil {
 		// What follows the last whole line is a write that was cut.
-		err = f.Truncate(whole)
+		err = c.rewind()
 	}
-	if err == nil {
-		_, err = f.Seek(whole, io.SeekStart)
+	if err == nil && c.size == 0 {
+		c.Since, c.Until = since, until
+		err = c.write(checkpointHeader{hunt, since.UTC(), until.UTC()})
 	}
 	if err != nil {
 		return nil, errors.Join(bad("%w", err), f.Close())
@@ -98,8 +105,8 @@ func (c *Checkpoint) read(hunt string) (whole int64, err error) {
 	for n := 0; ; n++ {
 		line, err := r.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			if n == 0 {
-				return 0, errors.New("it has no header")
+			if start := []byte(`{"hunt":"` + hunt); n == 0 && !bytes.HasPrefix(start, line) && !bytes.HasPrefix(line, start) {
+				return 0, errors.New("it is no checkpoint of this hunt")
 			}
 			return whole, nil
 		}
@@ -156,13 +163,25 @@ func (c *Checkpoint) write(v any) error {
 	if err := e.Encode(v); err != nil {
 		return err
 	}
-	if _, err := c.file.Write(b.Bytes()); err != nil {
-		return fmt.Errorf("%w: %w", ErrCheckpoint, err)
+	_, err := c.file.Write(b.Bytes())
+	if err == nil {
+		err = c.file.Sync()
 	}
-	if err := c.file.Sync(); err != nil {
-		return fmt.Errorf("%w: %w", ErrCheckpoint, err)
+	if err != nil {
+		// A line that is half there would spoil what others write after it.
+		return fmt.Errorf("%w: %w", ErrCheckpoint, errors.Join(err, c.rewind()))
 	}
+	c.size += int64(b.Len())
 	return nil
+}
+
+// rewind drops what follows the last whole line.
+func (c *Checkpoint) rewind() error {
+	if err := c.file.Truncate(c.size); err != nil {
+		return err
+	}
+	_, err := c.file.Seek(c.size, io.SeekStart)
+	return err
 }
 
 // Close closes the file; it stays.

@@ -68,6 +68,8 @@ const scanStep = time.Hour
 // unit is one piece of a hunt: it is done whole or not at all.
 type unit struct {
 	name string
+	kind string // of a server's unit: the indicators' type
+	size int    // how many
 	run  func(ctx context.Context, see func(*model.Hit)) error
 }
 
@@ -171,6 +173,7 @@ func (r *huntRun) serverUnit(s *Source, d backends.IndicatorHunter, t ioc.Type, 
 	first := r.List.Indicators[part[0]]
 	return unit{
 		name: fmt.Sprintf("%s|%s|%d|%s", s.Profile, t, len(part), first.Value),
+		kind: t.String(), size: len(part),
 		run: func(ctx context.Context, see func(*model.Hit)) error {
 			q := backends.HuntQuery{Type: t.String(), Since: r.Since, Until: r.Until, Raw: r.Raw}
 			place := map[string]string{}
@@ -324,8 +327,9 @@ func (r *huntRun) source(ctx context.Context, s *Source, units []unit, out *Hunt
 			found := map[string]*model.Hit{}
 			err := u.run(ctx, func(h *model.Hit) { join(found, h) })
 			if err != nil {
-				if backends.KindOf(err) == backends.KindUnsupported {
-					out.Unsearched = append(out.Unsearched, Unsearched{Type: unitType(u), Count: 1, Why: err.Error()})
+				if k := backends.KindOf(err); u.kind != "" && (k == backends.KindUnsupported || k == backends.KindInvalid) {
+					// These values cannot be asked for; the others can.
+					r.leaveOut(out, u, err)
 					continue
 				}
 				out.Err = err
@@ -351,23 +355,35 @@ func (r *huntRun) source(ctx context.Context, s *Source, units []unit, out *Hunt
 	return all
 }
 
-func unitType(u unit) string {
-	parts := strings.SplitN(u.name, "|", 3)
-	return parts[1]
+// leaveOut notes that the indicators of a unit cannot be searched.
+func (r *huntRun) leaveOut(out *HuntSource, u unit, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.progress.Done++
+	r.tell()
+	out.Server -= u.size
+	why := err.Error()
+	for i := range out.Unsearched {
+		if o := &out.Unsearched[i]; o.Type == u.kind && o.Why == why {
+			o.Count += u.size
+			return
+		}
+	}
+	out.Unsearched = append(out.Unsearched, Unsearched{Type: u.kind, Count: u.size, Why: why})
 }
 
 func (r *huntRun) take(s *Source, all map[string]*model.Hit, hits []*model.Hit) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, h := range hits {
-		before := len(all)
-		join(all, h)
 		s.stampRecord(h)
 		for i, e := range h.Evidence {
 			if !strings.HasPrefix(e, s.Profile+"/") {
 				h.Evidence[i] = s.Profile + "/" + e
 			}
 		}
+		before := len(all)
+		join(all, h)
 		r.progress.Hits += len(all) - before
 	}
 }
