@@ -60,7 +60,7 @@ $ edrctl alerts list --rule 'Backup*' -o id | edrctl alerts close - --verdict fa
 
 func newDismiss(f *cmdutil.Factory) *cobra.Command {
 	return triage(f, "dismiss REF…|-", "Dismiss alerts: seen, and of no interest", fromPipe,
-		`$ edrctl alerts dismiss prod-cw/8812 prod-cw/8813`, backends.VerbAlertDismiss, false)
+		`$ edrctl alerts dismiss prod-cw/8812 prod-cw/8813 --verdict false-positive`, backends.VerbAlertDismiss, true)
 }
 
 func newReopen(f *cmdutil.Factory) *cobra.Command {

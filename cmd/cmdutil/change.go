@@ -170,6 +170,9 @@ func (f *Factory) approve(ctx context.Context, plan *ops.Plan, flags *ActFlags) 
 		if show || !flags.Yes {
 			f.showStep(s)
 		}
+		if s.Blocked() != "" {
+			continue
+		}
 		for _, w := range s.Preview.Warnings {
 			f.Warn("%s: %s", s.Name(), w)
 		}

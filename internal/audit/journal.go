@@ -51,6 +51,23 @@ type Target struct {
 	What string `json:"what,omitempty"` // address, program, verdict …
 }
 
+// String is the target in one line, for tables.
+func (t Target) String() string {
+	s := t.Host
+	if s == "" {
+		s = t.ID
+	}
+	if t.PID != 0 {
+		s += fmt.Sprintf(" pid %d", t.PID)
+	}
+	for _, part := range []string{t.Path, t.What} {
+		if part != "" {
+			s += " " + part
+		}
+	}
+	return strings.TrimSpace(s)
+}
+
 // Record is one line. Seq, Prev, Time and who ran it are filled in by Append.
 type Record struct {
 	Seq     int64     `json:"seq"`

@@ -137,3 +137,6 @@ func Verify(dir string) (Report, error) {
 	}
 	return rep, nil
 }
+
+// String is the finding in one line, for tables.
+func (f Finding) String() string { return fmt.Sprintf("line %d: %s", f.Line, f.What) }

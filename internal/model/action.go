@@ -1,6 +1,11 @@
 package model
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"net"
+	"strconv"
+	"strings"
+)
 
 // ActionState is how far an action has come.
 type ActionState string
@@ -61,4 +66,25 @@ type ActionTarget struct {
 	Command string `json:"command,omitempty"`
 	Address string `json:"address,omitempty"`
 	Port    int    `json:"port,omitempty"`
+}
+
+// String is the target in one line, for tables.
+func (t ActionTarget) String() string {
+	var parts []string
+	if t.PID != 0 {
+		parts = append(parts, "pid "+strconv.FormatInt(t.PID, 10))
+	}
+	address := t.Address
+	if address != "" && t.Port != 0 {
+		address = net.JoinHostPort(address, strconv.Itoa(t.Port))
+	}
+	for _, s := range []string{t.Path, t.Name, t.Command, address} {
+		if s != "" {
+			parts = append(parts, s)
+		}
+	}
+	if t.AlertID != "" {
+		parts = append(parts, "alert "+t.AlertID)
+	}
+	return strings.Join(parts, " ")
 }

@@ -2,6 +2,7 @@ package output
 
 import (
 	"encoding/json"
+	"fmt"
 	"net"
 	"reflect"
 	"strconv"
@@ -173,6 +174,8 @@ func plain(v reflect.Value) string {
 		return first(x.SHA256, x.SHA1, x.MD5, x.Imphash)
 	case model.Reputation:
 		return first(x.Verdict, x.Native)
+	case fmt.Stringer:
+		return x.String()
 	}
 	switch v.Kind() {
 	case reflect.String:
