@@ -7,6 +7,10 @@ import (
 	"github.com/edrctl/edrctl/internal/demo"
 )
 
-func TestConformance(t *testing.T) {
-	conformance.Run(t, conformance.Harness{Backend: "esp", Start: demo.One})
-}
+var harness = conformance.Harness{Backend: "esp", Start: demo.One}
+
+func TestConformance(t *testing.T) { conformance.Run(t, harness) }
+
+func TestConformanceHunt(t *testing.T) { conformance.RunHunt(t, harness) }
+
+func TestConformanceTree(t *testing.T) { conformance.RunTree(t, harness) }

@@ -64,6 +64,8 @@ type Driver struct {
 	rules ruleBook
 
 	noAlertEvents atomic.Bool
+	carveMu       sync.Mutex
+	carveRows     map[string]int // query id -> files that matched, as the socket told
 	pages         pageModes
 }
 
@@ -193,4 +195,13 @@ var (
 	_ backends.RuleGetter       = (*Driver)(nil)
 	_ backends.HashInspector    = (*Driver)(nil)
 	_ backends.CarveLister      = (*Driver)(nil)
+	_ backends.IndicatorHunter  = (*Driver)(nil)
+	_ backends.LiveQuerier      = (*Driver)(nil)
+	_ backends.TreeExpander     = (*Driver)(nil)
+	_ backends.ProcessGetter    = (*Driver)(nil)
+	_ backends.Changer          = (*Driver)(nil)
+	_ backends.ActionPoller     = (*Driver)(nil)
+	_ backends.ActionLister     = (*Driver)(nil)
+	_ backends.ActionFinder     = (*Driver)(nil)
+	_ backends.Carver           = (*Driver)(nil)
 )

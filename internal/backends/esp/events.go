@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -55,6 +56,10 @@ type search struct {
 	since, until time.Time
 	req          activityRequest
 	windows      []window
+	// column and file make it a search for a file of values (13) instead of
+	// one by conditions.
+	column string
+	file   []byte
 }
 
 func (d *Driver) search(q backends.Query, nat native) *search {
@@ -74,14 +79,43 @@ func (d *Driver) search(q backends.Query, nat native) *search {
 	if q.Limit > 0 && q.Limit < eventPage && q.Filter.Empty() {
 		s.req.Limit = max(q.Limit, 10)
 	}
-	end := s.until
-	if late := end.Add(lateBy); late.Before(d.o.Clock()) {
-		end = late
-	} else if now := d.o.Clock(); end.Before(now) {
-		end = now
-	}
-	s.windows = windows(s.since, end, false)
+	s.windows = d.reported(s.since, s.until)
 	return s
+}
+
+// reported are the windows of the server's time that hold what happened in
+// [since, until).
+func (d *Driver) reported(since, until time.Time) []window {
+	now := d.o.Clock()
+	switch late := until.Add(lateBy); {
+	case late.Before(now):
+		until = late
+	case until.Before(now):
+		until = now
+	}
+	return windows(since, until, false)
+}
+
+// call is the request of one page: 13 with a file of values, else 15.
+func (s *search) call(r activityRequest) (path string, c client.Call) {
+	if s.column == "" {
+		return "/activity/search", client.Call{Method: http.MethodPost, JSON: r, Reads: true}
+	}
+	c = client.Call{Method: http.MethodPost, Reads: true}
+	field := func(name, value string) {
+		c.Parts = append(c.Parts, client.Part{Name: name, Body: []byte(value)})
+	}
+	field("indicator_type", s.column) // "type" is the direction of the date here
+	if r.HostIdentifier != "" {
+		field("host_identifier", r.HostIdentifier)
+	}
+	field("start", strconv.FormatInt(r.Start, 10))
+	field("limit", strconv.Itoa(r.Limit))
+	field("duration", strconv.Itoa(r.Duration))
+	field("date", r.Date)
+	field("type", strconv.Itoa(r.Type))
+	c.Parts = append(c.Parts, indicatorFile(s.file))
+	return "/indicators/upload", c
 }
 
 func (s *search) plan() backends.Plan {
@@ -99,7 +133,7 @@ func (s *search) plan() backends.Plan {
 			break
 		}
 		req.Date, req.Duration = w.date, w.duration
-		p.Requests = append(p.Requests, s.d.describe(http.MethodPost, "/activity/search", req)+" …")
+		p.Requests = append(p.Requests, s.d.describeCall(s.call(req))+" …")
 	}
 	p.Notes = append(p.Notes, "the server's windows are whole days of the time results were reported; the exact time is compared here")
 	return p
@@ -185,7 +219,8 @@ func (s *search) activity(ctx context.Context, h *model.Host) iter.Seq2[*row, er
 				fetch: func(ctx context.Context, start int64) (*page, error) {
 					r := req
 					r.Start = start
-					return s.d.askPage(ctx, s.what, "/activity/search", r)
+					path, call := s.call(r)
+					return s.d.sendPage(ctx, s.what, path, call)
 				},
 			}
 			shared := w.end()

@@ -57,6 +57,7 @@ var tables = []struct {
 	{"image_load_process_map", model.KindModuleLoad},
 	{"dns_events", model.KindDNSQuery},
 	{"dns_response_events", model.KindDNSQuery},
+	{"dns_lookup_events", model.KindDNSQuery},
 	{"registry_events", model.KindRegistrySet},
 	{"pefile_events", model.KindFileCreate},
 	{"file_timestomp_events", model.KindFileWrite},

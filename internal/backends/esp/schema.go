@@ -21,10 +21,27 @@ type Column struct {
 	Required    bool // the table needs a constraint on it
 }
 
-// Schema reads the columns of every table the agents have (57): table ->
+// Schema gives table -> columns as live queries need them.
+func (d *Driver) Schema(ctx context.Context) (map[string][]backends.Column, error) {
+	tables, err := d.Tables(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string][]backends.Column, len(tables))
+	for name, cols := range tables {
+		list := make([]backends.Column, len(cols))
+		for i, c := range cols {
+			list[i] = backends.Column{Name: c.Name, Type: c.Type}
+		}
+		out[name] = list
+	}
+	return out, nil
+}
+
+// Tables reads the columns of every table the agents have (57): table ->
 // columns, in the order the server gives. A server that knows only the SQL
 // form is read in that form, without descriptions.
-func (d *Driver) Schema(ctx context.Context) (map[string][]Column, error) {
+func (d *Driver) Tables(ctx context.Context) (map[string][]Column, error) {
 	const what = "cannot read the schema"
 	a, err := d.ask(ctx, what, "/schema", client.Call{Query: url.Values{"export_type": {"json"}}})
 	if err != nil {

@@ -428,7 +428,12 @@ func (d *Driver) ask(ctx context.Context, what, p string, c client.Call) (*answe
 
 // askPage sends a reading POST whose body is req and reads one page.
 func (d *Driver) askPage(ctx context.Context, what, p string, req any) (*page, error) {
-	rep, err := d.do(ctx, what, p, client.Call{Method: http.MethodPost, JSON: req, Reads: true})
+	return d.sendPage(ctx, what, p, client.Call{Method: http.MethodPost, JSON: req, Reads: true})
+}
+
+// sendPage sends a reading call and reads one page.
+func (d *Driver) sendPage(ctx context.Context, what, p string, c client.Call) (*page, error) {
+	rep, err := d.do(ctx, what, p, c)
 	if err != nil {
 		return nil, err
 	}
@@ -437,8 +442,14 @@ func (d *Driver) askPage(ctx context.Context, what, p string, req any) (*page, e
 
 // describe is one request as Plan shows it.
 func (d *Driver) describe(method, p string, req any) string {
+	return d.describeCall(p, client.Call{Method: method, JSON: req, Reads: true})
+}
+
+// describeCall is a call under the API base, in words.
+func (d *Driver) describeCall(p string, c client.Call) string {
 	d.recallBase()
-	return d.c.Describe(client.Call{Method: method, Path: d.path(p), JSON: req, Reads: true})
+	c.Path = d.path(p)
+	return d.c.Describe(c)
 }
 
 // Login gets a new session, checks that the server takes it, and keeps it.

@@ -212,7 +212,7 @@ func TestRecordedHostsRulesCarvesSchema(t *testing.T) {
 	if err != nil || len(carves) != 1 || carves[0].State != model.CarveComplete || carves[0].ID != "LIRK2AYGXW" || carves[0].Size != 645120 {
 		t.Errorf("carves %v, %v", carves, err)
 	}
-	schema, err := d.Schema(ctx)
+	schema, err := d.Tables(ctx)
 	if err != nil || len(schema) < 200 || schema["etc_hosts"][0].Name != "address" {
 		t.Errorf("schema of %d tables, %v", len(schema), err)
 	}

@@ -1,0 +1,334 @@
+package esp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/client/flex"
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+// Of the sockets (wire/esp.md §10).
+const (
+	resultsKept  = 10 * time.Minute // how long answers wait for a listener
+	reconnectGap = 2 * time.Second
+	maxFrame     = 64 << 20 // one host is one frame
+)
+
+var (
+	livePaths   = []string{"/esp-ui/distributed/result", "/esp-ui/websocket/distributed/result", "/distributed/result"}
+	outputPaths = []string{"/esp-ui/websocket/action/result", "/websocket/action/result"}
+)
+
+type liveRequest struct {
+	Query       string `json:"query"`
+	Nodes       string `json:"nodes,omitempty"`
+	Tags        string `json:"tags,omitempty"`
+	Description string `json:"description,omitempty"`
+}
+
+type liveStarted struct {
+	QueryID flex.String `json:"query_id"`
+	Online  []liveNode  `json:"online_nodes_details"`
+}
+
+type liveNode struct {
+	HostIdentifier flex.String `json:"host_identifier"`
+	Hostname       flex.String `json:"hostname"`
+	NodeID         flex.String `json:"node_id"`
+}
+
+func (n liveNode) host() *model.Host {
+	h := &model.Host{Name: string(n.Hostname)}
+	h.ID = firstOf(string(n.HostIdentifier), string(n.NodeID))
+	return h
+}
+
+// LiveQuery sends a query to hosts (47), once, and reads what they answer
+// from the socket. Targets are the hosts asked for, those that are offline
+// included: the server keeps no query for them, so the answers end when all
+// that were online have answered.
+func (d *Driver) LiveQuery(ctx context.Context, q backends.LiveQuery) (*backends.LiveRun, error) {
+	const what = "cannot run the live query"
+	nodes, err := csvOf(what, "host", q.Hosts)
+	if err != nil {
+		return nil, err
+	}
+	tags, err := csvOf(what, "tag", q.Tags)
+	if err != nil {
+		return nil, err
+	}
+	if nodes == "" && tags == "" {
+		// Old editions take an empty selection for all hosts.
+		return nil, backends.Invalid(what, "it names no host")
+	}
+	started, err := d.sendLive(ctx, what, liveRequest{Query: q.SQL, Nodes: nodes, Tags: tags})
+	if err != nil {
+		return nil, err
+	}
+	run := &backends.LiveRun{ID: string(started.QueryID)}
+	online := map[string]*model.Host{} // by node id
+	known := map[string]bool{}
+	for _, n := range started.Online {
+		h := n.host()
+		online[string(n.NodeID)] = h
+		if !known[h.ID] {
+			known[h.ID] = true
+			run.Targets = append(run.Targets, h)
+		}
+	}
+	for _, id := range q.Hosts {
+		if !known[id] {
+			known[id] = true
+			run.Targets = append(run.Targets, d.knownHost(id))
+		}
+	}
+	made := time.Now()
+	run.Answers = func(yield func(*backends.LiveAnswer, error) bool) {
+		d.answers(ctx, run.ID, made, online, yield)
+	}
+	return run, nil
+}
+
+// knownHost gives a host of the directory by its identifier, with the
+// identifier as name when it is not there.
+func (d *Driver) knownHost(id string) *model.Host {
+	d.hosts.mu.Lock()
+	defer d.hosts.mu.Unlock()
+	m := &model.Host{Name: id}
+	m.ID = id
+	for _, h := range d.hosts.list {
+		if h.ID == id {
+			m.Name = h.Name
+		}
+	}
+	return m
+}
+
+func csvOf(what, kind string, list []string) (string, error) {
+	for _, s := range list {
+		if s == "" || strings.ContainsAny(s, ",\r\n") {
+			return "", backends.Invalid(what, "the server takes no "+kind+" "+strconv.Quote(s))
+		}
+	}
+	return strings.Join(list, ","), nil
+}
+
+// sendLive is 47: one changing request.
+func (d *Driver) sendLive(ctx context.Context, what string, req liveRequest) (*liveStarted, error) {
+	a, err := d.act(ctx, what, order{http.MethodPost, "/distributed/add", req})
+	if err != nil {
+		return nil, err
+	}
+	var s liveStarted
+	if kindOf(a.Data) != '{' || json.Unmarshal(a.Data, &s) != nil || !isNumber(string(s.QueryID)) {
+		return nil, &backends.Error{Kind: backends.KindAmbiguous, What: what, Why: "the server took the query but does not tell its id: answers cannot be read"}
+	}
+	return &s, nil
+}
+
+// frame is one host's answer.
+type frame struct {
+	Node struct {
+		ID             flex.String `json:"id"`
+		Name           flex.String `json:"name"`
+		HostIdentifier flex.String `json:"host_identifier"`
+	} `json:"node"`
+	Data    json.RawMessage `json:"data"`
+	QueryID flex.String     `json:"query_id"`
+	Status  flex.Int        `json:"status"`
+	Message flex.String     `json:"message"`
+}
+
+func (f *frame) rows() ([]map[string]any, error) {
+	out := []map[string]any{}
+	if kindOf(f.Data) != '[' {
+		return out, nil // "" when the query failed
+	}
+	err := eachElement(f.Data, func(v []byte) error {
+		row := map[string]any{}
+		err := eachMember(v, func(name string, v []byte) error {
+			switch kindOf(v) {
+			case 'n':
+				row[name] = nil
+			case '{', '[':
+				row[name] = append(json.RawMessage(nil), v...)
+			default:
+				row[name] = scalar(v)
+			}
+			return nil
+		})
+		out = append(out, row)
+		return err
+	})
+	return out, err
+}
+
+// answers listens until every online host has answered, ctx ends, or the
+// server has forgotten the query. There is no end marker, and what a broken
+// connection did not acknowledge comes again (§10.3).
+func (d *Driver) answers(ctx context.Context, id string, made time.Time, online map[string]*model.Host, yield func(*backends.LiveAnswer, error) bool) {
+	const what = "cannot read the answers of the live query"
+	heard := map[string]bool{}
+	ctx, cancel := context.WithDeadline(ctx, made.Add(resultsKept))
+	defer cancel()
+	s := socket{d: d, paths: livePaths, first: id, second: `{"query_id":` + id + `}`}
+	stopped := false
+	err := s.listen(ctx, func(msg []byte) (bool, error) {
+		var f frame
+		if err := json.Unmarshal(msg, &f); err != nil {
+			return false, malformed(what, err)
+		}
+		node := firstOf(string(f.Node.ID), string(f.Node.HostIdentifier))
+		if node == "" || f.QueryID != "" && string(f.QueryID) != id || heard[node] {
+			return true, nil
+		}
+		heard[node] = true
+		a := &backends.LiveAnswer{Host: online[string(f.Node.ID)], Status: int(f.Status)}
+		if a.Host == nil {
+			a.Host = liveNode{HostIdentifier: f.Node.HostIdentifier, Hostname: f.Node.Name, NodeID: f.Node.ID}.host()
+		}
+		rows, err := f.rows()
+		if err != nil {
+			return false, malformed(what, err)
+		}
+		a.Rows = rows
+		if a.Status != 0 {
+			a.Error = firstOf(short(string(f.Message)), "the query failed on the host (status "+strconv.Itoa(a.Status)+")")
+		}
+		if !yield(a, nil) {
+			stopped = true
+			return false, nil
+		}
+		return len(heard) < len(online), nil
+	})
+	switch {
+	case stopped || err == nil:
+	case errors.Is(err, context.DeadlineExceeded) && time.Since(made) >= resultsKept:
+		// Nothing more can come: who did not answer stays silent.
+	default:
+		yield(nil, backends.FromClient(what, err))
+	}
+}
+
+// socket is one of the server's sockets: a plain WebSocket that takes an id
+// as text and gives binary frames.
+type socket struct {
+	d      *Driver
+	paths  []string
+	first  string // what to send: the bare id
+	second string // what to send once when the first form brought nothing
+	pong   bool   // whether each message is answered with "pong" (§10.5)
+}
+
+// errNoSocket: no path of the server is a WebSocket.
+var errNoSocket = &backends.Error{Kind: backends.KindUnsupported, Why: "the server offers no WebSocket for results", Hint: "a proxy in between may not pass WebSockets on"}
+
+// listen hands every JSON message to each until it says stop, ctx ends, or
+// the socket cannot be opened at all. Connections that break or close are
+// opened again.
+func (s *socket) listen(ctx context.Context, each func(msg []byte) (more bool, err error)) error {
+	var lost error
+	opened, form, gotAny := false, s.first, false
+	for {
+		conn, err := s.dial(ctx)
+		switch {
+		case err == nil:
+			opened = true
+			more, n, rerr := s.read(ctx, conn, form, each)
+			_ = conn.CloseNow()
+			gotAny = gotAny || n > 0
+			if rerr == nil && !more {
+				return nil
+			}
+			var own *backends.Error
+			if errors.As(rerr, &own) {
+				return rerr
+			}
+			lost = rerr
+			if !gotAny && s.second != "" && ctx.Err() == nil {
+				form, s.second = s.second, ""
+				continue // the other form, at once and once
+			}
+			form = s.first
+		case errors.Is(err, errNoSocket):
+			return err
+		default:
+			lost = err
+		}
+		if perr := pause(ctx, reconnectGap); perr != nil {
+			if !opened && lost != nil && !errors.Is(lost, context.DeadlineExceeded) && !errors.Is(lost, context.Canceled) {
+				return lost // why nothing came, not that the time is over
+			}
+			return perr
+		}
+	}
+}
+
+// dial opens the first path that is a WebSocket, and remembers it. Sockets
+// know no sessions, so none is shown to them.
+func (s *socket) dial(ctx context.Context) (*websocket.Conn, error) {
+	ctx = context.WithValue(ctx, noToken{}, true)
+	paths := s.paths
+	if s.d.path("") == basePaths[1] { // 3.0 and before have only the last
+		paths = append([]string{paths[len(paths)-1]}, paths[:len(paths)-1]...)
+	}
+	for i, p := range paths {
+		conn, err := s.d.c.Dial(ctx, p, nil, nil)
+		if err == nil {
+			conn.SetReadLimit(maxFrame)
+			s.paths = paths[i : i+1]
+			return conn, nil
+		}
+		var st *client.StatusError
+		var bad *client.MalformedError
+		if !errors.As(err, &bad) && !(errors.As(err, &st) && st.Code >= 400 && st.Code < 500 && st.Code != http.StatusTooManyRequests) {
+			return nil, err
+		}
+	}
+	return nil, errNoSocket
+}
+
+// read is one connection. n counts the messages that were JSON; the error is
+// that of each, or why the connection ended.
+func (s *socket) read(ctx context.Context, c *websocket.Conn, form string, each func([]byte) (bool, error)) (more bool, n int, err error) {
+	if err := c.Write(ctx, websocket.MessageText, []byte(form)); err != nil {
+		return true, 0, err
+	}
+	for {
+		typ, msg, err := c.Read(ctx)
+		if err != nil {
+			return true, n, err
+		}
+		if typ == websocket.MessageText {
+			if string(msg) == "ping" {
+				if err := c.Write(ctx, websocket.MessageText, []byte("pong")); err != nil {
+					return true, n, err
+				}
+				continue
+			}
+			if kindOf(msg) != '{' {
+				continue // "Fetching results for query …"
+			}
+		}
+		n++
+		more, err := each(msg)
+		if err != nil || !more {
+			return more, n, err
+		}
+		if s.pong {
+			if err := c.Write(ctx, websocket.MessageText, []byte("pong")); err != nil {
+				return true, n, err
+			}
+		}
+	}
+}

@@ -1,0 +1,208 @@
+package esp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"path"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/client/flex"
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+// The kinds of scripts (§13).
+const typeBatch, typePowerShell, typeShell = "1", "2", "3"
+
+// The request of 107 and 110.
+type (
+	scriptRequest struct {
+		HostIdentifier string  `json:"host_identifier"`
+		Content        string  `json:"content"`
+		FileType       string  `json:"file_type"`
+		File           *string `json:"file,omitempty"` // 110 only, empty
+		SaveScript     string  `json:"save_script"`    // a text: "true" or "false"
+		ScriptName     string  `json:"script_name,omitempty"`
+		Params         string  `json:"params,omitempty"`
+	}
+)
+
+// commandScript writes a command as a script whose arguments arrive as given.
+func commandScript(c backends.Change) (kind, content string, err error) {
+	if len(c.Command) == 0 || c.Command[0] == "" {
+		return "", "", wrong("it needs the command")
+	}
+	for _, a := range c.Command {
+		if strings.ContainsAny(a, "\r\n\x00") || !utf8.ValidString(a) {
+			return "", "", wrong("an argument holds a line break or is not text: send it as a script")
+		}
+	}
+	quote, kind := quoteShell, typeShell
+	if c.Host.OS == nil || c.Host.OS.Platform == "" {
+		return "", "", wrong("the host's system is not known, so it cannot be told how to quote: send it as a script")
+	}
+	if c.Host.OS.Platform == "windows" {
+		quote, kind = quoteBatch, typeBatch
+	}
+	var parts []string
+	for _, a := range c.Command {
+		parts = append(parts, quote(a))
+	}
+	content = strings.Join(parts, " ")
+	if kind == typeBatch {
+		content = "@echo off\r\n" + content + "\r\n"
+	}
+	return kind, content, nil
+}
+
+func isPlain(s, more string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte("_-./:"+more, c) >= 0:
+		default:
+			return false
+		}
+	}
+	return s != ""
+}
+
+func quoteShell(s string) string {
+	if isPlain(s, ",+@=") {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// quoteBatch quotes for CommandLineToArgvW and then hides every character
+// that means something to cmd, the quotes themselves included, so that cmd
+// never is inside quotes.
+func quoteBatch(s string) string {
+	if isPlain(s, `\`) {
+		return s
+	}
+	var b strings.Builder
+	slashes := 0
+	b.WriteByte('"')
+	for i := range len(s) {
+		switch c := s[i]; c {
+		case '\\':
+			slashes++
+			b.WriteByte(c)
+			continue
+		case '"':
+			b.WriteString(strings.Repeat(`\`, slashes+1) + `"`)
+		default:
+			b.WriteByte(c)
+		}
+		slashes = 0
+	}
+	b.WriteString(strings.Repeat(`\`, slashes) + `"`)
+	var out strings.Builder
+	for _, r := range b.String() {
+		switch {
+		case r == '%':
+			out.WriteByte('%') // doubled in a batch file
+		case strings.ContainsRune(`()!^"<>&|`, r):
+			out.WriteByte('^')
+		}
+		out.WriteRune(r)
+	}
+	return out.String()
+}
+
+// scriptOf is 107.
+func scriptOf(c backends.Change) (scriptRequest, error) {
+	var req scriptRequest
+	if c.Script == nil || len(c.Script.Content) == 0 {
+		return req, wrong("the script is empty")
+	}
+	if !utf8.Valid(c.Script.Content) {
+		return req, wrong("the script is not UTF-8 text")
+	}
+	req = scriptRequest{HostIdentifier: c.Host.ID, Content: string(c.Script.Content), FileType: c.Params["file_type"], SaveScript: "false", Params: c.Params["params"]}
+	if req.FileType == "" {
+		switch strings.ToLower(path.Ext(c.Script.Name)) {
+		case ".bat", ".cmd":
+			req.FileType = typeBatch
+		case ".ps1":
+			req.FileType = typePowerShell
+		case ".sh", ".bash":
+			req.FileType = typeShell
+		}
+	}
+	if !isDigits(req.FileType) || len(req.FileType) > 3 {
+		return req, wrong("what kind of script it is does not show in its name: use .bat, .ps1 or .sh, or file_type (1 batch, 2 PowerShell, 3 shell)")
+	}
+	switch c.Params["save"] {
+	case "", "false":
+	case "true":
+		req.SaveScript = "true"
+		if c.Script.Name == "" {
+			return req, wrong("a script that is kept needs a name")
+		}
+	default:
+		return req, wrong("save is true or false")
+	}
+	req.ScriptName = c.Script.Name
+	return req, nil
+}
+
+// followFor is how long the output of a command is read from the socket; its
+// state can be asked for afterwards.
+const followFor = 2 * time.Minute
+
+// maxOutput bounds what is kept of a command's output.
+const maxOutput = 16 << 20
+
+// followOutput reads the output of a live response as it comes (§10.5).
+// Whatever happens here, the command was sent and can be polled.
+func followOutput(ctx context.Context, d *Driver, c backends.Change, act *model.Action, update func(*model.Action)) error {
+	if !isCommandID(act.ID) {
+		return learnCommand(ctx, d, c, act, update)
+	}
+	limit := followFor
+	if c.Timeout > 0 {
+		limit = min(c.Timeout, 10*time.Minute)
+	}
+	if c.Queue {
+		limit = min(limit, 5*time.Second) // it may not be online at all
+	}
+	sctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	var out strings.Builder
+	s := socket{d: d, paths: outputPaths, first: act.ID, second: `{"command_id":"` + act.ID + `"}`, pong: true}
+	err := s.listen(sctx, func(msg []byte) (bool, error) {
+		var f struct {
+			Status  flex.String `json:"status"`
+			Data    flex.String `json:"data"`
+			Message flex.String `json:"message"`
+		}
+		if err := json.Unmarshal(msg, &f); err != nil {
+			return false, malformed(whatOf(c), err)
+		}
+		if text := outputText(string(f.Data)); text != "" && out.Len()+len(text) <= maxOutput {
+			out.WriteString(text)
+		}
+		state, native, failed := commandState(string(f.Status), string(f.Message))
+		act.State, act.NativeState, act.Error, act.Stdout = state, native, failed, out.String()
+		if state.Final() {
+			act.FinishedAt = model.At(d.o.Clock())
+		}
+		update(act)
+		return !state.Final(), nil
+	})
+	var be *backends.Error
+	if errors.As(err, &be) && be.Kind == backends.KindMalformed {
+		detail(act, "output", "the socket sent something else than promised; respond get reads it again")
+	}
+	if act.State == model.ActionDone && act.Stdout == "" {
+		// A socket that was opened late may have nothing left to tell.
+		if u, err := d.Action(ctx, act.ID); err == nil {
+			act.Stdout = u.Stdout
+		}
+	}
+	return nil
+}
