@@ -21,6 +21,7 @@ var makers = map[string]func(i *Instance, s *story.Story, now func() time.Time){
 		i.server = cwatch.New(cwatchData(s), cwatch.Options{Token: i.Secrets["token"], Clock: now})
 	},
 	story.CarbonBlack: func(i *Instance, s *story.Story, now func() time.Time) {
+		i.Settings = map[string]string{"quarantine_policy": cbQuarantine}
 		i.server = carbonblack.New(carbonBlackData(s), carbonblack.Options{
 			Now: now, APIKey: i.Secrets["api_key"], SIEMKey: i.Secrets["siem_key"], LiveResponseKey: i.Secrets["live_response_key"],
 		})

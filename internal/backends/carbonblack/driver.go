@@ -44,6 +44,8 @@ func init() {
 			{Name: "quarantine_policy", Help: "name or id of the policy that isolates a device"},
 			{Name: "alert_source", Enum: []string{"events", "notifications"},
 				Help: "where alerts are listed from: events (default, reads only) or notifications (empties the SIEM key's queue)"},
+			{Name: settingHunt, Enum: []string{huntAll, huntActor},
+				Help: "what hunts for SHA-256 and process names look at: all (default: every event of the window is fetched and compared) or actor (the server is asked, and finds the acting process only)"},
 		},
 		Limits: backends.Limits{
 			PageSize: eventRows, Cap: resultCeiling, MaxWindow: eventWindow, LookBack: retention,
@@ -75,6 +77,9 @@ type Driver struct {
 
 	cache alertCache
 	spool *spool // nil unless alerts come from notifications
+	live  sessions
+	lost  lostChanges
+	kin   families
 }
 
 // New builds a driver; it does no I/O.
@@ -117,8 +122,11 @@ func cleanBase(base string) (string, error) {
 // Backend is the registered name.
 func (d *Driver) Backend() string { return Name }
 
-// Close frees nothing: connections belong to the transport.
-func (d *Driver) Close() error { return nil }
+// Close ends the live response sessions. Connections belong to the transport.
+func (d *Driver) Close() error {
+	d.closeSessions()
+	return nil
+}
 
 // Check asks for one device with each key that may read devices. The SIEM key
 // is not tried: its only route hands every alert out once.

@@ -133,27 +133,13 @@ func (d *Driver) Host(ctx context.Context, id string, raw bool) (*model.Host, er
 		e.Hint = "a device id of Carbon Black is a number: edrctl hosts list --host '=" + id + "' finds one by name"
 		return nil, e
 	}
-	var doc struct {
-		DeviceInfo jsontext.Value `json:"deviceInfo"`
-	}
-	if _, err := d.get(ctx, what, routeDevice, "/device/"+url.PathEscape(id), nil, &doc); err != nil {
-		if backends.KindOf(err) == backends.KindNotFound {
-			e := backends.NotFound("host", id)
-			e.Err = err
-			return nil, e
-		}
+	dev, body, err := d.deviceInfo(ctx, what, id)
+	if err != nil {
 		return nil, err
-	}
-	if doc.DeviceInfo.Kind() != '{' {
-		return nil, backends.Malformed(what, "the answer has no deviceInfo")
-	}
-	var dev wireDevice
-	if err := decode(doc.DeviceInfo, &dev); err != nil {
-		return nil, backends.Malformed(what, err.Error())
 	}
 	h := dev.host(model.At(d.opt.Clock()))
 	if raw {
-		clean, err := withoutMembers(doc.DeviceInfo, deviceSecrets)
+		clean, err := withoutMembers(body, deviceSecrets)
 		if err != nil {
 			return nil, backends.Malformed(what, err.Error())
 		}

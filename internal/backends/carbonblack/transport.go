@@ -254,6 +254,9 @@ func (d *Driver) explain(ctx context.Context, what string, r route, collection b
 		c.Hint = fmt.Sprintf("%s need a key of type %s (secret %s), as SECRET/ID", r.noun, typesOf(r), strings.Join(r.keys, " or "))
 	case http.StatusNotFound, http.StatusGone:
 		if !collection {
+			if m := saidBy(status.Body); m != "" {
+				c.Why += ": " + m
+			}
 			break
 		}
 		c.Kind = backends.KindUnsupported
@@ -268,6 +271,20 @@ func (d *Driver) explain(ctx context.Context, what string, r route, collection b
 		}
 	}
 	return &c
+}
+
+// saidBy is what the body of a 404 says: JSON, or for live response a plain
+// line that begins with Sensor or Session (§3.1).
+func saidBy(body []byte) string {
+	var env envelope
+	if json.Unmarshal(body, &env) == nil {
+		return strings.TrimSpace(cmpOr(env.Message, env.ErrorMessage))
+	}
+	line, _, _ := strings.Cut(strings.TrimSpace(string(body)), "\n")
+	if strings.HasPrefix(line, "Sensor") || strings.HasPrefix(line, "Session") {
+		return line
+	}
+	return ""
 }
 
 func cmpOr(a, b string) string {

@@ -254,6 +254,7 @@ type wireDevice struct {
 	Email                 text  `json:"email"`
 	LoginUserName         text  `json:"loginUserName"`
 	ADGroupName           text  `json:"adGroupName"`
+	SensorStates          texts `json:"sensorStates"` // §11.8
 }
 
 // deviceSecrets must never leave the driver (§8.1).

@@ -415,6 +415,7 @@ func (s *Server) liveFiles(w http.ResponseWriter, r *http.Request, ses *session,
 		reply(w, http.StatusOK, nil)
 	case len(parts) == 2 && parts[1] == "content" && r.Method == http.MethodGet && f.done:
 		w.Header().Set("Content-Type", "application/octet-stream")
+		r.Header.Del("Range") // no ranges: the whole file each time
 		http.ServeContent(w, r, "", f.timeless(), bytes.NewReader(f.body))
 	default:
 		liveNotFound(w, "File "+parts[0]+" not found")

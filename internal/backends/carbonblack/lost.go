@@ -1,0 +1,255 @@
+package carbonblack
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+// A change whose answer was lost is looked up by reading only: the list of
+// commands of its session, which is kept open for it.
+
+// lostChange is what is known of one.
+type lostChange struct {
+	before  string // it ended before the change itself was sent: why
+	s       *session
+	order   order
+	command int64 // -1: not known
+	act     *model.Action
+}
+
+type lostChanges struct {
+	mu sync.Mutex
+	m  map[string]*lostChange
+}
+
+func changeKey(c backends.Change) string {
+	host := ""
+	if c.Host != nil {
+		host = c.Host.ID
+	}
+	script := ""
+	if c.Script != nil {
+		script = c.Script.Name
+	}
+	return fmt.Sprintf("%s\x00%s\x00%d\x00%s\x00%q\x00%s\x00%v", c.Verb, host, c.PID, c.Path, c.Command, script, c.Params)
+}
+
+func (l *lostChanges) keep(c backends.Change, lost *lostChange) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.m == nil {
+		l.m = map[string]*lostChange{}
+	}
+	l.m[changeKey(c)] = lost
+}
+
+// keepIn keeps the session of a lost change open.
+func (l *lostChanges) keepIn(s *session, c backends.Change, lost *lostChange) {
+	s.hold()
+	lost.s = s
+	l.keep(c, lost)
+}
+
+func (l *lostChanges) take(c backends.Change) *lostChange {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lost := l.m[changeKey(c)]
+	delete(l.m, changeKey(c))
+	return lost
+}
+
+// settle lets go of the session of a lost change that has ended.
+func (d *Driver) settle(actionID string) {
+	d.lost.mu.Lock()
+	var s *session
+	for k, l := range d.lost.m {
+		if l.s != nil && l.command >= 0 && liveActionID(l.s.id, l.command) == actionID {
+			s = l.s
+			delete(d.lost.m, k)
+		}
+	}
+	d.lost.mu.Unlock()
+	if s != nil {
+		s.release(context.Background())
+	}
+}
+
+// findTime bounds a look-up whose caller set no end.
+const findTime = 20 * time.Second
+
+// FindAction looks up what became of a change whose answer was lost.
+func (d *Driver) FindAction(ctx context.Context, c backends.Change, sent time.Time) (*model.Action, error) {
+	switch c.Verb {
+	case backends.VerbIsolate, backends.VerbRelease:
+		return d.findMove(ctx, c)
+	case backends.VerbCarveDelete:
+		return d.findDropped(ctx, c)
+	case backends.VerbCancel:
+		return d.findCancelled(ctx, c)
+	}
+	limit := findTime
+	if end, ok := ctx.Deadline(); ok {
+		limit = min(limit, max(time.Until(end)*3/4, 10*time.Millisecond))
+	}
+	lost := d.lost.take(c)
+	switch {
+	case lost == nil:
+		return d.findElsewhere(ctx, c, sent, limit)
+	case lost.before != "":
+		return &model.Action{Verb: c.Verb, Host: c.Host, State: model.ActionFailed, Error: "it was not sent: " + lost.before}, nil
+	}
+	act, ended, err := d.findIn(ctx, lost, limit)
+	if !ended && err == nil && act != nil {
+		d.lost.keep(c, lost) // it goes on: Action follows it in the same session
+		return act, nil
+	}
+	lost.s.release(context.WithoutCancel(ctx))
+	return act, err
+}
+
+const whatFind = "cannot look the change up"
+
+// findIn looks a command up in its session. ended tells that nothing more
+// will come of it.
+func (d *Driver) findIn(ctx context.Context, lost *lostChange, limit time.Duration) (act *model.Action, ended bool, err error) {
+	w := &wireCommand{ID: whole{lost.command, true}}
+	if lost.command < 0 {
+		all, err := getList[wireCommand](ctx, d, whatFind, sessionPath(lost.s.id)+"/command", "commands")
+		if err != nil {
+			return nil, true, err
+		}
+		found := matching(all, lost.order, time.Time{})
+		if found == nil {
+			return nil, true, nil // the session has no such command: it never arrived
+		}
+		w, lost.command = found, found.ID.n
+	}
+	act = lost.act
+	act.ID, act.Details[detailSession] = liveActionID(lost.s.id, lost.command), lost.s.id
+	w, err = d.followCommand(ctx, whatFind, lost.s.id, w, limit, nil)
+	fillAction(act, w)
+	if err != nil {
+		if ctx.Err() == nil && !act.State.Final() && backends.KindOf(err) == backends.KindAmbiguous && w.Status != "" {
+			return act, false, nil
+		}
+		return nil, true, err
+	}
+	if act.State == model.ActionDone && lost.order.Name == cmdGetFile && w.FileID.set {
+		lost.s.collected(number(w.FileID))
+		act.Files = []string{carveID(lost.s.id, lost.command, w.FileID.n)}
+	}
+	if lost.order.OutputFile != "" {
+		act.Details["left_on_device"] = lost.order.OutputFile
+	}
+	return act, true, nil
+}
+
+// matching is the newest command that an order may have become.
+func matching(all []wireCommand, o order, since time.Time) *wireCommand {
+	var found *wireCommand
+	for i := range all {
+		w := &all[i]
+		if !w.ID.set || !strings.EqualFold(string(w.Name), o.Name) || w.operand() != strings.TrimSpace(fmt.Sprint(o.Object)) {
+			continue
+		}
+		if !since.IsZero() && w.CreateTime.n > 0 && time.UnixMilli(w.CreateTime.n).Before(since) {
+			continue
+		}
+		if found == nil || w.ID.n > found.ID.n {
+			found = w
+		}
+	}
+	return found
+}
+
+// findElsewhere looks a change of another run up: in the sessions the server
+// still has for the device.
+func (d *Driver) findElsewhere(ctx context.Context, c backends.Change, sent time.Time, limit time.Duration) (*model.Action, error) {
+	id, err := target(whatFind, c)
+	if err != nil {
+		return nil, err
+	}
+	p, err := planLive(c, unknownYet)
+	if err != nil {
+		return nil, nil //nolint:nilerr // what cannot be sent was not
+	}
+	sessions, err := getList[wireSession](ctx, d, whatFind, "/cblr/session", "sessions")
+	if err != nil {
+		e := *asError(err)
+		e.What, e.Why = whatFind, "this server does not list its live response sessions: "+err.Error()
+		return nil, &e
+	}
+	// The clocks of two machines: a minute is allowed for.
+	since := sent.Add(-time.Minute)
+	for _, s := range sessions {
+		if s.SensorID.n != id || !validSession(string(s.ID)) {
+			continue
+		}
+		all, err := getList[wireCommand](ctx, d, whatFind, sessionPath(string(s.ID))+"/command", "commands")
+		if err != nil {
+			return nil, err
+		}
+		var w *wireCommand
+		if c.Verb == backends.VerbMemdump || c.Verb == backends.VerbScript {
+			// Its file has a random name: the newest of its kind since then.
+			all = slices.DeleteFunc(all, func(w wireCommand) bool {
+				return !strings.HasPrefix(w.operand(), strings.SplitN(fmt.Sprint(p.main.Object), unknownYet, 2)[0])
+			})
+			for i := range all {
+				all[i].Object = text(fmt.Sprint(p.main.Object))
+			}
+		}
+		if w = matching(all, p.main, since); w == nil {
+			continue
+		}
+		file := w.FileID
+		w, err = d.followCommand(ctx, whatFind, string(s.ID), w, limit, nil)
+		if err != nil && backends.KindOf(err) != backends.KindAmbiguous {
+			return nil, err
+		}
+		act := commandAction(string(s.ID), w.ID.n, w)
+		act.Verb, act.Host = c.Verb, c.Host
+		if f := cmp.Or(w.FileID, file); act.State == model.ActionDone && p.main.Name == cmdGetFile && f.set {
+			act.Files = []string{carveID(string(s.ID), w.ID.n, f.n)}
+		}
+		return act, nil
+	}
+	return nil, nil
+}
+
+func asError(err error) *backends.Error {
+	if e, ok := backends.FromClient(whatFind, err).(*backends.Error); ok {
+		return e
+	}
+	return &backends.Error{Why: err.Error(), Err: err}
+}
+
+// findDropped tells whether a collected file is gone from its session.
+func (d *Driver) findDropped(ctx context.Context, c backends.Change) (*model.Action, error) {
+	session, _, file, ok := parseCarveID(c.CarveID)
+	if !ok {
+		return nil, backends.Invalid(whatFind, "the collected file is not known")
+	}
+	_, err := d.get(ctx, whatFind, routeLive, filePath(session, file), nil, nil)
+	if backends.KindOf(err) == backends.KindNotFound {
+		return &model.Action{Verb: c.Verb, State: model.ActionDone, NativeState: "it is gone"}, nil
+	}
+	return nil, err
+}
+
+// findCancelled tells whether a command was cancelled.
+func (d *Driver) findCancelled(ctx context.Context, c backends.Change) (*model.Action, error) {
+	act, err := d.Action(ctx, c.ActionID)
+	if err != nil || act.State != model.ActionCancelled {
+		return nil, err
+	}
+	return &model.Action{Origin: act.Origin, Verb: c.Verb, Host: act.Host, State: model.ActionDone, NativeState: act.NativeState}, nil
+}
