@@ -178,8 +178,16 @@ func (r *HashReport) span(first, last model.Time) {
 var verdictRank = []string{"malicious", "unknown", "safe", "absent"}
 
 func (r *HashReport) verdict(v HashVerdict) {
-	if !slices.Contains(r.Verdicts, v) && !slices.ContainsFunc(r.Verdicts, func(o HashVerdict) bool { return v.Native == "" && o.Profile == v.Profile && o.Verdict == v.Verdict }) {
+	// The same verdict may come with a hit and from the look-up; the vendor's
+	// own word for it is kept.
+	at := slices.IndexFunc(r.Verdicts, func(o HashVerdict) bool {
+		return o.Profile == v.Profile && o.Verdict == v.Verdict && (o.Native == v.Native || o.Native == "" || v.Native == "")
+	})
+	switch {
+	case at < 0:
 		r.Verdicts = append(r.Verdicts, v)
+	case r.Verdicts[at].Native == "":
+		r.Verdicts[at] = v
 	}
 	for _, rank := range verdictRank {
 		if slices.ContainsFunc(r.Verdicts, func(v HashVerdict) bool { return v.Verdict == rank }) {

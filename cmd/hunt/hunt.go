@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
+	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/ioc"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
@@ -125,6 +126,9 @@ func (h *flags) hunt(ctx context.Context, f *cmdutil.Factory, list *ioc.List, ke
 	if ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return nil, nil, ctx.Err()
 	}
+	if err := nothingSearched(sum); err != nil {
+		return nil, nil, err
+	}
 	var outcomes []ops.Outcome
 	for _, p := range sum.Profiles {
 		f.Note("%s", sourceLine(p))
@@ -138,6 +142,28 @@ func (h *flags) hunt(ctx context.Context, f *cmdutil.Factory, list *ioc.List, ke
 	}
 	f.Note("%d indicators, %d hits, %s to %s", sum.Indicators, sum.Hits, hunt.Since.Format(time.RFC3339), hunt.Until.Format(time.RFC3339))
 	return hits, outcomes, nil
+}
+
+// nothingSearched is an error when no profile could search for anything that
+// was asked: no hits would then read as "not seen".
+func nothingSearched(sum ops.HuntSummary) error {
+	e := &backends.Error{Kind: backends.KindUnsupported, What: "nothing was searched"}
+	for _, p := range sum.Profiles {
+		if p.Err != nil || p.Server+p.Local > 0 || len(p.Unsearched) == 0 {
+			return nil
+		}
+		for _, u := range p.Unsearched {
+			if why := u.Type + ": " + u.Why; !strings.Contains(e.Why, why) {
+				e.Why += "; " + p.Profile + ", " + why
+			}
+		}
+	}
+	if e.Why == "" {
+		return nil
+	}
+	e.Why = strings.TrimPrefix(e.Why, "; ")
+	e.Hint = "choose other profiles with -p, or hunt another kind of indicator"
+	return e
 }
 
 // progressLine shows indicators × backends, the rate and the time left.

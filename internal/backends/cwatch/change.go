@@ -25,11 +25,11 @@ func (d *Driver) Verbs() []backends.VerbSpec {
 	return []backends.VerbSpec{
 		{
 			Verb: backends.VerbAlertClose, Needs: []string{"alert"}, Takes: []string{"verdict", "comment"}, Sync: true,
-			How: "closes the alert, with verdict and comment as feedback",
+			How: "closes the alert, with verdict and comment as feedback; nothing reopens it",
 		},
 		{
 			Verb: backends.VerbAlertDismiss, Needs: []string{"alert"}, Takes: []string{"verdict", "comment"}, Sync: true,
-			How: "dismisses the alert; with the verdict false positive it is reported as one first",
+			How: "dismisses the alert, for good; with the verdict false positive it is reported as one first",
 		},
 		{
 			Verb: backends.VerbAlertCreate, Needs: []string{"body"}, Sync: true,
@@ -172,7 +172,6 @@ func (d *Driver) Preview(ctx context.Context, c backends.Change) (backends.Previ
 	if a.shows(c) {
 		pv.Nothing = "the alert is " + string(a.status) + " already"
 	}
-	pv.Warnings = append(pv.Warnings, "cWatch's API cannot reopen an alert")
 	return pv, nil
 }
 

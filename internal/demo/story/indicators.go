@@ -2,11 +2,11 @@ package story
 
 // indicators are planted on purpose. Backends says where a hunt finds them: a
 // product that has no such field (imphash outside Sysmon, md5 and sha256 on
-// cWatch, DNS on cWatch and Carbon Black) is not listed.
+// cWatch, sha1 on Carbon Black, DNS on both of these) is not listed.
 func (b *builder) indicators() []*Indicator {
 	imp, adf := b.image(implant), b.image("directory finder")
 	return []*Indicator{
-		{"sha1", imp.sha1, "implant MsEdgeUpd.exe", []string{CWatch, Gene}},
+		{"sha1", imp.sha1, "implant MsEdgeUpd.exe", []string{CWatch, Gene, ESP}},
 		{"sha256", imp.sha256, "implant MsEdgeUpd.exe", []string{CarbonBlack, Gene, ESP}},
 		{"imphash", imp.imphash, "implant MsEdgeUpd.exe", []string{Gene}},
 		{"md5", adf.md5, "directory finder adf.exe", []string{Gene, ESP}},

@@ -222,7 +222,7 @@ func TestIndicatorsAreWhereTheySay(t *testing.T) {
 	fields := map[string][]string{ // what each product can show
 		story.CWatch: {"sha1", "ipv4", "url", "file_name", "file_path", "process_name"}, story.CarbonBlack: {"sha256", "ipv4", "url", "file_name", "file_path", "process_name", "md5"},
 		story.Gene: {"md5", "sha1", "sha256", "imphash", "ipv4", "domain", "url", "file_name", "file_path", "process_name"},
-		story.ESP:  {"md5", "sha256", "ipv4", "domain", "url", "file_name", "file_path", "process_name"},
+		story.ESP:  {"md5", "sha1", "sha256", "ipv4", "domain", "url", "file_name", "file_path", "process_name"},
 	}
 	types := map[string]bool{}
 	for _, ind := range s.Indicators {
