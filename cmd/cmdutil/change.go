@@ -131,7 +131,7 @@ func Carry(ctx context.Context, f *Factory, o Order) (*ops.Result, error) {
 	release := f.hold()
 	res := acts.Execute(ctx, plan, ops.Run{Case: o.Flags.Case, Comment: o.Flags.Comment, Wait: wait, Update: live.update})
 	release()
-	live.end(f.TableOnTerminal() && o.Print == nil)
+	f.shown = live.end(f.Flags.Output != "" && f.TableOnTerminal())
 	return res, nil
 }
 
@@ -334,11 +334,13 @@ func (f *Factory) PrintResult(ctx context.Context, o Order, res *ops.Result) err
 	for _, err := range res.Errs() {
 		f.ReportError(err)
 	}
+	onlyPeople := f.shown && f.TableOnTerminal() && f.Flags.Output == "" && len(f.Flags.Columns) == 0
 	plain := f.Flags.Output == "" && f.Flags.JQ == "" && f.Flags.Template == "" && len(f.Flags.Columns) == 0
 	var err error
 	switch {
 	case plain && o.Print != nil:
 		err = o.Print(res)
+	case onlyPeople: // the live table said it all, on the same terminal
 	case !plain && (f.Flags.Output == output.FormatJSON || f.Flags.Output == output.FormatYAML || f.Flags.Output == "") && len(f.Flags.Columns) == 0:
 		var w output.Writer
 		if w, err = f.Printer(ctx, kindResult); err == nil {

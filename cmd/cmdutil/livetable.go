@@ -108,16 +108,17 @@ func (l *liveTable) update(u ops.Update) {
 }
 
 // end draws the last state; erase takes the table away, when the result says
-// the same on the same terminal.
-func (l *liveTable) end(erase bool) {
+// the same on the same terminal. It tells whether the table stands there.
+func (l *liveTable) end(erase bool) bool {
 	l.once.Do(func() { close(l.stop) })
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if erase {
 		l.block.Clear()
-		return
+		return false
 	}
 	l.draw(true)
+	return l.block.On() && len(l.rows) <= maxLive
 }
 
 func (l *liveTable) draw(last bool) {

@@ -46,11 +46,12 @@ type Acts struct {
 
 // Item is one change that is wanted, on one target.
 type Item struct {
-	Label  string // how the target was named, for messages
-	Source *Source
-	Change backends.Change
-	Undoes string // id (act-…) of the action it takes back
-	Err    error  // why the target could not be resolved
+	Label   string // how the target was named, for messages
+	Source  *Source
+	Change  backends.Change
+	Undoes  string // id (act-…) of the action it takes back
+	Err     error  // why the target could not be resolved
+	Nothing string // why there is nothing to do, when that is known beforehand
 }
 
 // Step is an item that was looked at: what it would do, or why it cannot.
@@ -244,6 +245,10 @@ func (a *Acts) Plan(ctx context.Context, items []Item) *Plan {
 // look fills a step in.
 func (a *Acts) look(ctx context.Context, s *Step) {
 	if s.Err != nil {
+		return
+	}
+	if s.Nothing != "" {
+		s.Preview.Nothing = s.Nothing
 		return
 	}
 	s.driver, s.Spec, s.Err = changer(s.Source, s.Change.Verb)

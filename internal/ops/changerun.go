@@ -322,6 +322,9 @@ func ambiguousError(verb, why, note string) error {
 // lookAgain reads host and preview again when the plan is old. What has
 // changed meanwhile is not sent unseen.
 func (a *Acts) lookAgain(ctx context.Context, s *Step) error {
+	if s.Nothing != "" {
+		return nil
+	}
 	if h := s.Change.Host; h != nil && a.Fleet != nil && h.ID != "" {
 		one := &Fleet{Sources: []*Source{s.Source}}
 		_, fresh, err := (&hostReader{fleet: one}).read(ctx, s.Source.Profile+"/"+h.ID)
@@ -386,8 +389,10 @@ func (s *Step) merge(act, u *model.Action) {
 	inverse, reversible, details := act.Inverse, act.Reversible, act.Details
 	*act = *u
 	act.Origin, act.Verb = origin, verb
-	if act.Host == nil || act.Host.Name == "" {
-		act.Host = host
+	if host != nil {
+		act.Host = host // freshly read, and stamped
+	} else if act.Host != nil && s.Source != nil && act.Host.ID != "" && act.Host.Ref == "" {
+		act.Host.Ref = s.Source.Profile + "/" + act.Host.ID
 	}
 	if act.Target == nil {
 		act.Target = target

@@ -386,9 +386,9 @@ func (e *Entry) Reverse(s *Source, host *model.Host) Item {
 	case e.Inverse == "":
 		it.Err = backends.Invalid("cannot undo "+e.Ref(), fmt.Sprintf("what %s did cannot be taken back", Words(e.Verb)))
 	case e.UndoneBy != "":
-		it.Err = backends.Invalid("nothing to undo", e.Ref()+" was taken back by "+e.Profile+"/"+e.UndoneBy)
+		it.Nothing = e.Ref() + " was taken back by " + e.Profile + "/" + e.UndoneBy
 	case !e.mayBeInForce():
-		it.Err = backends.Invalid("nothing to undo", fmt.Sprintf("%s is %s", e.Ref(), e.State))
+		it.Nothing = fmt.Sprintf("%s is %s: it changed nothing", e.Ref(), e.State)
 	}
 	it.Change = e.Change()
 	it.Change.Verb, it.Change.Comment = e.Inverse, ""
