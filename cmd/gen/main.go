@@ -13,6 +13,7 @@ import (
 	cmdbackends "github.com/edrctl/edrctl/cmd/backends"
 	"github.com/edrctl/edrctl/internal/backends"
 	_ "github.com/edrctl/edrctl/internal/backends/all"
+	"github.com/edrctl/edrctl/internal/ops"
 )
 
 func main() {
@@ -27,7 +28,86 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	return replace("README.md", "capabilities", matrix)
+	if err := replace("README.md", "capabilities", matrix); err != nil {
+		return err
+	}
+	table, how, err := verbTable()
+	if err != nil {
+		return err
+	}
+	if err := replace("docs/response.md", "verbs", table); err != nil {
+		return err
+	}
+	return replace("docs/response.md", "how", how)
+}
+
+// verbTable is a row a verb, a column a product; and beside it, how each
+// product does each.
+func verbTable() (table, how string, err error) {
+	cells := map[string]map[string]backends.VerbSpec{}
+	var all []backends.Backend
+	for _, b := range backends.All() {
+		d, err := b.Blank()
+		if err != nil {
+			return "", "", err
+		}
+		all = append(all, b)
+		cells[b.Name] = map[string]backends.VerbSpec{}
+		if c, ok := d.(backends.Changer); ok {
+			for _, v := range c.Verbs() {
+				cells[b.Name][v.Verb] = v
+			}
+		}
+		if err := d.Close(); err != nil {
+			return "", "", err
+		}
+	}
+	var t, h strings.Builder
+	t.WriteString("| command |")
+	line := "| --- |"
+	for _, b := range all {
+		fmt.Fprintf(&t, " %s |", b.Title)
+		line += " --- |"
+	}
+	t.WriteString("\n" + line + "\n")
+	for _, verb := range backends.AllVerbs {
+		fmt.Fprintf(&t, "| `%s` |", ops.Command(verb))
+		for _, b := range all {
+			c, ok := cells[b.Name][verb]
+			switch {
+			case !ok:
+				t.WriteString(" – |")
+				continue
+			case c.Sync:
+				t.WriteString(" sync")
+			default:
+				t.WriteString(" queued")
+			}
+			if c.Inverse != "" {
+				t.WriteString(", undo " + c.Inverse)
+			}
+			t.WriteString(" |")
+		}
+		t.WriteByte('\n')
+	}
+	for _, b := range all {
+		if len(cells[b.Name]) == 0 {
+			continue
+		}
+		fmt.Fprintf(&h, "\n### %s\n\n", b.Title)
+		for _, verb := range backends.AllVerbs {
+			c, ok := cells[b.Name][verb]
+			if !ok {
+				continue
+			}
+			needs := ""
+			if len(c.Needs) > 0 {
+				needs = " Needs " + strings.Join(c.Needs, ", ") + "."
+			}
+			fmt.Fprintf(&h, "- `%s`: %s.%s\n", ops.Command(verb), strings.TrimSuffix(c.How, "."), needs)
+		}
+	}
+	return t.String(), strings.TrimPrefix(h.String(), "\n"), nil
 }
 
 // capabilityMatrix is a Markdown table: a row a capability, a column a product.

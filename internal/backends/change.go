@@ -37,6 +37,13 @@ const (
 	VerbCancel       = "cancel"
 )
 
+// AllVerbs lists every verb, in the order they are shown.
+var AllVerbs = []string{
+	VerbKill, VerbDeleteFile, VerbIsolate, VerbRelease, VerbRun, VerbScript, VerbBlock, VerbUnblock, VerbScan, VerbRestartAgent,
+	VerbCarve, VerbMemdump, VerbCarveDelete, VerbAlertClose, VerbAlertDismiss, VerbAlertReopen, VerbAlertCreate,
+	VerbHostTag, VerbHostUntag, VerbHostAdd, VerbHostRemove, VerbHostEnable, VerbHostDelete, VerbActionDelete, VerbCancel,
+}
+
 // VerbSpec is one thing a backend can change.
 type VerbSpec struct {
 	Verb    string
