@@ -21,9 +21,9 @@ var decoders = sync.Pool{New: func() any { return new(decoder) }}
 func isShort(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) }
 
 const (
-	directEvents = 8192      // events of a window kept decoded
-	blockSize    = 512 << 10 // of the vendor's JSON, compressed together
-	maxOpen      = 4         // blocks unpacked at once
+	directEvents = 4096     // events of a window kept decoded
+	blockSize    = 64 << 10 // of the vendor's JSON, compressed together
+	maxOpen      = 2        // blocks of one endpoint unpacked at once
 )
 
 // batch holds the events of one time window until they can be given out in
@@ -39,6 +39,7 @@ type batch struct {
 	blocks  []block
 	open    []byte // the block being filled
 	pack    *flate.Writer
+	plain   []*block // blocks unpacked, the longest first
 }
 
 // room is shared by the batches of one window.
@@ -66,6 +67,7 @@ type entry struct {
 
 type block struct {
 	packed []byte
+	size   int
 	plain  []byte // while it is open
 }
 
@@ -121,7 +123,7 @@ func (b *batch) seal() error {
 	if err := b.pack.Close(); err != nil {
 		return err
 	}
-	b.blocks = append(b.blocks, block{packed: out.Bytes()})
+	b.blocks = append(b.blocks, block{packed: bytes.Clone(out.Bytes()), size: len(b.open)})
 	b.open = b.open[:0]
 	return nil
 }
@@ -185,26 +187,51 @@ func newestFirst(x, y entry) int {
 	return strings.Compare(x.id, y.id)
 }
 
+// unpackers are kept: each owns a window of 32 KiB.
+var unpackers = sync.Pool{New: func() any { return flate.NewReader(bytes.NewReader(nil)) }}
+
+// unpack gives the JSON of a block. Entries are asked for nearly in the order
+// they were stored, so that few blocks are open at once.
+func (b *batch) unpack(i int32) ([]byte, error) {
+	blk := &b.blocks[i]
+	if blk.plain != nil {
+		return blk.plain, nil
+	}
+	var room []byte
+	if len(b.plain) == maxOpen {
+		room, b.plain[0].plain = b.plain[0].plain, nil
+		b.plain = b.plain[1:]
+	}
+	if cap(room) < blk.size {
+		room = make([]byte, blk.size)
+	}
+	zr := unpackers.Get().(io.ReadCloser)
+	defer unpackers.Put(zr)
+	if err := zr.(flate.Resetter).Reset(bytes.NewReader(blk.packed), nil); err != nil {
+		return nil, err
+	}
+	room = room[:blk.size]
+	if _, err := io.ReadFull(zr, room); err != nil {
+		return nil, err
+	}
+	blk.plain, b.plain = room, append(b.plain, blk)
+	return room, nil
+}
+
 // reveal gives the event or alert of an entry, decoding it when it was kept
-// as JSON. Entries are asked in order, so that few blocks are open at once.
-func (e *entry) reveal(open *[]*block) (ev *model.Event, al *model.Alert, err error) {
+// as JSON.
+func (e *entry) reveal() (ev *model.Event, al *model.Alert, err error) {
 	if ev, al, e.event, e.alert = e.event, e.alert, nil, nil; ev != nil || al != nil {
 		return ev, al, nil
 	}
-	blk := &e.in.blocks[e.block]
-	if blk.plain == nil {
-		if blk.plain, err = io.ReadAll(flate.NewReader(bytes.NewReader(blk.packed))); err != nil {
-			return nil, nil, err
-		}
-		if *open = append(*open, blk); len(*open) > maxOpen {
-			(*open)[0].plain = nil
-			*open = (*open)[1:]
-		}
+	plain, err := e.in.unpack(e.block)
+	if err != nil {
+		return nil, nil, err
 	}
 	dec := decoders.Get().(*decoder)
 	defer decoders.Put(dec)
 	var w jsonwalk.Walker
-	w.Reset(blk.plain[e.from:e.to])
+	w.Reset(plain[e.from:e.to])
 	dec.walk(&w)
 	if w.Err() != nil {
 		return nil, nil, w.Err()

@@ -60,6 +60,7 @@ type Driver struct {
 	verMu sync.Mutex
 	ver   flavour
 	warns sync.Map // texts already told to the user
+	hands hands    // what this run has sent
 }
 
 // New builds a driver. It does no I/O.

@@ -25,8 +25,12 @@ import (
 
 // exchange is one recorded request to a real manager and its answer.
 type exchange struct {
-	N, Name  string
-	Request  struct{ Method, URL string }
+	N, Name string
+	Request struct {
+		Method, URL string
+		Headers     map[string]string
+		Body        struct{ Text, File string }
+	}
 	Response struct {
 		Status  int
 		Headers map[string]string
@@ -40,7 +44,9 @@ type exchange struct {
 	body []byte
 }
 
-func (e *exchange) json() bool { return e.Response.Headers["Content-Type"] == "application/json" }
+// sent is the body of the request.
+func (e *exchange) sent() []byte                   { return []byte(e.Request.Body.Text) }
+func (e *exchange) sentHeaders() map[string]string { return e.Request.Headers }
 
 func recordings(t *testing.T) []*exchange {
 	t.Helper()

@@ -81,7 +81,6 @@ func (s *sweep) each(ctx context.Context, yield func(*model.Event, *model.Alert)
 		if w.err != nil {
 			return w.err
 		}
-		var open []*block
 		half := len(w.entries) / 2
 		if len(w.entries) == 0 {
 			ready <- struct{}{}
@@ -90,7 +89,7 @@ func (s *sweep) each(ctx context.Context, yield func(*model.Event, *model.Alert)
 			if i == half && i > 0 {
 				ready <- struct{}{}
 			}
-			ev, al, err := w.entries[i].reveal(&open)
+			ev, al, err := w.entries[i].reveal()
 			if err != nil {
 				return err
 			}

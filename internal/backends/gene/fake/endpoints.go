@@ -249,7 +249,7 @@ func (c *call) postEndpoint() {
 	}
 	if doc.Criticality != nil && s.is(Head) {
 		if n := *doc.Criticality; n < 0 || n > 10 {
-			c.fail("api.Endpoint object is not valid: criticality field must be in range [0;10]")
+			c.fail("api.Endpoint object is not valid: criticality field must be in [0;10]")
 			return
 		}
 		m.Criticality = *doc.Criticality

@@ -205,6 +205,9 @@ func (c *call) postRuleObjects(body []byte) {
 			break
 		}
 		if err != nil {
+			if strings.Contains(err.Error(), "cannot unmarshal array") {
+				offset++
+			}
 			c.fail(fmt.Sprintf("Error loading rule: JSON parsing (rule line=1 offset=%d) (error=%s)", offset, ruleText(err)))
 			return
 		}

@@ -1,0 +1,348 @@
+package gene
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/client/flex"
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+// slot is the one Command an endpoint has (wire/gene.md 5).
+type slot struct {
+	UUID       string              `json:"uuid"`
+	Name       string              `json:"name"`
+	Args       []string            `json:"args"`
+	Fetch      map[string]slotFile `json:"fetch"`
+	JSON       json.RawMessage     `json:"json"`
+	Stdout     json.RawMessage     `json:"stdout"`
+	Stderr     json.RawMessage     `json:"stderr"`
+	Error      string              `json:"error"`
+	Sent       flex.Bool           `json:"sent"`
+	Completed  flex.Bool           `json:"completed"`
+	ExpectJSON flex.Bool           `json:"expect-json"`
+	Timeout    flex.Int            `json:"timeout"`
+	SentTime   string              `json:"sent-time"`
+}
+
+// slotFile is a fetched file. Its content went to the sink of the reading.
+type slotFile struct {
+	UUID  string `json:"uuid"`
+	Error string `json:"error"`
+
+	diverted
+}
+
+// words is the command line the manager understood: name and arguments
+// before the agent has run it, the agent's argv after.
+func (s *slot) words() []string {
+	if bool(s.Completed) && len(s.Args) > 0 && withoutExe(s.Name) == withoutExe(s.Args[0]) {
+		return s.Args
+	}
+	if s.Name == "" && len(s.Args) == 0 {
+		return nil
+	}
+	return append([]string{s.Name}, s.Args...)
+}
+
+// runs tells whether the slot holds this command. After completion the agent
+// has resolved the name, and args may or may not begin with it.
+func (s *slot) runs(words []string) bool {
+	if slices.Equal(s.words(), words) {
+		return true
+	}
+	if !s.Completed || len(words) == 0 {
+		return false
+	}
+	return slices.Equal(s.Args, words) || slices.Equal(s.Args, words[1:]) && withoutExe(s.Name) == withoutExe(words[0])
+}
+
+func withoutExe(path string) string {
+	return strings.TrimSuffix(strings.ToLower(model.BaseName(path)), ".exe")
+}
+
+// fetches tells whether the slot asks for exactly these paths.
+func (s *slot) fetches(paths []string) bool {
+	if len(s.Fetch) != len(paths) {
+		return false
+	}
+	for _, p := range paths {
+		if _, ok := s.Fetch[p]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// title is the command for people.
+func (s *slot) title() string {
+	text := strings.Join(s.words(), " ")
+	if text == "" {
+		text = "an empty command"
+	}
+	if r := []rune(text); len(r) > 80 {
+		text = string(r[:79]) + "…"
+	}
+	return strconv.Quote(text)
+}
+
+// output decodes stdout or stderr: base64, or any JSON where an EDR command
+// of v1.8.0-beta to beta.3 answered in it.
+func output(raw json.RawMessage) (string, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return "", nil
+	}
+	if raw[0] != '"' {
+		return string(raw), nil
+	}
+	var text string
+	if err := json.Unmarshal(raw, &text); err != nil {
+		return "", err
+	}
+	b, err := base64.StdEncoding.DecodeString(text)
+	return string(b), err
+}
+
+// exitCode reads the agent's error of a program that ended by itself:
+// "exit status 1", large ones as "exit status 0xc0000005".
+func exitCode(text string) (int64, bool) {
+	rest, ok := strings.CutPrefix(text, "exit status ")
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(rest), 0, 64)
+	return n, err == nil
+}
+
+// quote writes words as the command line that the manager splits into the
+// same words again: each in single quotes, where everything is literal
+// (wire/gene.md 5).
+func quote(words []string) string {
+	var b strings.Builder
+	for i, w := range words {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteByte('\'')
+		b.WriteString(strings.ReplaceAll(w, `'`, `'\''`))
+		b.WriteByte('\'')
+	}
+	return b.String()
+}
+
+// writable refuses what cannot arrive as it was meant.
+func writable(what string, words ...string) error {
+	for _, w := range words {
+		if !utf8.ValidString(w) {
+			return backends.Invalid(what, strconv.Quote(w)+" is not UTF-8: it would arrive changed")
+		}
+		if strings.ContainsRune(w, 0) {
+			return backends.Invalid(what, strconv.Quote(w)+" holds a NUL, which no command line can")
+		}
+	}
+	return nil
+}
+
+// commandBody is the body of POST command. A timeout is in nanoseconds.
+type commandBody struct {
+	Line    string   `json:"command-line"`
+	Fetch   []string `json:"fetch-files,omitempty"`
+	Timeout int64    `json:"timeout,omitempty"`
+}
+
+func commandPath(uuid string) string { return "/endpoints/" + uuid + "/command" }
+
+var uuidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+
+// slot reads the endpoint's command; nil when there is none. sink is told of
+// each fetched file and gives where its content goes; nil, or a nil writer:
+// only its size and hash are taken. The answer is streamed, as it holds every
+// file whole.
+//
+// It is a plain GET: wait=true would leave the manager polling for ever for
+// an agent that does not come back (wire/gene.md 5, trap 18).
+func (d *Driver) slot(ctx context.Context, uuid string, sink func(command, path string) io.Writer) (*slot, error) {
+	if !uuidForm.MatchString(uuid) {
+		return nil, backends.NotFound("endpoint", uuid)
+	}
+	st, err := d.c.Open(ctx, client.Call{Path: commandPath(uuid)})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = st.Body.Close() }() // what matters was read or is an error
+	dv := newDiverter(st.Body, sink)
+	body, err := dv.run()
+	if err != nil {
+		return nil, err
+	}
+	raw, err := decodeEnvelope(body)
+	if err != nil || len(raw) == 0 || string(raw) == "null" {
+		return nil, err
+	}
+	var s slot
+	if err := json.Unmarshal(raw, &s); err != nil || s.UUID == "" {
+		return nil, backends.Malformed("", "the command of the answer is not of the promised shape")
+	}
+	for path, got := range dv.files {
+		f, ok := s.Fetch[path]
+		if !ok || dv.command != s.UUID {
+			return nil, backends.Malformed("", "the files of the answer do not belong to its command")
+		}
+		f.diverted = *got
+		s.Fetch[path] = f
+	}
+	return &s, nil
+}
+
+// confirm reads an endpoint before something is sent to it: it must be in
+// the list, which is the truth, and the look-up by UUID must answer for it
+// and no other (traps 1 and 2). Any difference is an error, and nothing may
+// be sent. showkey is always set, as beta.2 forgets the key without it
+// (trap 3); the key is masked.
+func (d *Driver) confirm(ctx context.Context, what string, h *model.Host) (endpoint, error) {
+	if h == nil || h.ID == "" {
+		return endpoint{}, backends.Invalid(what, "no endpoint is named")
+	}
+	list, err := d.endpoints(ctx, false)
+	if err != nil {
+		return endpoint{}, d.fail(what, err)
+	}
+	i := slices.IndexFunc(list, func(ep endpoint) bool { return ep.UUID == h.ID })
+	if i < 0 {
+		e := backends.NotFound("endpoint", h.ID)
+		e.Hint = "the manager does not list it; nothing was sent"
+		return endpoint{}, e
+	}
+	listed := list[i]
+	if h.Name != "" && listed.Hostname != "" && !strings.EqualFold(h.Name, listed.Hostname) && !strings.EqualFold(h.Name, h.ID) {
+		return endpoint{}, &backends.Error{
+			What: what + ": nothing was sent", Why: fmt.Sprintf("endpoint %s was %s and is %s now", h.ID, h.Name, listed.Hostname),
+			Hint: "look at the list again: edrctl hosts list",
+		}
+	}
+	var doc json.RawMessage
+	err = d.alone(ctx, func() error {
+		_, err := d.get(ctx, "/endpoints/"+listed.UUID, url.Values{"showkey": {"true"}}, &doc)
+		return err
+	})
+	var one endpoint
+	switch {
+	case ctx.Err() != nil:
+		return endpoint{}, ctx.Err()
+	case isAnswer(err):
+		return endpoint{}, d.wrongIndex(what, listed, endpoint{})
+	case isCut(err):
+		e := d.wrongIndex(what, listed, endpoint{})
+		e.Kind, e.Err = backends.KindUnavailable, err
+		e.Why = "the manager lists it, but gives no answer when asked for it: the connection is bad, or its index is wrong since an endpoint was deleted"
+		return endpoint{}, e
+	case err != nil:
+		return endpoint{}, d.fail(what, err)
+	case doc == nil:
+		return endpoint{}, d.wrongIndex(what, listed, endpoint{})
+	}
+	if err := json.Unmarshal(doc, &one); err != nil {
+		return endpoint{}, d.fail(what, backends.Malformed("", "the endpoint is not of the promised shape"))
+	}
+	d.take(&one, doc, false)
+	if one.UUID != listed.UUID {
+		return endpoint{}, d.wrongIndex(what, listed, one)
+	}
+	return one, nil
+}
+
+// nameOf is an endpoint for people.
+func nameOf(ep endpoint) string {
+	switch {
+	case ep.UUID == "":
+		return "nobody"
+	case ep.Hostname == "":
+		return ep.UUID
+	}
+	return ep.Hostname + " (" + ep.UUID + ")"
+}
+
+const restartHint = "restart the manager before anything is sent: until then what is meant for one endpoint reaches another"
+
+// wrongIndex is the alarm of trap 1 before anything was sent.
+func (d *Driver) wrongIndex(what string, asked, got endpoint) *backends.Error {
+	return &backends.Error{
+		What: what + ": nothing was sent",
+		Why:  fmt.Sprintf("asked for %s the manager answers for %s: its index is wrong since an endpoint was deleted", nameOf(asked), nameOf(got)),
+		Hint: restartHint,
+	}
+}
+
+// misdirected is the alarm after something was sent: the answer is of another
+// endpoint than the one asked for.
+func misdirected(what, did string, asked, got endpoint) *backends.Error {
+	e := &backends.Error{
+		What: what + ": THE MANAGER ACTED ON ANOTHER ENDPOINT",
+		Why:  fmt.Sprintf("it was sent for %s, and the manager took it for %s: %s. Nothing more was sent", nameOf(asked), nameOf(got), did),
+		Hint: "look at " + nameOf(got) + " at once; " + restartHint,
+	}
+	if got.UUID == "" {
+		e.Hint = "the manager took it for an endpoint that does not exist: " + restartHint
+	}
+	return e
+}
+
+// act sends one changing request, once, and gives the data of its answer. An
+// answer that cannot be read leaves open what became of it.
+func (d *Driver) act(ctx context.Context, what string, call client.Call) (json.RawMessage, error) {
+	reply, err := d.c.Do(ctx, call)
+	if err != nil {
+		return nil, d.fail(what, err)
+	}
+	raw, err := decodeEnvelope(reply.Body)
+	if err != nil && !isAnswer(err) {
+		return nil, unclear(what, err.Error())
+	}
+	return raw, d.fail(what, err)
+}
+
+// unclear is an action whose answer was lost or is unreadable.
+func unclear(what, why string) error {
+	return &backends.Error{Kind: backends.KindAmbiguous, What: what, Why: why + ": the request may have been carried out"}
+}
+
+// answered is the endpoint in the answer to a change.
+type answered struct {
+	endpoint
+	Posted *slot `json:"command"`
+}
+
+// actOn sends a change of one endpoint and compares who answered.
+func (d *Driver) actOn(ctx context.Context, what, did string, ep endpoint, call client.Call) (answered, error) {
+	raw, err := d.act(ctx, what, call)
+	if err != nil {
+		return answered{}, err
+	}
+	var got answered
+	if len(raw) == 0 || string(raw) == "null" || json.Unmarshal(raw, &got) != nil {
+		return got, unclear(what, "the answer holds no endpoint")
+	}
+	d.take(&got.endpoint, raw, false)
+	if got.UUID != ep.UUID {
+		err := misdirected(what, did, ep, got.endpoint)
+		d.warn(err.Error())
+		return got, err
+	}
+	return got, nil
+}
+
+func postCommand(uuid string, body commandBody) client.Call {
+	return client.Call{Method: http.MethodPost, Path: commandPath(uuid), JSON: body}
+}
