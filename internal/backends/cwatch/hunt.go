@@ -35,7 +35,7 @@ func (d *Driver) HuntModes() map[string]backends.HuntMode {
 	}
 	// All together: where the server's ~ cannot be used they share one scan.
 	text := func(why string) backends.HuntMode {
-		why += " (narrowed with ~ once the server has shown that it means \"contains\", and compared here; else the whole window is)"
+		why += "; ~ narrows on the server once it has shown that it means \"contains\", and the comparison is made here"
 		return backends.HuntMode{Where: backends.HuntServer, Why: why, Chunk: mostTexts, Most: mostTexts}
 	}
 	return map[string]backends.HuntMode{
