@@ -162,11 +162,13 @@ func deleteCarve(what, id string) (client.Call, error) {
 }
 
 // dropCarve deletes a collected file from its session.
-func (d *Driver) dropCarve(ctx context.Context, what string, c backends.Change, act *model.Action) error {
+func (d *Driver) dropCarve(ctx context.Context, what string, c backends.Change, act *model.Action, update func(*model.Action)) error {
 	call, err := deleteCarve(what, c.CarveID)
 	if err != nil {
 		return err
 	}
+	act.State, act.RequestedAt = model.ActionSent, model.At(d.opt.Clock())
+	update(snapshot(act))
 	if err := d.actCall(ctx, what, routeLive, call, nil); err != nil {
 		return sessionOver(what, c.CarveID, err)
 	}

@@ -184,3 +184,8 @@ func fleet(n int, step time.Duration) *fake.Data {
 	}
 	return d
 }
+
+func contextFor(t testing.TB, d time.Duration) (context.Context, context.CancelFunc) {
+	t.Helper()
+	return context.WithTimeout(context.Background(), d)
+}

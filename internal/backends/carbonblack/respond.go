@@ -245,9 +245,9 @@ func (d *Driver) Apply(ctx context.Context, c backends.Change, update func(*mode
 	case backends.VerbIsolate, backends.VerbRelease:
 		err = d.move(ctx, what, c, act, update)
 	case backends.VerbCarveDelete:
-		err = d.dropCarve(ctx, what, c, act)
+		err = d.dropCarve(ctx, what, c, act, update)
 	case backends.VerbCancel:
-		err = d.cancelCommand(ctx, what, c, act)
+		err = d.cancelCommand(ctx, what, c, act, update)
 	case backends.VerbKill, backends.VerbDeleteFile, backends.VerbRun, backends.VerbScript, backends.VerbCarve, backends.VerbMemdump:
 		err = d.applyLive(ctx, what, c, act, update)
 	default:
@@ -391,12 +391,13 @@ func cancelCall(what, id string) (client.Call, error) {
 	return client.Call{Method: http.MethodPut, Path: apiBase + commandPath(session, command), JSON: cancelOrder{command}}, nil
 }
 
-func (d *Driver) cancelCommand(ctx context.Context, what string, c backends.Change, act *model.Action) error {
+func (d *Driver) cancelCommand(ctx context.Context, what string, c backends.Change, act *model.Action, update func(*model.Action)) error {
 	if _, err := cancelCall(what, c.ActionID); err != nil {
 		return err
 	}
 	session, command, _ := parseLiveID(c.ActionID)
-	act.ID = c.ActionID
+	act.ID, act.State, act.RequestedAt = c.ActionID, model.ActionSent, model.At(d.opt.Clock())
+	update(snapshot(act))
 	if err := d.act(ctx, what, routeLive, http.MethodPut, commandPath(session, command), cancelOrder{command}, nil); err != nil {
 		return err
 	}
