@@ -13,6 +13,7 @@ import (
 	cmdbackends "github.com/edrctl/edrctl/cmd/backends"
 	"github.com/edrctl/edrctl/internal/backends"
 	_ "github.com/edrctl/edrctl/internal/backends/all"
+	"github.com/edrctl/edrctl/internal/ioc"
 	"github.com/edrctl/edrctl/internal/ops"
 )
 
@@ -38,7 +39,62 @@ func run() error {
 	if err := replace("docs/response.md", "verbs", table); err != nil {
 		return err
 	}
-	return replace("docs/response.md", "how", how)
+	if err := replace("docs/response.md", "how", how); err != nil {
+		return err
+	}
+	table, notes, err := huntTable()
+	if err != nil {
+		return err
+	}
+	if err := replace("docs/hunting.md", "hunting", table); err != nil {
+		return err
+	}
+	return replace("docs/hunting.md", "hunting-notes", notes)
+}
+
+// huntTable is a row an indicator type, a column a product; and what to know
+// of each.
+func huntTable() (table, notes string, err error) {
+	var t, n strings.Builder
+	t.WriteString("| indicator |")
+	line := "| --- |"
+	modes := map[string]map[string]backends.HuntMode{}
+	for _, b := range backends.All() {
+		fmt.Fprintf(&t, " %s |", b.Title)
+		line += " --- |"
+		d, err := b.Blank()
+		if err != nil {
+			return "", "", err
+		}
+		modes[b.Name] = ops.HuntModes(d)
+		if err := d.Close(); err != nil {
+			return "", "", err
+		}
+	}
+	t.WriteString("\n" + line + "\n")
+	words := map[backends.HuntWhere]string{backends.HuntServer: "server", backends.HuntLocal: "here", backends.HuntNone: "–"}
+	for _, typ := range ioc.Types {
+		fmt.Fprintf(&t, "| `%s` |", typ)
+		for _, b := range backends.All() {
+			fmt.Fprintf(&t, " %s |", words[modes[b.Name][typ.String()].Where])
+		}
+		t.WriteByte('\n')
+	}
+	for _, b := range backends.All() {
+		fmt.Fprintf(&n, "### %s\n\n", b.Title)
+		for _, typ := range ioc.Types {
+			m := modes[b.Name][typ.String()]
+			if m.Why == "" {
+				continue
+			}
+			fmt.Fprintf(&n, "- `%s` (%s): %s\n", typ, words[m.Where], m.Why)
+		}
+		if strings.HasSuffix(n.String(), "\n\n") {
+			n.WriteString("Nothing beyond the table.\n")
+		}
+		n.WriteByte('\n')
+	}
+	return t.String(), strings.TrimSuffix(n.String(), "\n"), nil
 }
 
 // verbTable is a row a verb, a column a product; and beside it, how each

@@ -30,7 +30,7 @@ var rooms = []struct {
 }{
 	// The program. Only main knows every driver.
 	{pkg: "cmd/edrctl", may: []string{"cmd/cli", "internal/backends/all", "internal/iostreams"}, only: []string{}},
-	{pkg: "cmd/gen", may: []string{"cmd/...", "internal/backends", "internal/backends/all", "internal/ops", "internal/iostreams", "internal/model", "internal/output", "internal/atomicfile"}},
+	{pkg: "cmd/gen", may: []string{"cmd/...", "internal/backends", "internal/backends/all", "internal/ops", "internal/ioc", "internal/iostreams", "internal/model", "internal/output", "internal/atomicfile"}},
 	{pkg: "cmd/cli", may: []string{"cmd/...", "internal/config", "internal/secrets", "internal/iostreams", "internal/output", "internal/audit"}},
 	{pkg: "cmd/tui", may: join(commands, []string{"internal/tui/..."})},
 	{pkg: "cmd/hunt", may: join(commands, []string{"internal/ioc", "internal/sigma"})}, // reads the files of a hunt

@@ -120,10 +120,7 @@ func (r *huntRun) plan(s *Source, out *HuntSource) []unit {
 	}
 	hunter, _ := d.(backends.IndicatorHunter)
 	searcher, _ := d.(backends.EventSearcher)
-	var modes map[string]backends.HuntMode
-	if hunter != nil {
-		modes = hunter.HuntModes()
-	}
+	modes := HuntModes(d)
 	byType := map[ioc.Type][]int{}
 	for i, ind := range r.List.Indicators {
 		byType[ind.Type] = append(byType[ind.Type], i)
@@ -135,16 +132,10 @@ func (r *huntRun) plan(s *Source, out *HuntSource) []unit {
 		if len(list) == 0 {
 			continue
 		}
-		mode, known := modes[t.String()]
-		if !known {
-			mode = backends.HuntMode{Where: backends.HuntLocal}
-		}
+		mode := modes[t.String()]
 		if mode.Where == backends.HuntServer && mode.Most > 0 && len(list) > mode.Most && searcher != nil {
 			mode = backends.HuntMode{Where: backends.HuntLocal, Why: fmt.Sprintf(
 				"more than %d are matched here over all events of the window, for the server would have to be asked for each", mode.Most)}
-		}
-		if mode.Where == backends.HuntLocal && searcher == nil {
-			mode = backends.HuntMode{Where: backends.HuntNone, Why: s.Backend + " has no events to search"}
 		}
 		if mode.Why != "" && mode.Where != backends.HuntNone {
 			out.Notes = append(out.Notes, t.String()+": "+mode.Why)
@@ -166,6 +157,28 @@ func (r *huntRun) plan(s *Source, out *HuntSource) []unit {
 		units = append(units, r.scanUnits(s, searcher, local, out)...)
 	}
 	return units
+}
+
+// HuntModes says where a driver's backend searches each indicator type: as the
+// driver says, else in its events.
+func HuntModes(d backends.Driver) map[string]backends.HuntMode {
+	var own map[string]backends.HuntMode
+	if h, ok := d.(backends.IndicatorHunter); ok {
+		own = h.HuntModes()
+	}
+	_, searches := d.(backends.EventSearcher)
+	out := map[string]backends.HuntMode{}
+	for _, t := range ioc.Types {
+		mode, known := own[t.String()]
+		if !known {
+			mode = backends.HuntMode{Where: backends.HuntLocal}
+		}
+		if mode.Where == backends.HuntLocal && !searches {
+			mode = backends.HuntMode{Where: backends.HuntNone, Why: d.Backend() + " has no events to search"}
+		}
+		out[t.String()] = mode
+	}
+	return out
 }
 
 // serverUnit asks the server for one chunk of one type.
