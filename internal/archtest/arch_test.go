@@ -34,6 +34,7 @@ var rooms = []struct {
 	{pkg: "cmd/cli", may: []string{"cmd/...", "internal/config", "internal/secrets", "internal/iostreams", "internal/output", "internal/audit"}},
 	{pkg: "cmd/tui", may: join(commands, []string{"internal/tui/..."})},
 	{pkg: "cmd/hunt", may: join(commands, []string{"internal/ioc", "internal/sigma"})}, // reads the files of a hunt
+	{pkg: "cmd/carve", may: join(commands, []string{"internal/download"})}, // verifies manifests, opens archives
 	{pkg: "cmd/demo", may: join(commands, []string{"internal/demo"})},
 	{pkg: "cmd/profile", may: join(commands, []string{"internal/demo"})},
 	// cmdutil makes what commands need on first use: it alone meets the client and the demo.
@@ -44,7 +45,7 @@ var rooms = []struct {
 	{pkg: "internal/tui/...", may: []string{"internal/tui/...", "internal/ops", "internal/ptree", "internal/model", "internal/filter", "internal/safetext", "internal/iostreams"}},
 
 	// Use cases see drivers through their contract only.
-	{pkg: "internal/ops", may: []string{"internal/backends", "internal/ptree", "internal/ioc", "internal/sigma", "internal/audit", "internal/filter", "internal/model"}},
+	{pkg: "internal/ops", may: []string{"internal/download", "internal/backends", "internal/ptree", "internal/ioc", "internal/sigma", "internal/audit", "internal/filter", "internal/model"}},
 
 	// A driver sees the contract, the transport and the model, and no other driver.
 	{pkg: "internal/backends", may: []string{"internal/client", "internal/filter", "internal/model"}},
