@@ -356,7 +356,7 @@ func TestStartIsQuick(t *testing.T) {
 		_ = d.Close()
 	}
 	t.Logf("four servers in %v", best)
-	if best > 250*time.Millisecond { // a loaded machine; alone it is a tenth of it
+	if best > time.Second { // a loaded machine under -race; alone it is a thirtieth of it
 		t.Errorf("starting takes %v", best)
 	}
 }
