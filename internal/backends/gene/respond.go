@@ -260,7 +260,8 @@ func (d *Driver) applyCommand(ctx context.Context, what string, c backends.Chang
 // is the command that the slot holds.
 func (d *Driver) vacate(ctx context.Context, what string, c backends.Change, ep endpoint) (last string, err error) {
 	for end := time.Now().Add(ownWait); ; {
-		s, err := d.slot(ctx, ep.UUID, d.keeper)
+		files := slotFiles{}
+		s, err := d.slot(ctx, ep.UUID, files.sink(d))
 		if err != nil {
 			return "", d.fail(what+": nothing was sent: cannot read the endpoint's command", err)
 		}
@@ -277,7 +278,7 @@ func (d *Driver) vacate(ctx context.Context, what string, c backends.Change, ep 
 			return s.UUID, nil
 		}
 		if s.Completed {
-			return s.UUID, d.keep(what, ep, s)
+			return s.UUID, d.keep(what, ep, s, files)
 		}
 		var shown string
 		var mine *sentCommand
@@ -361,9 +362,10 @@ func (d *Driver) fill(act *model.Action, uuid, verb string, s *slot) error {
 	}
 	act.State, act.NativeState, act.Error = model.ActionDone, "completed", ""
 	code, ended := exitCode(s.Error)
-	program := verb != backends.VerbIsolate && verb != backends.VerbRelease
+	// The agent's own commands are no programs, and have no exit code.
+	program := verb != backends.VerbIsolate && verb != backends.VerbRelease && (len(s.JSON) == 0 || string(s.JSON) == "null")
 	switch {
-	case s.Error == "" && program && len(s.JSON) == 0 || s.Error == "" && string(s.JSON) == "null" && program:
+	case s.Error == "" && program:
 		act.ExitCode = model.Ptr[int64](0)
 	case ended:
 		act.ExitCode = &code
