@@ -206,7 +206,6 @@ var notDriven = map[string]string{
 	"000d": "the driver never sends a wrong method",
 	"000e": "the driver never sends broken JSON",
 	"000i": "the driver never sends a form where JSON is taken",
-	"000k": "a change",
 	"000p": "the driver never sends a list as body",
 	"000q": "the driver sends booleans as booleans",
 	"000s": "the driver never sends a bearer token",
@@ -267,7 +266,7 @@ func argsOf(t testing.TB, x *exchange, into map[string]any) sentRequest {
 	return want
 }
 
-// TestReplay drives every recorded read of the real server through the
+// TestReplay drives every recorded exchange of the real server through the
 // driver: its request must say the same, its result must be what the body
 // says.
 func TestReplay(t *testing.T) {
@@ -290,7 +289,6 @@ func TestReplay(t *testing.T) {
 			}
 			if op.Mutates {
 				changes++
-				return
 			}
 			want := argsOf(t, x, args)
 			rp := &replayer{t: t, status: x.Response.Status, header: x.Response.Headers, body: x.answer(t)}
@@ -307,22 +305,25 @@ func TestReplay(t *testing.T) {
 				return
 			}
 			driven++
+			if op.Mutates && len(rp.sent) != 1 {
+				t.Errorf("a change was sent %d times", len(rp.sent))
+			}
 			got := rp.sent[0]
 			if got.method != want.method || got.path != want.path || !reflect.DeepEqual(asServerReads(got.args), asServerReads(want.args)) {
 				t.Errorf("request\n got %s %s %v\nwant %s %s %v", got.method, got.path, got.args, want.method, want.path, want.args)
 			}
-			checkAnswer(t, x, a, err)
+			checkAnswer(t, x, op.Mutates, a, err)
 		})
 	}
-	t.Logf("%d recorded exchanges: %d driven through the driver, %d refused by it before sending as the server refused them, %d change something (later milestones), %d not driven (see the table)",
-		len(all), driven, refused, changes, left)
-	if total := driven + refused + changes + left; total != len(all) || len(all) != 274 {
+	t.Logf("%d recorded exchanges: %d driven through the driver (%d change something), %d refused by it before sending as the server refused them, %d not driven (see the table)",
+		len(all), driven, changes, refused, left)
+	if total := driven + refused + left; total != len(all) || len(all) != 274 {
 		t.Errorf("%d of %d exchanges are accounted for, want 274", total, len(all))
 	}
 }
 
 // checkAnswer holds the result against the recorded body.
-func checkAnswer(t *testing.T, x *exchange, a *esp.Answer, err error) {
+func checkAnswer(t *testing.T, x *exchange, acts bool, a *esp.Answer, err error) {
 	t.Helper()
 	b := x.answer(t)
 	var env struct {
@@ -331,7 +332,11 @@ func checkAnswer(t *testing.T, x *exchange, a *esp.Answer, err error) {
 		Data    json.RawMessage `json:"data"`
 	}
 	isJSON := json.Unmarshal(b, &env) == nil
-	kinds := map[int]backends.ErrorKind{400: backends.KindInvalid, 401: backends.KindAuth, 403: backends.KindForbidden, 405: backends.KindOther, 500: backends.KindUnavailable, 410: backends.KindUnsupported}
+	unavailable := backends.KindUnavailable
+	if acts {
+		unavailable = backends.KindAmbiguous // a change that met an error of the server may have happened
+	}
+	kinds := map[int]backends.ErrorKind{400: backends.KindInvalid, 401: backends.KindAuth, 403: backends.KindForbidden, 405: backends.KindOther, 500: unavailable, 410: backends.KindUnsupported}
 	switch code := x.Response.Status; {
 	case code == 404 && !isJSON:
 		if backends.KindOf(err) != backends.KindUnsupported {
@@ -348,7 +353,7 @@ func checkAnswer(t *testing.T, x *exchange, a *esp.Answer, err error) {
 	case isJSON && strings.EqualFold(env.Status, "failure"):
 		var text string
 		_ = json.Unmarshal(env.Message, &text)
-		if err == nil || !strings.Contains(err.Error(), text) {
+		if err == nil || !strings.Contains(err.Error(), strings.Join(strings.Fields(text), " ")) {
 			t.Errorf("a failure as HTTP 200 (%s): %v", env.Message, err)
 		}
 	case err != nil:
@@ -388,8 +393,7 @@ type sampleExchange struct {
 	} `json:"response"`
 }
 
-// TestSamples drives one exchange of every reading operation of the vendor's
-// document.
+// TestSamples drives one exchange of every operation of the vendor's document.
 func TestSamples(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(recordings(t), "samples", "[0-9]*.json"))
 	if err != nil || len(files) < 120 {
@@ -416,9 +420,11 @@ func TestSamples(t *testing.T) {
 			if !ok {
 				t.Fatalf("no operation for %s %s", x.Method, x.Path)
 			}
-			if op.Mutates || op.Name == "auth.login" {
+			if op.Name == "auth.login" {
+				return // driven by the session tests
+			}
+			if op.Mutates {
 				changes++
-				return
 			}
 			known := map[string]bool{}
 			for _, p := range op.Params {
@@ -445,6 +451,10 @@ func TestSamples(t *testing.T) {
 			srv := httptest.NewServer(rp)
 			defer srv.Close()
 			a, err := newDriver(t, srv.URL, nil).Invoke(t.Context(), op, args)
+			if strings.HasPrefix(op.Name, "yara.") && backends.KindOf(err) == backends.KindInvalid && len(rp.sent) == 0 {
+				t.Logf("the document lacks what 3.5.1 requires, so it is not sent: %v", err)
+				return
+			}
 			if err != nil {
 				t.Fatalf("%s: %v", op.Name, err)
 			}
@@ -455,5 +465,5 @@ func TestSamples(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("%d samples: %d driven, %d change something (later milestones) or log in", len(files), driven, changes)
+	t.Logf("%d samples: %d driven, %d of them change something", len(files), driven, changes)
 }

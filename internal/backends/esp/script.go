@@ -152,7 +152,7 @@ func scriptOf(c backends.Change) (scriptRequest, error) {
 
 // followFor is how long the output of a command is read from the socket; its
 // state can be asked for afterwards.
-const followFor = 2 * time.Minute
+const followFor = time.Minute
 
 // maxOutput bounds what is kept of a command's output.
 const maxOutput = 16 << 20
