@@ -182,8 +182,8 @@ func size(n int64) string {
 	return fmt.Sprintf("%.1f %s", v, []string{"KiB", "MiB", "GiB", "TiB"}[i])
 }
 
-// print writes what is here, and gives the exit code.
-func print(ctx context.Context, f *cmdutil.Factory, got []*model.Carve, errs []error, before error) error {
+// show writes what is here, and gives the exit code.
+func show(ctx context.Context, f *cmdutil.Factory, got []*model.Carve, errs []error, before error) error {
 	if len(got) > 0 {
 		var rows []any
 		for _, c := range got {
@@ -203,7 +203,7 @@ func print(ctx context.Context, f *cmdutil.Factory, got []*model.Carve, errs []e
 	}
 	pending := 0
 	for _, err := range errs {
-		var p *ops.ErrPending
+		var p *ops.PendingError
 		if errors.As(err, &p) {
 			pending++
 		}
@@ -272,7 +272,7 @@ $ edrctl carve get SRV-DB-02 --memdump --wait 1h`,
 				return err
 			}
 			got, errs := o.fetch(ctx, f, acts, files, wait, flags.Case)
-			return print(ctx, f, got, errs, before(res, len(got)))
+			return show(ctx, f, got, errs, before(res, len(got)))
 		},
 	}
 	cmd.Flags().BoolVar(&memdump, "memdump", false, "collect the memory of the endpoint in the place of files")
@@ -407,7 +407,7 @@ $ edrctl carve list --host build-07 -o id | edrctl carve download - -O case-2231
 				files = append(files, wanted{ref: r})
 			}
 			got, errs := o.fetch(ctx, f, acts, files, wait, flags.Case)
-			return print(ctx, f, got, errs, nil)
+			return show(ctx, f, got, errs, nil)
 		},
 	}
 	cmd.Flags().StringVar(&flags.Case, "case", f.Getenv("EDRCTL_CASE"), "case this belongs to, for the manifest and the journal [EDRCTL_CASE]")

@@ -35,7 +35,6 @@ type liveRow struct {
 	ref    string
 	states []string
 	state  model.ActionState
-	note   string
 	began  time.Time
 	ended  time.Time
 }

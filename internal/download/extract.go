@@ -99,20 +99,20 @@ func Extract(ctx context.Context, file string, limits Limits) (*Extracted, error
 		err = x.write([]string{safetext.FileName(name)}, r)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot unpack %s: %w", filepath.Base(file), err), removeAll(x.out.Dir))
+		return nil, errors.Join(fmt.Errorf("cannot unpack %s: %w", filepath.Base(file), err), x.clear())
 	}
 	return x.out, nil
 }
 
-// removeAll takes a folder away whose files are read-only.
-func removeAll(dir string) error {
-	_ = filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() {
-			_ = os.Chmod(p, 0o600) // Windows removes no read-only file
+// clear takes the folder away with its files, which are read-only: Windows
+// removes none of those.
+func (x *extractor) clear() error {
+	for _, name := range x.out.Files {
+		if err := x.root.Chmod(name, 0o600); err != nil {
+			return err
 		}
-		return nil
-	})
-	return os.RemoveAll(dir)
+	}
+	return os.RemoveAll(x.out.Dir)
 }
 
 // unpack opens the compression, if there is one.

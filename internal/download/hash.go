@@ -176,9 +176,9 @@ func (h *hashedFile) rehash(ctx context.Context, have int64) error {
 }
 
 // finish ends the hashes; size is what went through them.
-func (h *hashedFile) finish() (Hashes, int64, error) {
+func (h *hashedFile) finish() (Hashes, int64) {
 	if h.ended {
-		return h.sums, h.n, nil
+		return h.sums, h.n
 	}
 	h.ended = true
 	h.push()
@@ -188,7 +188,7 @@ func (h *hashedFile) finish() (Hashes, int64, error) {
 	}
 	sum := func(x hash.Hash) string { return hex.EncodeToString(x.Sum(nil)) }
 	h.sums = Hashes{MD5: sum(h.lanes[0].hashes[0]), SHA256: sum(h.lanes[1].hashes[0]), SHA1: sum(h.lanes[1].hashes[1])}
-	return h.sums, h.n, nil
+	return h.sums, h.n
 }
 
 // HashAll reads r to its end and gives its hashes and size.
@@ -197,14 +197,14 @@ func HashAll(ctx context.Context, r io.Reader) (Hashes, int64, error) {
 	buf := make([]byte, blockSize)
 	for {
 		if err := ctx.Err(); err != nil {
-			_, _, _ = h.finish() // ends its goroutines
+			_, _ = h.finish() // ends its goroutines
 			return Hashes{}, 0, err
 		}
 		n, err := r.Read(buf)
 		h.hash(buf[:n])
 		h.n += int64(n)
 		if err != nil {
-			sums, size, _ := h.finish() // cannot fail
+			sums, size := h.finish()
 			if errors.Is(err, io.EOF) {
 				return sums, size, nil
 			}

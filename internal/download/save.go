@@ -241,8 +241,8 @@ func (s *saver) save(ctx context.Context, from Source) (*Saved, error) {
 			resumed = 0
 		}
 	}
-	sums, size, herr := w.finish()
-	if err = errors.Join(err, herr); err != nil {
+	sums, size := w.finish()
+	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	if err := s.check(f, size, sums); err != nil {
@@ -296,7 +296,7 @@ func (s *saver) begin(ctx context.Context, f *os.File) (*hashedFile, int64, erro
 	}
 	w := newHashedFile(f, s.job.Size, s.job.Progress)
 	if err := w.rehash(ctx, have); err != nil {
-		_, _, _ = w.finish() // ends its goroutines; the error is told already
+		_, _ = w.finish() // ends its goroutines; the error is told already
 		return nil, 0, err
 	}
 	return w, have, nil

@@ -11,9 +11,6 @@ func free(dir string) (bytes uint64, ok bool) {
 	if err := unix.Statfs(dir, &st); err != nil {
 		return 0, false
 	}
-	avail := int64(st.Bavail) //nolint:unconvert // its type differs between systems
-	if avail < 0 {
-		return 0, true
-	}
-	return uint64(avail) * uint64(st.Bsize), true
+	// The types differ between systems, and what is kept for root may make it negative.
+	return uint64(max(int64(st.Bavail), 0)) * uint64(st.Bsize), true
 }

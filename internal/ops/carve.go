@@ -145,15 +145,15 @@ func (a *Acts) job(s *Source, c *model.Carve, o Fetch) download.Job {
 	return j
 }
 
-// ErrPending is a file that was not complete when the wait ended.
-type ErrPending struct{ Carve *model.Carve }
+// PendingError is a file that was not complete when the wait ended.
+type PendingError struct{ Carve *model.Carve }
 
-func (e *ErrPending) Error() string {
+func (e *PendingError) Error() string {
 	return fmt.Sprintf("%s is not complete yet (%s)", e.Carve.Ref, e.Carve.State)
 }
 
 // HintText says how to get it later.
-func (e *ErrPending) HintText() string {
+func (e *PendingError) HintText() string {
 	return "edrctl carve download " + e.Carve.Ref + " gets it later"
 }
 
@@ -198,7 +198,7 @@ func waitCarve(ctx context.Context, s *Source, d backends.Carver, id string, o F
 			if last == nil {
 				return nil, err
 			}
-			return nil, &ErrPending{last}
+			return nil, &PendingError{last}
 		case <-t.C:
 		}
 		delay = min(delay*3/2, 5*time.Second)

@@ -559,7 +559,7 @@ func TestFetch(t *testing.T) {
 		t.Errorf("%+v %v", got, err)
 	}
 	d.ready = 1000
-	var pending *ops.ErrPending
+	var pending *ops.PendingError
 	if _, err := a.Fetch(t.Context(), "p0/7", ops.Fetch{Dir: dir}); !errors.As(err, &pending) {
 		t.Errorf("%v", err)
 	}

@@ -168,7 +168,7 @@ func (a *Acts) Action(ctx context.Context, ref string, wait time.Duration, updat
 	var missed error
 	if nativeID(act) == "" && act.State == model.ActionAmbiguous {
 		var note string
-		missed, note = a.readBack(ctx, step, act, e.Requested, errors.New(orElse(e.Error, "edrctl ended before the outcome was written")))
+		note, missed = a.readBack(ctx, step, act, e.Requested, errors.New(orElse(e.Error, "edrctl ended before the outcome was written")))
 		act.Error = ""
 		if missed != nil {
 			act.Error = note

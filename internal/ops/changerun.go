@@ -199,10 +199,10 @@ func (x *execution) send(ctx context.Context, s *Step, act *model.Action) outcom
 	case err == nil && got == nil:
 		act.State = model.ActionAmbiguous
 		err = &backends.Error{Kind: backends.KindAmbiguous, What: "cannot tell what became of it", Why: "the driver gave no action"}
-		err, note = x.acts.readBack(ctx, s, act, sentAt, err)
+		note, err = x.acts.readBack(ctx, s, act, sentAt, err)
 	case kind == backends.KindAmbiguous || err == nil && act.State == model.ActionAmbiguous || err != nil && act.State == model.ActionAmbiguous:
 		act.State = model.ActionAmbiguous
-		err, note = x.acts.readBack(ctx, s, act, sentAt, err)
+		note, err = x.acts.readBack(ctx, s, act, sentAt, err)
 	case err != nil && got != nil && (act.State == model.ActionDone || !got.State.Final() && got.State != ""):
 		// It was taken; what failed is following or checking it.
 		note, err = err.Error(), nil
@@ -284,39 +284,35 @@ func poll(ctx context.Context, p backends.ActionPoller, id string, wait time.Dur
 
 // readBack looks up, by reading only, a change whose answer was lost. It
 // never sends it again. The error is nil when it was found.
-func (a *Acts) readBack(ctx context.Context, s *Step, act *model.Action, sent time.Time, cause error) (error, string) {
+func (a *Acts) readBack(ctx context.Context, s *Step, act *model.Action, sent time.Time, cause error) (note string, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookUp)
 	defer cancel()
 	why := "its answer was lost"
 	if cause != nil {
 		why = cause.Error()
 	}
+	lost := func(note string) (string, error) {
+		return note, &backends.Error{
+			Kind: backends.KindAmbiguous, What: "cannot tell whether " + Words(s.Change.Verb) + " was carried out", Why: why + "; " + note,
+			Hint: "it was not sent again; edrctl respond get looks again",
+		}
+	}
 	finder, ok := s.driver.(backends.ActionFinder)
 	if !ok {
-		note := "this backend cannot be asked what became of it: look at the host before sending it again"
-		return ambiguousError(s.Change.Verb, why, note), note
+		return lost("this backend cannot be asked what became of it: look at the host before sending it again")
 	}
 	found, err := finder.FindAction(ctx, s.Change, sent)
 	switch {
 	case err != nil:
-		note := "looking it up failed: " + err.Error()
-		return ambiguousError(s.Change.Verb, why, note), note
+		return lost("looking it up failed: " + err.Error())
 	case found == nil:
-		note := "a look at the backend shows no trace of it"
-		return ambiguousError(s.Change.Verb, why, note), note
+		return lost("a look at the backend shows no trace of it")
 	}
 	s.merge(act, found)
 	if act.State == model.ActionAmbiguous || act.State == "" {
 		act.State = model.ActionSent
 	}
-	return nil, "the answer was lost, and a look at the backend found it: " + string(act.State)
-}
-
-func ambiguousError(verb, why, note string) error {
-	return &backends.Error{
-		Kind: backends.KindAmbiguous, What: "cannot tell whether " + Words(verb) + " was carried out", Why: why + "; " + note,
-		Hint: "it was not sent again; edrctl respond get looks again",
-	}
+	return "the answer was lost, and a look at the backend found it: " + string(act.State), nil
 }
 
 // lookAgain reads host and preview again when the plan is old. What has

@@ -79,6 +79,7 @@ type journaledChange struct {
 	ActionID string            `json:"action_id,omitempty"`
 	CarveID  string            `json:"carve_id,omitempty"`
 	Params   map[string]string `json:"params,omitempty"`
+	HostID   string            `json:"host_id,omitempty"`
 	HostName string            `json:"host_name,omitempty"`
 }
 
@@ -91,7 +92,7 @@ func journaled(c backends.Change) journaledChange {
 		j.Script, j.SHA256 = c.Script.Name, sha256Hex(c.Script.Content)
 	}
 	if c.Host != nil {
-		j.HostName = c.Host.Name
+		j.HostID, j.HostName = c.Host.ID, c.Host.Name
 	}
 	return j
 }
@@ -111,11 +112,11 @@ func (e *Entry) Change() backends.Change {
 }
 
 func (e *Entry) host() *model.Host {
-	if e.target.Host == "" && (e.target.ID == "" || e.change.AlertID != "" || e.change.CarveID != "") {
+	if e.change.HostID == "" && e.change.HostName == "" {
 		return nil
 	}
-	h := &model.Host{Name: e.target.Host}
-	h.ID, h.Profile, h.Backend = e.target.ID, e.Profile, e.Backend
+	h := &model.Host{Name: e.change.HostName}
+	h.ID, h.Profile, h.Backend = e.change.HostID, e.Profile, e.Backend
 	if h.ID != "" {
 		h.Ref = e.Profile + "/" + h.ID
 	}
