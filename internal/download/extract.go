@@ -112,6 +112,9 @@ func (x *extractor) clear() error {
 			return err
 		}
 	}
+	if err := x.root.Close(); err != nil {
+		return err
+	}
 	return os.RemoveAll(x.out.Dir)
 }
 
