@@ -1,6 +1,7 @@
 package carbonblack_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -38,6 +39,7 @@ type config struct {
 	stateDir string
 	base     string // appended to the server's URL
 	warn     func(string)
+	timeout  time.Duration // 0 = 5 s
 }
 
 var allKeys = map[string]string{"api_key": apiKey, "siem_key": siemKey, "live_response_key": liveKey}
@@ -51,7 +53,7 @@ func open(t testing.TB, h http.Handler, c config) *carbonblack.Driver {
 	}
 	d, err := carbonblack.New(backends.Options{
 		Profile:  "test",
-		Client:   client.Config{BaseURL: srv.URL + c.base, Timeout: 5 * time.Second, Rate: client.Rate{PerSecond: 10_000, Concurrent: 4}},
+		Client:   client.Config{BaseURL: srv.URL + c.base, Timeout: cmp.Or(c.timeout, 5*time.Second), Rate: client.Rate{PerSecond: 10_000, Concurrent: 4}},
 		Settings: c.settings,
 		Secret: func(_ context.Context, name string) (string, error) {
 			if s := c.secrets[name]; s != "" {

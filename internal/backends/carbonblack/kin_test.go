@@ -3,6 +3,7 @@ package carbonblack_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -251,7 +252,7 @@ func FuzzLiveAnswers(f *testing.F) {
 	f.Add(`{"id":5,"status":1}`, `{"id":"0","status":"error","result_code":"x"}`, "...")
 	f.Fuzz(func(t *testing.T, session, command, id string) {
 		d := open(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if !strings.HasPrefix(r.URL.Path, "/integrationServices/v3/") || strings.Contains(r.URL.Path, "..") {
+			if !strings.HasPrefix(r.URL.Path, "/integrationServices/v3/") || slices.Contains(strings.Split(r.URL.Path, "/"), "..") {
 				t.Errorf("asked for %s", r.URL.Path)
 			}
 			w.Header().Set("Content-Type", "application/json")

@@ -258,6 +258,9 @@ func (d *Driver) Apply(ctx context.Context, c backends.Change, update func(*mode
 		act.State = model.ActionAmbiguous
 	case err != nil && act.State != model.ActionCancelled:
 		act.State = model.ActionFailed
+		if act.ID == "" {
+			act.NativeState = "" // of a preparation that is over
+		}
 	}
 	if err != nil && act.Error == "" {
 		act.Error = err.Error()

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -111,7 +112,7 @@ func newRig(t testing.TB, spec string, change func(*fake.Options), warn func(str
 		// even when it was never handled.
 		p.next = f.Wrap("carbonblack", s)
 	}
-	d := open(t, h, config{settings: map[string]string{"quarantine_policy": "Quarantine"}, warn: warn})
+	d := open(t, h, config{settings: map[string]string{"quarantine_policy": "Quarantine"}, warn: warn, timeout: 2 * time.Second})
 	r := &rig{Driver: d, tap: p, fake: s}
 	r.host = &model.Host{Origin: model.Origin{ID: "100"}, Name: "WS-1", OS: &model.OS{Platform: "windows"}}
 	return r
@@ -316,13 +317,17 @@ func TestKillChecksThePath(t *testing.T) {
 	}
 }
 
+// everyFault are the verbs that meet all faults; the others, built alike, the
+// two that differ most.
+var everyFault = map[string]bool{"isolate": true, "delete-file": true, "kill": true}
+
 // Under every fault each changing request is sent at most once, and what is
 // said of the outcome is true.
 func TestExactlyOnce(t *testing.T) {
 	for _, verb := range []string{"kill", "delete-file", "carve", "run", "memdump", "script", "isolate"} {
 		for _, fault := range []string{"reset-before", "reset-after", "503", "502", "hang", "429:retry-after=1", "garbage", "empty", "html", "cut=50%"} {
 			for _, at := range []string{"@POST@/session/100", "@POST@/command", "@PATCH"} {
-				if (verb == "isolate") != (at == "@PATCH") || fault == "hang" && verb != "isolate" && verb != "delete-file" {
+				if (verb == "isolate") != (at == "@PATCH") || !everyFault[verb] && !strings.HasPrefix(fault, "reset") {
 					continue
 				}
 				t.Run(verb+" "+fault+at, func(t *testing.T) {
@@ -735,4 +740,45 @@ func replay(t *testing.T, pending, complete []byte) http.Handler {
 			_, _ = w.Write(active)
 		}
 	})
+}
+
+// Interrupted while the command runs: nothing is claimed, the look-up finds it
+// running, and the session is closed at the end.
+func TestInterruptedWhileRunning(t *testing.T) {
+	var closed, posted atomic.Int32
+	d := open(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch {
+		case r.Method == http.MethodPut:
+			closed.Add(1)
+			_, _ = w.Write([]byte(`{"id":"1:100","status":"CLOSE"}`))
+		case strings.Contains(r.URL.Path, "/command"):
+			if r.Method == http.MethodPost {
+				posted.Add(1)
+			}
+			_, _ = w.Write([]byte(`{"id":0,"session_id":"1:100","sensor_id":100,"name":"delete file","status":"in progress"}`))
+		default:
+			_, _ = w.Write([]byte(`{"id":"1:100","sensor_id":100,"status":"ACTIVE","supported_commands":["delete file"],"current_command_index":0}`))
+		}
+	}), config{})
+	c := backends.Change{Verb: backends.VerbDeleteFile, Host: &model.Host{Origin: model.Origin{ID: "100"}}, Path: `C:\x`}
+	ctx, cancel := contextFor(t, 400*time.Millisecond)
+	defer cancel()
+	act, err := d.Apply(ctx, c, nil)
+	if backends.KindOf(err) != backends.KindAmbiguous || act.State != model.ActionAmbiguous || act.ID != "lr.1:100.0" {
+		t.Fatalf("%+v %v", act, err)
+	}
+	if closed.Load() != 0 {
+		t.Error("the session was closed before the change was looked up")
+	}
+	look, stop := contextFor(t, 500*time.Millisecond)
+	defer stop()
+	found, err := d.FindAction(look, c, now)
+	if err != nil || found == nil || found.State != model.ActionRunning || found.ID != act.ID {
+		t.Errorf("%+v %v", found, err)
+	}
+	_ = d.Close()
+	if closed.Load() != 1 || posted.Load() != 1 {
+		t.Errorf("closed %d times, sent %d times", closed.Load(), posted.Load())
+	}
 }
