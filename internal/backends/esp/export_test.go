@@ -1,5 +1,12 @@
 package esp
 
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/edrctl/edrctl/internal/client"
+)
+
 // What the external tests may see of the inside.
 
 // ParseTime reads one of the server's times.
@@ -46,3 +53,61 @@ var ReadCreate = readCreate
 
 // EventPage is how many rows a page has.
 const EventPage = eventPage
+
+// QuoteShell and QuoteBatch quote one argument of a command.
+var (
+	QuoteShell = quoteShell
+	QuoteBatch = quoteBatch
+)
+
+// ReadAnswer reads an answer in every way the driver does; the errors by the
+// name of the reader.
+func ReadAnswer(b []byte) map[string]error {
+	rep := &client.Reply{Header: http.Header{"Content-Type": {"application/json"}}, Body: b}
+	out := map[string]error{}
+	a, err := parseAnswer("", rep)
+	out["answer"] = err
+	p, perr := parsePage("", rep)
+	out["page"] = perr
+	if err == nil {
+		_, _ = readTables("", a.Data)
+		var h wireHost
+		if json.Unmarshal(a.Data, &h) == nil {
+			_ = h.model()
+		}
+	}
+	if perr == nil {
+		for _, g := range p.Groups {
+			_, _ = readHuntHost("", g)
+		}
+		for _, v := range p.Rows {
+			_, _ = ReadRow(v)
+		}
+	}
+	return out
+}
+
+// ReadError reads the body of an error status.
+func ReadError(code int, b []byte) error {
+	return fromClient("", &client.StatusError{Code: code, Body: b})
+}
+
+// ReadFrame reads one host's answer to a live query.
+func ReadFrame(b []byte) ([]map[string]any, error) {
+	var f frame
+	if err := json.Unmarshal(b, &f); err != nil {
+		return nil, err
+	}
+	return f.rows()
+}
+
+// ReadRest reads what else comes from a server as free JSON.
+func ReadRest(b []byte) {
+	_ = carveObject(b)
+	_ = readOpenC2(b)
+	var w wireAction
+	if json.Unmarshal(b, &w) == nil {
+		_, _ = w.verb()
+		_, _, _ = commandState(string(w.Status), string(w.Message))
+	}
+}

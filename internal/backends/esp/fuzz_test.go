@@ -59,56 +59,123 @@ func FuzzNative(f *testing.F) {
 	})
 }
 
-// FuzzAnswer gives every list the same made-up answer: nothing may panic, and
-// nothing but a whole document may be read as one.
+// FuzzAnswer gives every reader of answers the same made-up one: nothing may
+// panic, and nothing but a whole document may be read as one. It calls the
+// readers themselves: with a server in between, coverage depends on when its
+// goroutines run, and the fuzzer spends its time on inputs that look new.
 func FuzzAnswer(f *testing.F) {
-	f.Add(`{"status":"success","message":"","data":{"count":1,"results":[{"id":1,"columns":{}}]}}`, 200)
-	f.Add(`{"status":"failure","message":"no"}`, 200)
-	f.Add(`{"message":{"message":"Date format passed is invalid!"}}`, 400)
-	f.Add(`<html>`, 404)
-	f.Add(`{"status":"success","data":{"results":[`, 200)
-	var body string
-	code := 200
-	rt := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		if strings.HasSuffix(r.URL.Path, "/login") {
-			_, _ = io.WriteString(w, `{"token":"T"}`)
-			return
-		}
-		if r.Header.Get("X-Access-Token") == "" {
-			w.WriteHeader(http.StatusUnauthorized)
-			_, _ = io.WriteString(w, `{}`)
-			return
-		}
-		w.WriteHeader(code)
-		_, _ = io.WriteString(w, body)
-	})
-	url := serve(f, rt)
-	f.Fuzz(func(t *testing.T, b string, c int) {
-		if c < 200 || c > 499 || c == 401 || c == 429 || c >= 300 && c < 400 || c == 204 {
-			c = 200
-		}
-		body, code = b, c
-		d := newDriver(t, url, at)
-		ctx := t.Context()
-		whole := json.Valid([]byte(b))
-		_, herr := d.HostCounts(ctx)
-		_, serr := d.Schema(ctx)
-		_, _ = d.Alert(ctx, "1", true)
-		_, _ = d.Rule(ctx, "1", true)
-		l, _ := d.Rules(ctx, backends.Query{})
-		n := 0
-		var rerr error
-		for _, err := range l.Seq {
-			if n++; err != nil {
-				rerr = err
-			}
-			if n > 10_000 {
-				t.Fatal("a list without an end")
+	for _, s := range oddAnswers {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		b := []byte(body)
+		whole := json.Valid(b)
+		for name, err := range esp.ReadAnswer(b) {
+			if err == nil && !whole && strings.HasPrefix(strings.TrimSpace(body), "{") {
+				t.Errorf("%s: a broken document was read: %q", name, body)
 			}
 		}
-		if !whole && strings.HasPrefix(strings.TrimSpace(b), "{") && (herr == nil || serr == nil || rerr == nil) {
-			t.Errorf("a broken document was read: %q: %v %v %v", b, herr, serr, rerr)
+		for _, code := range []int{400, 401, 404, 410, 500} {
+			if err := esp.ReadError(code, b); err == nil || strings.Contains(err.Error(), "<!doctype") {
+				t.Errorf("%d: %v", code, err)
+			}
 		}
 	})
+}
+
+// FuzzFrame gives what a socket may send, and what the server keeps of
+// commands and carves.
+func FuzzFrame(f *testing.F) {
+	f.Add(`{"node":{"id":2,"name":"x"},"data":[{"a":"1","b":null,"c":[1]}],"query_id":12,"status":0}`)
+	f.Add(`{"node":{"id":3},"data":"","query_id":"14","status":"1"}`)
+	f.Add(`{"count":1,"results":[{"session_id":"S","status":"COMPLETED"}]}`)
+	f.Add(`{"action":"stop","target":{"process":{"name":"calc.exe","pid":"8282"}}}`)
+	f.Fuzz(func(t *testing.T, s string) {
+		rows, err := esp.ReadFrame([]byte(s))
+		if err == nil && !json.Valid([]byte(s)) {
+			t.Errorf("a broken frame was read: %q", s)
+		}
+		if _, jerr := json.Marshal(rows); jerr != nil && err == nil {
+			t.Errorf("the rows of %q cannot be written: %v", s, jerr)
+		}
+		esp.ReadRest([]byte(s))
+	})
+}
+
+// FuzzQuoting: what is quoted for a shell is one word of it, and nothing of
+// it is left for cmd to act upon.
+func FuzzQuoting(f *testing.F) {
+	f.Add("it's $(x) %PATH% \"&\"")
+	f.Fuzz(func(t *testing.T, s string) {
+		if strings.ContainsAny(s, "\x00\r\n") {
+			return
+		}
+		sh := esp.QuoteShell(s)
+		if strings.HasPrefix(sh, "'") {
+			if back := strings.ReplaceAll(sh[1:len(sh)-1], `'\''`, "'"); back != s {
+				t.Errorf("%q became %q", s, sh)
+			}
+		}
+		bat := esp.QuoteBatch(s)
+		for i := range len(bat) {
+			if strings.IndexByte(`&|<>"()`, bat[i]) >= 0 && (i == 0 || bat[i-1] != '^') {
+				t.Errorf("%q: %q leaves %q to cmd", s, bat, bat[i])
+			}
+		}
+	})
+}
+
+var oddAnswers = []string{
+	`{"status":"success","message":"","data":{"count":1,"results":[{"id":1,"columns":{}}]}}`,
+	`{"status":"failure","message":"no"}`,
+	`{"message":{"message":"Date format passed is invalid!"}}`,
+	`{"errors":{"a":"b"},"message":"Input payload validation failed"}`,
+	`<html>`,
+	`{"status":"success","data":{"results":[`,
+	`{"status":"success","data":[{"name":"t","schema":{"a":{"type":"TEXT"}}}]}`,
+	`{"status":"Success"}{`,
+	``,
+}
+
+// TestOddAnswers gives every list of the driver the same odd answer.
+func TestOddAnswers(t *testing.T) {
+	for _, code := range []int{200, 400, 404, 410} {
+		for _, body := range oddAnswers {
+			h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				if strings.HasSuffix(r.URL.Path, "/login") {
+					_, _ = io.WriteString(w, `{"token":"T"}`)
+					return
+				}
+				if r.Header.Get("X-Access-Token") == "" {
+					w.WriteHeader(http.StatusUnauthorized)
+					_, _ = io.WriteString(w, `{}`)
+					return
+				}
+				w.WriteHeader(code)
+				_, _ = io.WriteString(w, body)
+			})
+			d := newDriver(t, serve(t, h), at)
+			ctx := t.Context()
+			whole := json.Valid([]byte(body))
+			_, herr := d.HostCounts(ctx)
+			_, serr := d.Schema(ctx)
+			_, _ = d.Alert(ctx, "1", true)
+			_, _ = d.Rule(ctx, "1", true)
+			l, _ := d.Rules(ctx, backends.Query{})
+			n := 0
+			var rerr error
+			for _, err := range l.Seq {
+				if n++; err != nil {
+					rerr = err
+				}
+				if n > 10_000 {
+					t.Fatal("a list without an end")
+				}
+			}
+			if !whole && (herr == nil || serr == nil || rerr == nil) {
+				t.Errorf("a broken document was read: %q: %v %v %v", body, herr, serr, rerr)
+			}
+		}
+	}
 }

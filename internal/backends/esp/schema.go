@@ -47,10 +47,16 @@ func (d *Driver) Tables(ctx context.Context) (map[string][]Column, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := map[string][]Column{}
-	switch kindOf(a.Data) {
+	return readTables(what, a.Data)
+}
+
+// readTables reads the tables of 57: a list with descriptions, or an object
+// of statements.
+func readTables(what string, data []byte) (out map[string][]Column, err error) {
+	out = map[string][]Column{}
+	switch kindOf(data) {
 	case '[':
-		err = eachElement(a.Data, func(v []byte) error {
+		err = eachElement(data, func(v []byte) error {
 			name, cols, err := readTable(v)
 			if err == nil && name != "" {
 				out[name] = cols
@@ -58,7 +64,7 @@ func (d *Driver) Tables(ctx context.Context) (map[string][]Column, error) {
 			return err
 		})
 	case '{':
-		err = eachMember(a.Data, func(name string, v []byte) error {
+		err = eachMember(data, func(name string, v []byte) error {
 			if kindOf(v) == '"' {
 				out[name] = readCreate(scalar(v))
 				return nil

@@ -54,6 +54,7 @@ type treeCursor struct {
 	Groups []treeOpen `json:"g"`
 	Last   string     `json:"t,omitempty"`
 	Seen   []string   `json:"e,omitempty"` // event ids of the page before
+	Kids   []string   `json:"k,omitempty"` // processes of the page before
 	Read   int        `json:"n,omitempty"` // rows of the first group so far
 }
 
@@ -189,6 +190,10 @@ func (d *Driver) treeStep(ctx context.Context, what string, p backends.ProcessRe
 		fresh++
 		d.treeTake(r, guid, &page)
 	}
+	var kids []string
+	for _, c := range page.Processes {
+		kids = append(kids, c.UID)
+	}
 	last := scalar(data.Last)
 	at.Read += fresh
 	full := len(data.Rows) >= treePage
@@ -202,13 +207,13 @@ func (d *Driver) treeStep(ctx context.Context, what string, p backends.ProcessRe
 		from := parseTime(last)
 		for _, c := range all.Processes {
 			twice := slices.ContainsFunc(page.Processes, func(x *model.Process) bool { return x.UID == c.UID })
-			if !twice && !c.Started.Before(from.Time) {
+			if !twice && !has(at.Kids, c.UID) && !c.Started.Before(from.Time) {
 				page.Processes = append(page.Processes, c)
 			}
 		}
 		return page, nil
 	case full:
-		at.Last, at.Seen = last, ids
+		at.Last, at.Seen, at.Kids = last, ids, kids
 	default:
 		at = treeCursor{Groups: at.Groups[1:]}
 	}
