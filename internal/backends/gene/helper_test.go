@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"compress/gzip"
 	"context"
-	"encoding/json"
 	"fmt"
 	"iter"
 	"net/http"
@@ -214,13 +213,4 @@ func newestFirst(t testing.TB, times []time.Time) {
 			t.Fatalf("record %d (%v) is newer than the one before it (%v)", i, times[i], times[i-1])
 		}
 	}
-}
-
-func jsonMap(t testing.TB, b []byte) map[string]any {
-	t.Helper()
-	var m map[string]any
-	if err := json.Unmarshal(b, &m); err != nil {
-		t.Fatalf("%v in %.200s", err, b)
-	}
-	return m
 }

@@ -227,8 +227,8 @@ func (d *Driver) warnIndex(asked, got string) {
 		"Restart it before you send any command: commands would reach the wrong machine", got, asked))
 }
 
-// hostTerms splits the host filters off: they choose which endpoints are
-// asked. They stay in the residual, for endpoints without a known name and
+// hostFilter makes a predicate of the host filters: they choose which endpoints
+// are asked. They stay in the residual, for endpoints without a known name and
 // events forwarded from other computers.
 func hostFilter(f filter.Filter) func(*model.Host) bool {
 	only := filter.Filter{Terms: f.Get(filter.Host)}

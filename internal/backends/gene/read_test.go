@@ -21,7 +21,7 @@ func each(t *testing.T, f func(t *testing.T, version string)) {
 }
 
 func TestEventsEveryVersion(t *testing.T) {
-	const n = 30_000
+	const n = 16_000
 	data := busy(n, 20*time.Hour)
 	each(t, func(t *testing.T, v string) {
 		d, _, _ := start(t, data, fake.Options{Version: v})

@@ -1,0 +1,5 @@
+//go:build !race
+
+package gene_test
+
+const raceDetector = false
