@@ -2,6 +2,7 @@ package hosts
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -10,6 +11,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
+	"github.com/edrctl/edrctl/internal/safetext"
 )
 
 func newTag(f *cmdutil.Factory, remove bool) *cobra.Command {
@@ -79,7 +81,7 @@ func newAdd(f *cmdutil.Factory) *cobra.Command {
 		Use:   "add [NAME]",
 		Short: "Add an endpoint to a backend (Gene)",
 		Long: `Add an endpoint to a backend. Gene makes the key with which its agent will report;
-the answer shows it once.`,
+reference and key are written once, and the journal does not keep the key.`,
 		Example: `$ edrctl -p lab hosts add --yes -o json`,
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -87,7 +89,7 @@ the answer shows it once.`,
 			if len(args) == 1 {
 				c.Host = &model.Host{Name: args[0]}
 			}
-			return cmdutil.RunOrder(cmd.Context(), f, cmdutil.Order{Flags: &flags, Items: func(_ context.Context, acts *ops.Acts) ([]ops.Item, error) {
+			return cmdutil.RunOrder(cmd.Context(), f, cmdutil.Order{Flags: &flags, Print: printAdded(f), Items: func(_ context.Context, acts *ops.Acts) ([]ops.Item, error) {
 				if len(acts.Fleet.Sources) != 1 {
 					return nil, cmdutil.Usagef("an endpoint is added to one backend: choose the profile with -p")
 				}
@@ -98,6 +100,23 @@ the answer shows it once.`,
 	cmd.Flags().StringToStringVar(&params, "set", nil, "what else the backend takes: NAME=VALUE")
 	flags.Add(cmd, f)
 	return cmd
+}
+
+// printAdded writes the reference of each endpoint that was made and the key
+// its agent needs, which is shown this once.
+func printAdded(f *cmdutil.Factory) func(*ops.Result) error {
+	return func(res *ops.Result) error {
+		for _, a := range res.Succeeded {
+			ref := a.Ref
+			if a.Host != nil && a.Host.Ref != "" {
+				ref = a.Host.Ref
+			}
+			if _, err := fmt.Fprintf(f.IO.Out, "%s\t%s\n", safetext.Text(ref), safetext.Text(a.Details["key"])); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 func newRemove(f *cmdutil.Factory) *cobra.Command {

@@ -227,6 +227,7 @@ func (p *Plan) Approve(maxHosts int) error {
 // step's Err; the other steps can go on.
 func (a *Acts) Plan(ctx context.Context, items []Item) *Plan {
 	p := &Plan{made: a.now(), Steps: make([]*Step, len(items))}
+	known := sync.OnceValue(a.known)
 	sem := make(chan struct{}, parallel)
 	var wg sync.WaitGroup
 	for i, it := range items {
@@ -235,15 +236,28 @@ func (a *Acts) Plan(ctx context.Context, items []Item) *Plan {
 		wg.Go(func() {
 			sem <- struct{}{}
 			defer func() { <-sem }()
-			a.look(ctx, s)
+			a.look(ctx, s, known)
 		})
 	}
 	wg.Wait()
 	return p
 }
 
+// known is what the journal remembers; a journal that cannot be read is found
+// out before anything is sent.
+func (a *Acts) known() []*Entry {
+	if a.Ledger == nil {
+		return nil
+	}
+	list, err := a.Ledger.Entries()
+	if err != nil {
+		return nil
+	}
+	return list
+}
+
 // look fills a step in.
-func (a *Acts) look(ctx context.Context, s *Step) {
+func (a *Acts) look(ctx context.Context, s *Step, known func() []*Entry) {
 	if s.Err != nil {
 		return
 	}
@@ -259,8 +273,8 @@ func (a *Acts) look(ctx context.Context, s *Step) {
 		s.Err = inProfile(s.Source, s.Err)
 		return
 	}
-	if s.Change.Undo == nil && a.Ledger != nil {
-		a.remember(s)
+	if s.Change.Undo == nil {
+		s.remember(known())
 	}
 	pv, err := s.driver.Preview(ctx, s.Change)
 	if err != nil {
@@ -278,8 +292,8 @@ func (a *Acts) look(ctx context.Context, s *Step) {
 
 // remember finds the action in force that this change takes back, so that a
 // plain `release HOST` knows what `isolate` found.
-func (a *Acts) remember(s *Step) {
-	e := a.Ledger.undoneBy(s.Source.Profile, s.Change)
+func (s *Step) remember(known []*Entry) {
+	e := undoneBy(known, s.Source.Profile, s.Change)
 	if e == nil {
 		return
 	}

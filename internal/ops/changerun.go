@@ -385,10 +385,13 @@ func (s *Step) merge(act, u *model.Action) {
 	inverse, reversible, details := act.Inverse, act.Reversible, act.Details
 	*act = *u
 	act.Origin, act.Verb = origin, verb
-	if host != nil {
+	switch {
+	case host != nil && (host.ID != "" || act.Host == nil || act.Host.ID == ""):
 		act.Host = host // freshly read, and stamped
-	} else if act.Host != nil && s.Source != nil && act.Host.ID != "" && act.Host.Ref == "" {
-		act.Host.Ref = s.Source.Profile + "/" + act.Host.ID
+	case act.Host != nil && s.Source != nil && act.Host.ID != "" && act.Host.Ref == "": // just made
+		h := *act.Host
+		h.Profile, h.Backend, h.Ref = s.Source.Profile, s.Source.Backend, s.Source.Profile+"/"+h.ID
+		act.Host = &h
 	}
 	if act.Target == nil {
 		act.Target = target
@@ -478,7 +481,11 @@ func (a *Acts) entry(s *Step, act *model.Action, phase audit.Phase, run Run) aud
 			r.IDs = []string{id}
 		}
 		for k, v := range act.Details {
-			if k != nativeIDKey {
+			switch {
+			case k == nativeIDKey:
+			case secretName(k):
+				r.Details[driverDetail+k] = "***"
+			default:
 				r.Details[driverDetail+k] = a.redact(v)
 			}
 		}
@@ -491,6 +498,18 @@ func (a *Acts) entry(s *Step, act *model.Action, phase audit.Phase, run Run) aud
 	}
 	maps.DeleteFunc(r.Details, func(_, v string) bool { return v == "" })
 	return r
+}
+
+// secretName tells whether a driver's detail is a secret by its name: the key
+// of an endpoint just made is shown once, and never kept.
+func secretName(k string) bool {
+	k = strings.ToLower(k)
+	for _, s := range []string{"password", "passphrase", "secret", "token", "credential", "api_key", "apikey"} {
+		if strings.Contains(k, s) {
+			return true
+		}
+	}
+	return k == "key" || strings.HasSuffix(k, "_key")
 }
 
 func (a *Acts) auditTarget(c backends.Change) audit.Target {

@@ -267,20 +267,19 @@ func (e *Entry) followed() bool {
 	return err == nil && p.Signal(syscall.Signal(0)) == nil
 }
 
-// markUndone finds, for each reversible action, the later one that took it
+// markUndone finds, for each reversible action, the next one that took it
 // back: by name, or by its inverse on the same target.
 func markUndone(list []*Entry) {
-	for i, e := range list {
-		if e.Inverse == "" {
-			continue
+	byName, byTarget := map[string]string{}, map[string]string{}
+	for _, e := range slices.Backward(list) {
+		key := e.key()
+		if e.Inverse != "" {
+			e.UndoneBy = orElse(byName[e.ID], byTarget[e.Profile+" "+e.Inverse+" "+key])
 		}
-		for _, later := range list[i+1:] {
-			if later.State != model.ActionDone {
-				continue
-			}
-			if later.Undoes == e.ID || later.Profile == e.Profile && later.Verb == e.Inverse && later.key() == e.key() {
-				e.UndoneBy = later.ID
-				break
+		if e.State == model.ActionDone {
+			byTarget[e.Profile+" "+e.Verb+" "+key] = e.ID
+			if e.Undoes != "" {
+				byName[e.Undoes] = e.ID
 			}
 		}
 	}
@@ -300,11 +299,7 @@ func targetKey(id, name string, j journaledChange) string {
 }
 
 // undoneBy finds the newest action in force that c would take back.
-func (l *Ledger) undoneBy(profile string, c backends.Change) *Entry {
-	list, err := l.Entries()
-	if err != nil {
-		return nil // the preview goes on without; the journal is checked again before sending
-	}
+func undoneBy(list []*Entry, profile string, c backends.Change) *Entry {
 	id, name := "", ""
 	if c.Host != nil {
 		id, name = c.Host.ID, c.Host.Name
