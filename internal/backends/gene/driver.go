@@ -197,7 +197,7 @@ func (d *Driver) fail(what string, err error) error {
 	return backends.FromClient(what, err)
 }
 
-// Host names the endpoints a filter asks for. An endpoint whose name the
+// wanted leaves the endpoints a host filter asks for. An endpoint whose name the
 // manager does not know (managers before the database forget names at a
 // restart) has to be asked.
 func wanted(all []endpoint, match func(*model.Host) bool) []endpoint {
