@@ -71,6 +71,13 @@ func (d *Driver) LiveQuery(ctx context.Context, q backends.LiveQuery) (*backends
 		// Old editions take an empty selection for all hosts.
 		return nil, backends.Invalid(what, "it names no host")
 	}
+	if nodes != "" {
+		// For the names of hosts the answer will not name; and a session that
+		// has ended is renewed by it, which sending would not do.
+		if err := d.loadHosts(ctx, what, false); err != nil {
+			return nil, err
+		}
+	}
 	started, err := d.sendLive(ctx, what, liveRequest{Query: q.SQL, Nodes: nodes, Tags: tags})
 	if err != nil {
 		return nil, err

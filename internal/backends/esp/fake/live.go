@@ -71,6 +71,9 @@ func liveAdd(s *Server, r *request) reply {
 	for _, h := range on {
 		details = append(details, object{{"host_identifier", h.Identifier}, {"hostname", h.Name}, {"node_id", h.ID}})
 		rows := s.liveRows(q, h, strings.ToLower(m[2]), m[3])
+		if !q.carving {
+			rows = project(where(rows, m[3]), m[1])
+		}
 		frame, err := json.Marshal(object{{"node", object{{"id", h.ID}, {"name", h.Name}}}, {"data", rows}, {"query_id", id}, {"status", 0}})
 		if err != nil {
 			return crash()
@@ -81,9 +84,76 @@ func liveAdd(s *Server, r *request) reply {
 }
 
 var (
-	likePath = regexp.MustCompile(`(?i)path\s+(?:like|=)\s+'([^']*)'`)
-	likeName = regexp.MustCompile(`(?i)\bname\s+(?:like|=)\s+'([^']*)'`)
+	likePath  = regexp.MustCompile(`(?i)path\s+(?:like|=)\s+'((?:[^']|'')*)'`)
+	condition = regexp.MustCompile(`(?i)\b([a-z_]+)\s*(like|=|!=)\s*('(?:[^']|'')*'|-?\d+)`)
+	plainList = regexp.MustCompile(`^[a-z_0-9]+$`)
 )
+
+// where keeps the rows that meet every comparison of a column with a text or
+// number; the demo knows no more of SQL.
+func where(rows []Columns, text string) []Columns {
+	out := []Columns{}
+next:
+	for _, r := range rows {
+		for _, m := range condition.FindAllStringSubmatch(text, -1) {
+			v, known := r.Get(strings.ToLower(m[1]))
+			if !known {
+				continue
+			}
+			want := strings.ReplaceAll(strings.Trim(m[3], "'"), "''", "'")
+			met := strings.EqualFold(v, want)
+			if strings.EqualFold(m[2], "like") {
+				met = like(want, v)
+			}
+			if met == (m[2] == "!=") {
+				continue next
+			}
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// like is LIKE of the whole value; only % and _ mean something.
+func like(pattern, value string) bool {
+	var b strings.Builder
+	b.WriteString("(?is)^")
+	for _, r := range pattern {
+		switch r {
+		case '%':
+			b.WriteString(".*")
+		case '_':
+			b.WriteString(".")
+		default:
+			b.WriteString(regexp.QuoteMeta(string(r)))
+		}
+	}
+	re, err := regexp.Compile(b.String() + "$")
+	return err == nil && re.MatchString(value)
+}
+
+// project keeps the columns a query names, when it names them plainly.
+func project(rows []Columns, list string) []Columns {
+	var names []string
+	for _, n := range strings.Split(list, ",") {
+		n = strings.ToLower(strings.TrimSpace(n))
+		if !plainList.MatchString(n) {
+			return rows
+		}
+		names = append(names, n)
+	}
+	out := make([]Columns, len(rows))
+	for i, r := range rows {
+		c := Columns{}
+		for _, n := range names {
+			if v, known := r.Get(n); known {
+				c = append(c, KV{n, v})
+			}
+		}
+		out[i] = c
+	}
+	return out
+}
 
 // liveRows answers a live query of one host with what the demo knows of it.
 func (s *Server) liveRows(q *liveQuery, h *Host, table, where string) []Columns {
@@ -112,11 +182,17 @@ func (s *Server) liveRows(q *liveQuery, h *Host, table, where string) []Columns 
 			c := s.data.Results.At(x.at(k)).Columns
 			act, _ := c.Get("action")
 			pid, _ := c.Get("pid")
+			if _, name := s.data.Results.KeyAt(x.at(k)); act == "" && name == "process_events" {
+				act = "PROC_CREATE" // plain osquery records nothing else there
+			}
 			switch act {
 			case "PROC_CREATE":
 				path, _ := c.Get("path")
 				cmd, _ := c.Get("cmdline")
-				parent, _ := c.Get("parent_pid")
+				parent, found := c.Get("parent_pid")
+				if !found {
+					parent, _ = c.Get("parent")
+				}
 				name := path[strings.LastIndexAny(path, `\/`)+1:]
 				if _, again := running[pid]; !again {
 					order = append(order, pid)
@@ -126,13 +202,8 @@ func (s *Server) liveRows(q *liveQuery, h *Host, table, where string) []Columns 
 				delete(running, pid)
 			}
 		}
-		want := ""
-		if m := likeName.FindStringSubmatch(where); m != nil {
-			want = m[1]
-		}
 		for _, pid := range order {
-			c, alive := running[pid]
-			if name, _ := c.Get("name"); alive && (want == "" || ilike(want, name)) {
+			if c, alive := running[pid]; alive {
 				out = append(out, c)
 			}
 		}
