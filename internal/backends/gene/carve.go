@@ -231,7 +231,11 @@ func (d *Driver) Download(ctx context.Context, id string, offset int64, w io.Wri
 	if guid == fetchMark {
 		n, err = d.downloadFetched(ctx, id, uuid, hash, name, w)
 	} else {
-		n, err = d.downloadArtifact(ctx, uuid, guid, hash, name, w)
+		n, err = d.downloadArtifact(ctx, uuid, guid, hash, url.PathEscape(name), w)
+		if strings.Contains(name, "%") && n == 0 && backends.KindOf(err) == backends.KindNotFound {
+			// A manager may unescape the name once more than the path needs.
+			n, err = d.downloadArtifact(ctx, uuid, guid, hash, url.PathEscape(url.PathEscape(name)), w)
+		}
 	}
 	if err == nil {
 		return n, false, nil
@@ -259,9 +263,9 @@ func restart(w io.Writer) error {
 	return err
 }
 
-func (d *Driver) downloadArtifact(ctx context.Context, uuid, guid, hash, name string, w io.Writer) (int64, error) {
+func (d *Driver) downloadArtifact(ctx context.Context, uuid, guid, hash, escaped string, w io.Writer) (int64, error) {
 	st, err := d.c.Open(ctx, client.Call{
-		Path:  "/endpoints/" + uuid + "/artifacts/" + guid + "/" + hash + "/" + url.PathEscape(name),
+		Path:  "/endpoints/" + uuid + "/artifacts/" + guid + "/" + hash + "/" + escaped,
 		Query: url.Values{"raw": {"true"}},
 	})
 	if err != nil {
@@ -285,7 +289,7 @@ func (d *Driver) downloadArtifact(ctx context.Context, uuid, guid, hash, name st
 			var said *answerError
 			if _, eerr := decodeEnvelope(head); errors.As(eerr, &said) {
 				if nothingThere(eerr) || said.text == "File not found" {
-					return 0, backends.NotFound("file", name)
+					return 0, backends.NotFound("file", escaped)
 				}
 				return 0, eerr
 			} else if kind == "application/json" {
