@@ -17,7 +17,7 @@ var kindTree = output.NewKind[ptree.Nested]("process", []output.Column{
 
 // NewTree builds the tree command of a noun.
 func NewTree(f *Factory, kind ops.TreeKind, noun string) *cobra.Command {
-	var window, since string
+	var window, since, until string
 	var whole bool
 	cmd := &cobra.Command{
 		Use:   "tree REF",
@@ -28,18 +28,19 @@ that were not read, and processes only known from their children, are shown as
 such. -o text (default), json (nested) or dot (Graphviz).`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runTree(cmd.Context(), f, kind, args[0], window, since, whole)
+			return runTree(cmd.Context(), f, kind, args[0], window, since, until, whole)
 		},
 	}
 	cmd.Flags().StringVar(&window, "window", "1h", "take in events and alerts this far before and after")
 	cmd.Flags().BoolVar(&whole, "whole", false, "keep what is not related")
 	if kind == ops.TreeOfProcess {
-		cmd.Flags().StringVar(&since, "since", "24h", "how far back the process is looked for")
+		cmd.Flags().StringVar(&since, "since", "24h", "start of where the process is looked for: a duration back from now, RFC 3339, or a date")
+		cmd.Flags().StringVar(&until, "until", "now", "end of where the process is looked for")
 	}
 	return cmd
 }
 
-func runTree(ctx context.Context, f *Factory, kind ops.TreeKind, ref, window, since string, whole bool) error {
+func runTree(ctx context.Context, f *Factory, kind ops.TreeKind, ref, window, since, until string, whole bool) error {
 	format := f.Flags.Output
 	switch format {
 	case "", "text", "table", "wide", "json", "ndjson", "yaml", "dot":
@@ -52,11 +53,16 @@ func runTree(ctx context.Context, f *Factory, kind ops.TreeKind, ref, window, si
 		return Usagef("--window: %w", err)
 	}
 	if since != "" {
-		d, err := ParseDuration(since)
+		zone, err := f.Zone()
 		if err != nil {
+			return err
+		}
+		if q.Since, err = ParseTime(since, f.Now(), zone); err != nil {
 			return Usagef("--since: %w", err)
 		}
-		q.Since = q.Until.Add(-d)
+		if q.Until, err = ParseTime(until, f.Now(), zone); err != nil {
+			return Usagef("--until: %w", err)
+		}
 	}
 	var w output.Writer
 	if text := format == "" || format == "text" || format == "table" || format == "wide"; (!text && format != "dot") || f.Flags.JQ != "" || f.Flags.Template != "" {
