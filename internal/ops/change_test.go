@@ -573,3 +573,36 @@ func TestFetch(t *testing.T) {
 		t.Errorf("%d downloads are journaled", n)
 	}
 }
+
+func FuzzLedger(f *testing.F) {
+	f.Add([]byte(`{"seq":1,"action":"act-1","profile":"p","verb":"isolate","phase":"intent","details":{"change":"{\"host_id\":\"h\"}","inverse":"release"}}` + "\n"))
+	f.Add([]byte(`{"seq":1,"action":"a","phase":"outcome","state":"done","details":{"exit_code":"x","driver.k":"v"}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		l := &ops.Ledger{Dir: t.TempDir()}
+		if err := os.WriteFile(audit.Path(l.Dir), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		list, err := l.Entries()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range list {
+			_, _ = e.Action(), e.Reverse(nil, nil)
+		}
+		if _, err := l.InForce(true); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func FuzzReadNames(f *testing.F) {
+	f.Add([]byte("\xef\xbb\xbfHOST\n#x\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		names, err := ops.ReadNames(strings.NewReader(string(data)))
+		for _, n := range names {
+			if n == "" || err == nil && strings.ContainsAny(n, "\n\t") {
+				t.Errorf("%q", n)
+			}
+		}
+	})
+}
