@@ -139,7 +139,7 @@ var hresults = map[uint32]string{
 
 // failure says why a command failed. The code comes signed or unsigned (§9.4).
 func (w *wireCommand) failure() string {
-	code := uint32(w.ResultCode.n) //nolint:gosec // an HRESULT is 32 bits, whatever its sign
+	code := uint32(w.ResultCode.n) // an HRESULT is 32 bits, whatever its sign
 	desc := strings.TrimRight(string(w.ResultDesc), ". ")
 	if code == 0 {
 		if desc == "" {

@@ -537,7 +537,7 @@ func (t *liveTask) cleanUp(ctx context.Context) {
 }
 
 func noSuchFile(w *wireCommand) bool {
-	code := uint32(w.ResultCode.n) //nolint:gosec // an HRESULT is 32 bits, whatever its sign
+	code := uint32(w.ResultCode.n) // an HRESULT is 32 bits, whatever its sign
 	return code == 0x80070002 || code == 0x80070003
 }
 

@@ -3,6 +3,7 @@ package carbonblack
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -226,7 +227,8 @@ func (d *Driver) findElsewhere(ctx context.Context, c backends.Change, sent time
 }
 
 func asError(err error) *backends.Error {
-	if e, ok := backends.FromClient(whatFind, err).(*backends.Error); ok {
+	var e *backends.Error
+	if errors.As(backends.FromClient(whatFind, err), &e) {
 		return e
 	}
 	return &backends.Error{Why: err.Error(), Err: err}

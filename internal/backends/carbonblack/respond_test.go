@@ -130,11 +130,6 @@ func changes(h *model.Host) map[string]backends.Change {
 	}
 }
 
-// mainCommand is the request that is the change itself.
-var mainCommand = map[string]string{
-	"kill": "kill", "delete-file": "delete file", "carve": "get file", "run": "create process", "memdump": "memdump", "script": "create process",
-}
-
 func TestEveryVerbWorks(t *testing.T) {
 	r := newRig(t, "", nil, nil)
 	ctx := t.Context()

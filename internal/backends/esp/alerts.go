@@ -139,7 +139,7 @@ func (s *alertSearch) run(ctx context.Context) iter.Seq2[*model.Alert, error] {
 		defer func() {
 			cancel()
 			if !waited {
-				<-side
+				_ = <-side // nobody asks any more: only its end matters
 			}
 		}()
 		ready := func() error {

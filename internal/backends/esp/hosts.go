@@ -107,7 +107,7 @@ func (d *Driver) Host(ctx context.Context, id string, raw bool) (*model.Host, er
 	}
 	m := h.model()
 	if raw {
-		m.Raw = json.RawMessage(a.Data)
+		m.Raw = a.Data
 	}
 	return m, nil
 }

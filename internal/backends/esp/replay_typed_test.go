@@ -355,7 +355,7 @@ func playFile(t *testing.T, c *websocket.Conn, r *http.Request, name string) {
 	_, _, _ = c.Read(ctx) // no end marker: the driver goes
 }
 
-func live(t *testing.T, id string, nodes string, wait time.Duration, sock func(*websocket.Conn, *http.Request)) (answers []*backends.LiveAnswer, run *backends.LiveRun, err error, p *tape) {
+func live(t *testing.T, id string, nodes string, wait time.Duration, sock func(*websocket.Conn, *http.Request)) (answers []*backends.LiveAnswer, run *backends.LiveRun, p *tape, err error) {
 	t.Helper()
 	p = newTape(t)
 	p.extra["POST /hosts"] = twoHosts
@@ -365,7 +365,7 @@ func live(t *testing.T, id string, nodes string, wait time.Duration, sock func(*
 	defer stop()
 	run, err = p.driver().LiveQuery(ctx, backends.LiveQuery{SQL: "select * from users;", Hosts: []string{windowsHost, linuxHost}})
 	if err != nil {
-		return nil, nil, err, p
+		return nil, nil, p, err
 	}
 	run.Answers(func(a *backends.LiveAnswer, e error) bool {
 		if e != nil {
@@ -375,7 +375,7 @@ func live(t *testing.T, id string, nodes string, wait time.Duration, sock func(*
 		answers = append(answers, a)
 		return true
 	})
-	return answers, run, err, p
+	return answers, run, p, err
 }
 
 const (
@@ -388,7 +388,7 @@ func TestRecordedDialogues(t *testing.T) {
 		return func(c *websocket.Conn, r *http.Request) { playFile(t, c, r, name) }
 	}
 	t.Run("047 two hosts", func(t *testing.T) {
-		got, run, err, p := live(t, "12", bothNodes, 5*time.Second, play("047-ws-distributed-result"))
+		got, run, p, err := live(t, "12", bothNodes, 5*time.Second, play("047-ws-distributed-result"))
 		if err != nil || len(got) != 2 || len(run.Targets) != 2 || run.ID != "12" {
 			t.Fatalf("%v, %+v, %v", got, run, err)
 		}
@@ -409,7 +409,7 @@ func TestRecordedDialogues(t *testing.T) {
 		}
 	})
 	t.Run("047c the query fails on the agent", func(t *testing.T) {
-		got, run, err, _ := live(t, "14", linuxNode, 5*time.Second, play("047c-ws-query-failed-on-agent"))
+		got, run, _, err := live(t, "14", linuxNode, 5*time.Second, play("047c-ws-query-failed-on-agent"))
 		if err != nil || len(got) != 1 || got[0].Status != 1 || got[0].Error == "" || len(got[0].Rows) != 0 {
 			t.Fatalf("%v, %v", got, err)
 		}
@@ -419,20 +419,20 @@ func TestRecordedDialogues(t *testing.T) {
 	})
 	t.Run("047d a late listener", func(t *testing.T) {
 		id := readDialogue(t, "047d-ws-late-listener").Frames[0].Payload
-		got, _, err, _ := live(t, id, linuxNode, 5*time.Second, play("047d-ws-late-listener"))
+		got, _, _, err := live(t, id, linuxNode, 5*time.Second, play("047d-ws-late-listener"))
 		if err != nil || len(got) != 1 || len(got[0].Rows) == 0 {
 			t.Fatalf("%v, %v", got, err)
 		}
 	})
 	t.Run("047e a second listener hears nothing", func(t *testing.T) {
-		got, _, err, _ := live(t, "15", linuxNode, 300*time.Millisecond, play("047e-ws-second-listener"))
+		got, _, _, err := live(t, "15", linuxNode, 300*time.Millisecond, play("047e-ws-second-listener"))
 		if len(got) != 0 || !strings.Contains(fmt.Sprint(err), "deadline") {
 			t.Fatalf("%v, %v", got, err)
 		}
 	})
 	t.Run("047f and 047b an id the server does not know, in both forms", func(t *testing.T) {
 		var said []string
-		got, _, err, _ := live(t, "999999", linuxNode, time.Second, func(c *websocket.Conn, r *http.Request) {
+		got, _, _, err := live(t, "999999", linuxNode, time.Second, func(c *websocket.Conn, r *http.Request) {
 			_, msg, _ := c.Read(r.Context())
 			said = append(said, string(msg))
 			_ = c.Write(r.Context(), websocket.MessageText, []byte("Fetching results for query with query id: "+string(msg)))
@@ -452,7 +452,7 @@ func TestLiveQueryGoesOn(t *testing.T) {
 	}
 	round := 0
 	pong := make(chan string, 1)
-	got, _, err, p := live(t, "12", bothNodes, 20*time.Second, func(c *websocket.Conn, r *http.Request) {
+	got, _, p, err := live(t, "12", bothNodes, 20*time.Second, func(c *websocket.Conn, r *http.Request) {
 		ctx := r.Context()
 		_, _, _ = c.Read(ctx)
 		if round++; round == 1 {
@@ -497,7 +497,7 @@ func TestLiveQueryRefusals(t *testing.T) {
 		t.Errorf("bad SQL: %v", err)
 	}
 	for _, frame := range []string{`{"node":{"id":3},"data":[`, `{"node":{"id":3},"data":[1],"query_id":12}`, `nothing`} {
-		_, _, err, _ := live(t, "12", linuxNode, 2*time.Second, func(c *websocket.Conn, r *http.Request) {
+		_, _, _, err := live(t, "12", linuxNode, 2*time.Second, func(c *websocket.Conn, r *http.Request) {
 			_, _, _ = c.Read(r.Context())
 			_ = c.Write(r.Context(), websocket.MessageBinary, []byte(frame))
 			_, _, _ = c.Read(r.Context())
@@ -506,7 +506,7 @@ func TestLiveQueryRefusals(t *testing.T) {
 			t.Errorf("%s: %v", frame, err)
 		}
 	}
-	_, _, err, _ := live(t, "12", linuxNode, 2*time.Second, nil)
+	_, _, _, err := live(t, "12", linuxNode, 2*time.Second, nil)
 	if backends.KindOf(err) != backends.KindUnsupported {
 		t.Errorf("no socket: %v", err)
 	}

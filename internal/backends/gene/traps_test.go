@@ -92,8 +92,8 @@ func TestHopelessWindow(t *testing.T) {
 func TestLateEventsAreNotLost(t *testing.T) {
 	log := &memLog{}
 	noon := now.Truncate(24 * time.Hour).Add(-12 * time.Hour) // yesterday, 12:00
-	for i, at := range []time.Duration{3, -1, 4, -2, 0, -12, 11} {
-		log.put(fake.Meta{Time: noon.Add(at * time.Hour)}, fake.Event{Computer: "ALPHA", EventID: 1, RecordID: i + 1,
+	for i, hours := range []int{3, -1, 4, -2, 0, -12, 11} {
+		log.put(fake.Meta{Time: noon.Add(time.Duration(hours) * time.Hour)}, fake.Event{Computer: "ALPHA", EventID: 1, RecordID: i + 1,
 			Data: []fake.KV{{K: "Image", V: "a"}, {K: "ProcessId", V: fmt.Sprint(i + 1)}}})
 	}
 	data := &fake.Data{Endpoints: machines(), Log: log}

@@ -36,11 +36,6 @@ func (s *Server) checkArgs(r *request) *reply {
 	return &rep
 }
 
-// optionalHere are arguments the document calls required and 3.5.1 does not.
-var optionalHere = map[string]bool{
-	"response.status/host_identifier": true, "configs.add/conditions": true,
-}
-
 func complaint(p backends.Param, v json.RawMessage, sent bool) string {
 	null := string(v) == "null"
 	if !sent || null {

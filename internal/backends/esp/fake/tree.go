@@ -1,7 +1,6 @@
 package fake
 
 import (
-	"encoding/json"
 	"sort"
 	"strconv"
 	"strings"
@@ -111,7 +110,7 @@ func treeChildren(s *Server, r *request) reply {
 	rows := s.treeRows(node, r.str("process_guid"))[r.str("action")]
 	var last any
 	if v, sent := r.args["last_time"]; sent && string(v) != "null" {
-		last = json.RawMessage(v)
+		last = v
 		from, _ := strconv.ParseInt(r.str("last_time"), 10, 64)
 		// The bound is inclusive: the last row of the page before comes again.
 		rows = rows[sort.Search(len(rows), func(i int) bool { return cellTime(rows[i]) >= from }):]
