@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -39,6 +40,38 @@ type QueryResult struct {
 var kindAnswer = output.NewKind[Answer]("answer", []output.Column{
 	{Name: "host.name", Header: "HOST", Min: 8}, {Name: "state", As: output.AsState}, {Name: "rows", Min: 24}, {Name: "error", Min: 8, Drop: 1}, {Name: "profile", Drop: 2},
 }, nil)
+
+// TableRow is one result row of one host, as tables and CSV show it.
+type TableRow struct {
+	Profile string `json:"profile"`
+	Host    string `json:"host"`
+	State   string `json:"state"`
+	Row     string `json:"row,omitempty"` // column=value, by column
+	Error   string `json:"error,omitempty"`
+}
+
+var kindTableRow = output.NewKind[TableRow]("row", []output.Column{
+	{Name: "host", Min: 8}, {Name: "state", As: output.AsState}, {Name: "row", Min: 24}, {Name: "error", Min: 8, Drop: 1}, {Name: "profile", Drop: 2},
+}, nil)
+
+// tableRows is a line for each row of an answer, or one for an answer without.
+func tableRows(a *Answer) []*TableRow {
+	base := TableRow{Profile: a.Profile, Host: a.Host.Name, State: a.State, Error: a.Error}
+	if len(a.Rows) == 0 {
+		return []*TableRow{&base}
+	}
+	var out []*TableRow
+	for _, r := range a.Rows {
+		line := base
+		var cells []string
+		for _, k := range slices.Sorted(maps.Keys(r)) {
+			cells = append(cells, fmt.Sprintf("%s=%v", k, r[k]))
+		}
+		line.Row = strings.Join(cells, " ")
+		out = append(out, &line)
+	}
+	return out
+}
 
 var kindQueryResult = output.NewKind[QueryResult]("query result", []output.Column{{Name: "query", Min: 16}, {Name: "answered", Min: 16}, {Name: "silent", Min: 16}}, nil)
 
@@ -80,9 +113,14 @@ $ edrctl hunt query 'select * from listening_ports' --host build-07 -o json | jq
 }
 
 func runQuery(ctx context.Context, f *cmdutil.Factory, q ops.LiveQuery, wait time.Duration, yes bool) error {
-	streaming := f.Flags.Output == "ndjson" || f.Flags.Output == "" && f.Flags.JQ == "" && f.Flags.Template == "" || f.Flags.Output == "csv" || f.Flags.Output == "table"
+	// Tables, CSV and ndjson are written as hosts answer; the rest is one object.
+	flat := f.Flags.JQ == "" && f.Flags.Template == "" && slices.Contains([]string{"", "table", "wide", "csv"}, f.Flags.Output)
+	streaming := flat || f.Flags.Output == "ndjson"
 	kind := kindQueryResult
-	if streaming {
+	switch {
+	case flat:
+		kind = kindTableRow
+	case streaming:
 		kind = kindAnswer
 	}
 	w, err := f.Printer(ctx, kind)
@@ -119,8 +157,16 @@ func runQuery(ctx context.Context, f *cmdutil.Factory, q ops.LiveQuery, wait tim
 		if !streaming {
 			return nil
 		}
-		if err := w.Write(row); err != nil {
-			return err
+		if !flat {
+			if err := w.Write(row); err != nil {
+				return err
+			}
+			return w.Flush()
+		}
+		for _, line := range tableRows(row) {
+			if err := w.Write(line); err != nil {
+				return err
+			}
 		}
 		return w.Flush()
 	})
