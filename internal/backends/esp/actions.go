@@ -297,6 +297,15 @@ func (d *Driver) Actions(ctx context.Context, q backends.Query) (backends.Listin
 	l.Seq = func(yield func(*model.Action, error) bool) {
 		seen := map[string]bool{}
 		stopped := false
+		var pairs rulePairs
+		give := func(a *model.Action) bool {
+			if a == nil || seen[a.ID] {
+				return true
+			}
+			seen[a.ID] = true
+			stopped = !yield(a, nil)
+			return !stopped
+		}
 		err := d.eachAction(ctx, what, func(w *wireAction, v []byte) (bool, error) {
 			t := parseTime(string(w.CreatedAt))
 			if !q.Since.IsZero() && !t.IsZero() && t.Before(q.Since) {
@@ -321,21 +330,59 @@ func (d *Driver) Actions(ctx context.Context, q backends.Query) (backends.Listin
 				if a.Target != nil && a.Target.Name == "" {
 					a.Target.Name = string(w.ScriptName)
 				}
-				if seen[a.ID] {
-					continue
-				}
-				seen[a.ID] = true
-				if stopped = !yield(a, nil); stopped {
-					return false, nil
+				for _, a := range pairs.take(a) {
+					if !give(a) {
+						return false, nil
+					}
 				}
 			}
 			return true, nil
 		})
+		if !stopped {
+			give(pairs.held)
+		}
 		if err != nil && !stopped {
 			yield(nil, d.explain(err))
 		}
 	}
 	return l, nil
+}
+
+// rulePairs makes one action of the two rules edrctl adds, or removes, for
+// both directions, as they were asked for. Actions come newest first.
+type rulePairs struct{ held *model.Action }
+
+// take gives what is ready when a comes next.
+func (p *rulePairs) take(a *model.Action) []*model.Action {
+	before := p.held
+	p.held = nil
+	name := ruleBase(a)
+	if before != nil && name != "" && name == ruleBase(before) && strings.HasSuffix(a.Target.Name, "-in") && before.Verb == a.Verb &&
+		a.Host != nil && before.Host != nil && a.Host.ID == before.Host.ID && before.RequestedAt.Sub(a.RequestedAt.Time).Abs() < time.Minute {
+		one := combine([]*model.Action{a, before})
+		one.ID = a.ID + "+" + before.ID
+		t := *a.Target
+		t.Name = name
+		one.Target = &t
+		return []*model.Action{one}
+	}
+	var out []*model.Action
+	if before != nil {
+		out = append(out, before)
+	}
+	if name != "" && strings.HasSuffix(a.Target.Name, "-out") {
+		p.held = a
+		return out
+	}
+	return append(out, a)
+}
+
+// ruleBase is the name of one of edrctl's rules without its direction.
+func ruleBase(a *model.Action) string {
+	if a.Target == nil || !strings.HasPrefix(a.Target.Name, ruleGroup+"-") {
+		return ""
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(a.Target.Name, "-in"), "-out")
 }
 
 func (d *Driver) eachAction(ctx context.Context, what string, each func(w *wireAction, v []byte) (bool, error)) error {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/model"
 )
 
 // What the external tests may see of the inside.
@@ -110,4 +111,13 @@ func ReadRest(b []byte) {
 		_, _ = w.verb()
 		_, _, _ = commandState(string(w.Status), string(w.Message))
 	}
+}
+
+// HuntRow looks for a value in a row of a table.
+func HuntRow(kind, value, table string, b []byte) ([]*model.Hit, error) {
+	r := &row{table: table}
+	if err := new(rowReader).readCells(b, r); err != nil {
+		return nil, err
+	}
+	return newPrey(kind, []string{value}).hits(r, r.event(false)), nil
 }

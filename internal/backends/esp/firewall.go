@@ -57,6 +57,16 @@ func deleteRules(c backends.Change, names []string) (out []order) {
 	return out
 }
 
+// ruleNames are the rules a change adds, for whoever takes it back.
+func ruleNames(orders []order) (names []string) {
+	for _, o := range orders {
+		if r, ok := o.body.(openC2Rule); ok {
+			names = append(names, r.Name)
+		}
+	}
+	return names
+}
+
 // undoneRules are the names the action that is taken back had given its
 // rules; nil when they are not known.
 func undoneRules(c backends.Change) (names []string) {

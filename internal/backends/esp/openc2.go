@@ -78,7 +78,7 @@ var responseVerbs = []verb{
 			Verb: backends.VerbIsolate, Needs: []string{"host"}, Inverse: backends.VerbRelease,
 			How: "adds two rules to the Windows firewall that block everything, in and out",
 		},
-		enterprise: true, windows: true, took: tookRules,
+		enterprise: true, windows: true, took: tookCommand,
 		orders: func(_ *Driver, c backends.Change) ([]order, error) {
 			// In before out: the agent fetches the second with the first in force.
 			return []order{blockOrder(c, openC2Rule{Name: ruleIsolate + "-in", Direction: directionIn}), blockOrder(c, openC2Rule{Name: ruleIsolate + "-out", Direction: directionOut})}, nil
@@ -94,7 +94,7 @@ var responseVerbs = []verb{
 			Verb: backends.VerbRelease, Needs: []string{"host"}, Inverse: backends.VerbIsolate,
 			How: "removes the two rules isolate added to the Windows firewall",
 		},
-		enterprise: true, windows: true, took: tookRules,
+		enterprise: true, windows: true, took: tookCommand,
 		orders: func(_ *Driver, c backends.Change) ([]order, error) {
 			names := undoneRules(c)
 			if names == nil {
@@ -112,7 +112,7 @@ var responseVerbs = []verb{
 			Verb: backends.VerbBlock, Needs: []string{"host", "address|program"}, Takes: []string{"port", "address", "program", "direction", "protocol"}, Inverse: backends.VerbUnblock,
 			How: "adds a rule to the Windows firewall for an address (or range) or a program: direction out (default), in or both; protocol any (default), tcp or udp",
 		},
-		enterprise: true, windows: true, took: tookRules,
+		enterprise: true, windows: true, took: tookCommand,
 		orders: func(_ *Driver, c backends.Change) ([]order, error) {
 			rules, err := blockRules(c)
 			var out []order
@@ -131,7 +131,7 @@ var responseVerbs = []verb{
 			Verb: backends.VerbUnblock, Needs: []string{"host", "address|program"}, Takes: []string{"port", "address", "program", "direction", "protocol"}, Inverse: backends.VerbBlock,
 			How: "removes the rule block added to the Windows firewall, found by its name",
 		},
-		enterprise: true, windows: true, took: tookRules,
+		enterprise: true, windows: true, took: tookCommand,
 		orders: func(_ *Driver, c backends.Change) ([]order, error) {
 			names := undoneRules(c)
 			if names == nil {
@@ -318,9 +318,6 @@ func tookCommand(_ *Driver, a *answer, act *model.Action) {
 	detail(act, "openc2_id", openc2)
 	detail(act, "command_id", command)
 }
-
-// tookRules is tookCommand for firewall rules.
-func tookRules(d *Driver, a *answer, act *model.Action) { tookCommand(d, a, act) }
 
 // isOpenC2 tells the number of an action from a command's id.
 func isOpenC2(s string) bool { return isNumber(s) && s != "0" }

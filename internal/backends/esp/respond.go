@@ -177,6 +177,7 @@ func (d *Driver) Apply(ctx context.Context, c backends.Change, update func(*mode
 	}
 	act.Inverse, act.Reversible = v.Inverse, v.Inverse != ""
 	act.RequestedAt = model.At(d.o.Clock())
+	detail(act, "rules", strings.Join(ruleNames(orders), ","))
 	for i, o := range orders {
 		a, err := d.act(ctx, whatOf(c), o)
 		if err != nil {

@@ -315,3 +315,36 @@ func TestQuoting(t *testing.T) {
 		}
 	}
 }
+
+// What isolate sends as two rules is listed as the one action it was.
+func TestRulesAreListedAsTheyWereAskedFor(t *testing.T) {
+	data := small()
+	data.Hosts[0].Online = true
+	d := newDriver(t, serve(t, fake.New(data, fake.Options{Edition: fake.Enterprise, Now: func() time.Time { return anchor }})), at)
+	var ids []string
+	for _, c := range []backends.Change{
+		{Verb: backends.VerbIsolate, Host: windowsNamed("AAAA-1")},
+		{Verb: backends.VerbBlock, Host: windowsNamed("AAAA-1"), Address: "192.0.2.1"},
+		{Verb: backends.VerbRelease, Host: windowsNamed("AAAA-1"), Undo: &model.Action{Details: map[string]string{"rules": "edrctl-isolate-in,edrctl-isolate-out,other"}}},
+	} {
+		a, err := d.Apply(t.Context(), c, nil)
+		if err != nil || a.ID == "" {
+			t.Fatalf("%+v, %v", a, err)
+		}
+		ids = append(ids, a.ID)
+	}
+	l, err := d.Actions(t.Context(), backends.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := collect(l.Seq)
+	if err != nil || len(list) != 3 {
+		t.Fatalf("%d actions, %v", len(list), err)
+	}
+	slices.Reverse(list)
+	for i, a := range list {
+		if a.ID != ids[i] || a.Verb != []string{backends.VerbIsolate, backends.VerbBlock, backends.VerbRelease}[i] {
+			t.Errorf("%s %s, want %s", a.Verb, a.ID, ids[i])
+		}
+	}
+}

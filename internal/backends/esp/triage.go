@@ -25,7 +25,7 @@ var triageVerbs = []verb{
 	{
 		VerbSpec: backends.VerbSpec{
 			Verb: backends.VerbAlertClose, Needs: []string{"alert"}, Takes: []string{"verdict", "comment"}, Inverse: backends.VerbAlertReopen, Sync: true,
-			How: "resolves the alert; editions since 3.5 want a verdict, true_positive or false_positive",
+			How: "resolves the alert; editions since 3.5 want a verdict",
 		},
 		orders: func(_ *Driver, c backends.Change) ([]order, error) { return resolveOrder(c, true) },
 		look: func(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
@@ -97,7 +97,7 @@ func (d *Driver) lookAlert(ctx context.Context, c backends.Change, p *backends.P
 	return nil
 }
 
-const verdictHint = "say --verdict true_positive or --verdict false_positive"
+const verdictHint = "say --verdict true-positive or --verdict false-positive"
 
 // verifyAlert reads the alert again: success is what the server answers for
 // alerts it does not have, too. Not being able to read it changes nothing.
