@@ -22,6 +22,7 @@ import (
 	"github.com/edrctl/edrctl/cmd/profile"
 	"github.com/edrctl/edrctl/cmd/respond"
 	"github.com/edrctl/edrctl/cmd/rules"
+	"github.com/edrctl/edrctl/cmd/tui"
 	"github.com/edrctl/edrctl/cmd/version"
 	"github.com/edrctl/edrctl/internal/config"
 	"github.com/edrctl/edrctl/internal/iostreams"
@@ -68,7 +69,7 @@ $ edrctl doctor`,
 			root.AddCommand(c)
 		}
 	}
-	add(groupRead, alerts.New(f), events.New(f), hosts.New(f), processes.New(f), rules.New(f), hunt.New(f))
+	add(groupRead, alerts.New(f), events.New(f), hosts.New(f), processes.New(f), rules.New(f), hunt.New(f), tui.New(f))
 	add(groupAct, respond.New(f), carve.New(f), audit.New(f))
 	add(groupSetup, auth.New(f), profile.New(f), backends.New(f), doctor.New(f), demo.New(f), version.New(f))
 	root.SetHelpCommandGroupID(groupSetup)

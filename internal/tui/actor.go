@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/edrctl/edrctl/internal/model"
@@ -17,18 +18,17 @@ type Actor interface {
 	// Can tells whether a profile can be asked for a verb, and how.
 	Can(profile, verb string) (how string, err error)
 	// Plan looks at what a verb would do to records, by reading only.
-	Plan(ctx context.Context, o order) (*ops.Plan, error)
+	Plan(ctx context.Context, o Order) (*ops.Plan, error)
 	// Execute carries an approved plan out. It is never called twice for one.
 	Execute(ctx context.Context, p *ops.Plan, run ops.Run) *ops.Result
 	// Actions lists what was done, newest first.
 	Actions(ctx context.Context, since time.Time) ([]*model.Action, []ops.Outcome, error)
 }
 
-// order is what is wanted: a verb on records.
-type order struct {
-	verb    string
-	records []model.Record
-	comment string
+// Order is what is wanted: a verb on records.
+type Order struct {
+	Verb    string
+	Records []model.Record
 }
 
 // The verbs the screen knows, as the driver contract names them; undo and
@@ -54,39 +54,39 @@ func (x acts) Can(profile, verb string) (string, error) {
 	return x.a.Fleet.CanChange(profile, verb)
 }
 
-func (x acts) Plan(ctx context.Context, o order) (*ops.Plan, error) {
+func (x acts) Plan(ctx context.Context, o Order) (*ops.Plan, error) {
 	var items []ops.Item
 	var blank ops.Item
 	base := blank.Change
-	base.Verb, base.Comment = o.verb, o.comment
-	switch o.verb {
+	base.Verb = o.Verb
+	switch o.Verb {
 	case verbUndo, verbCancel:
 		var refs []string
-		for _, r := range o.records {
+		for _, r := range o.Records {
 			refs = append(refs, refOf(r))
 		}
-		if o.verb == verbUndo {
+		if o.Verb == verbUndo {
 			items = x.a.UndoItems(ctx, refs)
 		} else {
 			items = x.a.CancelItems(ctx, refs)
 		}
 	case verbClose, verbDismiss, verbReopen:
 		var refs []string
-		for _, r := range o.records {
+		for _, r := range o.Records {
 			refs = append(refs, refOf(r))
 		}
 		items = x.a.Fleet.AlertItems(refs, base)
 	default:
 		seen := map[string]bool{}
-		for _, r := range o.records {
+		for _, r := range o.Records {
 			host := hostRef(r)
 			one := base
 			key := host
-			switch o.verb {
+			switch o.Verb {
 			case verbKill, verbDelete, verbCarve:
 				if p := processOf(r); p != nil {
 					one.Path = p.Path
-					if o.verb == verbKill {
+					if o.Verb == verbKill {
 						one.PID = p.PID
 					}
 				}
@@ -141,7 +141,7 @@ type noActor struct{}
 var errNoActing = errors.New("acting is off here")
 
 func (noActor) Can(string, string) (string, error)                      { return "", errNoActing }
-func (noActor) Plan(context.Context, order) (*ops.Plan, error)          { return nil, errNoActing }
+func (noActor) Plan(context.Context, Order) (*ops.Plan, error)          { return nil, errNoActing }
 func (noActor) Execute(context.Context, *ops.Plan, ops.Run) *ops.Result { return &ops.Result{} }
 func (noActor) Actions(context.Context, time.Time) ([]*model.Action, []ops.Outcome, error) {
 	return nil, nil, nil
@@ -244,6 +244,9 @@ func reason(err error) string {
 	var p *ops.ProfileError
 	if errors.As(err, &p) {
 		s = p.Err.Error()
+	}
+	if i := strings.LastIndex(s, ": "); i >= 0 && (ops.Unable(err) || strings.HasPrefix(s, "nothing was sent")) {
+		s = s[i+2:]
 	}
 	return s
 }

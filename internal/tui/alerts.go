@@ -137,7 +137,7 @@ func alertColumns(s *shell) []ui.Column[*row] {
 				return t.Severity(r.a.Severity), safetext.Display(theme.Letters(r.a.Severity))
 			},
 			Compare: func(a, b *row) int { return cmp.Compare(a.a.Severity.Rank(), b.a.Severity.Rank()) }},
-		{ID: "backend", Title: "BACKEND", Width: 7, Min: 6, Prio: 40,
+		{ID: "backend", Title: "BACKEND", Width: 7, Prio: 40,
 			Cell: func(t *theme.Theme, r *row, _ int) (theme.Style, safetext.Display) {
 				return t.Dim, backendCell(s, r.a)
 			},
@@ -513,6 +513,7 @@ func (v *alertsView) setFilter(s *shell, line string) tea.Cmd {
 		return nil
 	}
 	v.expr = e
+	v.remember(s)
 	return v.rebuild(s)
 }
 

@@ -26,7 +26,7 @@ func (v *alertsView) draw(s *shell, w, h int) []string {
 	bodyH := h - len(lines)
 	v.split = 0
 	side, under := v.preview && !v.below && w >= 100 && !v.grouped(), v.preview && v.below && bodyH >= 14 && !v.grouped()
-	if v.preview && !v.below && w < 100 && bodyH >= 20 && !v.grouped() {
+	if v.preview && !v.below && w < 100 && bodyH >= 26 && !v.grouped() {
 		under = true
 	}
 	tw, th := w, bodyH

@@ -41,6 +41,9 @@ type Options struct {
 	NoColor  bool
 	Light    *bool // nil: as the terminal says
 	Replay   string
+	// Manual is for tests: nothing ticks, and what arrives by itself waits
+	// until Drain.
+	Manual bool
 }
 
 // Least size of a terminal anything can be shown on.
@@ -130,6 +133,29 @@ func (a *App) Close() {
 	a.s.pump.close()
 }
 
+// Drain takes in what has arrived by itself, under Manual.
+func (a *App) Drain() (cmd tea.Cmd, any bool) {
+	items := a.s.pump.take()
+	if len(items) == 0 {
+		return nil, false
+	}
+	_, cmd = a.Update(items)
+	return cmd, true
+}
+
+// Reading tells whether some profile has not yet given its first answer.
+func (a *App) Reading() bool {
+	for _, h := range a.health {
+		if h.state == healthReading || h.state == healthRefreshing {
+			return true
+		}
+	}
+	return false
+}
+
+// Lines are the lines of the last frame, with their styles.
+func (a *App) Lines() []string { return a.lines }
+
 // State is what is worth remembering for the next session.
 func (a *App) State() *State { return a.s.saved }
 
@@ -140,7 +166,10 @@ func tick() tea.Cmd { return tea.Tick(time.Second, func(t time.Time) tea.Msg { r
 // Init starts reading, and asks the terminal for its background: nothing waits
 // for the answer.
 func (a *App) Init() tea.Cmd {
-	cmds := []tea.Cmd{a.feed(), a.s.pump.next(a.s.ctx), tick()}
+	cmds := []tea.Cmd{a.feed()}
+	if !a.opt.Manual {
+		cmds = append(cmds, a.s.pump.next(a.s.ctx), tick())
+	}
 	if a.opt.Light == nil && !a.opt.NoColor {
 		cmds = append(cmds, tea.RequestBackgroundColor)
 	}
@@ -218,7 +247,11 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tickMsg:
 		return a, tick()
 	case pumpMsg:
-		return a, tea.Batch(a.live(m), a.s.pump.next(a.s.ctx))
+		cmd := a.live(m)
+		if a.opt.Manual {
+			return a, cmd
+		}
+		return a, tea.Batch(cmd, a.s.pump.next(a.s.ctx))
 	case answer:
 		return a, a.answered(m)
 	}
@@ -635,7 +668,6 @@ func (a *App) frame() string {
 	if a.small() {
 		return a.tooSmall()
 	}
-	t := a.s.theme
 	lines := make([]string, 0, a.h)
 	lines = append(lines, a.header())
 	if v := a.top(); v != nil {
@@ -673,7 +705,6 @@ func (a *App) frame() string {
 			}
 		}
 	}
-	_ = t
 	a.lines = lines
 	return strings.Join(lines, "\n")
 }

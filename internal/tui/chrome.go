@@ -19,13 +19,24 @@ func (a *App) crumbs(room int) []safetext.Display {
 		titles[i] = ui.Text(v.title())
 		total += ui.Width(titles[i]) + 3
 	}
-	if total > room && len(titles) > 0 {
-		each := max(6, room/len(titles)-3)
+	// The longest give way, down to what is fair; short ones stay whole.
+	for fair := room; total > room && fair > 6; fair-- {
+		total = 0
 		for i := range titles {
+			limit := fair
 			if i == len(titles)-1 {
-				each = max(each, room-(len(titles)-1)*(each+3)-3)
+				limit = fair * 2 // where one is says more than where one was
 			}
-			titles[i] = ui.CutMiddle(titles[i], each, a.s.theme.Glyphs.Ellipsis)
+			total += min(ui.Width(titles[i]), max(6, limit)) + 3
+		}
+		if total <= room {
+			for i := range titles {
+				limit := fair
+				if i == len(titles)-1 {
+					limit = fair * 2
+				}
+				titles[i] = ui.CutMiddle(titles[i], max(6, limit), a.s.theme.Glyphs.Ellipsis)
+			}
 		}
 	}
 	return titles
@@ -72,6 +83,11 @@ func (a *App) header() string {
 func (a *App) healthLine() (string, int) {
 	t := a.s.theme
 	room := a.w * 2 / 3
+	need := 0
+	for _, v := range a.stack {
+		need += ui.Width(ui.Text(v.title())) + 3
+	}
+	room = max(a.w/3, min(room, a.w-9-need)) // a path that is read goes before long words
 	for form := range 4 {
 		l := ui.NewLine(t, 400, "")
 		for _, p := range a.s.svc.Profiles() {
@@ -261,7 +277,7 @@ func refOf(r model.Record) string {
 
 // bar draws a value of 10 in w cells.
 func bar(t *theme.Theme, score float64, w int) string {
-	n := int(score*float64(w)/10 + 0.5)
+	n := max(int(score*float64(w)/10), min(1, int(score)))
 	out := ""
 	for i := range w {
 		if i < n {

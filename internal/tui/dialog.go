@@ -262,7 +262,7 @@ type (
 )
 
 func (d *actDialog) plan(s *shell) tea.Cmd {
-	o := order{verb: d.c.verb, records: d.c.records}
+	o := Order{Verb: d.c.verb, Records: d.c.records}
 	actor := s.actor
 	d.began = s.now()
 	return s.ask(func(ctx context.Context) any {
@@ -291,6 +291,7 @@ func (d *actDialog) take(s *shell, msg any) (tea.Cmd, bool) {
 			return nil, false
 		}
 		d.running, d.result = false, m.res
+		d.grace.begin(s.now())
 		return nil, true
 	}
 	return nil, false
@@ -485,7 +486,15 @@ func (d *actDialog) draw(s *shell, maxW, maxH int) ([]string, int, int, int) {
 			lines = append(lines, ui.NewLine(t, inner, "").Put(st, part).String())
 		}
 	}
+	// The target stands in the title too: it must be seen at any size.
 	title := safetext.Text(d.c.label)
+	if d.plan_ != nil {
+		if n := len(d.plan_.Steps); n == 1 {
+			title += ": " + ui.Text(d.plan_.Steps[0].Name())
+		} else {
+			title += safetext.Sprintf(": %s", count(n, "target"))
+		}
+	}
 	switch {
 	case d.err != nil:
 		put(t.Err, safetext.Text(d.err.Error()))
@@ -546,16 +555,17 @@ func (d *actDialog) draw(s *shell, maxW, maxH int) ([]string, int, int, int) {
 			l.Put(st, "[ "+label+" ]").Space(2)
 		}
 		button(atCancel, "Cancel", "")
-		request := safetext.Display("Show requests")
+		request := safetext.Display("Requests")
 		if d.requests {
-			request = "Hide requests"
+			request = "Hide"
 		}
 		button(atRequests, request, t.Dim)
 		go_ := t.DialogDanger
 		if d.blocked() != "" {
 			go_ = t.KeyOff
 		}
-		button(atGo, ui.Cut(title, 24, t.Glyphs.Ellipsis), go_)
+		word, _, _ := strings.Cut(d.c.label, " ")
+		button(atGo, safetext.Text(word), go_)
 		lines = append(lines, l.String())
 		if why := d.blocked(); why != "" && d.at == atGo {
 			put(t.Warn, safetext.Text(why))

@@ -251,10 +251,14 @@ func (t *Table[T]) place(w int) {
 		widths[i] = least(i)
 	}
 	room := w - total(func(i int) int { return widths[i] })
-	for _, i := range shown { // first up to what is wanted, …
-		more := max(0, min(room, t.Columns[i].Width-widths[i]))
-		widths[i] += more
-		room -= more
+	for _, flex := range []bool{true, false} { // first up to what is wanted, …
+		for _, i := range shown {
+			if t.Columns[i].Flex == flex {
+				more := max(0, min(room, t.Columns[i].Width-widths[i]))
+				widths[i] += more
+				room -= more
+			}
+		}
 	}
 	var flex []int
 	for _, i := range shown {

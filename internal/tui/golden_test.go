@@ -1,0 +1,78 @@
+package tui_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/charmbracelet/x/exp/golden"
+
+	"github.com/edrctl/edrctl/internal/tui"
+	"github.com/edrctl/edrctl/internal/tui/tuitest"
+)
+
+// pictures are every view and dialog, and how to get there.
+var pictures = []struct {
+	name string
+	get  func(d *tuitest.Driver)
+}{
+	{"alerts", func(*tuitest.Driver) {}},
+	{"alerts-below", func(d *tuitest.Driver) { d.Press("P") }},
+	{"alerts-filter", func(d *tuitest.Driver) { d.Press("/").Type("host~WS") }},
+	{"alerts-marked", func(d *tuitest.Driver) { d.Press("space", "space", "j") }},
+	{"groups", func(d *tuitest.Driver) { d.Press("z") }},
+	{"alert", func(d *tuitest.Driver) { d.Press("enter") }},
+	{"tree", func(d *tuitest.Driver) { d.Press("t") }},
+	{"events", func(d *tuitest.Driver) { d.Press("e") }},
+	{"event", func(d *tuitest.Driver) { d.Press("e", "j", "enter") }},
+	{"raw", func(d *tuitest.Driver) { d.Press("y") }},
+	{"hosts", func(d *tuitest.Driver) { d.Go("hosts") }},
+	{"host", func(d *tuitest.Driver) { d.Press("H") }},
+	{"processes", func(d *tuitest.Driver) { d.Go("processes") }},
+	{"hash", func(d *tuitest.Driver) { d.Press("o") }},
+	{"hunt", func(d *tuitest.Driver) { d.Press("I", "enter") }},
+	{"hunts", func(d *tuitest.Driver) { d.Press("I", "enter", "esc").Go("hunts") }},
+	{"pulse", func(d *tuitest.Driver) { d.Go("pulse") }},
+	{"actions", func(d *tuitest.Driver) { d.Go("actions") }},
+	{"carves", func(d *tuitest.Driver) { d.Go("carves") }},
+	{"help", func(d *tuitest.Driver) { d.Press("?") }},
+	{"palette", func(d *tuitest.Driver) { d.Press(":").Type("h").Press("tab") }},
+	{"menu", func(d *tuitest.Driver) { d.Press("j", "x") }},
+	{"isolate", func(d *tuitest.Driver) { d.Press("j", "x", "i") }},
+	{"dismiss", func(d *tuitest.Driver) { d.Press("j", "space", "space", "x", "d") }},
+	{"dismissed", func(d *tuitest.Driver) {
+		d.Press("j", "space", "space", "x", "d").Pass(second).Press("tab").Pass(second).Type("noise").Press("shift+tab", "left").Press("enter")
+	}},
+}
+
+func TestPictures(t *testing.T) {
+	for _, size := range [][2]int{{80, 24}, {120, 40}, {40, 12}} {
+		for _, look := range []string{"plain", "dark", "light"} {
+			for _, p := range pictures {
+				t.Run(fmt.Sprintf("%s-%dx%d-%s", p.name, size[0], size[1], look), func(t *testing.T) {
+					f := tuitest.Shift()
+					d := tuitest.Start(t, f, size[0], size[1], func(o *tui.Options) {
+						o.NoColor = look == "plain"
+						light := look == "light"
+						o.Light = &light
+						o.Actor = &actor{fake: f}
+					})
+					p.get(d)
+					d.Pass(5 * second)
+					if look == "plain" {
+						golden.RequireEqual(t, []byte(d.Text()+"\n"))
+						return
+					}
+					// With styles only what the styles are is told; the text
+					// is in the plain picture.
+					golden.RequireEqual(t, []byte(styles(d.Frame())))
+				})
+			}
+		}
+	}
+}
+
+// styles writes a frame with its styles readable.
+func styles(frame string) string {
+	return strings.ReplaceAll(frame, "\x1b", "␛") + "\n"
+}
