@@ -155,12 +155,16 @@ func (d *Driver) listed(ctx context.Context, uuid string) (endpoint, error) {
 // fetched reads a file of a command.
 func (d *Driver) fetched(ctx context.Context, id, uuid, command, file string) (*model.Carve, error) {
 	var mine *sentCommand
-	var kept []byte
+	var kept keptFile
 	var have bool
 	d.hands.note(func() {
 		mine = d.hands.sent[command]
 		kept, have = d.hands.kept[id]
 	})
+	if have {
+		one := kept.record
+		return &one, nil
+	}
 	c := &model.Carve{Origin: model.Origin{ID: id}, Host: &model.Host{Origin: model.Origin{ID: uuid}}}
 	if mine != nil {
 		c.Host = d.host(mine.endpoint)
@@ -174,16 +178,7 @@ func (d *Driver) fetched(ctx context.Context, id, uuid, command, file string) (*
 		return nil, err
 	}
 	if s == nil || s.UUID != command {
-		if !have {
-			return nil, replaced(id)
-		}
-		c.State, c.Size, c.Name = model.CarveComplete, int64(len(kept)), file
-		d.hands.note(func() {
-			if a := d.hands.ended[command]; a != nil && a.Target != nil {
-				c.Path, c.Name = a.Target.Path, model.BaseName(a.Target.Path)
-			}
-		})
-		return c, nil
+		return nil, replaced(id)
 	}
 	if t, ok := parseTime(s.SentTime); ok {
 		c.Created = model.At(t)
@@ -301,11 +296,11 @@ func (d *Driver) downloadArtifact(ctx context.Context, uuid, guid, hash, escaped
 }
 
 func (d *Driver) downloadFetched(ctx context.Context, id, uuid, command, file string, w io.Writer) (int64, error) {
-	var kept []byte
+	var kept keptFile
 	var have bool
 	d.hands.note(func() { kept, have = d.hands.kept[id] })
 	if have {
-		n, err := writer{w}.Write(kept)
+		n, err := writer{w}.Write(kept.content)
 		return int64(n), err
 	}
 	// Which path the file has is told after its content: look first.
@@ -356,13 +351,19 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// keptFile takes a file into memory, as far as there is room.
+// keptFile is a file of ours whose slot was taken.
 type keptFile struct {
+	record  model.Carve
+	content []byte
+}
+
+// held takes a file into memory, as far as there is room.
+type held struct {
 	b    bytes.Buffer
 	over bool
 }
 
-func (k *keptFile) Write(p []byte) (int, error) {
+func (k *held) Write(p []byte) (int, error) {
 	if k.over || k.b.Len()+len(p) > maxKept {
 		k.over = true
 		k.b.Reset()
@@ -374,7 +375,7 @@ func (k *keptFile) Write(p []byte) (int, error) {
 
 // slotFiles are the files of a command of ours, by path: they are read into
 // memory before the next command takes its slot.
-type slotFiles map[string]*keptFile
+type slotFiles map[string]*held
 
 func (f slotFiles) sink(d *Driver) func(command, path string) io.Writer {
 	return func(command, path string) io.Writer {
@@ -383,7 +384,7 @@ func (f slotFiles) sink(d *Driver) func(command, path string) io.Writer {
 		if mine == nil || !mine.fetch {
 			return nil
 		}
-		f[path] = &keptFile{}
+		f[path] = &held{}
 		return f[path]
 	}
 }
@@ -414,7 +415,14 @@ func (d *Driver) keep(what string, ep endpoint, s *slot, files slotFiles) error 
 					return
 				}
 			}
-			d.hands.kept[id] = b
+			one := model.Carve{
+				Origin: model.Origin{ID: id}, Host: d.host(mine.endpoint), Path: path, Name: model.BaseName(path),
+				Size: f.Size, SHA256: f.SHA256, State: model.CarveComplete,
+			}
+			if t, ok := parseTime(s.SentTime); ok {
+				one.Created = model.At(t)
+			}
+			d.hands.kept[id] = keptFile{one, b}
 			d.hands.size += int64(len(b))
 		}
 	})

@@ -78,7 +78,7 @@ func TestFilesAreKeptWhenTheirSlotIsTaken(t *testing.T) {
 	}
 	finished(t, d, b)
 	c, err := d.Carve(t.Context(), a.Files[0])
-	if err != nil || c.Size != 5 || c.State != model.CarveComplete {
+	if err != nil || c.Size != 5 || c.State != model.CarveComplete || c.Path != `C:\a.txt` || len(c.SHA256) != 64 || c.Created.IsZero() {
 		t.Fatalf("%+v, %v", c, err)
 	}
 	var got bytes.Buffer
@@ -266,4 +266,19 @@ type counted int64
 func (c *counted) Write(p []byte) (int, error) {
 	*c += counted(len(p))
 	return len(p), nil
+}
+
+// A file that was deleted by a command is not there any more.
+func TestDeletedFile(t *testing.T) {
+	d, _, _ := tapped(t, lab(), fake.Options{})
+	gone := backends.Change{Verb: backends.VerbDeleteFile, Host: named("ALPHA"), Path: `c:\A.txt`}
+	if a := done(t, d, gone); a.State != model.ActionDone {
+		t.Fatalf("%+v", a)
+	}
+	if a := done(t, d, carveOf(`C:\a.txt`)); a.State != model.ActionFailed {
+		t.Errorf("collected after it was deleted: %+v", a)
+	}
+	if a := done(t, d, gone); a.State != model.ActionFailed || !strings.Contains(a.Error, "no such file") {
+		t.Errorf("deleted twice: %+v", a)
+	}
 }

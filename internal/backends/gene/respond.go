@@ -31,7 +31,7 @@ type hands struct {
 	before map[string]string        // endpoint and command → command its slot held before
 	sent   map[string]*sentCommand  // by command
 	ended  map[string]*model.Action // by command: how it ended
-	kept   map[string][]byte        // by carve: files whose slot was taken since
+	kept   map[string]keptFile      // by carve: files whose slot was taken since
 	size   int64                    // of kept
 	roster map[string][]string      // wanted name → endpoints there were before one was added
 }
@@ -48,7 +48,7 @@ func (h *hands) note(f func()) {
 	defer h.mu.Unlock()
 	if h.shown == nil {
 		h.shown, h.before, h.sent = map[string]string{}, map[string]string{}, map[string]*sentCommand{}
-		h.ended, h.kept, h.roster = map[string]*model.Action{}, map[string][]byte{}, map[string][]string{}
+		h.ended, h.kept, h.roster = map[string]*model.Action{}, map[string]keptFile{}, map[string][]string{}
 	}
 	f()
 }

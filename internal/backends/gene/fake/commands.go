@@ -20,6 +20,7 @@ type command struct {
 	Host     string          `json:"host"`
 	Online   bool            `json:"online"`
 	JSON     json.RawMessage `json:"json,omitempty"`
+	NoFile   bool            `json:"no_file,omitempty"` // it was to delete a file that is not there
 }
 
 type file struct {
@@ -44,11 +45,7 @@ func (s *Server) fetched(cmd *command, done bool) map[string]file {
 	for i, p := range cmd.Fetch {
 		f := file{UUID: cmd.FetchIDs[i]}
 		if done {
-			content, ok := s.data.Files[cmd.Host][p]
-			if !ok {
-				content, ok = s.data.Files[""][p]
-			}
-			if ok {
+			if content, ok := s.fileOf(cmd.Host, p); ok {
 				f.Data = content
 			} else {
 				f.Error = "open " + p + ": The system cannot find the file specified."
@@ -57,6 +54,36 @@ func (s *Server) fetched(cmd *command, done bool) map[string]file {
 		out[p] = f
 	}
 	return out
+}
+
+// fileOf is what an endpoint has under a path, upper and lower case being the
+// same there.
+func (s *Server) fileOf(host, path string) ([]byte, bool) {
+	if s.st.Deleted[host+"|"+strings.ToLower(path)] {
+		return nil, false
+	}
+	for _, files := range []map[string][]byte{s.data.Files[host], s.data.Files[""]} {
+		for p, content := range files {
+			if strings.EqualFold(p, path) {
+				return content, true
+			}
+		}
+	}
+	return nil, false
+}
+
+// removes is the file that a PowerShell command deletes, "" for none.
+func removes(words []string) string {
+	if len(words) == 0 || !strings.HasPrefix(strings.ToLower(words[0]), "powershell") {
+		return ""
+	}
+	_, rest, ok := strings.Cut(words[len(words)-1], "Remove-Item -LiteralPath '")
+	if !ok {
+		return ""
+	}
+	rest = strings.ReplaceAll(rest, "''", "\x00")
+	rest, _, _ = strings.Cut(rest, "'")
+	return strings.ReplaceAll(rest, "\x00", "'")
 }
 
 // output is what a command prints; edr tells the names agents treat
@@ -75,8 +102,11 @@ func (s *Server) output(cmd *command) (stdout, stderr []byte, fault string, edr 
 			return nil, nil, "", map[string]any{"command": name, "args": args}
 		}
 	}
+	if cmd.NoFile {
+		return nil, []byte("there is no such file\r\n"), "exit status 2", nil
+	}
 	switch base {
-	case "contain", "uncontain":
+	case "contain", "uncontain", "powershell":
 		return nil, nil, "", nil
 	case "":
 		return nil, nil, "exec: no command", nil
@@ -206,6 +236,11 @@ func (c *call) postCommand() {
 		case "uncontain":
 			m.Isolated = false
 		}
+	}
+	if p := removes(words); p != "" && cmd.Online {
+		_, there := s.fileOf(cmd.Host, p)
+		cmd.NoFile = !there
+		s.st.Deleted[cmd.Host+"|"+strings.ToLower(p)] = true
 	}
 	s.st.Commands[key(m)] = cmd
 	c.ok(s.view(m, true, true))

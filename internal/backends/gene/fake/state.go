@@ -18,6 +18,7 @@ type state struct {
 	Index     map[string]int             `json:"index"`     // wrong after a DELETE on older versions
 	Unknown   map[string]bool            `json:"unknown"`   // UUIDs asked for once (trap 2)
 	Commands  map[string]*command        `json:"commands"`
+	Deleted   map[string]bool            `json:"deleted"` // files commands have deleted: host|path
 	Reports   map[string]time.Time       `json:"reports"` // when each was emptied last
 	Archive   map[string][]archived      `json:"archive"`
 	Configs   map[string]json.RawMessage `json:"configs"`
@@ -35,7 +36,7 @@ func (s *Server) reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.st = state{
-		Index: map[string]int{}, Unknown: map[string]bool{}, Commands: map[string]*command{},
+		Index: map[string]int{}, Unknown: map[string]bool{}, Commands: map[string]*command{}, Deleted: map[string]bool{},
 		Reports: map[string]time.Time{}, Archive: map[string][]archived{}, Configs: map[string]json.RawMessage{},
 		Sysmon: map[string]json.RawMessage{}, Tools: map[string]*tool{},
 	}
@@ -79,6 +80,7 @@ func (s *Server) Restore(b []byte) error {
 	fill(&st.Index)
 	fill(&st.Unknown)
 	fill(&st.Commands)
+	fill(&st.Deleted)
 	fill(&st.Reports)
 	fill(&st.Archive)
 	fill(&st.Configs)
