@@ -138,21 +138,24 @@ func ReadRefs(f *Factory, args []string) ([]string, error) {
 	return out, nil
 }
 
-// Allowed refuses what needs no look at a backend to be refused: --read-only,
-// and no way to get a yes.
+// Allowed refuses what needs no look at a backend to be refused: --read-only.
 func (a *ActFlags) Allowed(f *Factory) error {
-	switch {
-	case a.DryRun:
-		return nil
-	case f.Flags.ReadOnly:
+	if f.Flags.ReadOnly && !a.DryRun {
 		return ops.RefusedReadOnly("")
-	case !a.Yes && !f.IO.CanPrompt():
-		return &backends.Error{
-			Kind: backends.KindRefused, What: "nothing was sent", Why: "there is no terminal to ask on",
-			Hint: "--yes goes on without asking; --dry-run shows what would be sent",
-		}
 	}
 	return nil
+}
+
+// Askable refuses what there is no way to get a yes for. It comes after the
+// preview: that a backend cannot do it at all is the better answer.
+func (a *ActFlags) Askable(f *Factory) error {
+	if a.Yes || f.IO.CanPrompt() {
+		return nil
+	}
+	return &backends.Error{
+		Kind: backends.KindRefused, What: "nothing was sent", Why: "there is no terminal to ask on",
+		Hint: "--yes goes on without asking; --dry-run shows what would be sent",
+	}
 }
 
 // Acts is the one path of changes, over fleet and the journal of this machine.

@@ -124,6 +124,9 @@ func Carry(ctx context.Context, f *Factory, o Order) (*ops.Result, error) {
 	if err := f.noneCan(plan); err != nil {
 		return nil, err
 	}
+	if err := o.Flags.Askable(f); err != nil {
+		return nil, err
+	}
 	if err := f.approve(ctx, plan, o.Flags); err != nil {
 		return nil, err
 	}
