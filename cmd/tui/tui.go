@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -167,6 +168,16 @@ func prepare(ctx context.Context, f *cmdutil.Factory, o options) (screen.Options
 		return opt, err
 	}
 	opt.Actor = screen.NewActor(acts)
+	if self, err := os.Executable(); err == nil {
+		config := f.Flags.Config
+		opt.Login = func(profile string) *exec.Cmd {
+			args := []string{"auth", "login", profile}
+			if config != "" {
+				args = append(args, "--config", config)
+			}
+			return exec.Command(self, args...) //nolint:gosec // this program itself
+		}
+	}
 	return opt, nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/safetext"
 	"github.com/edrctl/edrctl/internal/tui/keys"
 	"github.com/edrctl/edrctl/internal/tui/theme"
@@ -41,6 +42,7 @@ type Options struct {
 	NoColor  bool
 	Light    *bool // nil: as the terminal says
 	Replay   string
+	Login    Login // nil: logging in from here is not possible
 	// Manual is for tests: nothing ticks, and what arrives by itself waits
 	// until Drain.
 	Manual bool
@@ -294,6 +296,13 @@ func (a *App) answered(m answer) tea.Cmd {
 		x.d.running, x.d.result = false, x.res
 		a.s.say(x.d.outcome())
 		return nil
+	case loggedIn:
+		if x.err != nil {
+			a.s.fail("the login of "+x.profile, x.err)
+			return nil
+		}
+		a.s.say(safetext.Sprintf("logged in to %s", x.profile))
+		return a.feed()
 	case failed:
 		if m.view == 0 {
 			a.s.fail(x.what, x.err)
@@ -345,6 +354,7 @@ func (a *App) live(items pumpMsg) tea.Cmd {
 			changed = changed || ch
 		case healthIn:
 			if m.gen == a.feeds {
+				a.expired(m.profile, m.health)
 				a.health[m.profile] = m.health
 			}
 		case answer:
@@ -359,6 +369,16 @@ func (a *App) live(items pumpMsg) tea.Cmd {
 		}
 	}
 	return tea.Batch(cmds...)
+}
+
+// expired offers to log in when a profile that answered does so no more for
+// want of it; once for each time it happens.
+func (a *App) expired(profile string, now health) {
+	before := a.health[profile]
+	if !ops.NeedsLogin(now.err) || ops.NeedsLogin(before.err) || now.state != healthStale || len(a.dialogs) > 0 || a.prompt != nil {
+		return
+	}
+	a.s.dialog(&loginDialog{profile: profile, err: now.err})
 }
 
 // pop leaves the top view; the first one stays.

@@ -35,6 +35,7 @@ var pictures = []struct {
 	{"pulse", func(d *tuitest.Driver) { d.Go("pulse") }},
 	{"actions", func(d *tuitest.Driver) { d.Go("actions") }},
 	{"carves", func(d *tuitest.Driver) { d.Go("carves") }},
+	{"profiles", func(d *tuitest.Driver) { d.Go("profiles") }},
 	{"help", func(d *tuitest.Driver) { d.Press("?") }},
 	{"palette", func(d *tuitest.Driver) { d.Press(":").Type("h").Press("tab") }},
 	{"menu", func(d *tuitest.Driver) { d.Press("j", "x") }},

@@ -85,6 +85,7 @@ func commands() []command {
 		}},
 		{"actions", "", "what was done, and how it went", push(func(s *shell, _ string) view { return newActions(s) })},
 		{"carves", "", "files collected from hosts", push(func(s *shell, _ string) view { return newCarves(s) })},
+		{"profiles", "", "how every profile does, and why", push(func(*shell, string) view { return newProfiles() })},
 		{"help", "", "all keys", func(s *shell, _ string) (tea.Cmd, error) { return s.push(newHelp(s.app.top())), nil }},
 		{"filter", "EXPRESSION", "filter this list", func(s *shell, args string) (tea.Cmd, error) {
 			v, ok := s.app.top().(filterable)
@@ -194,7 +195,7 @@ func (s *shell) goTo(line string) (tea.Cmd, error) {
 
 // ViewNames are the names --view takes.
 func ViewNames() []string {
-	return []string{"alerts", "pulse", "hosts", "events", "processes", "hunts", "actions", "carves", "alert", "tree", "host", "hash", "help"}
+	return []string{"alerts", "pulse", "hosts", "events", "processes", "hunts", "actions", "carves", "profiles", "alert", "tree", "host", "hash", "help"}
 }
 
 // openPalette opens the line that reaches everything.

@@ -114,6 +114,14 @@ func TestBackendDownAndBack(t *testing.T) {
 	d.Wait("carbon ● live").See("29 alerts")
 }
 
+// An expired login: the reason is told, and the view stays.
+func TestProfiles(t *testing.T) {
+	d, f := start(t, 120, 30)
+	waitFor(t, func() bool { return f.Watched() == 4 })
+	f.Fail("cb", errors.New("connection refused"))
+	d.Wait("carbon ◐").Go("profiles").See("connection refused", "carbonblack").Press("j", "enter").See("needs no login").Press("esc").See("SRV-DB-02")
+}
+
 // All profiles down: it opens, and shows it.
 func TestAllDown(t *testing.T) {
 	f := tuitest.Shift()
