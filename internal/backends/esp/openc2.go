@@ -294,7 +294,7 @@ func lookKill(ctx context.Context, d *Driver, c backends.Change, p *backends.Pre
 	case c.Path != "" && last.Path != "" && !strings.EqualFold(last.Path, c.Path):
 		return &backends.Error{Kind: backends.KindInvalid, What: whatOf(c), Why: "the last process the server saw under pid " + strconv.FormatInt(c.PID, 10) + " is " + last.Path + ", not " + c.Path}
 	case c.Path == "":
-		p.Summary += last.Path
+		p.Summary = strings.TrimSpace(p.Summary + " " + last.Path)
 		p.Warnings = append(p.Warnings, "without the path only the pid is compared; the last process seen under it started "+last.Started.String())
 	}
 	return nil
