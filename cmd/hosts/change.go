@@ -119,6 +119,26 @@ func printAdded(f *cmdutil.Factory) func(*ops.Result) error {
 	}
 }
 
+func newEdit(f *cmdutil.Factory) *cobra.Command {
+	var flags cmdutil.ActFlags
+	var params map[string]string
+	cmd := &cobra.Command{
+		Use:     "edit HOST…",
+		Short:   "Set what a backend keeps of endpoints by hand (Gene: group, status, criticality)",
+		Example: `$ edrctl -p lab hosts edit FIN-WS-014 --set status=investigating --set criticality=9`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(params) == 0 {
+				return cmdutil.Usagef("say what to set: --set NAME=VALUE")
+			}
+			return onHosts(cmd.Context(), f, &flags, args, backends.Change{Verb: backends.VerbHostEdit, Params: params})
+		},
+	}
+	cmd.Flags().StringToStringVar(&params, "set", nil, "what to set: NAME=VALUE")
+	flags.Add(cmd, f)
+	flags.AddHosts(cmd, false)
+	return cmd
+}
+
 func newRemove(f *cmdutil.Factory) *cobra.Command {
 	return newHostsVerb(f, backends.VerbHostRemove, "remove", "Take endpoints out of service; they can be enabled again where the backend can",
 		"Take endpoints out of service. edrctl hosts enable brings them back where the backend can.")

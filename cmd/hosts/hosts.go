@@ -22,7 +22,7 @@ func New(f *cmdutil.Factory) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  cmdutil.ShowHelp,
 	}
-	cmd.AddCommand(newList(f), newGet(f), newReport(f), newTag(f, false), newTag(f, true), newAdd(f), newRemove(f), newEnable(f), newDelete(f))
+	cmd.AddCommand(newList(f), newGet(f), newReport(f), newTag(f, false), newTag(f, true), newAdd(f), newEdit(f), newRemove(f), newEnable(f), newDelete(f))
 	return cmd
 }
 

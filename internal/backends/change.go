@@ -33,6 +33,7 @@ const (
 	VerbHostRemove   = "host.remove"
 	VerbHostEnable   = "host.enable"
 	VerbHostDelete   = "host.delete"
+	VerbHostEdit     = "host.edit"
 	VerbActionDelete = "action.delete"
 	VerbCancel       = "cancel"
 )
@@ -41,7 +42,7 @@ const (
 var AllVerbs = []string{
 	VerbKill, VerbDeleteFile, VerbIsolate, VerbRelease, VerbRun, VerbScript, VerbBlock, VerbUnblock, VerbScan, VerbRestartAgent,
 	VerbCarve, VerbMemdump, VerbCarveDelete, VerbAlertClose, VerbAlertDismiss, VerbAlertReopen, VerbAlertCreate,
-	VerbHostTag, VerbHostUntag, VerbHostAdd, VerbHostRemove, VerbHostEnable, VerbHostDelete, VerbActionDelete, VerbCancel,
+	VerbHostTag, VerbHostUntag, VerbHostAdd, VerbHostRemove, VerbHostEnable, VerbHostDelete, VerbHostEdit, VerbActionDelete, VerbCancel,
 }
 
 // VerbSpec is one thing a backend can change.

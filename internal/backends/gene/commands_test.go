@@ -340,6 +340,7 @@ func TestRefusedOrders(t *testing.T) {
 		"empty script":    {Verb: backends.VerbScript, Script: &backends.Script{Name: "x.ps1"}},
 		"two groups":      {Verb: backends.VerbHostTag, Tags: []string{"a", "b"}},
 		"criticality":     {Verb: backends.VerbHostAdd, Params: map[string]string{"criticality": "11"}},
+		"nothing to set":  {Verb: backends.VerbHostEdit, Params: map[string]string{"group": ""}},
 		"no such setting": {Verb: backends.VerbHostAdd, Params: map[string]string{"key": "x"}},
 		"foreign action":  {Verb: backends.VerbCancel, ActionID: "../../x"},
 	} {

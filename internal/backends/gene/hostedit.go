@@ -75,6 +75,9 @@ func edit(what string, c backends.Change) (editBody, error) {
 			return e, backends.Invalid(what, fmt.Sprintf("it takes group, status and criticality, not %q", name))
 		}
 	}
+	if c.Verb == backends.VerbHostEdit && e.none() {
+		return e, backends.Invalid(what, "say what to set: group, status or criticality; none can be made empty")
+	}
 	return e, writable(what, e.Group, e.Status)
 }
 
@@ -130,7 +133,7 @@ func (d *Driver) previewHost(ctx context.Context, what string, c backends.Change
 			pv.Warnings = append(pv.Warnings, "this manager forgets the endpoint when it is restarted: write UUID and key into its configuration file")
 		}
 		return pv, nil
-	case backends.VerbHostTag:
+	case backends.VerbHostTag, backends.VerbHostEdit:
 		e, err := edit(what, c)
 		if err != nil {
 			return pv, err
@@ -144,13 +147,15 @@ func (d *Driver) previewHost(ctx context.Context, what string, c backends.Change
 		}
 		pv.Requests = []string{d.c.Describe(postEndpoint(ep.UUID, e))}
 		pv.Summary = "sets " + e.words()
-		if ep.Group != nil && *ep.Group != "" {
+		if e.Group != "" && ep.Group != nil && *ep.Group != "" {
 			pv.Summary += ", in the place of group " + strconv.Quote(*ep.Group)
 		}
 		if e.stands(ep) {
 			pv.Nothing = "it has " + e.words() + " already"
 		}
-		pv.Warnings = append(pv.Warnings, "a group can be changed, but not be taken away again")
+		if e.Group != "" || e.Status != "" {
+			pv.Warnings = append(pv.Warnings, "group and status can be changed, but not be taken away again")
+		}
 		return pv, nil
 	case backends.VerbHostDelete:
 		ep, err := d.confirm(ctx, what, c.Host)
@@ -191,7 +196,7 @@ func (d *Driver) applyHost(ctx context.Context, what string, c backends.Change, 
 	switch c.Verb {
 	case backends.VerbHostAdd:
 		return d.addHost(ctx, what, c, act, tell)
-	case backends.VerbHostTag:
+	case backends.VerbHostTag, backends.VerbHostEdit:
 		e, err := edit(what, c)
 		if err != nil {
 			return err
@@ -331,7 +336,7 @@ func (d *Driver) findHost(ctx context.Context, what string, c backends.Change) (
 			return nil, nil
 		}
 		return act, nil
-	case backends.VerbHostTag:
+	case backends.VerbHostTag, backends.VerbHostEdit:
 		e, err := edit(what, c)
 		if err != nil {
 			return nil, err

@@ -76,6 +76,8 @@ func (d *Driver) Verbs() []backends.VerbSpec {
 			How: "makes an endpoint; the manager chooses its UUID and key"},
 		{Verb: backends.VerbHostTag, Needs: []string{"host", "tags"}, Sync: true,
 			How: "sets the endpoint's group (v1.8.0-beta.2 and later)"},
+		{Verb: backends.VerbHostEdit, Needs: []string{"host", "group|status|criticality"}, Sync: true,
+			How: "sets group, status (v1.8.0-beta.2 and later) or criticality (beta.3 and later)"},
 		{Verb: backends.VerbHostDelete, Needs: []string{"host"}, Sync: true,
 			How: "deletes the endpoint; its logs and files stay on the manager's disk"},
 	}
@@ -113,6 +115,8 @@ func cannot(verb string) string {
 		return "cannot add the endpoint"
 	case backends.VerbHostTag:
 		return "cannot change the endpoint's group"
+	case backends.VerbHostEdit:
+		return "cannot change the endpoint"
 	case backends.VerbHostDelete:
 		return "cannot delete the endpoint"
 	}
