@@ -4,26 +4,32 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/edrctl/edrctl/internal/iostreams"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/output"
+	"github.com/edrctl/edrctl/internal/safetext"
 )
 
 // PrintStream writes a merged answer as it comes, then tells on stderr how it
 // went: what failed, what the limit cut, and for people a line of summary.
 func PrintStream[T model.Record](ctx context.Context, f *Factory, w output.Writer, st *ops.Stream[T], req ops.Request, noun string) error {
 	start := f.Now()
-	n := 0
+	var count atomic.Int64
+	stop := f.waiting(len(st.Outcomes()), noun, &count)
 	var werr error
 	for r := range st.Records() {
 		if werr = w.Write(r); werr != nil {
 			break
 		}
-		n++
+		count.Add(1)
 	}
+	stop()
+	n := int(count.Load())
 	if werr != nil {
 		if iostreams.IsBrokenPipe(werr) {
 			return nil
@@ -45,6 +51,35 @@ func PrintStream[T model.Record](ctx context.Context, f *Factory, w output.Write
 		f.Note("%s", summary(n, noun, req, st.Outcomes(), start, f.Now()))
 	}
 	return err
+}
+
+// waiting shows on a terminal that something is still being read: how many
+// profiles were asked, how much has come, for how long.
+func (f *Factory) waiting(profiles int, noun string, count *atomic.Int64) (stop func()) {
+	if !f.IO.StderrTTY() || f.Flags.Quiet {
+		return func() {}
+	}
+	bar := f.IO.StartProgress()
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		began := time.Now()
+		tick := time.NewTicker(200 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				bar.Set(safetext.Text(fmt.Sprintf("asking %d profiles: %d %s, %.0f s", profiles, count.Load(), noun, time.Since(began).Seconds())))
+			case <-done:
+				return
+			}
+		}
+	})
+	return func() {
+		close(done)
+		wg.Wait()
+		bar.Done()
+	}
 }
 
 // summary is the line under a table: how many, of what, from whom, how fast.
