@@ -365,7 +365,8 @@ func (v *alertsView) adopt(s *shell, rows []*row, counts [6]int) {
 		if i, ok := slices.BinarySearchFunc(rows, cur, order); ok {
 			return i
 		}
-		return -1
+		// It changed, and may stand elsewhere now.
+		return slices.IndexFunc(rows, func(r *row) bool { return r.key() == key })
 	})
 	if v.grouped() {
 		v.regroup()

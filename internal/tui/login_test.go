@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os/exec"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,10 +45,11 @@ func (idle) Hunt(context.Context, io.Reader, string, time.Time, time.Time, func(
 // Logging in again: keys in flight do not answer, Later is the default, and
 // only Log in runs the login.
 func TestLoginDialog(t *testing.T) {
-	now := time.Unix(1_800_000_000, 0)
+	var passed atomic.Int64
+	pass := func(by time.Duration) { passed.Add(int64(by)) }
 	ran := 0
 	a, err := New(t.Context(), Options{
-		Service: idle{}, Manual: true, Now: func() time.Time { return now },
+		Service: idle{}, Manual: true, Now: func() time.Time { return time.Unix(1_800_000_000, passed.Load()) },
 		Login: func(string) *exec.Cmd { ran++; return exec.Command("true") },
 	})
 	if err != nil {
@@ -66,15 +68,15 @@ func TestLoginDialog(t *testing.T) {
 	if len(a.dialogs) != 1 {
 		t.Fatal("a key in flight answered")
 	}
-	now = now.Add(2 * time.Second)
+	pass(2 * time.Second)
 	press(tea.KeyEnter)
 	if len(a.dialogs) != 0 || ran != 0 {
 		t.Fatal("the default is not Later")
 	}
 	again()
-	now = now.Add(2 * time.Second)
+	pass(2 * time.Second)
 	press(tea.KeyTab)
-	now = now.Add(time.Second)
+	pass(time.Second)
 	press(tea.KeyEnter)
 	if ran != 1 || len(a.dialogs) != 0 {
 		t.Fatalf("ran %d", ran)

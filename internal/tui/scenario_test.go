@@ -10,6 +10,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/tui"
 	"github.com/edrctl/edrctl/internal/tui/keys"
 	"github.com/edrctl/edrctl/internal/tui/tuitest"
@@ -101,6 +102,20 @@ func TestDrilldown(t *testing.T) {
 		t.Fatalf("%v %s", err, b)
 	}
 	d.Pass(5*time.Second).Press("esc", "y").See(`host:`).Press("/").Type("8120").Press("enter").See("hit")
+}
+
+// An alert that changes keeps its place under the cursor.
+func TestChangedAlert(t *testing.T) {
+	d, f := start(t, 120, 30)
+	waitFor(t, func() bool { return f.Watched() == 4 })
+	d.Press("j").See("8/10 high")
+	closed := *f.AlertList[1]
+	closed.Status = model.StatusClosed
+	f.Push(&closed)
+	d.Wait("8/10 high · closed").See("29 alerts")
+	if l := d.Line("SRV-DB-02"); !strings.Contains(l, "✓") {
+		t.Fatalf("%q", l)
+	}
 }
 
 // A backend goes down and comes back; what is on the screen stays.

@@ -54,13 +54,20 @@ func newStore() *store {
 // add takes a batch and tells which rows are new and whether rows known
 // before have changed or gone (so that projections must be made anew).
 func (s *store) add(batch []*model.Alert, fresh bool) (added []*row, changed bool) {
+	var renewed map[*row]*row
 	for _, a := range batch {
 		if a == nil || a.Ref == "" {
 			continue
 		}
 		if old := s.byRef[a.Ref]; old != nil {
 			if old.a.Status != a.Status || old.a.Severity != a.Severity || old.a.Title != a.Title || old.a.EventCount != a.EventCount {
-				old.a, old.texts = a, nil
+				// Rows are read by commands: a changed one is a new row.
+				if renewed == nil {
+					renewed = map[*row]*row{}
+				}
+				r := &row{a: a, seq: old.seq, fresh: old.fresh}
+				renewed[old] = r
+				s.byRef[a.Ref] = r
 				changed = true
 			}
 			continue
@@ -71,6 +78,15 @@ func (s *store) add(batch []*model.Alert, fresh bool) (added []*row, changed boo
 		s.all = append(s.all, r)
 		s.minutes[a.Time.Unix()/60]++
 		added = append(added, r)
+	}
+	if renewed != nil {
+		s.all = slices.Clone(s.all)
+		for i, r := range s.all {
+			for n := renewed[r]; n != nil; n = renewed[n] {
+				s.all[i] = n
+			}
+		}
+		added = slices.DeleteFunc(added, func(r *row) bool { return renewed[r] != nil })
 	}
 	if len(s.all) > maxAlerts {
 		s.evict()

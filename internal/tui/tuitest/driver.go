@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,7 +22,7 @@ import (
 type Driver struct {
 	t       testing.TB
 	App     *tui.App
-	Clock   time.Time
+	clock   atomic.Int64 // nanoseconds after Now
 	w, h    int
 	msgs    chan tea.Msg
 	running int
@@ -33,8 +34,8 @@ type Driver struct {
 // Start opens a session of w×h on a service. o may be nil.
 func Start(t testing.TB, svc tui.Service, w, h int, change func(*tui.Options)) *Driver {
 	t.Helper()
-	d := &Driver{t: t, w: w, h: h, Clock: Now, msgs: make(chan tea.Msg, 1024)}
-	o := tui.Options{Service: svc, Manual: true, Zone: time.UTC, Now: func() time.Time { return d.Clock }}
+	d := &Driver{t: t, w: w, h: h, msgs: make(chan tea.Msg, 1024)}
+	o := tui.Options{Service: svc, Manual: true, Zone: time.UTC, Now: func() time.Time { return Now.Add(time.Duration(d.clock.Load())) }}
 	if change != nil {
 		change(&o)
 	}
@@ -195,7 +196,7 @@ func (d *Driver) Go(line string) *Driver {
 
 // Pass lets time pass.
 func (d *Driver) Pass(by time.Duration) *Driver {
-	d.Clock = d.Clock.Add(by)
+	d.clock.Add(int64(by))
 	d.draw()
 	return d
 }
