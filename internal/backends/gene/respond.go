@@ -165,6 +165,10 @@ func (d *Driver) Preview(ctx context.Context, c backends.Change) (backends.Previ
 		}
 		return pv, nil
 	}
+	if pending != "" {
+		// In the summary, so that one that comes after it was shown is seen.
+		pv.Summary += ", in the place of " + s.title()
+	}
 	switch {
 	case pending != "" && bool(s.Sent):
 		pv.Warnings = append(pv.Warnings, fmt.Sprintf("it replaces %s, which the agent is running: its result will be lost", s.title()))
