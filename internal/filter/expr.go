@@ -86,7 +86,7 @@ func (e Expr) Match(record any) bool {
 
 // ParseExpr reads an expression. Its errors are one line for the one who types.
 func ParseExpr(s string) (Expr, error) {
-	e := Expr{source: strings.TrimSpace(s)}
+	e := Expr{source: strings.Trim(s, blanks)}
 	tokens, err := exprTokens(s)
 	if err != nil {
 		return e, err
@@ -104,6 +104,9 @@ type token struct {
 	text   string
 	quoted int // byte offset in text from which on the text was quoted; -1: nowhere
 }
+
+// blanks separate the parts of a line.
+const blanks = " \t\n\r\f\v"
 
 // exprTokens splits at white space outside double quotes. Inside quotes \" is
 // a quote and \\ a backslash; any other backslash stands for itself, so that
@@ -131,7 +134,7 @@ func exprTokens(s string) ([]token, error) {
 				at = b.Len()
 			}
 			in = true
-		case !open && (c == ' ' || c == '\t'):
+		case !open && strings.IndexByte(blanks, c) >= 0:
 			flush()
 		default:
 			b.WriteByte(c)

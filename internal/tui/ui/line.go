@@ -17,7 +17,11 @@ import (
 // every cluster that terminals disagree about (some draw it one column wide,
 // some two) is shown as escapes: one such cluster would push a whole row.
 func Text(s string) safetext.Display {
-	d := safetext.Text(s)
+	return sure(safetext.Text(s))
+}
+
+// sure is d with what terminals disagree about escaped; most texts have none.
+func sure(d safetext.Display) safetext.Display {
 	for i := range len(d) {
 		if d[i] >= utf8.RuneSelf {
 			return agreed(d)
@@ -125,7 +129,7 @@ func (l *Line) Left() int { return l.w - l.at }
 
 // Put writes d as far as it fits; a cut shows.
 func (l *Line) Put(st theme.Style, d safetext.Display) *Line {
-	if l.t.ASCII {
+	if d = sure(d); l.t.ASCII {
 		d = d.ASCII()
 	}
 	return l.put(st, d)
@@ -159,7 +163,7 @@ func (l *Line) Glyph(st theme.Style, g string) *Line { return l.put(st, safetext
 
 // Cell writes d into exactly w columns, cut or padded, and a space behind it.
 func (l *Line) Cell(st theme.Style, d safetext.Display, w int, right bool) *Line {
-	if l.t.ASCII {
+	if d = sure(d); l.t.ASCII {
 		d = d.ASCII()
 	}
 	w = min(w, l.Left())
