@@ -133,21 +133,19 @@ func (s *alertSearch) run(ctx context.Context) iter.Seq2[*model.Alert, error] {
 		}
 		// Hosts and rules complete each alert; they are read beside the first page.
 		ctx, cancel := context.WithCancel(ctx)
-		side := make(chan error, 1)
-		waited := false
-		go func() { side <- s.d.loadSides(ctx, s.what) }()
+		var failed error
+		read := make(chan struct{})
+		go func() {
+			defer close(read)
+			failed = s.d.loadSides(ctx, s.what)
+		}()
 		defer func() {
 			cancel()
-			if !waited {
-				_ = <-side // nobody asks any more: only its end matters
-			}
+			<-read
 		}()
 		ready := func() error {
-			if waited {
-				return nil
-			}
-			waited = true
-			return <-side
+			<-read
+			return failed
 		}
 		var lists []iter.Seq2[*model.Alert, error]
 		seen := map[string]bool{}

@@ -64,8 +64,8 @@ var (
 // Catalog lists every operation of the admin API, of the vendor's document
 // (doc/apis.md of v1.8.0-beta) and of the newest manager. Sections are those
 // headings, or `beyond` for what it does not describe.
-func Catalog() []op {
-	var out []op
+func Catalog() []backends.Operation {
+	var out []backends.Operation
 	for _, part := range [][]op{statsOps, endpointOps, commandOps, logOps, reportOps, artifactOps, ruleOps, userOps, iocOps, configOps, toolOps, streamOps} {
 		out = append(out, part...)
 	}

@@ -206,7 +206,6 @@ type attackSpan struct{ id, tactic, description span }
 // it knows in one buffer, and makes one string of it: an event costs a
 // handful of allocations however many members it has.
 type decoder struct {
-	walker   jsonwalk.Walker
 	scratch  []byte
 	fields   [nFields]span
 	sigs     []span
