@@ -269,7 +269,8 @@ func (v *recordView) key(s *shell, a keys.Action, _ string) (tea.Cmd, bool) {
 		}
 		return nil, true
 	case keys.Hunt:
-		return s.huntSelection(v.selection()), true
+		s.huntSelection(v.selection())
+		return nil, true
 	}
 	return nil, false
 }

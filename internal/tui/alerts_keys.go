@@ -112,7 +112,8 @@ func (v *alertsView) key(s *shell, a keys.Action, _ string) (tea.Cmd, bool) {
 		}
 		r.fresh = false
 		if a == keys.Hunt {
-			return s.huntSelection(v.selection()), true
+			s.huntSelection(v.selection())
+			return nil, true
 		}
 		return drill(s, a, r.a), true
 	default:

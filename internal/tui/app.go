@@ -16,13 +16,11 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/charmbracelet/colorprofile"
-	"github.com/charmbracelet/x/ansi"
 
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/safetext"
 	"github.com/edrctl/edrctl/internal/tui/keys"
 	"github.com/edrctl/edrctl/internal/tui/theme"
-	"github.com/edrctl/edrctl/internal/tui/ui"
 )
 
 // Options are what a session is started with.
@@ -283,8 +281,8 @@ func (a *App) look(change func(*theme.Options)) {
 func (a *App) answered(m answer) tea.Cmd {
 	for _, d := range a.dialogs {
 		if t, ok := d.(taker); ok {
-			if cmd, mine := t.take(a.s, m.msg); mine {
-				return cmd
+			if t.take(a.s, m.msg) {
+				return nil
 			}
 		}
 	}
@@ -328,15 +326,21 @@ func (a *App) answered(m answer) tea.Cmd {
 	return nil
 }
 
-// taker is a dialog that waits for something.
+// taker is a dialog that waits for something; take tells whether that was it.
 type taker interface {
-	take(s *shell, msg any) (tea.Cmd, bool)
+	take(s *shell, msg any) bool
 }
 
 // watcher is a view that shows the store's alerts.
 type watcher interface {
 	arrived(s *shell, added []*row, changed bool) tea.Cmd
 }
+
+var (
+	_ watcher = (*alertsView)(nil)
+	_ watcher = (*hostView)(nil)
+	_ watcher = (*pulseView)(nil)
+)
 
 // live takes in what the pump brought.
 func (a *App) live(items pumpMsg) tea.Cmd {
@@ -437,311 +441,4 @@ func (a *App) swap() tea.Cmd {
 		}
 	}
 	return tea.Batch(cmds...)
-}
-
-func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
-	name := k.String()
-	if k.Code == tea.KeySpace && k.Mod == 0 {
-		name = "space"
-	}
-	if a.small() {
-		if name == "q" || name == "ctrl+c" {
-			return a.quit()
-		}
-		return nil
-	}
-	if a.prompt != nil {
-		return a.prompt.key(a.s, k)
-	}
-	if n := len(a.dialogs); n > 0 {
-		d := a.dialogs[n-1]
-		closed, cmd := d.key(a.s, name, k)
-		if closed {
-			a.dialogs = slices.DeleteFunc(a.dialogs, func(x dialog) bool { return x == d })
-		}
-		return cmd
-	}
-	v := a.top()
-	if v == nil {
-		return nil
-	}
-	act, _ := a.s.keys.Find(name, v.scopes()...)
-	if cmd, handled := v.key(a.s, act, name); handled {
-		return cmd
-	}
-	switch act {
-	case keys.ForceQuit:
-		return a.quit()
-	case keys.Quit:
-		if !a.pop() {
-			return a.quit()
-		}
-	case keys.Back:
-		a.pop()
-	case keys.Help:
-		if _, already := v.(*helpView); !already {
-			return a.s.push(newHelp(v))
-		}
-	case keys.Palette:
-		a.s.openPalette()
-	case keys.LastView:
-		return a.swap()
-	case keys.Refresh:
-		return a.s.refresh(v)
-	case keys.Suspend:
-		return tea.Suspend
-	case keys.Act:
-		return a.s.openActions(v)
-	case keys.Copy:
-		if sel := v.selection(); len(sel) > 0 {
-			refs := make([]string, len(sel))
-			for i, r := range sel {
-				refs[i] = refOf(r)
-			}
-			return a.s.copy(strings.Join(refs, "\n"), count(len(refs), "reference"))
-		}
-		a.s.warn("nothing is selected")
-	case keys.CopyCmd:
-		return a.s.copy(v.command(a.s), "the command")
-	case "":
-	default:
-		if why := missing(act); why != "" {
-			a.s.warn(why)
-		}
-	}
-	return nil
-}
-
-// missing says why a key does nothing here.
-func missing(act keys.Action) safetext.Display {
-	switch act {
-	case keys.Tree:
-		return "no process here to show a tree of"
-	case keys.Events:
-		return "no host or process here to show events of"
-	case keys.Host:
-		return "no host here"
-	case keys.Pivot:
-		return "no file hash here"
-	case keys.Hunt:
-		return "no indicators here to hunt"
-	case keys.Raw:
-		return "no single record here to show"
-	}
-	return ""
-}
-
-func (a *App) quit() tea.Cmd {
-	a.quitting = true
-	return tea.Quit
-}
-
-func (a *App) paste(text string) tea.Cmd {
-	if a.prompt != nil {
-		a.prompt.edit.paste(strings.TrimSpace(text))
-		a.prompt.chosen = -1
-		return a.prompt.edited(a.s)
-	}
-	if n := len(a.dialogs); n > 0 {
-		if p, ok := a.dialogs[n-1].(paster); ok {
-			p.paste(a.s, text)
-		}
-		return nil
-	}
-	// A paste is never keys.
-	a.s.warn("nothing here takes a paste; : or / opens a line")
-	return nil
-}
-
-type paster interface{ paste(s *shell, text string) }
-
-func (a *App) mouse(m tea.MouseMsg) tea.Cmd {
-	if a.small() || len(a.dialogs) > 0 {
-		return nil
-	}
-	v := a.top()
-	if v == nil {
-		return nil
-	}
-	ev := m.Mouse()
-	out := mouse{x: ev.X, y: ev.Y - 1}
-	switch m.(type) {
-	case tea.MouseWheelMsg:
-		switch ev.Button {
-		case tea.MouseWheelUp:
-			out.wheel = -3
-		case tea.MouseWheelDown:
-			out.wheel = 3
-		default:
-			return nil
-		}
-	case tea.MouseClickMsg:
-		if ev.Button != tea.MouseLeft {
-			return nil
-		}
-		if a.prompt != nil {
-			return nil
-		}
-		if ev.Y == 0 {
-			a.clickCrumb(ev.X)
-			return nil
-		}
-		now := a.s.now()
-		out.click = true
-		out.double = now.Sub(a.click.at) < 400*time.Millisecond && a.click.x == ev.X && a.click.y == ev.Y
-		a.click.at, a.click.x, a.click.y = now, ev.X, ev.Y
-		if out.double {
-			a.click.at = time.Time{}
-		}
-	case tea.MouseMotionMsg:
-		if ev.Button != tea.MouseLeft {
-			return nil
-		}
-		out.drag = true
-	case tea.MouseReleaseMsg:
-		out.end = true
-	}
-	if out.y < 0 || out.y >= a.h-2 {
-		if !out.end {
-			return nil
-		}
-	}
-	return v.mouse(a.s, out)
-}
-
-func (a *App) clickCrumb(x int) {
-	at := 0
-	for i, end := range a.crumbEnds() {
-		if x >= at && x < end {
-			for len(a.stack) > i+1 {
-				a.pop()
-			}
-			return
-		}
-		at = end
-	}
-}
-
-func (a *App) small() bool { return a.w < minWidth || a.h < minHeight }
-
-// View draws the frame: exactly h lines, each exactly w columns wide.
-func (a *App) View() tea.View {
-	v := tea.NewView(a.frame())
-	v.AltScreen = true
-	v.MouseMode = tea.MouseModeCellMotion
-	v.ReportFocus = true
-	if !a.quitting {
-		v.WindowTitle = a.windowTitle()
-	}
-	if a.cursorX >= 0 && (a.prompt != nil || len(a.dialogs) > 0) && !a.small() {
-		v.Cursor = tea.NewCursor(a.cursorX, a.cursorY)
-	}
-	if done, of := a.progress(); of > 0 {
-		v.ProgressBar = tea.NewProgressBar(tea.ProgressBarDefault, done*100/of)
-	}
-	return v
-}
-
-// progress of the top view, when it knows one.
-func (a *App) progress() (done, of int) {
-	if p, ok := a.top().(interface{ progress() (int, int) }); ok {
-		return p.progress()
-	}
-	return 0, 0
-}
-
-// windowTitle is our own words only: names from an endpoint never reach it.
-func (a *App) windowTitle() string {
-	n := 0
-	for _, r := range a.s.store.all {
-		if r.fresh {
-			n++
-		}
-		if n > 99 {
-			break
-		}
-	}
-	t := "edrctl"
-	if v := a.top(); v != nil && v.name() != "" {
-		t += " " + v.name()
-	}
-	if home, ok := a.stackHome(); ok && home.unseen > 0 {
-		t += " (" + count(home.unseen, "new") + ")"
-	}
-	return t
-}
-
-func (a *App) stackHome() (*alertsView, bool) {
-	if len(a.stack) == 0 {
-		return nil, false
-	}
-	v, ok := a.stack[0].(*alertsView)
-	return v, ok
-}
-
-// frame draws everything.
-func (a *App) frame() string {
-	a.cursorX = -1
-	if a.w <= 0 || a.h <= 0 {
-		return ""
-	}
-	if a.small() {
-		return a.tooSmall()
-	}
-	lines := make([]string, 0, a.h)
-	lines = append(lines, a.header())
-	if v := a.top(); v != nil {
-		c := v.core()
-		c.w, c.h = a.w, a.h-2
-		lines = append(lines, ui.Fill(v.draw(a.s, a.w, a.h-2), a.w, a.h-2)...)
-	}
-	lines = ui.Fill(lines, a.w, a.h-1)
-	if a.prompt != nil {
-		line, cursor, above := a.prompt.draw(a.s, a.w)
-		for i, s := range above {
-			if y := len(lines) - len(above) + i; y > 0 {
-				lines[y] = s
-			}
-		}
-		lines = append(lines, line)
-		a.cursorX, a.cursorY = min(cursor, a.w-1), a.h-1
-	} else {
-		lines = append(lines, a.footer())
-	}
-	for _, d := range a.dialogs {
-		box, w, cx, cy := d.draw(a.s, a.w-2, a.h-2)
-		x, y := (a.w-w)/2, max(0, (a.h-len(box))/2)
-		ui.Overlay(lines, box, x, y, w, a.w)
-		if cx >= 0 {
-			a.cursorX, a.cursorY = x+cx, y+cy
-		}
-	}
-	for i, s := range lines {
-		// The last word on width: whatever a view did, the frame stands.
-		if w := ansi.StringWidth(s); w != a.w {
-			lines[i] = ansi.Truncate(s, a.w, "") + ui.Blank(a.w-min(w, a.w))
-			if w2 := ansi.StringWidth(lines[i]); w2 < a.w {
-				lines[i] += ui.Blank(a.w - w2)
-			}
-		}
-	}
-	a.lines = lines
-	return strings.Join(lines, "\n")
-}
-
-func (a *App) tooSmall() string {
-	lines := make([]string, 0, a.h)
-	text := []safetext.Display{
-		"too small", safetext.Sprintf("%dx%d; needs %dx%d", a.w, a.h, minWidth, minHeight), "q quits",
-	}
-	top := max(0, (a.h-len(text))/2)
-	for y := range a.h {
-		l := ui.NewLine(a.s.theme, a.w, "")
-		if i := y - top; i >= 0 && i < len(text) {
-			l.Space((a.w - ui.Width(text[i])) / 2)
-			l.Put(a.s.theme.Warn, text[i])
-		}
-		lines = append(lines, l.String())
-	}
-	return strings.Join(lines, "\n")
 }

@@ -294,7 +294,7 @@ func (f *feeder) once(ctx context.Context) error {
 			}
 			f.answered()
 			if !flush(true) {
-				for range in { //nolint:revive // nobody looks any more: let the watcher end
+				for range in { // nobody looks any more: let the watcher end
 				}
 				return
 			}

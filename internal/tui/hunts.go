@@ -49,7 +49,8 @@ func (v *huntsView) key(s *shell, a keys.Action, _ string) (tea.Cmd, bool) {
 		if i := len(hunts) - v.cursor; i >= 0 {
 			h := hunts[i]
 			s.ids++
-			return s.show(h), true
+			s.show(h)
+			return nil, true
 		}
 	case keys.Hunt:
 		s.huntPrompt("")
@@ -144,11 +145,10 @@ func (v *huntView) progress() (int, int) {
 }
 
 // show opens a view that was open before, with what it has.
-func (s *shell) show(v view) tea.Cmd {
+func (s *shell) show(v view) {
 	a := s.app
 	a.last = a.stack
 	a.stack = append(a.stack[:len(a.stack):len(a.stack)], v)
-	return nil
 }
 
 func (v *huntView) open(s *shell) tea.Cmd {
@@ -320,18 +320,17 @@ func (s *shell) huntPrompt(value string) {
 
 // huntSelection hunts the indicators of the selected records, after showing
 // them.
-func (s *shell) huntSelection(records []model.Record) tea.Cmd {
+func (s *shell) huntSelection(records []model.Record) {
 	list := indicatorsOf(records)
 	if len(list) == 0 {
 		s.warn(missing(keys.Hunt))
-		return nil
+		return
 	}
 	const most = 50
 	if len(list) > most {
 		list = list[:most]
 	}
 	s.huntPrompt(strings.Join(list, " "))
-	return nil
 }
 
 // indicatorsOf are the hashes, addresses and names worth looking for.

@@ -259,7 +259,8 @@ func (v *listView[T]) key(s *shell, a keys.Action, _ string) (tea.Cmd, bool) {
 		}
 		return drill(s, a, r), true
 	case keys.Hunt:
-		return s.huntSelection(v.selection()), true
+		s.huntSelection(v.selection())
+		return nil, true
 	default:
 		return nil, false
 	}

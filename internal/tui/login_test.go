@@ -97,7 +97,6 @@ func TestStoreIsBounded(t *testing.T) {
 		batch = append(batch, &model.Alert{Origin: model.Origin{Ref: "p/" + id}, Time: model.At(at.Add(time.Duration(i) * time.Second))})
 		if len(batch) == cap(batch) {
 			s.add(batch, true)
-			batch = batch[:0:0]
 			batch = make([]*model.Alert, 0, 1000)
 		}
 	}

@@ -254,12 +254,8 @@ func (s *shell) suggestions(line string) []string {
 		}
 		slices.Sort(out)
 	case "alerts", "events", "hosts", "filter":
-		head, word := rest, ""
-		if i := strings.LastIndexByte(rest, ' '); i >= 0 {
-			head, word = rest[:i+1], rest[i+1:]
-		} else {
-			head, word = "", rest
-		}
+		i := strings.LastIndexByte(rest, ' ') + 1
+		head, word := rest[:i], rest[i:]
 		for _, f := range filter.ExprNames() {
 			if word != "" && strings.HasPrefix(f, word) {
 				out = append(out, name+" "+head+f+"=")

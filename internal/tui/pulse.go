@@ -25,7 +25,6 @@ type pulseView struct {
 	rows    []pulseRow // every line that can be opened, in order
 	cursor  int
 	scroll  int
-	bySev   map[string]*[6]int
 	tactics map[string]int
 	made    bool
 	lineOf  []int

@@ -350,14 +350,12 @@ func (v *treeView) key(s *shell, a keys.Action, _ string) (tea.Cmd, bool) {
 }
 
 // around is the time the tree is about.
-func (v *treeView) around(s *shell) (out [2]time.Time) {
-	lo, hi := time.Time{}, time.Time{}
+func (v *treeView) around(s *shell) [2]time.Time {
 	if v.res != nil && v.res.Focus != nil && !v.res.Focus.Process.Started.IsZero() {
-		lo, hi = v.res.Focus.Process.Started.Add(-time.Hour), v.res.Focus.Process.Started.Add(time.Hour)
-	} else {
-		lo, hi = s.now().Add(-s.app.opt.Window), s.now()
+		at := v.res.Focus.Process.Started
+		return [2]time.Time{at.Add(-time.Hour), at.Add(time.Hour)}
 	}
-	return [2]time.Time{lo, hi}
+	return [2]time.Time{s.now().Add(-s.app.opt.Window), s.now()}
 }
 
 func (v *treeView) searchPrompt(s *shell) {

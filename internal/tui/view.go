@@ -62,17 +62,14 @@ type viewCore struct {
 	w, h   int    // of the last frame
 }
 
-func (c *viewCore) core() *viewCore                                 { return c }
-func (c *viewCore) name() string                                    { return "" }
-func (c *viewCore) scopes() []keys.Scope                            { return nil }
-func (c *viewCore) open(*shell) tea.Cmd                             { return nil }
-func (c *viewCore) update(*shell, any) tea.Cmd                      { return nil }
-func (c *viewCore) mouse(*shell, mouse) tea.Cmd                     { return nil }
-func (c *viewCore) status(*shell) safetext.Display                  { return "" }
-func (c *viewCore) selection() []model.Record                       { return nil }
-func (c *viewCore) command(*shell) string                           { return "" }
-func (c *viewCore) hints(*shell) []hint                             { return nil }
-func (c *viewCore) key(*shell, keys.Action, string) (tea.Cmd, bool) { return nil, false }
+func (c *viewCore) core() *viewCore                { return c }
+func (c *viewCore) name() string                   { return "" }
+func (c *viewCore) scopes() []keys.Scope           { return nil }
+func (c *viewCore) open(*shell) tea.Cmd            { return nil }
+func (c *viewCore) update(*shell, any) tea.Cmd     { return nil }
+func (c *viewCore) mouse(*shell, mouse) tea.Cmd    { return nil }
+func (c *viewCore) status(*shell) safetext.Display { return "" }
+func (c *viewCore) selection() []model.Record      { return nil }
 
 // answer is the result of a command, addressed to the view that asked.
 type answer struct {
@@ -175,14 +172,4 @@ func (s *shell) copy(text, what string) tea.Cmd {
 	clean := string(safetext.Lines(text))
 	s.say(safetext.Sprintf("copied %s", what))
 	return tea.SetClipboard(clean)
-}
-
-// readOnly tells whether a profile refuses changes.
-func (s *shell) readOnly(profile string) bool {
-	for _, p := range s.svc.Profiles() {
-		if p.Name == profile {
-			return p.ReadOnly
-		}
-	}
-	return true
 }

@@ -103,9 +103,11 @@ func (f *Fake) wait(ctx context.Context) error {
 	}
 }
 
-// Profiles implements tui.Service, as do the methods below.
+// Profiles gives List.
 func (f *Fake) Profiles() []tui.Profile { return f.List }
 
+// ListAlerts gives the alerts of one profile, newest first, then the error it was set
+// to fail with.
 func (f *Fake) ListAlerts(ctx context.Context, profile string, _ ops.Request, each func(*model.Alert) bool) error {
 	if err := f.wait(ctx); err != nil {
 		return err
@@ -121,6 +123,7 @@ func (f *Fake) ListAlerts(ctx context.Context, profile string, _ ops.Request, ea
 	return f.err(profile)
 }
 
+// WatchAlerts gives what is pushed for a profile until it is cut off.
 func (f *Fake) WatchAlerts(ctx context.Context, profile string, _ ops.Watch, each func(*model.Alert) bool) error {
 	ch := make(chan *model.Alert, 1024)
 	f.mu.Lock()
@@ -147,6 +150,7 @@ func (f *Fake) WatchAlerts(ctx context.Context, profile string, _ ops.Watch, eac
 // ErrNone says that there is no such thing.
 var ErrNone = errors.New("there is no such thing")
 
+// Alert finds an alert in AlertList by its reference.
 func (f *Fake) Alert(ctx context.Context, ref string) (*model.Alert, error) {
 	f.note("alert %s", ref)
 	if err := f.wait(ctx); err != nil {
@@ -162,6 +166,7 @@ func (f *Fake) Alert(ctx context.Context, ref string) (*model.Alert, error) {
 	return nil, ErrNone
 }
 
+// AlertEvents gives the events of EventList that belong to an alert.
 func (f *Fake) AlertEvents(ctx context.Context, ref string, each func(*model.Event) bool) error {
 	for _, e := range f.EventList {
 		if e.Profile+"/"+e.AlertID == ref && !each(e) {
@@ -187,6 +192,7 @@ func (f *Fake) outcomes() []ops.Outcome {
 	return out
 }
 
+// Events gives the events of EventList that match.
 func (f *Fake) Events(ctx context.Context, req ops.Request, each func(*model.Event) bool) []ops.Outcome {
 	f.note("events %s", req.Filter)
 	_ = f.wait(ctx)
@@ -198,6 +204,7 @@ func (f *Fake) Events(ctx context.Context, req ops.Request, each func(*model.Eve
 	return f.outcomes()
 }
 
+// Hosts gives the hosts of HostList that match.
 func (f *Fake) Hosts(ctx context.Context, req ops.Request, each func(*model.Host) bool) []ops.Outcome {
 	_ = f.wait(ctx)
 	for _, h := range f.HostList {
@@ -208,6 +215,7 @@ func (f *Fake) Hosts(ctx context.Context, req ops.Request, each func(*model.Host
 	return f.outcomes()
 }
 
+// Processes gives the processes of ProcList that match.
 func (f *Fake) Processes(ctx context.Context, req ops.Request, each func(*model.Process) bool) []ops.Outcome {
 	_ = f.wait(ctx)
 	for _, p := range f.ProcList {
@@ -218,6 +226,7 @@ func (f *Fake) Processes(ctx context.Context, req ops.Request, each func(*model.
 	return f.outcomes()
 }
 
+// Carves gives CarveList.
 func (f *Fake) Carves(ctx context.Context, _ ops.Request, each func(*model.Carve) bool) []ops.Outcome {
 	_ = f.wait(ctx)
 	for _, c := range f.CarveList {
@@ -228,6 +237,7 @@ func (f *Fake) Carves(ctx context.Context, _ ops.Request, each func(*model.Carve
 	return f.outcomes()
 }
 
+// HashInfo says the same of every hash: malicious, on two hosts.
 func (f *Fake) HashInfo(ctx context.Context, hash string, each func(*model.HashInfo) bool) []ops.Outcome {
 	_ = f.wait(ctx)
 	f.note("hash %s", hash)
@@ -238,6 +248,8 @@ func (f *Fake) HashInfo(ctx context.Context, hash string, each func(*model.HashI
 	return f.outcomes()
 }
 
+// Tree gives TreeResult or, without one, a tree built of the alerts and events,
+// about the alert with the reference.
 func (f *Fake) Tree(ctx context.Context, q ops.TreeQuery) (*ops.TreeResult, error) {
 	f.note("tree %s", q.Ref)
 	if err := f.wait(ctx); err != nil {
@@ -262,6 +274,7 @@ func (f *Fake) Tree(ctx context.Context, q ops.TreeQuery) (*ops.TreeResult, erro
 	return &ops.TreeResult{Tree: b.Build(), Focus: focus}, nil
 }
 
+// Hunt reads the indicators, reports half of the work as done and gives HitList.
 func (f *Fake) Hunt(ctx context.Context, r io.Reader, name string, _, _ time.Time, progress func(ops.HuntProgress)) (tui.HuntResult, error) {
 	b, err := io.ReadAll(r)
 	if err != nil {

@@ -106,7 +106,6 @@ func (s *look) draw(b *strings.Builder, text string, x, y, w, h float64) {
 	}
 	lead := len(text) - len(strings.TrimLeft(text, " "))
 	x += float64(lead) * 8.4
-	w -= float64(lead) * 8.4
 	trimmed := strings.TrimRight(text[lead:], " ")
 	w = float64(ansi.StringWidth(trimmed)) * 8.4
 	attrs := ""

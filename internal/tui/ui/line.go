@@ -262,9 +262,8 @@ func Wrap(d safetext.Display, w int) []safetext.Display {
 				break
 			}
 			head := ansi.Truncate(s, w, "")
-			if head == "" { // one wide rune in one column
+			if head == "" { // a wide rune, one column: it is left out
 				_, n := utf8.DecodeRuneInString(s)
-				head = s[:n]
 				s = s[n:]
 				continue
 			}

@@ -75,7 +75,7 @@ func (t *Table[T]) SetRows(rows []T, find func(key string) int) {
 	t.rows = rows
 	if had {
 		key := t.Key(cur)
-		at := -1
+		var at int
 		if find != nil {
 			at = find(key)
 		} else {

@@ -14,14 +14,13 @@ type Tree[N comparable] struct {
 	Children func(N) []N
 	Line     func(t *theme.Theme, n N, l *Line) // draws the node behind its branches
 
-	roots    []N
-	closed   map[N]bool
-	flat     []flatNode[N]
-	at       map[N]int
-	cursor   int
-	offset   int
-	height   int
-	maxDepth int
+	roots  []N
+	closed map[N]bool
+	flat   []flatNode[N]
+	at     map[N]int
+	cursor int
+	offset int
+	height int
 }
 
 type flatNode[N comparable] struct {

@@ -1,0 +1,281 @@
+package tui
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/edrctl/edrctl/internal/ops"
+	"github.com/edrctl/edrctl/internal/safetext"
+)
+
+// Fields and buttons of an actDialog, in the order of Tab.
+const (
+	atCancel = iota
+	atComment
+	atCase
+	atTyped
+	atRequests
+	atGo
+	atEnd
+)
+
+// actDialog plans one action, shows it, asks, carries it out and shows how it
+// went. It never sends twice.
+type actDialog struct {
+	c        choice
+	plan_    *ops.Plan
+	err      error
+	comment  editor
+	caseID   editor
+	typed    editor
+	at       int
+	requests bool
+	grace    grace
+	running  bool
+	result   *ops.Result
+	states   map[string]string // by action id, while it runs
+	began    time.Time
+	scroll   int
+}
+
+func newActDialog(s *shell, c choice) *actDialog {
+	d := &actDialog{c: c, states: map[string]string{}, at: atCancel}
+	d.caseID.set(s.app.caseID)
+	return d
+}
+
+func (d *actDialog) opened(s *shell) { d.grace.begin(s.now()) }
+
+type (
+	planRead struct {
+		d    *actDialog
+		plan *ops.Plan
+		err  error
+	}
+	stepIn struct {
+		d        *actDialog
+		id, text string
+	}
+	actDone struct {
+		d   *actDialog
+		res *ops.Result
+	}
+)
+
+func (d *actDialog) plan(s *shell) tea.Cmd {
+	o := Order{Verb: d.c.verb, Records: d.c.records}
+	actor := s.actor
+	d.began = s.now()
+	return s.ask(func(ctx context.Context) any {
+		p, err := actor.Plan(ctx, o)
+		return planRead{d, p, err}
+	})
+}
+
+func (d *actDialog) take(s *shell, msg any) bool {
+	switch m := msg.(type) {
+	case planRead:
+		if m.d != d {
+			return false
+		}
+		d.plan_, d.err = m.plan, m.err
+		d.grace.begin(s.now()) // what was typed while waiting was for something else
+		return true
+	case stepIn:
+		if m.d != d {
+			return false
+		}
+		d.states[m.id] = m.text
+		return true
+	case actDone:
+		if m.d != d {
+			return false
+		}
+		d.running, d.result = false, m.res
+		d.grace.begin(s.now())
+		return true
+	}
+	return false
+}
+
+// outcome is one line of how it went.
+func (d *actDialog) outcome() safetext.Display {
+	r := d.result
+	if r == nil {
+		return safetext.Text(d.c.label + " goes on; :actions shows it")
+	}
+	parts := []string{}
+	put := func(n int, what string) {
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, what))
+		}
+	}
+	put(len(r.Succeeded), "done")
+	put(len(r.Pending), "under way")
+	put(len(r.Skipped), "nothing to do")
+	put(len(r.Failed), "failed")
+	return safetext.Text(d.c.label + ": " + strings.Join(parts, ", "))
+}
+
+func (d *actDialog) needTyped() string {
+	if d.plan_ == nil {
+		return ""
+	}
+	if w := d.plan_.Typed(); w != "" {
+		return w
+	}
+	if n := d.plan_.Hosts(); n > ops.FreeHosts {
+		return fmt.Sprintf("%d hosts", n)
+	}
+	return ""
+}
+
+// blocked says why the action cannot be sent as things stand.
+func (d *actDialog) blocked() string {
+	switch {
+	case d.plan_ == nil:
+		return "it is being looked at"
+	case d.plan_.Sendable() == 0:
+		return "there is nothing that can be sent"
+	case d.needTyped() != "" && !strings.EqualFold(strings.TrimSpace(d.typed.value()), d.needTyped()):
+		return "type " + d.needTyped() + " first"
+	}
+	return ""
+}
+
+func (d *actDialog) field() *editor {
+	switch d.at {
+	case atComment:
+		return &d.comment
+	case atCase:
+		return &d.caseID
+	case atTyped:
+		return &d.typed
+	}
+	return nil
+}
+
+func (d *actDialog) move(by int) {
+	for {
+		d.at = (d.at + by + atEnd) % atEnd
+		if d.at == atTyped && d.needTyped() == "" {
+			continue
+		}
+		return
+	}
+}
+
+func (d *actDialog) paste(s *shell, text string) {
+	if d.at == atTyped {
+		s.warn("the name must be typed")
+		return
+	}
+	if f := d.field(); f != nil {
+		f.paste(strings.TrimSpace(text))
+	}
+}
+
+func (d *actDialog) key(s *shell, name string, k tea.KeyPressMsg) (bool, tea.Cmd) {
+	if name == "esc" || name == "ctrl+c" {
+		return true, nil
+	}
+	if d.result != nil || d.err != nil {
+		switch name {
+		case "enter", "q", "space":
+			if d.grace.swallow(s.now()) {
+				return false, nil
+			}
+			return true, nil
+		case "down", "j":
+			d.scroll++
+		case "up", "k":
+			d.scroll = max(0, d.scroll-1)
+		}
+		return false, nil
+	}
+	if d.running {
+		return false, nil
+	}
+	if d.grace.swallow(s.now()) {
+		return false, nil
+	}
+	if d.plan_ == nil {
+		return name == "enter" && d.at == atCancel, nil
+	}
+	switch name {
+	case "tab", "down":
+		d.move(1)
+		return false, nil
+	case "shift+tab", "up":
+		d.move(-1)
+		return false, nil
+	case "enter":
+		switch d.at {
+		case atCancel:
+			return true, nil
+		case atRequests:
+			d.requests = !d.requests
+		case atGo:
+			return false, d.send(s)
+		default:
+			d.move(1)
+		}
+		return false, nil
+	}
+	if f := d.field(); f != nil {
+		f.key(k)
+		return false, nil
+	}
+	switch name {
+	case "left", "h", "right", "l":
+		switch d.at {
+		case atCancel:
+			d.at = atGo
+		case atGo:
+			d.at = atCancel
+		}
+	case "space":
+		if d.at == atRequests {
+			d.requests = !d.requests
+		}
+	}
+	return false, nil
+}
+
+// send carries the plan out, once.
+func (d *actDialog) send(s *shell) tea.Cmd {
+	if why := d.blocked(); why != "" {
+		s.warn(safetext.Text(why))
+		return nil
+	}
+	if d.running || d.result != nil {
+		return nil
+	}
+	if err := d.plan_.Approve(d.plan_.Hosts()); err != nil {
+		d.err = err
+		return nil
+	}
+	d.running = true
+	d.began = s.now()
+	s.app.caseID = strings.TrimSpace(d.caseID.value())
+	for _, st := range d.plan_.Steps {
+		st.Change.Comment = strings.TrimSpace(d.comment.value())
+	}
+	plan, actor, pump := d.plan_, s.actor, s.pump
+	run := ops.Run{Case: s.app.caseID, Comment: strings.TrimSpace(d.comment.value()), Wait: 30 * time.Second}
+	run.Update = func(u ops.Update) {
+		text := string(u.Action.State)
+		if u.Action.NativeState != "" {
+			text += " (" + u.Action.NativeState + ")"
+		}
+		if u.Note != "" {
+			text += " " + u.Note
+		}
+		pump.put(answer{msg: stepIn{d, u.Step.Action, text}}, 1)
+	}
+	return s.ask(func(ctx context.Context) any { return actDone{d, actor.Execute(ctx, plan, run)} })
+}

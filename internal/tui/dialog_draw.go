@@ -1,0 +1,201 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/ops"
+	"github.com/edrctl/edrctl/internal/safetext"
+	"github.com/edrctl/edrctl/internal/tui/theme"
+	"github.com/edrctl/edrctl/internal/tui/ui"
+)
+
+func (d *actDialog) draw(s *shell, maxW, maxH int) ([]string, int, int, int) {
+	t := s.theme
+	w := min(maxW, 88)
+	inner := w - 4
+	cx, cy := -1, 0
+	var lines []string
+	put := func(st theme.Style, text safetext.Display) {
+		for _, part := range ui.Wrap(text, inner) {
+			lines = append(lines, ui.NewLine(t, inner, "").Put(st, part).String())
+		}
+	}
+	// The target stands in the title too: it must be seen at any size.
+	title := safetext.Text(d.c.label)
+	if d.plan_ != nil {
+		if n := len(d.plan_.Steps); n == 1 {
+			title += ": " + ui.Text(d.plan_.Steps[0].Name())
+		} else {
+			title += safetext.Sprintf(": %s", count(n, "target"))
+		}
+	}
+	switch {
+	case d.err != nil:
+		put(t.Err, safetext.Text(d.err.Error()))
+		if a := ops.Advice(d.err); a != "" {
+			put(t.Dim, safetext.Text(a))
+		}
+		put("", "")
+		put(t.Dim, "enter closes")
+	case d.plan_ == nil:
+		put(t.Dim, safetext.Sprintf("looking at what it would do… %s", age(s.now().Sub(d.began))))
+		put(t.Dim, "esc cancels; nothing was sent")
+	case d.result != nil:
+		put(t.Bold, d.outcome())
+		d.results(s, put)
+		put("", "")
+		put(t.Dim, "enter closes")
+	default:
+		d.targets(s, put, max(2, maxH-12))
+		if d.running {
+			put("", "")
+			put(t.Accent, safetext.Sprintf("sent; waiting %s (esc hides this, the action goes on)", age(s.now().Sub(d.began))))
+			break
+		}
+		field := func(at int, label safetext.Display, e *editor) {
+			l := ui.NewLine(t, inner, "")
+			st := t.Dim
+			if d.at == at {
+				st = t.Key
+			}
+			l.Cell(st, label, min(16, inner/3), false).Space(1)
+			lead := inner - l.Left()
+			c := e.draw(l, t.Input)
+			if d.at == at {
+				cx, cy = 2+lead+c, 1+len(lines)
+			}
+			lines = append(lines, l.String())
+		}
+		put("", "")
+		field(atComment, "comment", &d.comment)
+		field(atCase, "case", &d.caseID)
+		if n := d.needTyped(); n != "" {
+			put(t.DialogDanger, safetext.Sprintf("type %s to go on:", n))
+			field(atTyped, "name", &d.typed)
+		}
+		if d.requests {
+			for _, st := range d.plan_.Steps {
+				for _, r := range st.Preview.Requests {
+					put(t.Dim, "  "+safetext.Text(r))
+				}
+			}
+		}
+		put("", "")
+		l := ui.NewLine(t, inner, "")
+		button := func(at int, label safetext.Display, st theme.Style) {
+			if d.at == at {
+				st = t.DialogButton
+			}
+			l.Put(st, "[ "+label+" ]").Space(2)
+		}
+		button(atCancel, "Cancel", "")
+		request := safetext.Display("Requests")
+		if d.requests {
+			request = "Hide"
+		}
+		button(atRequests, request, t.Dim)
+		go_ := t.DialogDanger
+		if d.blocked() != "" {
+			go_ = t.KeyOff
+		}
+		word, _, _ := strings.Cut(d.c.label, " ")
+		button(atGo, safetext.Text(word), go_)
+		lines = append(lines, l.String())
+		if why := d.blocked(); why != "" && d.at == atGo {
+			put(t.Warn, safetext.Text(why))
+		}
+	}
+	if room := maxH - 2; len(lines) > room {
+		from := len(lines) - room
+		if d.result != nil || d.err != nil {
+			from = min(d.scroll, from)
+			d.scroll = from
+		}
+		lines = lines[from : from+room]
+		cy -= from
+	}
+	st := t.Title
+	if d.c.danger {
+		st = t.DialogDanger
+	}
+	return frameBox(t, title, st, lines, w), w, cx, cy
+}
+
+// targets lists what it is on, what it would do, and what cannot be.
+func (d *actDialog) targets(s *shell, put func(theme.Style, safetext.Display), most int) {
+	t := s.theme
+	p := d.plan_
+	put(t.Bold, safetext.Sprintf("on %s%s", count(p.Sendable(), "target"), map[bool]string{true: fmt.Sprintf(", %d left out", len(p.Steps)-p.Sendable())}[p.Sendable() < len(p.Steps)]))
+	for i, st := range p.Steps {
+		if i == most {
+			put(t.Dim, safetext.Sprintf("… and %d more", len(p.Steps)-i))
+			break
+		}
+		line := "  " + st.Name()
+		if st.Source != nil {
+			line += " (" + st.Source.Profile + ")"
+		}
+		look := theme.Style("")
+		switch {
+		case d.states[st.Action] != "":
+			line += "  " + d.states[st.Action]
+			look = t.Accent
+		case st.Blocked() != "":
+			line += "  left out: " + st.Blocked()
+			look = t.Warn
+		case st.Preview.Summary != "":
+			line += "  " + st.Preview.Summary
+		}
+		put(look, safetext.Text(line))
+		for _, wr := range st.Preview.Warnings {
+			put(t.Warn, safetext.Text("    "+wr))
+		}
+	}
+	reversible := false
+	for _, st := range p.Steps {
+		reversible = reversible || st.Preview.Reversible
+	}
+	if reversible {
+		put(t.Dim, "it can be undone from :actions")
+	} else if p.Sendable() > 0 {
+		put(t.Warn, "it cannot be undone")
+	}
+}
+
+func (d *actDialog) results(s *shell, put func(theme.Style, safetext.Display)) {
+	t := s.theme
+	r := d.result
+	one := func(st theme.Style, mark string, a *model.Action, why string) {
+		name := a.Ref
+		if a.Host != nil {
+			name = hostName(a.Host)
+		} else if a.Target != nil && a.Target.AlertID != "" {
+			name = a.Target.AlertID
+		}
+		line := "  " + mark + " " + name
+		if why != "" {
+			line += "  " + why
+		} else if a.NativeState != "" {
+			line += "  " + a.NativeState
+		}
+		put(st, safetext.Text(line))
+	}
+	for i, a := range r.Failed {
+		why := a.Error
+		if errs := r.Errs(); i < len(errs) {
+			why = errs[i].Error()
+		}
+		one(t.Err, t.Glyphs.Cross, a, why)
+	}
+	for _, a := range r.Succeeded {
+		one(t.OK, t.Glyphs.Check, a, "")
+	}
+	for _, a := range r.Pending {
+		one(t.Accent, t.Glyphs.HalfDot, a, string(a.State))
+	}
+	for _, a := range r.Skipped {
+		one(t.Dim, t.Glyphs.Ring, a, "")
+	}
+}
