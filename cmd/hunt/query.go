@@ -89,6 +89,12 @@ at the end of --wait.`,
 		Example: `$ edrctl hunt query 'select name, pid from processes where on_disk = 0' --tag servers
 $ edrctl hunt query 'select * from listening_ports' --host build-07 -o json | jq '.answered[].rows[]'`,
 		Args: cobra.ExactArgs(1),
+		ValidArgsFunction: func(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return completeSQL(f, typed), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			q.SQL = args[0]
 			d, err := cmdutil.ParseDuration(wait)
@@ -135,6 +141,7 @@ func runQuery(ctx context.Context, f *cmdutil.Factory, q ops.LiveQuery, wait tim
 	if err != nil {
 		return err
 	}
+	keepSchema(f, runs)
 	if q.All {
 		n := 0
 		for _, r := range runs {

@@ -33,8 +33,8 @@ var rooms = []struct {
 	{pkg: "cmd/gen", may: []string{"cmd/...", "internal/backends", "internal/backends/all", "internal/ops", "internal/ioc", "internal/iostreams", "internal/model", "internal/output", "internal/atomicfile"}},
 	{pkg: "cmd/cli", may: []string{"cmd/...", "internal/config", "internal/secrets", "internal/iostreams", "internal/output", "internal/audit"}},
 	{pkg: "cmd/tui", may: join(commands, []string{"internal/tui/..."})},
-	{pkg: "cmd/hunt", may: join(commands, []string{"internal/ioc", "internal/sigma"})}, // reads the files of a hunt
-	{pkg: "cmd/carve", may: join(commands, []string{"internal/download"})},             // verifies manifests, opens archives
+	{pkg: "cmd/hunt", may: join(commands, []string{"internal/ioc", "internal/sigma", "internal/cache"})}, // reads the files of a hunt
+	{pkg: "cmd/carve", may: join(commands, []string{"internal/download"})},                               // verifies manifests, opens archives
 	{pkg: "cmd/demo", may: join(commands, []string{"internal/demo"})},
 	{pkg: "cmd/profile", may: join(commands, []string{"internal/demo"})},
 	// cmdutil makes what commands need on first use: it alone meets the client and the demo.

@@ -25,6 +25,7 @@ type LiveQuery struct {
 type LivePlan struct {
 	Source *Source
 	Query  backends.LiveQuery
+	Schema map[string][]backends.Column // of the server
 	driver backends.LiveQuerier
 }
 
@@ -80,7 +81,7 @@ func (f *Fleet) PlanLiveQuery(ctx context.Context, q LiveQuery) ([]LivePlan, err
 		if err := checkTables(q.SQL, schema); err != nil {
 			return nil, inProfile(s, backends.Invalid("cannot run the query", err.Error()))
 		}
-		p := LivePlan{Source: s, driver: d, Query: backends.LiveQuery{SQL: q.SQL, Hosts: hosts[s], Tags: q.Tags, All: q.All}}
+		p := LivePlan{Source: s, driver: d, Schema: schema, Query: backends.LiveQuery{SQL: q.SQL, Hosts: hosts[s], Tags: q.Tags, All: q.All}}
 		if q.All {
 			one := &Fleet{Sources: []*Source{s}}
 			st := one.Hosts(ctx, Request{})
