@@ -3,6 +3,8 @@ package ops
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -396,6 +398,7 @@ func (r *huntRun) take(s *Source, all map[string]*model.Hit, hits []*model.Hit) 
 			}
 		}
 		before := len(all)
+		h.ID = hitID(h.Key())
 		join(all, h)
 		r.progress.Hits += len(all) - before
 	}
@@ -408,4 +411,10 @@ func join(into map[string]*model.Hit, h *model.Hit) {
 		return
 	}
 	into[k] = h
+}
+
+// hitID is stable between hunts: the same indicator seen as the same thing.
+func hitID(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return "hit-" + hex.EncodeToString(sum[:8])
 }

@@ -26,10 +26,10 @@ func newDocs(b base) (Writer, error) {
 		return nil, usagef("-o %s writes whole documents: --columns does not go with it", b.opt.Format)
 	}
 	switch b.opt.Kind.spec {
-	case KindAlert.spec, KindEvent.spec, KindHost.spec, KindProcess.spec:
+	case KindAlert.spec, KindEvent.spec, KindHost.spec, KindProcess.spec, KindHit.spec:
 		return w, nil
 	}
-	return nil, usagef("-o %s has no document for %s: it is for alerts, events, hosts and processes", b.opt.Format, article(b.opt.Kind.Name()))
+	return nil, usagef("-o %s has no document for %s: it is for alerts, events, hosts, processes and hits", b.opt.Format, article(b.opt.Kind.Name()))
 }
 
 func (w *docsWriter) Write(rec any) error {

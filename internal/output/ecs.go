@@ -23,6 +23,8 @@ func ecsDocument(rec any, opt Options) doc {
 		return ecsEvent(r)
 	case model.Event:
 		return ecsEvent(&r)
+	case *model.Hit:
+		return ecsHit(r)
 	case *model.Host:
 		return ecsHostRecord(r, opt)
 	case model.Host:

@@ -47,6 +47,8 @@ func ocsfDocument(rec any, opt Options) doc {
 		return ocsfEvent(r, opt)
 	case model.Event:
 		return ocsfEvent(&r, opt)
+	case *model.Hit:
+		return ocsfHit(r, opt)
 	case *model.Host:
 		return ocsfHostRecord(r, opt)
 	case model.Host:

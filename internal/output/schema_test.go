@@ -93,6 +93,18 @@ func schemaRecords() map[string][]any {
 	}
 	out["host"] = []any{host}
 	out["process"] = []any{actor}
+	for _, i := range [][2]string{
+		{"md5", "d41d8cd98f00b204e9800998ecf8427e"}, {"sha256", strings.Repeat("ab", 32)}, {"imphash", "d41d8cd98f00b204e9800998ecf8427e"},
+		{"ipv4", "203.0.113.7"}, {"ipv6", "2001:db8::1"}, {"cidr", "203.0.113.0/24"}, {"domain", "evil.example"}, {"url", "http://evil.example/x"},
+		{"file_name", "d.dll"}, {"file_path", `C:\d.dll`}, {"process_name", "rclone.exe"}, {"email", "a@evil.example"},
+	} {
+		out["hit"] = append(out["hit"],
+			&model.Hit{
+				Origin: model.Origin{ID: "hit-1", Ref: "p/hit-1", Profile: "p", Backend: "gene"}, Indicator: model.HitIndicator{Type: i[0], Value: i[1], Source: "feed.txt:3"},
+				Host: host, Process: actor, File: &model.File{Path: `C:\d.dll`}, First: model.At(now), Last: model.At(now), Count: 3, Evidence: []string{"p/e1"},
+			},
+			&model.Hit{Indicator: model.HitIndicator{Type: i[0], Value: i[1]}})
+	}
 	for range 80 {
 		a, e, h, p := &model.Alert{}, &model.Event{}, &model.Host{}, &model.Process{}
 		for _, x := range []any{a, e, h, p} {
@@ -106,7 +118,7 @@ func schemaRecords() map[string][]any {
 	return out
 }
 
-var kindsByName = map[string]output.Kind{"alert": output.KindAlert, "event": output.KindEvent, "host": output.KindHost, "process": output.KindProcess}
+var kindsByName = map[string]output.Kind{"alert": output.KindAlert, "event": output.KindEvent, "host": output.KindHost, "process": output.KindProcess, "hit": output.KindHit}
 
 func TestECSFields(t *testing.T) {
 	f, err := os.Open(filepath.Join(shared(t), "schemas", "ecs-fields.csv"))
