@@ -237,6 +237,9 @@ func as(s string, want Type) (Type, string, error) {
 		if v, ok := address2url(s); ok {
 			return URL, v, nil
 		}
+		if v, ok := bareURL(s); ok {
+			return URL, v, nil
+		}
 		return None, "", fmt.Errorf("is no URL")
 	case Email:
 		if v, ok := email(s); ok {
@@ -290,13 +293,8 @@ func classify(s string) (Type, string, error) {
 	if strings.ContainsAny(s, " \t") {
 		return None, "", fmt.Errorf("is no indicator; write file:, path: or process: before a name with blanks")
 	}
-	// A host and a path without a scheme.
-	if host, _, ok := strings.Cut(s, "/"); ok {
-		if _, fine := domain(host); fine {
-			if v, ok := address2url("http://" + s); ok {
-				return URL, strings.TrimPrefix(v, "http://"), nil
-			}
-		}
+	if v, ok := bareURL(s); ok {
+		return URL, v, nil
 	}
 	if i := strings.LastIndexByte(s, '.'); i > 0 && !strings.Contains(s, "/") && fileExtensions[lower[i+1:]] {
 		return FileName, s, nil
@@ -346,6 +344,19 @@ func address2url(s string) (string, bool) {
 	}
 	u.Scheme, u.Host = strings.ToLower(u.Scheme), strings.ToLower(u.Host)
 	return u.String(), true
+}
+
+// bareURL reads a host and a path without a scheme.
+func bareURL(s string) (string, bool) {
+	host, _, ok := strings.Cut(s, "/")
+	if !ok {
+		return "", false
+	}
+	if _, fine := domain(host); !fine {
+		return "", false
+	}
+	v, ok := address2url("http://" + s)
+	return strings.TrimPrefix(v, "http://"), ok
 }
 
 func email(s string) (string, bool) {
