@@ -192,8 +192,10 @@ func (a *arena) keep(s string) string {
 // Parse reads one value. want narrows what it may be; None finds out. The
 // error says why it is no indicator.
 func Parse(text string, want Type) (Type, string, error) {
-	s := Refang(strings.TrimSpace(text))
-	s = strings.Trim(s, "\"'`")
+	s, ok := bare(text)
+	if !ok {
+		return None, "", fmt.Errorf("is wrapped too often to be read")
+	}
 	if s == "" {
 		return None, "", fmt.Errorf("is empty")
 	}
@@ -209,6 +211,22 @@ func Parse(text string, want Type) (Type, string, error) {
 		return classify(s)
 	}
 	return as(s, want)
+}
+
+// maxWraps is how often a value may be quoted or defanged over itself.
+const maxWraps = 8
+
+// bare takes blanks, quotes and defanging off until nothing changes any more,
+// so that what was read once reads the same again.
+func bare(text string) (string, bool) {
+	for range maxWraps {
+		s := strings.Trim(strings.TrimSpace(Refang(text)), "\"'`")
+		if s == text {
+			return s, true
+		}
+		text = s
+	}
+	return "", false
 }
 
 // as reads s as what it is said to be. An address may be of either kind, or a range.
@@ -348,15 +366,16 @@ func address2url(s string) (string, bool) {
 
 // bareURL reads a host and a path without a scheme.
 func bareURL(s string) (string, bool) {
-	host, _, ok := strings.Cut(s, "/")
+	host, rest, ok := strings.Cut(s, "/")
 	if !ok {
 		return "", false
 	}
-	if _, fine := domain(host); !fine {
+	if host, ok = domain(host); !ok {
 		return "", false
 	}
-	v, ok := address2url("http://" + s)
-	return strings.TrimPrefix(v, "http://"), ok
+	// The host stands as it is; the rest is escaped as in any URL.
+	v, ok := address2url("http://h/" + rest)
+	return host + strings.TrimPrefix(v, "http://h"), ok
 }
 
 func email(s string) (string, bool) {
