@@ -17,6 +17,9 @@ type Operation struct {
 	Paging  string // "", "offset", "id-cursor", "one-based", "next_key", "skip"
 	Body    string // "json" (default), "multipart", "raw", "" without a body
 	Returns string // "json" (default), "csv", "binary", "empty", "websocket"
+	// Hides lists members of the answer that are secrets, dotted, * for any
+	// element: data.*.key. They are masked unless they are asked for.
+	Hides []string
 }
 
 // Param is one parameter of an operation.
@@ -28,4 +31,5 @@ type Param struct {
 	Enum     []string
 	Default  string
 	Help     string
+	Secret   bool // masked wherever a request is shown or written down
 }

@@ -42,7 +42,7 @@ const (
 var AllVerbs = []string{
 	VerbKill, VerbDeleteFile, VerbIsolate, VerbRelease, VerbRun, VerbScript, VerbBlock, VerbUnblock, VerbScan, VerbRestartAgent,
 	VerbCarve, VerbMemdump, VerbCarveDelete, VerbAlertClose, VerbAlertDismiss, VerbAlertReopen, VerbAlertCreate,
-	VerbHostTag, VerbHostUntag, VerbHostAdd, VerbHostRemove, VerbHostEnable, VerbHostDelete, VerbHostEdit, VerbActionDelete, VerbCancel,
+	VerbHostTag, VerbHostUntag, VerbHostAdd, VerbHostRemove, VerbHostEnable, VerbHostDelete, VerbHostEdit, VerbActionDelete, VerbCancel, VerbCall,
 }
 
 // VerbSpec is one thing a backend can change.
@@ -79,6 +79,7 @@ type Change struct {
 	Queue    bool              // send although the host is not ready
 	Timeout  time.Duration     // of the command on the endpoint; 0 = the backend's own
 	Undo     *model.Action     // the action this change takes back, with its Details
+	Call     *Call             // of VerbCall
 }
 
 // Script is a file to run on a host.

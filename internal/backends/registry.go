@@ -21,6 +21,7 @@ type Backend struct {
 	Limits     Limits
 	New        func(Options) (Driver, error)
 	Catalog    func() []Operation
+	Resources  func() []Resource // nil = none
 }
 
 // SecretSpec is one secret a profile of this backend may have.
