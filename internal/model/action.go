@@ -54,7 +54,7 @@ type Action struct {
 	Reversible  bool              `json:"reversible,omitempty"`
 	Inverse     string            `json:"inverse,omitempty"` // the verb that undoes it
 	Details     map[string]string `json:"details,omitempty"` // what undo and look-up need, for example the former policy
-	Answer      json.RawMessage   `json:"answer,omitempty"` // the vendor's answer to a call of its own API; text that is no JSON stands as a string
+	Answer      json.RawMessage   `json:"answer,omitempty"`  // the vendor's answer to a call of its own API; text that is no JSON stands as a string
 	Raw         json.RawMessage   `json:"raw,omitempty"`
 }
 
