@@ -3,8 +3,10 @@ package tui
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -45,7 +47,8 @@ type alertsView struct {
 	group  string // grouping
 	inside string // the group that was opened
 	live   bool
-	held   []*row // came while live was off
+	until  uint64 // while live is off: rows that came later wait
+	held   int    // how many do
 	unseen int    // fresh rows above or not looked at
 	counts [6]int
 
@@ -55,6 +58,10 @@ type alertsView struct {
 	dragging bool
 	split    int // where the border is: column or line
 	touched  bool
+
+	late      []*row        // came while a command filtered
+	lateNew   map[*row]*row // rows renewed meanwhile
+	groupedAt time.Time     // when the groups were last counted
 }
 
 // scope limits a list that was opened from another view.
@@ -200,10 +207,8 @@ func (v *alertsView) keep() func(*row) bool {
 
 // rebuilt is a filtered and sorted list made by a command.
 type rebuilt struct {
-	rows    []*row
-	counts  [6]int
-	taken   int    // rows of the store it has seen
-	version uint64 // of the store
+	rows   []*row
+	counts [6]int
 }
 
 func project(all []*row, keep func(*row) bool, order func(a, b *row) int) ([]*row, [6]int) {
@@ -223,24 +228,25 @@ func project(all []*row, keep func(*row) bool, order func(a, b *row) int) ([]*ro
 func (v *alertsView) rebuild(s *shell) tea.Cmd {
 	all, keep, order := s.store.all, v.keep(), v.order()
 	if !v.live {
-		all = all[:max(0, len(all)-len(v.held))]
+		was, until := keep, v.until
+		keep = func(r *row) bool { return r.seq <= until && was(r) }
 	}
+	v.late, v.lateNew, v.groupedAt = nil, nil, time.Time{}
 	if len(all) <= inlineRows {
 		v.gen++
 		v.busy = 0
 		rows, counts := project(all, keep, order)
-		v.adopt(rows, counts)
+		v.adopt(s, rows, counts)
 		return nil
 	}
 	s.renew(v)
-	version := s.store.version
 	return s.do(v, "filtering", func(context.Context) any {
 		rows, counts := project(all, keep, order)
-		return rebuilt{rows, counts, len(all), version}
+		return rebuilt{rows, counts}
 	})
 }
 
-func (v *alertsView) adopt(rows []*row, counts [6]int) {
+func (v *alertsView) adopt(s *shell, rows []*row, counts [6]int) {
 	v.counts = counts
 	order := v.order()
 	at := v.table
@@ -257,37 +263,74 @@ func (v *alertsView) adopt(rows []*row, counts [6]int) {
 		return slices.IndexFunc(rows, func(r *row) bool { return r.key() == key })
 	})
 	if v.grouped() {
-		v.regroup()
+		v.regroup(s)
 	}
 }
 
 // arrived takes rows in without moving what is under the cursor.
 func (v *alertsView) arrived(s *shell, added []*row, changed bool) tea.Cmd {
 	if !v.live {
-		v.held = append(v.held, added...)
+		v.held += len(added)
 		return nil
 	}
-	if changed || v.busy > 0 {
-		return v.rebuild(s)
+	if v.busy > 0 { // what the command makes has not seen them
+		v.late = append(v.late, added...)
+		if v.lateNew == nil {
+			v.lateNew = map[*row]*row{}
+		}
+		maps.Copy(v.lateNew, s.store.renewed)
+		return nil
 	}
+	v.take(s, added, s.store.renewed, changed)
+	return nil
+}
+
+// take merges new rows into what is shown, puts renewed ones in the place of
+// the old, and lets go what the store has let go.
+func (v *alertsView) take(s *shell, added []*row, renewed map[*row]*row, changed bool) {
 	keep, order := v.keep(), v.order()
+	cur, had := v.table.Current()
+	rows := v.table.Rows()
 	var fresh []*row
+	if changed {
+		kept := make([]*row, 0, len(rows))
+		for _, r := range rows {
+			if renewed[r] != nil || s.store.gone(r) {
+				v.counts[r.a.Severity.Rank()]--
+				continue
+			}
+			kept = append(kept, r)
+		}
+		rows = kept
+		for old, r := range renewed {
+			// Of a row renewed twice only the last counts.
+			if renewed[r] == nil && s.store.byRef[r.key()] == r && keep(r) {
+				fresh = append(fresh, r)
+			}
+			if had && old == cur {
+				cur = s.store.byRef[r.key()]
+				had = cur != nil
+			}
+		}
+		v.table.Refresh()
+	}
 	for _, r := range added {
-		if keep(r) {
+		if keep(r) && renewed[r] == nil && !s.store.gone(r) {
 			fresh = append(fresh, r)
-			v.counts[r.a.Severity.Rank()]++
 			if r.fresh {
 				v.unseen++
 			}
 		}
 	}
-	if len(fresh) == 0 {
-		return nil
+	if len(fresh) == 0 && !changed {
+		return
+	}
+	for _, r := range fresh {
+		v.counts[r.a.Severity.Rank()]++
 	}
 	slices.SortFunc(fresh, order)
 	atTop := v.table.Cursor() == 0 && !v.moved()
-	merged := merge(v.table.Rows(), fresh, order)
-	cur, had := v.table.Current()
+	merged := merge(rows, fresh, order)
 	v.table.SetRows(merged, func(string) int {
 		if had {
 			if i, ok := slices.BinarySearchFunc(merged, cur, order); ok {
@@ -299,10 +342,10 @@ func (v *alertsView) arrived(s *shell, added []*row, changed bool) tea.Cmd {
 	if atTop {
 		v.table.Select(0)
 	}
+	v.unseen = min(v.unseen, len(merged))
 	if v.grouped() {
-		v.regroup()
+		v.regroup(s)
 	}
-	return nil
 }
 
 // moved tells whether the user has gone to a row: from then on the cursor
@@ -349,7 +392,14 @@ func ruleName(a *model.Alert) string {
 	return a.Title
 }
 
-func (v *alertsView) regroup() {
+// regroup counts the groups; of a long list at most once a second.
+func (v *alertsView) regroup(s *shell) {
+	now := s.now()
+	if v.table.Len() > inlineRows && now.Sub(v.groupedAt) < time.Second && !v.groupedAt.IsZero() {
+		s.app.soon = true
+		return
+	}
+	v.groupedAt = now
 	by := map[string]*group{}
 	for _, r := range v.table.Rows() {
 		for _, name := range groupNames(r.a, v.group) {
@@ -384,10 +434,10 @@ func (v *alertsView) regroup() {
 func (v *alertsView) update(s *shell, msg any) tea.Cmd {
 	switch m := msg.(type) {
 	case rebuilt:
-		v.adopt(m.rows, m.counts)
-		if m.version != s.store.version {
-			return v.rebuild(s)
-		}
+		v.adopt(s, m.rows, m.counts)
+		late, renewed := v.late, v.lateNew
+		v.late, v.lateNew = nil, nil
+		v.take(s, late, renewed, true)
 	case failed:
 		s.fail(m.what, m.err)
 	}

@@ -171,15 +171,13 @@ func (v *alertsView) filterKey(s *shell, a keys.Action) (tea.Cmd, bool) {
 		v.group = groupings[(slices.Index(groupings, v.group)+1)%len(groupings)]
 	case keys.Live:
 		v.live = !v.live
-		if v.live {
-			n := len(v.held)
-			v.held = nil
-			s.say(safetext.Sprintf("live again: %s", count(n, "new")))
-		} else {
-			v.held = nil
+		n := v.held
+		v.held, v.until = 0, s.store.seq
+		if !v.live {
 			s.warn("held: new alerts wait until w")
 			return nil, true
 		}
+		s.say(safetext.Sprintf("live again: %s", count(n, "new")))
 	case keys.Preview:
 		v.preview = !v.preview
 		return nil, true
@@ -350,13 +348,13 @@ func (v *alertsView) status(s *shell) safetext.Display {
 	if n := v.table.Marks(); n > 0 {
 		d = safetext.Sprintf("%s %s", count(n, "marked"), "of "+string(d))
 	}
-	if len(v.held) > 0 {
-		d += safetext.Sprintf(" · %s held", count(len(v.held), "new"))
+	if v.held > 0 {
+		d += safetext.Sprintf(" · %s held", count(v.held, "new"))
 	} else if v.unseen > 0 {
 		d += safetext.Sprintf(" · %s", count(v.unseen, "new"))
 	}
-	if s.store.dropped > 0 {
-		d += safetext.Sprintf(" · %d oldest let go", s.store.dropped)
+	if loss := s.store.loss(); loss != "" {
+		d += safetext.Display(" · ") + loss
 	}
 	return d
 }

@@ -41,6 +41,7 @@ type Options struct {
 	Light    *bool // nil: as the terminal says
 	Replay   string
 	Login    Login // nil: logging in from here is not possible
+	Keep     int   // how many alerts are held; 0 = 100,000
 	// Manual is for tests: nothing ticks, and what arrives by itself waits
 	// until Drain.
 	Manual bool
@@ -80,6 +81,10 @@ type App struct {
 	hunts            []*huntView
 	caseID           string
 	lines            []string
+
+	soon     bool // the last frame shows what changes within a second
+	wakeAt   time.Time
+	wakeStop context.CancelFunc
 }
 
 // New makes the model. Nothing is asked before it runs.
@@ -121,6 +126,10 @@ func New(ctx context.Context, o Options) (*App, error) {
 		ctx: ctx, actor: o.Actor, saved: o.State,
 		theme: theme.New(theme.Options{Light: light, Depth: depth, ASCII: o.ASCII}),
 	}
+	a.s.store.now = o.Now
+	if o.Keep > 0 {
+		a.s.store.limit = o.Keep
+	}
 	for _, p := range o.Service.Profiles() {
 		a.health[p.Name] = health{state: healthReading}
 	}
@@ -159,16 +168,53 @@ func (a *App) Lines() []string { return a.lines }
 // State is what is worth remembering for the next session.
 func (a *App) State() *State { return a.s.saved }
 
-type tickMsg time.Time
+// Held is how many alerts are held, and how many were let go.
+func (a *App) Held() (alerts, dropped int) { return len(a.s.store.all), a.s.store.dropped }
 
-func tick() tea.Cmd { return tea.Tick(time.Second, func(t time.Time) tea.Msg { return tickMsg(t) }) }
+// tickMsg says that time has passed and nothing else has happened.
+type tickMsg struct{}
+
+// wake asks for the frame nothing else would cause: in a second while the
+// screen shows something that changes by the second, and a second after
+// anything has happened; else when the next minute begins. What was asked for
+// later is taken back, so that a screen at rest does nothing.
+func (a *App) wake(ticked bool) tea.Cmd {
+	if a.opt.Manual || a.quitting {
+		return nil
+	}
+	now := a.s.now()
+	wait := time.Second
+	if ticked && !a.soon {
+		wait = now.Truncate(time.Minute).Add(time.Minute).Sub(now) + time.Millisecond
+	}
+	at := now.Add(wait)
+	if a.wakeStop != nil {
+		if !at.Before(a.wakeAt) {
+			return nil
+		}
+		a.wakeStop()
+	}
+	var ctx context.Context
+	ctx, a.wakeStop = context.WithCancel(a.s.ctx)
+	a.wakeAt = at
+	return func() tea.Msg {
+		t := time.NewTimer(wait)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			return tickMsg{}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
 
 // Init starts reading, and asks the terminal for its background: nothing waits
 // for the answer.
 func (a *App) Init() tea.Cmd {
 	cmds := []tea.Cmd{a.feed()}
 	if !a.opt.Manual {
-		cmds = append(cmds, a.s.pump.next(a.s.ctx), tick())
+		cmds = append(cmds, a.s.pump.next(a.s.ctx), a.wake(false))
 	}
 	if a.opt.Light == nil && !a.opt.NoColor {
 		cmds = append(cmds, tea.RequestBackgroundColor)
@@ -200,6 +246,7 @@ func (a *App) feed() tea.Cmd {
 	var ctx context.Context
 	ctx, a.stop = context.WithCancel(a.s.ctx)
 	a.feeds++
+	a.s.store.forget()
 	for _, p := range a.s.svc.Profiles() {
 		f := &feeder{
 			svc: a.s.svc, profile: p.Name, pump: a.s.pump, window: a.opt.Window, every: a.opt.Interval,
@@ -222,15 +269,29 @@ func (a *App) top() view {
 
 // Update takes one message.
 func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	_, ticked := msg.(tickMsg)
+	if ticked {
+		a.wakeStop()
+		a.wakeStop = nil
+	}
+	cmd := a.handle(msg)
+	next := a.wake(ticked)
+	if next == nil {
+		return a, cmd
+	}
+	return a, tea.Batch(cmd, next)
+}
+
+func (a *App) handle(msg tea.Msg) tea.Cmd {
 	switch m := msg.(type) {
 	case tea.WindowSizeMsg:
 		a.w, a.h = m.Width, m.Height
 	case tea.KeyPressMsg:
-		return a, a.key(m)
+		return a.key(m)
 	case tea.PasteMsg:
-		return a, a.paste(m.Content)
+		return a.paste(m.Content)
 	case tea.MouseMsg:
-		return a, a.mouse(m)
+		return a.mouse(m)
 	case tea.BackgroundColorMsg:
 		if a.opt.Light == nil {
 			a.s.saved.Light = !m.IsDark()
@@ -243,19 +304,29 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.BlurMsg:
 		a.focused = false
 	case tea.ResumeMsg:
-		return a, tea.RequestWindowSize
+		return tea.RequestWindowSize
 	case tickMsg:
-		return a, tick()
+		return a.caughtUp()
 	case pumpMsg:
 		cmd := a.live(m)
 		if a.opt.Manual {
-			return a, cmd
+			return cmd
 		}
-		return a, tea.Batch(cmd, a.s.pump.next(a.s.ctx))
+		return tea.Batch(cmd, a.s.pump.next(a.s.ctx))
 	case answer:
-		return a, a.answered(m)
+		return a.answered(m)
 	}
-	return a, nil
+	return nil
+}
+
+// caughtUp lets views do what they put off while much came in.
+func (a *App) caughtUp() tea.Cmd {
+	for _, v := range a.stack {
+		if v, ok := v.(*alertsView); ok && v.grouped() && !v.groupedAt.IsZero() {
+			v.regroup(a.s)
+		}
+	}
+	return nil
 }
 
 func depthOf(p colorprofile.Profile, none bool) theme.Depth {
@@ -346,6 +417,7 @@ var (
 func (a *App) live(items pumpMsg) tea.Cmd {
 	var added []*row
 	changed := false
+	a.s.store.begin()
 	var cmds []tea.Cmd
 	for _, it := range items {
 		switch m := it.(type) {
@@ -353,7 +425,7 @@ func (a *App) live(items pumpMsg) tea.Cmd {
 			if m.gen != a.feeds {
 				continue
 			}
-			more, ch := a.s.store.add(m.alerts, m.fresh)
+			more, ch := a.s.store.add(m.alerts, m.fresh, m.again)
 			added = append(added, more...)
 			changed = changed || ch
 		case healthIn:

@@ -2,6 +2,8 @@ package tui
 
 import (
 	"fmt"
+	"strconv"
+	"time"
 
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/safetext"
@@ -121,6 +123,7 @@ func (a *App) healthLine() (string, int) {
 func (a *App) healthOf(l *ui.Line, p Profile, form int) {
 	t := a.s.theme
 	h := a.health[p.Name]
+	a.soon = a.soon || h.state != healthLive && h.state != healthError && h.state != healthSaved
 	st, dot := t.OK, t.Glyphs.Dot
 	switch h.state {
 	case healthReading, healthRefreshing:
@@ -181,9 +184,11 @@ func (a *App) footer() string {
 	st := t.Dim
 	switch {
 	case a.toastText != "" && a.s.now().Before(a.toastUntil):
+		a.soon = true
 		status, st = a.toastText, a.toastStyle
 	case v != nil && v.core().busy > 0:
 		c := v.core()
+		a.soon = true
 		status = safetext.Sprintf("%s %s", c.what, age(a.s.now().Sub(c.began)))
 		st = t.Accent
 	case v != nil:
@@ -254,7 +259,18 @@ func (s *shell) moment(t model.Time) safetext.Display {
 	if t.IsZero() {
 		return ""
 	}
-	return safetext.Sprintf("%s (%s ago)", t.In(s.zone).Format("2006-01-02 15:04:05 MST"), age(s.now().Sub(t.Time)))
+	since := s.now().Sub(t.Time)
+	s.app.soon = s.app.soon || since < 2*time.Minute
+	return safetext.Sprintf("%s (%s ago)", t.In(s.zone).Format("2006-01-02 15:04:05 MST"), age(since))
+}
+
+// thousands writes a number so that it can be read at a glance.
+func thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
 }
 
 func count(n int, what string) string {

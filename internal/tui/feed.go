@@ -160,6 +160,7 @@ type (
 	alertsIn struct {
 		alerts []*model.Alert
 		fresh  bool
+		again  bool // this feeder has given what the window holds before
 		gen    int
 	}
 	healthIn struct {
@@ -186,6 +187,7 @@ type feeder struct {
 	now     func() time.Time
 	gen     int
 	good    atomic.Int64 // when it last answered, in nanoseconds; 0 = never
+	listed  bool         // the window has been read through once
 }
 
 func (f *feeder) say(state healthState, err error) {
@@ -244,7 +246,7 @@ func (f *feeder) once(ctx context.Context) error {
 		}
 		b := batch
 		batch = nil
-		return f.pump.put(alertsIn{b, fresh, f.gen}, len(b))
+		return f.pump.put(alertsIn{b, fresh, f.listed && !fresh, f.gen}, len(b))
 	}
 	began := time.Now()
 	err := f.svc.ListAlerts(ctx, f.profile, req, func(a *model.Alert) bool {
@@ -259,6 +261,7 @@ func (f *feeder) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	f.listed = true
 	f.answered()
 	f.say(healthLive, nil)
 

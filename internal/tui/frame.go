@@ -62,6 +62,7 @@ func (a *App) stackHome() (*alertsView, bool) {
 // frame draws everything.
 func (a *App) frame() string {
 	a.cursorX = -1
+	a.soon = len(a.dialogs) > 0
 	if a.w <= 0 || a.h <= 0 {
 		return ""
 	}

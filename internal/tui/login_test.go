@@ -96,11 +96,11 @@ func TestStoreIsBounded(t *testing.T) {
 		id := at.Add(time.Duration(i) * time.Second).Format(time.RFC3339)
 		batch = append(batch, &model.Alert{Origin: model.Origin{Ref: "p/" + id}, Time: model.At(at.Add(time.Duration(i) * time.Second))})
 		if len(batch) == cap(batch) {
-			s.add(batch, true)
+			s.add(batch, true, false)
 			batch = make([]*model.Alert, 0, 1000)
 		}
 	}
-	s.add(batch, true)
+	s.add(batch, true, false)
 	if len(s.all) > maxAlerts || len(s.all) != len(s.byRef) || s.dropped == 0 || len(s.all)+s.dropped != maxAlerts+5000 {
 		t.Fatalf("%d rows, %d refs, %d dropped", len(s.all), len(s.byRef), s.dropped)
 	}

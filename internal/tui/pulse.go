@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -27,6 +28,7 @@ type pulseView struct {
 	scroll  int
 	tactics map[string]int
 	made    bool
+	counted time.Time
 	lineOf  []int
 }
 
@@ -55,9 +57,15 @@ const topN = 5
 func (v *pulseView) make(s *shell) {
 	now := s.now()
 	minute := now.Unix() / 60
-	if v.made && v.at == s.store.version && v.minute == minute {
-		return
+	if v.made && v.minute == minute {
+		// While much comes in, a glance a second is enough.
+		late := len(s.store.all) > inlineRows && now.Sub(v.counted) < time.Second
+		s.app.soon = s.app.soon || late && v.at != s.store.version
+		if late || v.at == s.store.version {
+			return
+		}
 	}
+	v.counted = now
 	v.made, v.at, v.minute = true, s.store.version, minute
 	v.hours = s.store.arrivals(now, s.app.opt.Window, 24)
 	type tally map[string]*pulseRow

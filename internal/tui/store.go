@@ -1,6 +1,9 @@
 package tui
 
 import (
+	"cmp"
+	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -9,14 +12,15 @@ import (
 	"github.com/edrctl/edrctl/internal/tui/ui"
 )
 
-// maxAlerts bounds what is held: with more, the oldest go and the header says
-// so.
+// maxAlerts bounds what is held: with more, the oldest go and the screen says
+// how many.
 const maxAlerts = 100_000
 
 // row is one alert on the screen. Its texts are made safe once.
 type row struct {
 	a     *model.Alert
 	seq   uint64 // order of arrival
+	at    int64  // its age for letting go, in nanoseconds: its time, at most when it came
 	fresh bool   // arrived while the screen was open, not looked at yet
 
 	texts *rowTexts
@@ -36,25 +40,71 @@ func (r *row) text() *rowTexts {
 	return r.texts
 }
 
+func (r *row) mark() mark { return mark{r.at, r.seq} }
+
+// tier is which rows go first: a flood of lesser alerts must not push out the
+// ones an analyst is here for.
+func (r *row) tier() int {
+	if r.a.Severity.Rank() >= model.SeverityHigh.Rank() {
+		return 1
+	}
+	return 0
+}
+
+// mark is a place in the order of age.
+type mark struct {
+	at  int64
+	seq uint64
+}
+
+func (m mark) compare(o mark) int { return cmp.Or(cmp.Compare(m.at, o.at), cmp.Compare(m.seq, o.seq)) }
+
 // store holds the alerts of all profiles, each once. Rows are appended and
 // never reordered; a snapshot of all may be read by a command while more come.
 type store struct {
 	all     []*row
 	byRef   map[string]*row
-	minutes map[int64]int // arrivals by minute of the alert's time
+	minutes map[int64]int // arrivals by minute of the alert's time, those let go too
 	seq     uint64
-	dropped int // oldest alerts let go
+	limit   int     // of rows
+	floors  [2]mark // by tier: every row below has been let go
+	dropped int     // how many
 	version uint64
+	evicted uint64        // counts the times rows were let go
+	renewed map[*row]*row // what took the place of what since begin
+	now     func() time.Time
 }
 
 func newStore() *store {
-	return &store{byRef: map[string]*row{}, minutes: map[int64]int{}}
+	return &store{byRef: map[string]*row{}, minutes: map[int64]int{}, limit: maxAlerts, now: time.Now}
 }
 
+// age is a time as nanoseconds. One in the future counts as now, so that a
+// wrong clock keeps nothing for ever.
+func (s *store) age(t model.Time) int64 {
+	const bound = 9_000_000_000 // seconds that fit
+	if sec := t.Unix(); sec < -bound {
+		return math.MinInt64
+	} else if sec > bound {
+		return s.now().UnixNano()
+	}
+	return min(t.UnixNano(), s.now().UnixNano())
+}
+
+// gone tells whether a row is below what is kept.
+func (s *store) gone(r *row) bool { return r.mark().compare(s.floors[r.tier()]) < 0 }
+
+// begin starts to note anew what is renewed.
+func (s *store) begin() { s.renewed = nil }
+
+// forget lets everything be counted anew: all profiles are read from the start.
+func (s *store) forget() { s.floors, s.dropped = [2]mark{}, 0 }
+
 // add takes a batch and tells which rows are new and whether rows known
-// before have changed or gone (so that projections must be made anew).
-func (s *store) add(batch []*model.Alert, fresh bool) (added []*row, changed bool) {
-	var renewed map[*row]*row
+// before have changed (see renewed) or gone. again: the batch may hold what has
+// been let go already.
+func (s *store) add(batch []*model.Alert, fresh, again bool) (added []*row, changed bool) {
+	replaced, moved := 0, false
 	for _, a := range batch {
 		if a == nil || a.Ref == "" {
 			continue
@@ -62,69 +112,112 @@ func (s *store) add(batch []*model.Alert, fresh bool) (added []*row, changed boo
 		if old := s.byRef[a.Ref]; old != nil {
 			if old.a.Status != a.Status || old.a.Severity != a.Severity || old.a.Title != a.Title || old.a.EventCount != a.EventCount {
 				// Rows are read by commands: a changed one is a new row.
-				if renewed == nil {
-					renewed = map[*row]*row{}
+				if s.renewed == nil {
+					s.renewed = map[*row]*row{}
 				}
-				r := &row{a: a, seq: old.seq, fresh: old.fresh}
-				renewed[old] = r
+				r := &row{a: a, seq: old.seq, at: old.at, fresh: old.fresh}
+				s.renewed[old] = r
 				s.byRef[a.Ref] = r
-				changed = true
+				replaced++
+				moved = moved || s.gone(r) // less severe now, and older than what is kept of those
 			}
 			continue
 		}
 		s.seq++
-		r := &row{a: a, seq: s.seq, fresh: fresh}
+		r := &row{a: a, seq: s.seq, at: s.age(a.Time), fresh: fresh}
+		if s.gone(r) {
+			if !again {
+				s.dropped++
+				s.arrived(a)
+			}
+			continue
+		}
 		s.byRef[a.Ref] = r
 		s.all = append(s.all, r)
-		s.minutes[a.Time.Unix()/60]++
+		s.arrived(a)
 		added = append(added, r)
 	}
-	if renewed != nil {
+	if replaced > 0 {
 		s.all = slices.Clone(s.all)
 		for i, r := range s.all {
-			for n := renewed[r]; n != nil; n = renewed[n] {
+			for n := s.renewed[r]; n != nil; n = s.renewed[n] {
 				s.all[i] = n
 			}
 		}
-		added = slices.DeleteFunc(added, func(r *row) bool { return renewed[r] != nil })
+		added = slices.DeleteFunc(added, func(r *row) bool { return s.renewed[r] != nil })
 	}
-	if len(s.all) > maxAlerts {
-		s.evict()
-		added = slices.DeleteFunc(added, func(r *row) bool { return s.byRef[r.key()] != r })
-		changed = true
+	if over := len(s.all) - s.limit; over > 0 {
+		s.raise(over + s.limit/10)
+		moved = true
 	}
+	if moved {
+		s.sweep()
+		added = slices.DeleteFunc(added, s.gone)
+	}
+	changed = replaced > 0 || moved
 	if len(added) > 0 || changed {
 		s.version++
 	}
 	return added, changed
 }
 
-// evict lets the oldest tenth go.
-func (s *store) evict() {
-	times := make([]int64, len(s.all))
-	for i, r := range s.all {
-		times[i] = r.a.Time.UnixNano()
+// maxMinutes bounds the count of arrivals: two days, and what is dated oddly.
+const maxMinutes = 4096
+
+func (s *store) arrived(a *model.Alert) {
+	m := a.Time.Unix() / 60
+	if _, known := s.minutes[m]; !known && len(s.minutes) >= maxMinutes {
+		all := slices.Sorted(maps.Keys(s.minutes))
+		for _, old := range all[:maxMinutes/4] {
+			delete(s.minutes, old)
+		}
 	}
-	slices.Sort(times)
-	limit := times[len(times)-maxAlerts*9/10]
-	kept := make([]*row, 0, maxAlerts+maxAlerts/8)
-	room := maxAlerts * 9 / 10
-	for _, r := range slices.Backward(s.all) {
-		if r.a.Time.UnixNano() >= limit && len(kept) < room {
-			kept = append(kept, r)
+	s.minutes[m]++
+}
+
+// raise lifts the floors over n rows: the oldest below HIGH, and of the
+// others only when hardly anything else is left.
+func (s *store) raise(n int) {
+	var by [2][]mark
+	for _, r := range s.all {
+		by[r.tier()] = append(by[r.tier()], r.mark())
+	}
+	for t, keep := range [2]int{s.limit / 10, 0} {
+		k := min(n, len(by[t])-keep)
+		if k <= 0 {
 			continue
 		}
-		delete(s.byRef, r.key())
-		s.dropped++
+		slices.SortFunc(by[t], mark.compare)
+		s.floors[t] = by[t][k-1]
+		s.floors[t].seq++
+		n -= k
 	}
-	slices.Reverse(kept)
-	s.all = kept
-	oldest := limit / int64(time.Minute)
-	for m := range s.minutes {
-		if m < oldest {
-			delete(s.minutes, m)
+}
+
+// sweep removes what is below the floors.
+func (s *store) sweep() {
+	kept := make([]*row, 0, max(s.limit+s.limit/8, len(s.all)))
+	for _, r := range s.all {
+		if s.gone(r) {
+			delete(s.byRef, r.key())
+			s.dropped++
+			continue
 		}
+		kept = append(kept, r)
 	}
+	s.all = kept
+	s.evicted++
+}
+
+// loss says what is not shown, "" when nothing is missing.
+func (s *store) loss() safetext.Display {
+	if s.dropped == 0 {
+		return ""
+	}
+	if s.floors[1] == (mark{}) {
+		return safetext.Sprintf("oldest %s below HIGH dropped", thousands(s.dropped))
+	}
+	return safetext.Sprintf("oldest %s dropped", thousands(s.dropped))
 }
 
 // arrivals counts the alerts of the last span in n equal buckets, oldest first.
