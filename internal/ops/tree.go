@@ -3,7 +3,6 @@ package ops
 import (
 	"cmp"
 	"context"
-	"strings"
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
@@ -30,6 +29,7 @@ type TreeQuery struct {
 	Until  time.Time     //
 	Window time.Duration // events this far before and after are taken in
 	Whole  bool          // keep what is not related to the focus
+	Paged  bool          // one page of children, the rest by TreeResult.More
 }
 
 // Bounds of what one tree reads from a backend that expands processes.
@@ -43,6 +43,12 @@ type TreeResult struct {
 	Tree     *ptree.Tree
 	Focus    *ptree.Node
 	Outcomes []Outcome
+	// More reads a page more of one node and gives the tree with it; nil when
+	// the tree is what it is. One call at a time counts; the result replaces
+	// this one, and its nodes are found again with Tree.Match.
+	More func(context.Context, More) (*TreeResult, error)
+	// Unread tells whether a node's children were not asked for; may be nil.
+	Unread func(*ptree.Node) bool
 }
 
 // focus is what a tree is built around.
@@ -65,28 +71,23 @@ func (f *Fleet) Tree(ctx context.Context, q TreeQuery) (*TreeResult, error) {
 	if fo.process == nil || ptree.Key("", fo.process, "") == "" {
 		return nil, inProfile(fo.source, backends.NotFound("process in", q.Ref))
 	}
-	var b ptree.Builder
+	t := &liveTree{fleet: f, q: q, fo: fo, read: map[string]growth{}, opened: map[string]bool{}}
 	var node *ptree.Node
 	if fo.alert != nil {
-		node = b.AddAlert(fo.source.Profile, fo.alert)
+		node = t.b.AddAlert(fo.source.Profile, fo.alert)
 	} else {
-		node = b.AddProcess(fo.source.Profile, fo.process, fo.host)
+		node = t.b.AddProcess(fo.source.Profile, fo.process, fo.host)
 	}
 	node.Focus = true
-	res := &TreeResult{}
-	if err := expand(ctx, fo, &b, node); err != nil {
-		res.Outcomes = append(res.Outcomes, Outcome{Profile: fo.source.Profile, Backend: fo.source.Backend, Err: err})
+	first := Outcome{Profile: fo.source.Profile, Backend: fo.source.Backend}
+	if first.Err = t.family(ctx, node); first.Err != nil {
+		t.notes = append(t.notes, first)
 	}
-	res.Outcomes = append(res.Outcomes, f.around(ctx, fo, q.Window, &b)...)
+	t.notes = append(t.notes, f.around(ctx, fo, q.Window, &t.b)...)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	res.Tree = b.Build()
-	res.Focus = res.Tree.Find(fo.source.Profile, strings.TrimPrefix(ptree.Key("", fo.process, nameOfHost(fo.host)), "/"))
-	if !q.Whole && res.Focus != nil {
-		res.Tree = res.Tree.Around(res.Focus)
-	}
-	return res, nil
+	return t.result(), nil
 }
 
 func nameOfHost(h *model.Host) string {
@@ -162,59 +163,21 @@ func (f *Fleet) findProcess(ctx context.Context, s *Source, id string, q TreeQue
 	return backends.NotFound("process", id)
 }
 
-// expand reads ancestors and children from a backend that knows them.
-func expand(ctx context.Context, fo focus, b *ptree.Builder, node *ptree.Node) error {
-	d, err := capability[backends.TreeExpander](fo.source, "")
+// family reads ancestors and children of what the tree is about, from a
+// backend that knows them.
+func (t *liveTree) family(ctx context.Context, node *ptree.Node) error {
+	d, err := capability[backends.TreeExpander](t.fo.source, "")
 	if err != nil {
 		return nil // the events around are what there is
 	}
-	ref := refOf(fo.process, fo.host, fo.alert)
-	up, err := d.Ancestors(ctx, ref)
+	up, err := d.Ancestors(ctx, refOf(t.fo.process, t.fo.host, t.fo.alert))
 	if err != nil && backends.KindOf(err) != backends.KindUnsupported {
 		return err
 	}
-	b.AddAncestors(fo.source.Profile, node, up)
-	type item struct {
-		ref   backends.ProcessRef
-		depth int
-	}
-	queue := []item{{ref, 0}}
-	asked := map[string]bool{}
-	for n := 0; len(queue) > 0; {
-		it := queue[0]
-		queue = queue[1:]
-		key := it.ref.UID
-		if asked[key] {
-			continue
-		}
-		asked[key] = true
-		for cursor := ""; ; {
-			page, err := d.Children(ctx, it.ref, cursor)
-			if backends.KindOf(err) == backends.KindUnsupported {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			for _, e := range page.Events {
-				b.AddEvent(fo.source.Profile, e)
-			}
-			for _, p := range page.Processes {
-				b.AddProcess(fo.source.Profile, p, fo.host)
-				n++
-				if it.depth < maxDepth && p.UID != "" {
-					queue = append(queue, item{refOf(p, fo.host, fo.alert), it.depth + 1})
-				}
-			}
-			if page.Next == "" {
-				break
-			}
-			if n >= maxExpanded {
-				b.AddMissing(fo.source.Profile, it.ref.UID, cmp.Or(page.Remaining, -1))
-				return nil
-			}
-			cursor = page.Next
-		}
+	t.b.AddAncestors(t.fo.source.Profile, node, up)
+	self := kin{ptree.Self{Key: node.KeyOf(), Profile: t.fo.source.Profile, Process: t.fo.process}, t.fo.source, 0}
+	if o := t.grow(ctx, []kin{self}, !t.q.Paged); o != nil {
+		return o.Err
 	}
 	return nil
 }

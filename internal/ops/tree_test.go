@@ -3,6 +3,8 @@ package ops_test
 import (
 	"bytes"
 	"context"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -87,4 +89,134 @@ func TestTree(t *testing.T) {
 			t.Errorf("%+v", res.Focus)
 		}
 	}
+}
+
+// family is a driver of one tree: children come two a page.
+type family struct {
+	*seer
+	kids  map[string][]string
+	asked []string
+	fails error
+}
+
+func (f *family) Alert(context.Context, string, bool) (*model.Alert, error) {
+	return (&clan{}).Alert(nil, "", false) //nolint:staticcheck // the context is not used
+}
+
+func (f *family) Ancestors(context.Context, backends.ProcessRef) ([]*model.Process, error) {
+	return []*model.Process{clanProcess("init", 1, ""), clanProcess("login", 2, "init")}, nil
+}
+
+func (f *family) Children(_ context.Context, p backends.ProcessRef, cursor string) (backends.ProcessPage, error) {
+	f.asked = append(f.asked, p.UID+cursor)
+	if f.fails != nil {
+		return backends.ProcessPage{}, f.fails
+	}
+	at := len(cursor)
+	list := f.kids[p.UID]
+	var page backends.ProcessPage
+	for i := at; i < len(list) && i < at+2; i++ {
+		page.Processes = append(page.Processes, clanProcess(list[i], int64(30+i), p.UID))
+	}
+	if at+2 < len(list) {
+		page.Next, page.Remaining = cursor+"++", len(list)-at-2
+	}
+	return page, nil
+}
+
+func treeText(t *testing.T, res *ops.TreeResult) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := res.Tree.WriteText(&b, ptree.Style{}); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// A paged tree asks for one page, and for more only what is opened, where it
+// stands; a node met again is the same node.
+func TestTreePage(t *testing.T) {
+	fam := &family{seer: &seer{}, kids: map[string][]string{
+		"shell": {"a", "b", "c", "d", "e"}, "login": {"shell", "other"}, "b": {"deep"},
+	}}
+	res, err := fleet(fam).Tree(t.Context(), ops.TreeQuery{Kind: ops.TreeOfAlert, Ref: "a", Until: epoch.Add(time.Hour), Window: time.Hour, Paged: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := treeText(t, res); !strings.Contains(got, "... 3 more") || !slices.Equal(fam.asked, []string{"shell"}) {
+		t.Fatalf("asked %v\n%s", fam.asked, got)
+	}
+	node := func(uid string) *ptree.Node { return res.Tree.Find("p0", uid) }
+	if res.Unread(node("shell")) || !res.Unread(node("a")) || !res.Unread(node("login")) {
+		t.Fatal("what was asked for is not told")
+	}
+	more := func(uid string, all bool) {
+		t.Helper()
+		before := node(uid)
+		next, err := res.More(t.Context(), ops.More{Node: before, All: all})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m := next.Tree.Match(before); m == nil || m.Process.UID != uid {
+			t.Fatalf("%s is lost", uid)
+		}
+		res = next
+	}
+	more("shell", false)
+	if got := treeText(t, res); !strings.Contains(got, "... 1 more") || !strings.Contains(got, "d.exe") {
+		t.Fatalf("%s", got)
+	}
+	more("shell", false)
+	if got := treeText(t, res); strings.Contains(got, "more") || !strings.Contains(got, "e.exe") {
+		t.Fatalf("%s", got)
+	}
+	before := len(fam.asked)
+	more("shell", false) // there is no more to ask for
+	if len(fam.asked) != before {
+		t.Fatalf("asked again: %v", fam.asked)
+	}
+	more("login", false)
+	if got := treeText(t, res); strings.Count(got, "shell.exe (") != 1 || !strings.Contains(got, "other.exe") {
+		t.Fatalf("the same process stands there twice:\n%s", got)
+	}
+	more("shell", true)
+	if got := treeText(t, res); !strings.Contains(got, "deep.exe") || res.Unread(node("deep")) {
+		t.Fatalf("not everything below was read: %v\n%s", fam.asked, got)
+	}
+	fam.fails = &backends.Error{Kind: backends.KindUnavailable, What: "gone"}
+	more("other", false)
+	if len(res.Outcomes) != 1 || res.Outcomes[0].Err == nil {
+		t.Fatalf("the failure is not told: %+v", res.Outcomes)
+	}
+}
+
+// A backend that knows no families finds children among the process starts
+// of the host.
+func TestTreePageOfEvents(t *testing.T) {
+	var events []*model.Event
+	for i := range 450 {
+		e := clanBirth("x"+strconv.Itoa(i), "kid"+strconv.Itoa(i), int64(100+i))
+		e.Process.Host = clanHost
+		events = append([]*model.Event{e}, events...)
+	}
+	s := &alertSeer{&seer{events: events}}
+	res, err := fleet(s).Tree(t.Context(), ops.TreeQuery{Kind: ops.TreeOfAlert, Ref: "a", Until: epoch.Add(2 * time.Hour), Window: time.Second, Paged: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []int{200, 400, 450, 450} {
+		if res, err = res.More(t.Context(), ops.More{Node: res.Tree.Match(res.Focus)}); err != nil {
+			t.Fatal(err)
+		}
+		missing := res.Focus.Missing
+		if got := len(res.Focus.Children); got != want || (missing != 0) != (want < 450) {
+			t.Fatalf("page %d: %d children, %d missing: %+v", i+1, got, missing, res.Outcomes)
+		}
+	}
+}
+
+type alertSeer struct{ *seer }
+
+func (s *alertSeer) Alert(context.Context, string, bool) (*model.Alert, error) {
+	return (&clan{}).Alert(nil, "", false) //nolint:staticcheck // the context is not used
 }

@@ -184,6 +184,7 @@ func (b *Builder) gap(n *Node, q *model.ParentProcess, host string) *Node {
 			Name: cmp.Or(q.Name, model.BaseName(q.Path)),
 		},
 	}
+	p.key, p.at = key, len(b.order)
 	b.nodes[key] = p
 	b.order = append(b.order, p)
 	return p

@@ -9,6 +9,7 @@ package ptree
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,6 +38,9 @@ type Node struct {
 	above    []*model.Process // images above it, root first: what is left when nothing better is known
 	nameless bool             // known by pid and start, without a uid of its own
 	merged   *Node            // where this one went when two profiles saw the same process
+	took     []*Node          // those that went into this one
+	key      string           // under which the builder first met it; "" for an image alone
+	at       int              // its place in the builder's order
 }
 
 // Score is the highest score of the alerts on the node, nil without any.
@@ -136,7 +140,7 @@ func (b *Builder) add(profile string, p *model.Process, host *model.Host, gap bo
 	}
 	n := b.nodes[key]
 	if n == nil {
-		n = &Node{Process: *p, SeenBy: []string{profile}, Gap: gap, nameless: p.UID == ""}
+		n = &Node{Process: *p, SeenBy: []string{profile}, Gap: gap, nameless: p.UID == "", key: key, at: len(b.order)}
 		n.Process.Raw = nil
 		b.nodes[key] = n
 		b.order = append(b.order, n)
@@ -350,13 +354,23 @@ func (o *Node) absorb(n *Node) {
 	fill(&o.Process, &n.Process)
 	o.SeenBy = append(o.SeenBy, n.SeenBy...)
 	o.Alerts = append(o.Alerts, n.Alerts...)
-	for k, c := range n.Events {
-		if o.Events == nil {
-			o.Events = map[model.Kind]int{}
+	if len(n.Events) > 0 {
+		both := maps.Clone(o.Events) // the builder's own stays as it is
+		if both == nil {
+			both = map[model.Kind]int{}
 		}
-		o.Events[k] = max(o.Events[k], c) // both saw the same things: the fuller view counts
+		for k, c := range n.Events {
+			both[k] = max(both[k], c) // both saw the same things: the fuller view counts
+		}
+		o.Events = both
 	}
-	o.Missing = max(o.Missing, n.Missing)
+	switch { // a number says more than "some", and "some" more than none
+	case o.Missing <= 0 && n.Missing <= 0:
+		o.Missing = min(o.Missing, n.Missing)
+	default:
+		o.Missing = max(o.Missing, n.Missing)
+	}
+	o.took = append(o.took, n)
 	o.Gap = o.Gap && n.Gap
 	o.Focus = o.Focus || n.Focus
 	if o.nameless && !n.nameless {
