@@ -261,16 +261,28 @@ func (l *ListFlags) filter() (filter.Filter, error) {
 	return out, nil
 }
 
-// Explain prints one profile's plan.
+// Explain prints one profile's plan of a list.
 func (f *Factory) Explain(profile string, p backends.Plan) {
-	for _, r := range p.Requests {
-		f.Note("explain: %s: server: %s", profile, r)
-	}
 	local := p.Residual.String()
 	if local == "" {
 		local = "nothing"
 	}
-	f.Note("explain: %s: filtered here: %s", profile, local)
+	f.explain(profile, p, local)
+}
+
+// ExplainHunt prints one profile's plan of a hunt, whose last lines say what
+// was matched here.
+func (f *Factory) ExplainHunt(profile string, p backends.Plan) {
+	f.explain(profile, p, p.Residual.String())
+}
+
+func (f *Factory) explain(profile string, p backends.Plan, local string) {
+	for _, r := range p.Requests {
+		f.Note("explain: %s: server: %s", profile, r)
+	}
+	if local != "" {
+		f.Note("explain: %s: filtered here: %s", profile, local)
+	}
 	for _, n := range p.Notes {
 		f.Note("explain: %s: note: %s", profile, n)
 	}

@@ -109,7 +109,7 @@ func (h *flags) hunt(ctx context.Context, f *cmdutil.Factory, list *ioc.List, ke
 	}
 	hunt := ops.Hunt{List: list, Since: req.Since, Until: req.Until, Raw: req.Raw}
 	if h.explain {
-		hunt.Explain = f.Explain
+		hunt.Explain = f.ExplainHunt
 	}
 	if keep != nil {
 		if err := keep(fleet, &hunt); err != nil {
