@@ -2,7 +2,6 @@ package respond
 
 import (
 	"io"
-	"net/netip"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -258,39 +257,14 @@ $ edrctl respond ` + verb + ` build-07 /usr/bin/nc`,
 				return err
 			}
 			c := backends.Change{Verb: verb}
-			if c.Address, c.Port, c.Program, err = blockTarget(s); err != nil {
-				return err
+			if c.Address, c.Port, c.Program, err = ops.BlockTarget(s); err != nil {
+				return &cmdutil.UsageError{Err: err}
 			}
 			return t.run(cmd.Context(), f, c)
 		},
 	}
 	t.add(cmd, f)
 	return cmd
-}
-
-// blockTarget reads ADDRESS, ADDRESS:PORT, [IPv6]:PORT, a network, or else the
-// path or name of a program.
-func blockTarget(s string) (address string, port int, program string, err error) {
-	if ap, err := netip.ParseAddrPort(s); err == nil {
-		if ap.Port() == 0 {
-			return "", 0, "", cmdutil.Usagef("%q: port 0 is none", s)
-		}
-		return ap.Addr().Unmap().String(), int(ap.Port()), "", nil
-	}
-	if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
-		return a.Unmap().String(), 0, "", nil
-	}
-	if p, err := netip.ParsePrefix(s); err == nil {
-		return p.Masked().String(), 0, "", nil
-	}
-	looksLikeAddress := strings.Trim(s, "0123456789.:/") == ""
-	switch {
-	case strings.TrimSpace(s) == "":
-		return "", 0, "", cmdutil.Usagef("say which ADDRESS or PROGRAM")
-	case looksLikeAddress:
-		return "", 0, "", cmdutil.Usagef("%q is no address", s)
-	}
-	return "", 0, s, nil
 }
 
 func newScan(f *cmdutil.Factory) *cobra.Command {

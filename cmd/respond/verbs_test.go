@@ -1,6 +1,10 @@
 package respond
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/edrctl/edrctl/internal/ops"
+)
 
 func TestBlockTarget(t *testing.T) {
 	for in, want := range map[string]struct {
@@ -25,7 +29,7 @@ func TestBlockTarget(t *testing.T) {
 		"":                          {bad: true},
 		" ":                         {bad: true},
 	} {
-		address, port, program, err := blockTarget(in)
+		address, port, program, err := ops.BlockTarget(in)
 		if (err != nil) != want.bad || address != want.address || port != want.port || program != want.program {
 			t.Errorf("%q: %q %d %q %v", in, address, port, program, err)
 		}
@@ -35,7 +39,7 @@ func TestBlockTarget(t *testing.T) {
 func FuzzBlockTarget(f *testing.F) {
 	f.Add("10.0.0.1:80")
 	f.Fuzz(func(t *testing.T, s string) {
-		address, port, program, err := blockTarget(s)
+		address, port, program, err := ops.BlockTarget(s)
 		if err == nil && (address == "") == (program == "") || port < 0 || port > 65535 {
 			t.Errorf("%q: %q %d %q", s, address, port, program)
 		}

@@ -23,10 +23,13 @@ type Source struct {
 	Backend  string
 	ReadOnly bool
 
-	open   func() (backends.Driver, error)
-	once   sync.Once
-	driver backends.Driver
-	err    error
+	open func() (backends.Driver, error)
+
+	mu      sync.Mutex
+	built   bool
+	driver  backends.Driver
+	err     error
+	retired []backends.Driver // replaced by Renew; closed at the end, for they may still be asked
 }
 
 // NewSource makes a source whose driver open builds, once, when first needed.
@@ -36,8 +39,29 @@ func NewSource(profile, backend string, readOnly bool, open func() (backends.Dri
 
 // Driver builds the driver, or gives the one built before.
 func (s *Source) Driver() (backends.Driver, error) {
-	s.once.Do(func() { s.driver, s.err = s.open() })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.built {
+		s.built = true
+		s.driver, s.err = s.open()
+	}
 	return s.driver, s.err
+}
+
+// Renew makes the next request of a profile use a new driver, which looks its
+// secrets up anew: they were changed since.
+func (f *Fleet) Renew(profile string) {
+	for _, s := range f.Sources {
+		if s.Profile != profile {
+			continue
+		}
+		s.mu.Lock()
+		if s.driver != nil {
+			s.retired = append(s.retired, s.driver)
+		}
+		s.built, s.driver, s.err = false, nil, nil
+		s.mu.Unlock()
+	}
 }
 
 // Fleet is the selected profiles, asked as one.
@@ -49,8 +73,14 @@ type Fleet struct {
 func (f *Fleet) Close() error {
 	var errs []error
 	for _, s := range f.Sources {
+		s.mu.Lock()
+		all := s.retired
 		if s.driver != nil {
-			errs = append(errs, s.driver.Close())
+			all = append(all, s.driver)
+		}
+		s.mu.Unlock()
+		for _, d := range all {
+			errs = append(errs, d.Close())
 		}
 	}
 	return errors.Join(errs...)

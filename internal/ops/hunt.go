@@ -27,6 +27,10 @@ type Hunt struct {
 	Checkpoint *Checkpoint // nil: the hunt is not kept
 	Explain    func(profile string, p backends.Plan)
 	Progress   func(HuntProgress) // called from several goroutines, one at a time
+	// Seen is told of each hit when it is first met, one call at a time; its
+	// count and times are then what is known so far. What Hunt returns at the
+	// end replaces it by Key. A hit of an earlier, kept run is told again.
+	Seen func(*model.Hit)
 }
 
 // HuntProgress is how far a hunt is.
@@ -340,7 +344,12 @@ func (r *huntRun) source(ctx context.Context, s *Source, units []unit, out *Hunt
 				return all
 			}
 			found := map[string]*model.Hit{}
-			err := u.run(ctx, func(h *model.Hit) { join(found, h) })
+			err := u.run(ctx, func(h *model.Hit) {
+				if k := h.Key(); found[k] == nil && all[k] == nil {
+					r.seen(s, h)
+				}
+				join(found, h)
+			})
 			if err != nil {
 				if k := backends.KindOf(err); u.kind != "" && (k == backends.KindUnsupported || k == backends.KindInvalid) {
 					// These values cannot be asked for; the others can.
@@ -359,6 +368,13 @@ func (r *huntRun) source(ctx context.Context, s *Source, units []unit, out *Hunt
 			if err := r.Checkpoint.record(u.name, hits); err != nil {
 				out.Err = err
 				return all
+			}
+		}
+		if done {
+			for _, h := range hits {
+				if all[h.Key()] == nil {
+					r.seen(s, h)
+				}
 			}
 		}
 		r.take(s, all, hits)
@@ -402,6 +418,24 @@ func (r *huntRun) take(s *Source, all map[string]*model.Hit, hits []*model.Hit) 
 		join(all, h)
 		r.progress.Hits += len(all) - before
 	}
+}
+
+// seen tells of a hit on the way, as a copy: the hunt goes on joining its own.
+func (r *huntRun) seen(s *Source, h *model.Hit) {
+	if r.Seen == nil {
+		return
+	}
+	c := *h
+	c.ID = hitID(h.Key())
+	c.Evidence = slices.Clone(h.Evidence)
+	if h.Host != nil { // stamping writes to it
+		host := *h.Host
+		c.Host = &host
+	}
+	s.stampRecord(&c)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.Seen(&c)
 }
 
 func join(into map[string]*model.Hit, h *model.Hit) {

@@ -313,3 +313,71 @@ func TestCheckpointIsOfOneHunt(t *testing.T) {
 		t.Errorf("a file that is no checkpoint was changed: %q, %v", b, err)
 	}
 }
+
+// Hits are told when they are first met, each once, before the hunt is over;
+// also when the window is read an hour at a time and when a unit then fails.
+func TestHitsAreSeenEarly(t *testing.T) {
+	list := indicators(t, sha("0", 1), sha("0", 2), sha("a", 3), "process:evil.exe", "fine.exe")
+	for _, fails := range []bool{false, true} {
+		h := huntOf(list)
+		var seen []string
+		early := 0
+		s := fresh()
+		if fails {
+			s.broken = func(time.Time) error { return &backends.Error{Kind: backends.KindUnavailable, What: "gone"} }
+		}
+		h.Seen = func(hit *model.Hit) {
+			if hit.Profile == "" || hit.ID == "" {
+				t.Errorf("not stamped: %+v", hit)
+			}
+			seen = append(seen, hit.Key())
+		}
+		h.Progress = func(p ops.HuntProgress) {
+			if p.Done < p.Units && len(seen) > 0 {
+				early++
+			}
+		}
+		hits, _ := fleet(s).Hunt(t.Context(), h)
+		var want []string
+		for _, hit := range hits {
+			want = append(want, hit.Key())
+		}
+		slices.Sort(seen)
+		slices.Sort(want)
+		if len(want) == 0 || !slices.Equal(seen, want) || early == 0 {
+			t.Fatalf("fails=%v: %d of them before the end, seen\n%q\nfound\n%q", fails, early, seen, want)
+		}
+	}
+}
+
+// A renewed profile is asked through a new driver, and both are closed.
+func TestRenew(t *testing.T) {
+	built, closed := 0, 0
+	f := &ops.Fleet{Sources: []*ops.Source{ops.NewSource("p", "seer", false, func() (backends.Driver, error) {
+		built++
+		return &shut{seer: &seer{}, closed: &closed}, nil
+	})}}
+	for range 3 {
+		if _, err := f.Sources[0].Driver(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.Renew("p")
+	f.Renew("other")
+	if _, err := f.Sources[0].Driver(); err != nil || built != 2 {
+		t.Fatalf("built %d times, %v", built, err)
+	}
+	if err := f.Close(); err != nil || closed != 2 {
+		t.Fatalf("closed %d, %v", closed, err)
+	}
+}
+
+type shut struct {
+	*seer
+	closed *int
+}
+
+func (s *shut) Close() error {
+	*s.closed++
+	return nil
+}
