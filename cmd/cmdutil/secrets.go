@@ -9,16 +9,16 @@ import (
 	"github.com/edrctl/edrctl/internal/secrets"
 )
 
-// Secrets is where secrets are looked up and kept.
+// Secrets is where secrets are looked up and kept. Without a home there are no
+// files, and what the environment and the keyring hold is still found.
 func (f *Factory) Secrets() (*secrets.Store, error) {
 	f.secretsOnce.Do(func() {
 		paths, err := f.Paths()
-		if err != nil {
-			f.secretsErr = err
-			return
+		if paths.State != "" {
+			err = nil
 		}
 		o := secrets.Options{
-			Getenv: f.Getenv, StateDir: paths.State, Redact: f.redactor.Add, Now: f.Now,
+			Getenv: f.Getenv, StateDir: paths.State, NoFiles: err, Redact: f.redactor.Add, Now: f.Now,
 			Warn: func(msg string) { f.Warn("%s", msg) },
 		}
 		if f.IO.CanPrompt() {
@@ -39,7 +39,7 @@ func (f *Factory) lookupSecret(ctx context.Context, store *secrets.Store, profil
 	if errors.As(err, &missing) {
 		return "", &backends.Error{
 			Kind: backends.KindAuth, Why: err.Error(), Err: err,
-			Hint: "set " + secrets.EnvName(profile, secret) + " or run: edrctl auth login " + profile,
+			Hint: missing.Hint(),
 		}
 	}
 	if err != nil {

@@ -12,15 +12,21 @@ func Cheap(t *testing.T, s *Store) *Store {
 	return s
 }
 
+// Hurry does for a process of its own what Cheap and FreshKeyring do for a test.
+func Hurry(s *Store, limit time.Duration) {
+	s.file.cost, timeout = 8, limit
+}
+
 // FreshKeyring forgets that the keyring failed, sets the system and the
 // time-out of a call, and puts everything back after the test.
 func FreshKeyring(t *testing.T, goos string, limit time.Duration) {
 	t.Helper()
-	oldSystem, oldTimeout, oldProvider := system, timeout, provider
+	oldSystem, oldTimeout, oldProvider, oldSetenv := system, timeout, provider, setenv
 	ringDown.Store(nil)
 	system, timeout = goos, limit
+	setenv = func(string, string) error { return nil } // the process of the tests keeps its own
 	t.Cleanup(func() {
-		system, timeout, provider = oldSystem, oldTimeout, oldProvider
+		system, timeout, provider, setenv = oldSystem, oldTimeout, oldProvider, oldSetenv
 		ringDown.Store(nil)
 	})
 }

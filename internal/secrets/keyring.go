@@ -30,6 +30,7 @@ func (e *TooBigError) Error() string {
 type unavailable struct {
 	why      string
 	expected bool // there is none here, which is nothing to tell about
+	locked   bool // it is there, and somebody has to unlock it
 }
 
 func (e *unavailable) Error() string { return "no keyring: " + e.why }
@@ -47,6 +48,7 @@ var (
 		set    func(service, user, value string) error
 		forget func(service, user string) error
 	}{keyring.Get, keyring.Set, keyring.Delete}
+	setenv = os.Setenv
 )
 
 type ringEntry struct {
@@ -73,28 +75,47 @@ func parseRing(s string) ringEntry {
 	return ringEntry{value: strings.TrimRight(s, "\r\n")}
 }
 
+const busVariable = "DBUS_SESSION_BUS_ADDRESS"
+
 // reachable tells whether asking is safe. Without a session bus the library
-// would start one (dbus-launch) and leave it behind.
+// would start one (dbus-launch) and leave it behind. It looks for a bus in the
+// environment and in /run/user only; one in $XDG_RUNTIME_DIR elsewhere is
+// given to it through the environment.
 func reachable(getenv func(string) string) *unavailable {
 	switch system {
 	case "windows", "darwin":
 		return nil
 	case "linux", "freebsd", "openbsd", "netbsd", "dragonfly":
 	default:
-		return &unavailable{"this system has none", true}
+		return &unavailable{why: "this system has none", expected: true}
 	}
-	switch bus := getenv("DBUS_SESSION_BUS_ADDRESS"); {
+	switch bus := getenv(busVariable); {
 	case strings.HasPrefix(bus, "autolaunch:"), strings.HasPrefix(bus, "disabled:"):
-		return &unavailable{"there is no session bus", true}
+		return &unavailable{why: "there is no session bus", expected: true}
 	case bus != "":
 		return nil
 	}
 	if dir := getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "bus")); err == nil {
+		socket := filepath.Join(dir, "bus")
+		if _, err := os.Stat(socket); err == nil && setenv(busVariable, "unix:path="+busEscape(socket)) == nil {
 			return nil
 		}
 	}
-	return &unavailable{"there is no session bus", true}
+	return &unavailable{why: "there is no session bus", expected: true}
+}
+
+// busEscape writes a path as a value of a D-Bus address: all but the optionally
+// escaped bytes of the D-Bus specification as %xx.
+func busEscape(path string) string {
+	var b strings.Builder
+	for _, c := range []byte(path) {
+		if c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || strings.IndexByte(`-_/.\*`, c) >= 0 {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02x", c)
+		}
+	}
+	return b.String()
 }
 
 // ring runs one call under the time-out. A call that is late goes on by
@@ -118,6 +139,13 @@ func ring(ctx context.Context, getenv func(string) string, call func() (string, 
 	}
 	done := make(chan answer, 1)
 	go func() {
+		// The library trusts the shape of what comes over the bus, and that the
+		// bus stays: it panics when one that waits for a prompt goes away.
+		defer func() {
+			if r := recover(); r != nil {
+				done <- answer{err: fmt.Errorf("its answer was not understood (%v)", r)}
+			}
+		}()
 		v, err := call()
 		done <- answer{v, err}
 	}()
@@ -128,16 +156,30 @@ func ring(ctx context.Context, getenv func(string) string, call func() (string, 
 		if a.err == nil || errors.Is(a.err, keyring.ErrNotFound) || errors.Is(a.err, keyring.ErrSetDataTooBig) {
 			return a.value, a.err
 		}
-		off := &unavailable{why: strings.Join(strings.Fields(a.err.Error()), " ")}
+		off := explain(a.err)
 		ringDown.Store(off)
 		return "", off
 	case <-timer.C:
-		off := &unavailable{why: fmt.Sprintf("it did not answer within %v; it may be locked", timeout)}
+		off := &unavailable{why: fmt.Sprintf("it did not answer within %v; it may be locked", timeout), locked: true}
 		ringDown.Store(off)
 		return "", off
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
+}
+
+// explain says in one line why the keyring failed.
+func explain(err error) *unavailable {
+	msg := strings.Join(strings.Fields(err.Error()), " ")
+	switch {
+	// A build without cgo on FreeBSD and DragonFly.
+	case strings.HasPrefix(msg, "unsupported platform"):
+		return &unavailable{why: "this system has none", expected: true}
+	// What go-keyring says when the question was declined or could not be shown.
+	case strings.Contains(msg, "failed to unlock"), strings.Contains(msg, "is locked"), strings.Contains(msg, "org.freedesktop.Secret.Error.IsLocked"):
+		return &unavailable{why: "it is locked (" + msg + ")", locked: true}
+	}
+	return &unavailable{why: msg}
 }
 
 func service(profile string) string { return "edrctl:" + profile }

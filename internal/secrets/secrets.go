@@ -22,8 +22,10 @@ import (
 // Options is what a Store is made of. Only Getenv is needed.
 type Options struct {
 	Getenv func(string) string
-	// StateDir is the folder of the two files; "" = there are none.
+	// StateDir is the folder of the two files; "" = there are none, and NoFiles
+	// says why.
 	StateDir string
+	NoFiles  error
 	// Prompt asks for a passphrase without showing it; the question ends with a
 	// colon. nil = nobody is there.
 	Prompt func(ctx context.Context, question string) (string, error)
@@ -97,6 +99,7 @@ func (l Location) String() string {
 type NotFoundError struct {
 	Profile, Secret string
 	Note            string // why a place could not be asked; "" mostly
+	Locked          bool   // the keyring could not be asked until somebody unlocks it
 }
 
 func (e *NotFoundError) Error() string {
@@ -109,7 +112,11 @@ func (e *NotFoundError) Error() string {
 
 // Hint is what to do about it.
 func (e *NotFoundError) Hint() string {
-	return fmt.Sprintf("run `edrctl auth login %s`, or set %s", e.Profile, EnvName(e.Profile, e.Secret))
+	hint := "set " + EnvName(e.Profile, e.Secret) + " or run: edrctl auth login " + e.Profile
+	if e.Locked {
+		return "unlock the keyring and try again, or " + hint
+	}
+	return hint
 }
 
 // ErrNoStore is in the chain of the error Set returns when there is no place
@@ -183,7 +190,7 @@ func (s *Store) Get(ctx context.Context, profile, secret string) (string, error)
 	case best.Kind == Plain && !c.maybe:
 		return c.plain.Value, nil
 	case best.Kind == None && !c.maybe:
-		return "", &NotFoundError{Profile: profile, Secret: secret, Note: c.note}
+		return "", c.missing(profile, secret)
 	}
 	entries, err := s.file.open(ctx, true)
 	if err != nil {
@@ -203,7 +210,11 @@ func (s *Store) Get(ctx context.Context, profile, secret string) (string, error)
 	case best.Kind == Keyring || best.Kind == Plain:
 		return c.other(best), nil
 	}
-	return "", &NotFoundError{Profile: profile, Secret: secret, Note: c.note}
+	return "", c.missing(profile, secret)
+}
+
+func (c candidates) missing(profile, secret string) error {
+	return &NotFoundError{Profile: profile, Secret: secret, Note: c.note, Locked: c.locked}
 }
 
 func (s *Store) env(profile, secret string) string {
@@ -235,12 +246,13 @@ func (s *Store) Where(ctx context.Context, profile, secret string) Location {
 
 // candidates is what can be known without a passphrase.
 type candidates struct {
-	ring  ringEntry
-	plain entry
-	enc   Location
-	maybe bool // the encrypted file is there and its index cannot be trusted
-	note  string
-	file  string // of plain
+	ring   ringEntry
+	plain  entry
+	enc    Location
+	maybe  bool // the encrypted file is there and its index cannot be trusted
+	note   string
+	locked bool   // the keyring
+	file   string // of plain
 }
 
 func (s *Store) candidates(ctx context.Context, profile, secret string) candidates {
@@ -249,7 +261,7 @@ func (s *Store) candidates(ctx context.Context, profile, secret string) candidat
 	if c.ring, err = ringGet(ctx, s.opt.Getenv, profile, secret); err != nil {
 		var off *unavailable
 		if errors.As(err, &off) && !off.expected {
-			c.note = err.Error()
+			c.note, c.locked = err.Error(), off.locked
 		}
 	}
 	if s.opt.StateDir == "" {
@@ -313,7 +325,7 @@ func (s *Store) Set(ctx context.Context, profile, secret, value string, opt SetO
 	stamp := s.opt.Now().UTC().Truncate(time.Microsecond)
 	if opt.Insecure {
 		if s.opt.StateDir == "" {
-			return Location{}, noStore("there is no folder for files", secret, profile)
+			return Location{}, s.noFiles(secret, profile)
 		}
 		if err := s.changePlain(ctx, func(m map[string]entry) { m[key(profile, secret)] = entry{stamp, value} }); err != nil {
 			return Location{}, err
@@ -330,7 +342,7 @@ func (s *Store) Set(ctx context.Context, profile, secret, value string, opt SetO
 		return Location{}, ctx.Err()
 	}
 	if s.opt.StateDir == "" || !s.canUnlock(!opt.Quiet) {
-		return Location{}, noStore(ringErr.Error(), secret, profile)
+		return Location{}, noStore(ringErr, secret, profile)
 	}
 	err := s.file.change(ctx, !opt.Quiet, func(m map[string]entry) bool {
 		m[key(profile, secret)] = entry{stamp, value}
@@ -343,13 +355,23 @@ func (s *Store) Set(ctx context.Context, profile, secret, value string, opt SetO
 	return Location{Kind: Encrypted, Name: s.file.path, Stored: stamp}, err
 }
 
-func noStore(why, secret, profile string) error {
-	return &Error{
-		Msg: fmt.Sprintf("cannot store the %s of profile %s: %s", secret, profile, why),
-		Hint: fmt.Sprintf("set %s for each run; or EDRCTL_PASSPHRASE_FILE (or EDRCTL_PASSPHRASE) for an encrypted file; or log in with --insecure-storage for a plain one",
-			EnvName(profile, secret)),
-		Err: ErrNoStore,
+func noStore(why error, secret, profile string) error {
+	hint := fmt.Sprintf("set %s for each run; or EDRCTL_PASSPHRASE_FILE (or EDRCTL_PASSPHRASE) for an encrypted file; or log in with --insecure-storage for a plain one",
+		EnvName(profile, secret))
+	var off *unavailable
+	if errors.As(why, &off) && off.locked {
+		hint = "unlock the keyring and try again; or " + hint
 	}
+	return &Error{Msg: fmt.Sprintf("cannot store the %s of profile %s: %v", secret, profile, why), Hint: hint, Err: ErrNoStore}
+}
+
+// noFiles is noStore where a file was asked for and there is no folder.
+func (s *Store) noFiles(secret, profile string) error {
+	why := s.opt.NoFiles
+	if why == nil {
+		why = errors.New("there is no folder for files")
+	}
+	return noStore(why, secret, profile)
 }
 
 // Delete removes a secret from every place that stores it and tells which
@@ -364,7 +386,10 @@ func (s *Store) Delete(ctx context.Context, profile, secret string) ([]Location,
 	}
 	var off *unavailable
 	if errors.As(err, &off) {
-		err = nil // it cannot give the secret back either
+		err = nil // it cannot give the secret back either, for now
+		if !off.expected {
+			s.warnf("the keyring could not be asked, and may still hold the %s of %s (%s)", secret, profile, off.Error())
+		}
 	}
 	if s.opt.StateDir == "" {
 		return from, err

@@ -1,6 +1,7 @@
 package secrets_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -353,6 +354,86 @@ func TestDamagedFiles(t *testing.T) {
 		if _, err := b.Set(t.Context(), "a", "token", "v", secrets.SetOptions{Insecure: name != "secrets.age"}); err == nil {
 			t.Errorf("%s was overwritten", name)
 		}
+	}
+}
+
+// Whatever becomes of the encrypted file: an error that names it and says what
+// to do, no panic, and nothing that could be saved is written over.
+func TestDamagedEncryptedFile(t *testing.T) {
+	secrets.FreshKeyring(t, "linux", time.Second)
+	b := newBench(t, map[string]string{"EDRCTL_PASSPHRASE": "correct horse"})
+	if _, err := b.Set(t.Context(), "a", "token", "s3cret", secrets.SetOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(b.dir, "secrets.age")
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flip := func(i int) []byte {
+		d := slices.Clone(good)
+		d[i] ^= 0x20
+		return d
+	}
+	for name, data := range map[string][]byte{
+		"empty":           {},
+		"cut in its head": good[:40],
+		"cut in its body": good[:len(good)-10],
+		"longer":          append(slices.Clone(good), "more"...),
+		"version changed": flip(3),
+		"salt changed":    flip(bytes.Index(good, []byte("scrypt")) + 9),
+		"mac changed":     flip(bytes.Index(good, []byte("---")) + 6),
+		"body changed":    flip(len(good) - 5),
+		"no age file":     []byte("secret\n"),
+		"costs too much":  bytes.Replace(good, []byte(" 8\n"), []byte(" 30\n"), 1),
+		"too big":         make([]byte, 5<<20),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := os.WriteFile(path, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			b.reopen(t)
+			for op, err := range map[string]error{
+				"get": func() error { _, err := b.Get(t.Context(), "a", "token"); return err }(),
+				"set": func() error { _, err := b.Set(t.Context(), "b", "token", "new", secrets.SetOptions{}); return err }(),
+			} {
+				var e *secrets.Error
+				if !errors.As(err, &e) || !strings.Contains(e.Msg, "secrets.age") || strings.Contains(e.Msg, "\n") || strings.Contains(e.Msg, "correct horse") {
+					t.Errorf("%s: %v", op, err)
+				}
+			}
+			if now, _ := os.ReadFile(path); !bytes.Equal(now, data) {
+				t.Error("the file was written over")
+			}
+		})
+	}
+	if err := os.WriteFile(path, good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.reopen(t)
+	b.want(t, "a", "token", "s3cret", secrets.Encrypted)
+	if info, err := os.Stat(b.dir); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o700 {
+		t.Errorf("the folder has mode %v (%v)", info.Mode(), err)
+	}
+}
+
+// Without a home there are no files; a secret that needs none is found.
+func TestNoFiles(t *testing.T) {
+	secrets.FreshKeyring(t, "linux", time.Second)
+	env := map[string]string{"EDRCTL_CW_TOKEN": "from-the-shell"}
+	s := secrets.New(secrets.Options{Getenv: func(k string) string { return env[k] }, NoFiles: errors.New("there is no home folder")})
+	if v, err := s.Get(t.Context(), "cw", "token"); err != nil || v != "from-the-shell" {
+		t.Errorf("Get = %q, %v", v, err)
+	}
+	if _, err := s.Get(t.Context(), "esp", "password"); !errors.As(err, new(*secrets.NotFoundError)) {
+		t.Errorf("Get: %v", err)
+	}
+	_, err := s.Set(t.Context(), "cw", "token", "v", secrets.SetOptions{Insecure: true})
+	if !errors.Is(err, secrets.ErrNoStore) || !strings.Contains(err.Error(), "there is no home folder") {
+		t.Errorf("Set: %v", err)
+	}
+	if _, err := s.Delete(t.Context(), "cw", "token"); err != nil {
+		t.Errorf("Delete: %v", err)
 	}
 }
 
