@@ -1,6 +1,6 @@
 // Command gen writes what is generated from the program itself, between its
-// markers: the capability matrix of the README. CI runs it and fails when the
-// tree then differs.
+// markers or as whole files: tables of what the drivers can, the reference and
+// the manuals of the command tree. CI runs it and fails when the tree then differs.
 package main
 
 import (
@@ -49,7 +49,13 @@ func run() error {
 	if err := replace("docs/hunting.md", "hunting", table); err != nil {
 		return err
 	}
-	return replace("docs/hunting.md", "hunting-notes", notes)
+	if err := replace("docs/hunting.md", "hunting-notes", notes); err != nil {
+		return err
+	}
+	if err := reference(); err != nil {
+		return err
+	}
+	return manuals()
 }
 
 // huntTable is a row an indicator type, a column a product; and what to know
