@@ -21,6 +21,7 @@ type ActFlags struct {
 	Comment   string
 	DryRun    bool
 	Yes       bool
+	Danger    bool // the second yes, of dangerous operations
 	Queue     bool
 	MaxHosts  int
 	Wait      string

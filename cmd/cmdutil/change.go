@@ -3,9 +3,11 @@ package cmdutil
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/output"
@@ -183,6 +185,9 @@ func (f *Factory) approve(ctx context.Context, plan *ops.Plan, flags *ActFlags) 
 	if sendable == 0 {
 		return nil // Execute says why, step by step
 	}
+	if warning, word := plan.Danger(); word != "" && !warned(plan, warning) {
+		f.Warn("%s: %s", word, warning)
+	}
 	if word := plan.Typed(); word != "" {
 		what := safetext.Display("Type the host name to go on:")
 		if sendable > 1 {
@@ -194,7 +199,29 @@ func (f *Factory) approve(ctx context.Context, plan *ops.Plan, flags *ActFlags) 
 	if sendable > 1 {
 		question = safetext.Sprintf("Go on with all %d?", sendable)
 	}
-	return f.Confirm(ctx, flags.Yes, question)
+	if err := f.Confirm(ctx, flags.Yes, question); err != nil {
+		return err
+	}
+	if _, word := plan.Danger(); word != "" && !flags.Danger {
+		if !f.IO.CanPrompt() {
+			return &backends.Error{
+				Kind: backends.KindRefused, What: "nothing was sent", Why: word + " is dangerous, and there is no terminal to ask a second time on",
+				Hint: "--yes --danger goes on without asking; --dry-run shows what would be sent",
+			}
+		}
+		return f.ConfirmTyped(ctx, false, safetext.Sprintf("This is dangerous. Type %q to go on:", word), word)
+	}
+	return nil
+}
+
+// warned tells whether a driver's preview says it already.
+func warned(plan *ops.Plan, warning string) bool {
+	for _, s := range plan.Steps {
+		if slices.ContainsFunc(s.Preview.Warnings, func(w string) bool { return strings.Contains(w, warning) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // showStep writes the preview of a step, as people read it.

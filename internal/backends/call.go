@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -90,19 +91,27 @@ func OperationNamed(catalog []Operation, name string) (Operation, bool) {
 // changes something although it is a GET, that it is dangerous) holds as well
 // for a user who writes it out. Of several, the one with the fewest parameters
 // in its path is it: /rules/add before /rules/{id}.
+//
+// Servers read a path more kindly than it is written: doubled slashes, escapes
+// and capitals in its fixed parts do not hide an operation, and HEAD reaches
+// what GET does.
 func MatchOperation(catalog []Operation, method, path string) (Operation, map[string]any, bool) {
-	given := strings.Split(strings.Trim(path, "/"), "/")
+	given := slices.DeleteFunc(strings.Split(path, "/"), func(s string) bool { return s == "" })
+	head := strings.EqualFold(method, http.MethodHead)
 	var best Operation
 	var bestArgs map[string]any
 	found := false
 	for _, op := range catalog {
-		if !strings.EqualFold(op.Method, method) {
+		if !strings.EqualFold(op.Method, method) && (!head || op.Method != http.MethodGet) {
 			continue
 		}
 		args, ok := matchPath(op.Path, given)
 		if ok && (!found || len(args) < len(bestArgs)) {
 			best, bestArgs, found = op, args, true
 		}
+	}
+	if found && head {
+		best.Method, best.Returns = http.MethodHead, "empty"
 	}
 	return best, bestArgs, found
 }
@@ -114,16 +123,16 @@ func matchPath(template string, given []string) (map[string]any, bool) {
 	}
 	args := map[string]any{}
 	for i, w := range want {
-		name, isParam := strings.CutPrefix(w, "{")
-		if !isParam {
-			if w != given[i] {
-				return nil, false
-			}
-			continue
-		}
 		v, err := url.PathUnescape(given[i])
 		if err != nil || v == "" {
 			return nil, false
+		}
+		name, isParam := strings.CutPrefix(w, "{")
+		if !isParam {
+			if !strings.EqualFold(w, v) {
+				return nil, false
+			}
+			continue
 		}
 		args[strings.TrimSuffix(name, "}")] = v
 	}
@@ -148,4 +157,108 @@ func (c Call) Label() string {
 		return c.Op.Name
 	}
 	return c.Op.Method + " " + c.Op.Path
+}
+
+// secretMask stands for a secret wherever a call is shown or written down.
+const secretMask = "[redacted]"
+
+// Masked is the call with its secret arguments hidden: what is previewed,
+// journaled and printed. It still builds.
+func (c Call) Masked() Call {
+	secret := map[string]bool{}
+	for _, p := range c.Op.Params {
+		if p.Secret {
+			secret[p.Name] = true
+		}
+	}
+	if len(secret) == 0 {
+		return c
+	}
+	args := make(map[string]any, len(c.Args))
+	for name, v := range c.Args {
+		if secret[name] {
+			v = masked(v)
+		}
+		args[name] = v
+	}
+	c.Args = args
+	if c.Body != nil {
+		c.Body = maskBody(c.Body, secret)
+	}
+	return c
+}
+
+func masked(v any) any {
+	switch t := v.(type) {
+	case File:
+		return File{Name: t.Name, Content: []byte(secretMask)}
+	case map[string]any:
+		out := make(map[string]any, len(t))
+		for k := range t {
+			out[k] = secretMask
+		}
+		return out
+	case []any:
+		return []any{secretMask}
+	}
+	return secretMask
+}
+
+// maskBody hides the members of a JSON object that are secret; what is no
+// object is hidden whole.
+func maskBody(body []byte, secret map[string]bool) []byte {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(body, &members) != nil {
+		return []byte(`"` + secretMask + `"`)
+	}
+	for name := range members {
+		if secret[name] {
+			members[name] = json.RawMessage(`"` + secretMask + `"`)
+		}
+	}
+	out, err := json.Marshal(members)
+	if err != nil {
+		return []byte(`"` + secretMask + `"`)
+	}
+	return out
+}
+
+// Secrets gives the texts of the call's secret arguments, for a redactor.
+func (c Call) Secrets() []string {
+	var out []string
+	var members map[string]json.RawMessage
+	if c.Body != nil {
+		_ = json.Unmarshal(c.Body, &members) // what is no object has no members
+	}
+	for _, p := range c.Op.Params {
+		if !p.Secret {
+			continue
+		}
+		switch v := c.Args[p.Name].(type) {
+		case nil:
+		case File:
+			out = append(out, string(v.Content))
+		case map[string]any:
+			for _, m := range v {
+				out = append(out, Text(m))
+			}
+		default:
+			out = append(out, Text(v))
+		}
+		var text string
+		if json.Unmarshal(members[p.Name], &text) == nil {
+			out = append(out, text)
+		}
+	}
+	return slices.DeleteFunc(out, func(s string) bool { return s == "" })
+}
+
+// Param finds a parameter by its exact name.
+func (o Operation) Param(name string) (Param, bool) {
+	for _, p := range o.Params {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return Param{}, false
 }

@@ -354,6 +354,8 @@ func missing(spec backends.VerbSpec, c backends.Change) error {
 // Command is what a user types for a verb.
 func Command(verb string) string {
 	switch verb {
+	case backends.VerbCall:
+		return "api"
 	case backends.VerbCarve:
 		return "carve get"
 	case backends.VerbMemdump:
@@ -375,6 +377,8 @@ func Words(verb string) string {
 		return v + " " + noun
 	}
 	switch verb {
+	case backends.VerbCall:
+		return CallWord
 	case backends.VerbCarve:
 		return "collect files"
 	case backends.VerbMemdump:

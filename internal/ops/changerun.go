@@ -87,8 +87,11 @@ func (a *Acts) Execute(ctx context.Context, p *Plan, run Run) *Result {
 	var order []string
 	for i, s := range p.Steps {
 		key := fmt.Sprint(i)
-		if s.Source != nil && s.Change.Host != nil {
+		switch {
+		case s.Source != nil && s.Change.Host != nil:
 			key = s.Source.Profile + "/" + hostKey(s.Change.Host)
+		case s.Source != nil && s.Change.Call != nil:
+			key = s.Source.Profile + "/" // the calls of one server in the order they were given
 		}
 		if groups[key] == nil {
 			order = append(order, key)
@@ -527,6 +530,8 @@ func (a *Acts) auditTarget(c backends.Change) audit.Target {
 // without pid and path.
 func What(c backends.Change) string {
 	switch {
+	case c.Call != nil:
+		return onWhat(c.Call)
 	case c.Address != "" && c.Port != 0:
 		return joinAddress(c.Address, c.Port)
 	case c.Address != "":
@@ -557,6 +562,8 @@ func joinAddress(address string, port int) string {
 func actionTarget(c backends.Change) *model.ActionTarget {
 	t := model.ActionTarget{AlertID: c.AlertID, PID: c.PID, Path: c.Path, Address: c.Address, Port: c.Port, Command: strings.Join(c.Command, " ")}
 	switch {
+	case c.Call != nil:
+		t.Name = onWhat(c.Call)
 	case c.Script != nil:
 		t.Name = c.Script.Name
 	case c.Program != "":

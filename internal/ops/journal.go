@@ -81,12 +81,13 @@ type journaledChange struct {
 	Params   map[string]string `json:"params,omitempty"`
 	HostID   string            `json:"host_id,omitempty"`
 	HostName string            `json:"host_name,omitempty"`
+	Call     map[string]string `json:"call,omitempty"`
 }
 
 func journaled(c backends.Change) journaledChange {
 	j := journaledChange{
 		PID: c.PID, Path: c.Path, Command: c.Command, Address: c.Address, Port: c.Port, Program: c.Program, Scan: c.Scan, Tags: c.Tags,
-		Verdict: c.Verdict, AlertID: c.AlertID, ActionID: c.ActionID, CarveID: c.CarveID, Params: c.Params,
+		Verdict: c.Verdict, AlertID: c.AlertID, ActionID: c.ActionID, CarveID: c.CarveID, Params: c.Params, Call: journaledCall(c.Call),
 	}
 	if c.Script != nil {
 		j.Script, j.SHA256 = c.Script.Name, sha256Hex(c.Script.Content)
@@ -137,6 +138,9 @@ func (e *Entry) Action() *model.Action {
 		Verb:   e.Verb, Host: e.host(), Target: actionTarget(e.Change()), State: e.State, Error: e.Error,
 		RequestedAt: model.At(e.Requested), FinishedAt: model.At(e.Finished),
 		Inverse: e.Inverse, Reversible: e.Inverse != "", Details: maps.Clone(e.Details),
+	}
+	if e.Verb == backends.VerbCall {
+		a.Target = &model.ActionTarget{Name: e.target.What}
 	}
 	if e.Unknown {
 		a.NativeState = "unknown: edrctl ended before the outcome was written"

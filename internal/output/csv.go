@@ -116,7 +116,13 @@ func (w *idWriter) Write(rec any) error {
 	if !v.IsValid() {
 		return nil
 	}
-	b := append(w.buf[:0], safe(identity(v))...)
+	id := ""
+	if d, ok := rec.(*Document); ok {
+		id = d.identity(w.opt.Kind)
+	} else {
+		id = identity(v)
+	}
+	b := append(w.buf[:0], safe(id)...)
 	w.buf = append(b, '\n')
 	return w.emit(w.buf)
 }

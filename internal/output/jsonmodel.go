@@ -24,6 +24,8 @@ func AppendJSON(dst []byte, rec any) []byte {
 
 func appendRecord(dst []byte, rec any) ([]byte, error) {
 	switch r := rec.(type) {
+	case *Document:
+		return r.append(dst), nil
 	case *model.Event:
 		return appendObject(dst, r, appendEvent), nil
 	case *model.Alert:

@@ -44,6 +44,7 @@ type spec struct {
 	typ   reflect.Type
 	table []Column
 	wide  []Column
+	doc   *docSpec // of documents; nil = a struct
 }
 
 // NewKind declares a kind for records of type T, a struct with json tags.
@@ -119,6 +120,9 @@ func (k Kind) columns(opt Options) ([]Column, error) {
 			return k.spec.wide, nil
 		}
 		return k.spec.table, nil
+	}
+	if k.spec.doc != nil {
+		return k.documentColumns(opt.Columns), nil
 	}
 	valid := k.ColumnNames()
 	var out []Column

@@ -55,6 +55,12 @@ func (w *tableWriter) Write(rec any) error {
 }
 
 func (w *tableWriter) One(rec any) error {
+	if d, ok := rec.(*Document); ok {
+		if err := w.oneDocument(d, false); err != nil {
+			return err
+		}
+		return w.base.Flush()
+	}
 	if err := w.emitString(Card(w.ios, w.opt, rec)); err != nil {
 		return err
 	}
@@ -341,6 +347,12 @@ func (w *tsvWriter) Write(rec any) error {
 
 // One writes a line for every field that has a value: its dotted name and it.
 func (w *tsvWriter) One(rec any) error {
+	if d, ok := rec.(*Document); ok {
+		if err := w.oneDocument(d, true); err != nil {
+			return err
+		}
+		return w.Flush()
+	}
 	v := addressable(rec)
 	names := w.opt.Columns
 	if len(names) == 0 {

@@ -66,12 +66,17 @@ type getter struct {
 	name string
 	path [][]int
 	omit bool // zero means absent, as in JSON
+	doc  bool // of a Document: name is a path in its JSON
 }
 
 func getters(k Kind, cols []Column) []getter {
 	out := make([]getter, len(cols))
 	for i, c := range cols {
 		out[i].name = c.Name
+		if k.spec.doc != nil {
+			out[i].doc = true
+			continue
+		}
 		out[i].path, _ = fieldPath(k.spec.typ, c.Name)
 		out[i].omit = omitsZero(k.spec.typ, c.Name)
 	}
@@ -80,6 +85,9 @@ func getters(k Kind, cols []Column) []getter {
 
 // get gives the invalid Value for what is absent.
 func (g getter) get(rec reflect.Value) reflect.Value {
+	if g.doc {
+		return documentValue(rec, g.name)
+	}
 	v := rec
 	for _, index := range g.path {
 		v = deref(v)

@@ -1,0 +1,198 @@
+package ops
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/edrctl/edrctl/internal/backends"
+)
+
+// CallWord is what a call of the vendor's API is called for people.
+const CallWord = "call"
+
+// caller gives the source's driver as a backends.Caller.
+func (s *Source) caller() (backends.Caller, error) {
+	return capability[backends.Caller](s, "cannot call its API")
+}
+
+// Call sends a reading call to one profile. The caller closes the body.
+func (s *Source) Call(ctx context.Context, c backends.Call) (*backends.Answer, error) {
+	if c.Op.Mutates {
+		return nil, inProfile(s, mustAct(c))
+	}
+	api, err := s.caller()
+	if err != nil {
+		return nil, inProfile(s, err)
+	}
+	a, err := api.Call(ctx, c)
+	if err != nil {
+		return nil, inProfile(s, err)
+	}
+	return a, nil
+}
+
+// Items gives the records of a reading call to one profile, all pages of it.
+// An error ends the sequence.
+func (s *Source) Items(ctx context.Context, c backends.Call) iter.Seq2[json.RawMessage, error] {
+	return func(yield func(json.RawMessage, error) bool) {
+		api, err := s.caller()
+		if err == nil && c.Op.Mutates {
+			err = mustAct(c)
+		}
+		if err != nil {
+			yield(nil, inProfile(s, err))
+			return
+		}
+		for item, err := range api.Items(ctx, c) {
+			if err != nil {
+				yield(nil, inProfile(s, err))
+				return
+			}
+			if !yield(item, nil) {
+				return
+			}
+		}
+	}
+}
+
+// mustAct is the refusal to send a change by the way of reading.
+func mustAct(c backends.Call) error {
+	return backends.Invalid("cannot call "+c.Label(), "it changes something, and goes the way of every change")
+}
+
+// CallItem is a changing call as an item of Acts: previewed with the guards
+// of its driver, approved, journaled and sent once.
+func CallItem(s *Source, c backends.Call) Item {
+	return Item{Label: s.Profile, Source: s, Change: backends.Change{Verb: backends.VerbCall, Call: &c}}
+}
+
+// Found is a record of a fan-out of calls.
+type Found struct {
+	Source *Source
+	JSON   json.RawMessage // valid until the next step
+}
+
+// Calls is the answer of a fan-out of calls. Records must be iterated (once)
+// before Outcomes means anything.
+type Calls struct {
+	seq      iter.Seq[Found]
+	outcomes []Outcome
+}
+
+// Records gives the records profile after profile, in the order of the
+// profiles; within one, in the order of its server.
+func (c *Calls) Records() iter.Seq[Found] { return c.seq }
+
+// Outcomes tells how every profile did, in the order of the profiles.
+func (c *Calls) Outcomes() []Outcome { return c.outcomes }
+
+// Items sends a reading call to every profile at once. build makes the call
+// of one of them: an operation may be another one on another backend, or none
+// (an error, which is that profile's outcome).
+func (f *Fleet) Items(ctx context.Context, build func(*Source) (backends.Call, error)) *Calls {
+	out := &Calls{outcomes: make([]Outcome, len(f.Sources))}
+	for i, s := range f.Sources {
+		out.outcomes[i] = Outcome{Profile: s.Profile, Backend: s.Backend}
+	}
+	out.seq = func(yield func(Found) bool) {
+		outer := ctx
+		ctx, stop := context.WithCancel(outer)
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		defer stop()
+		feeds := make([]chan json.RawMessage, len(f.Sources))
+		for i, s := range f.Sources {
+			feeds[i] = make(chan json.RawMessage, buffered)
+			wg.Go(func() {
+				defer close(feeds[i])
+				o := &out.outcomes[i]
+				start := time.Now()
+				o.Err = feedItems(ctx, s, build, feeds[i], o)
+				o.Elapsed = time.Since(start)
+				if ctx.Err() != nil && outer.Err() == nil {
+					o.Err = nil // nobody wanted more
+				}
+			})
+		}
+		for i, s := range f.Sources {
+			for item := range feeds[i] {
+				if !yield(Found{s, item}) {
+					return
+				}
+			}
+		}
+	}
+	return out
+}
+
+func feedItems(ctx context.Context, s *Source, build func(*Source) (backends.Call, error), to chan<- json.RawMessage, o *Outcome) error {
+	c, err := build(s)
+	if err != nil {
+		return err
+	}
+	api, err := s.caller()
+	if err != nil {
+		return err
+	}
+	if c.Op.Mutates {
+		return mustAct(c)
+	}
+	for item, err := range api.Items(ctx, c) {
+		if err != nil {
+			return err
+		}
+		select {
+		case to <- append(json.RawMessage(nil), item...):
+			o.Count++
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// onWhat names what a call is on, for people and the journal: the operation
+// and the arguments in its path.
+func onWhat(c *backends.Call) string {
+	parts := []string{c.Label()}
+	for _, p := range c.Op.Params {
+		if v, ok := c.Args[p.Name]; ok && p.In == "path" && !p.Secret {
+			parts = append(parts, backends.Text(v))
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// Danger gives the warning of the plan's dangerous operations, and the word
+// that must be typed to send them: the operation's name. "" = none is.
+func (p *Plan) Danger() (warning, word string) {
+	for _, s := range p.Steps {
+		c := s.Change.Call
+		if s.Blocked() != "" || c == nil || c.Op.Danger == "" {
+			continue
+		}
+		return c.Op.Danger, c.Label()
+	}
+	return "", ""
+}
+
+// journaledCall is a call as it is journaled: what was called and its
+// arguments, secrets masked, contents by their size.
+func journaledCall(c *backends.Call) map[string]string {
+	if c == nil {
+		return nil
+	}
+	out := map[string]string{"operation": c.Label()}
+	for name, v := range c.Masked().Args {
+		if f, ok := v.(backends.File); ok {
+			v = fmt.Sprintf("%s (%d bytes)", f.Name, len(f.Content))
+		}
+		out["arg."+name] = backends.Text(v)
+	}
+	return out
+}
