@@ -325,10 +325,7 @@ func (f *Factory) source(c *config.Config, name string) (*ops.Source, error) {
 		if err != nil {
 			return nil, err
 		}
-		paths, err := f.Paths()
-		if err != nil {
-			return nil, err
-		}
+		paths, _ := f.Paths() // without a home the driver keeps no files
 		return b.New(backends.Options{
 			Profile: name, Client: f.transport(p), Settings: p.Settings, StateDir: paths.State,
 			Secret: func(ctx context.Context, secret string) (string, error) {
