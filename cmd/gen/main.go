@@ -52,6 +52,9 @@ func run() error {
 	if err := replace("docs/hunting.md", "hunting-notes", notes); err != nil {
 		return err
 	}
+	if err := pictures("docs/img"); err != nil {
+		return err
+	}
 	if err := reference(); err != nil {
 		return err
 	}

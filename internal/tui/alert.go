@@ -28,6 +28,7 @@ type recordView struct {
 	evErr   error
 	history []string // what was done about it from here
 	madeFor int      // width the lines were made for
+	madeAt  int64    // and the second
 	theme   *theme.Theme
 }
 
@@ -107,10 +108,11 @@ func (v *recordView) update(s *shell, msg any) tea.Cmd {
 }
 
 func (v *recordView) make(s *shell, w int) {
-	if v.madeFor == w && v.theme == s.theme {
+	at := s.now().Unix() // it tells how long ago things were
+	if v.madeFor == w && v.theme == s.theme && v.madeAt == at {
 		return
 	}
-	v.madeFor, v.theme = w, s.theme
+	v.madeFor, v.theme, v.madeAt = w, s.theme, at
 	c := &card{s: s, w: w}
 	switch r := v.r.(type) {
 	case *model.Alert:

@@ -165,7 +165,8 @@ func (v *alertsView) column() *ui.Column[*row] {
 }
 
 // order compares two rows: by the sorted column, then newest first, then by
-// arrival. It is total, so that rows can be found by searching.
+// reference. It is total, so that rows can be found by searching, and the same
+// however they arrived.
 func (v *alertsView) order() func(a, b *row) int {
 	by, down := v.column().Compare, v.down
 	return func(a, b *row) int {
@@ -177,7 +178,7 @@ func (v *alertsView) order() func(a, b *row) int {
 			c = b.a.Time.Compare(a.a.Time.Time)
 		}
 		if c == 0 {
-			c = cmp.Compare(b.seq, a.seq)
+			c = cmp.Compare(a.a.Ref, b.a.Ref)
 		}
 		return c
 	}

@@ -51,6 +51,7 @@ func TestPictures(t *testing.T) {
 		for _, look := range []string{"plain", "dark", "light"} {
 			for _, p := range pictures {
 				t.Run(fmt.Sprintf("%s-%dx%d-%s", p.name, size[0], size[1], look), func(t *testing.T) {
+					t.Parallel() // most of it is waiting
 					f := tuitest.Shift()
 					d := tuitest.Start(t, f, size[0], size[1], func(o *tui.Options) {
 						o.NoColor = look == "plain"
