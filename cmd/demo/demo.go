@@ -2,11 +2,14 @@
 package demo
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
+	"github.com/edrctl/edrctl/cmd/tui"
 	"github.com/edrctl/edrctl/internal/demo"
 )
 
@@ -18,14 +21,39 @@ func New(f *cmdutil.Factory) *cobra.Command {
 		Long: `The profiles demo-cwatch, demo-carbonblack, demo-gene and demo-esp, and demo for
 all four, always exist. Each is the product's own wire protocol, served by
 edrctl itself on a loopback port; nothing leaves the machine. What you change
-in the demo stays until edrctl demo reset.`,
-		Example: `$ edrctl -p demo alerts list --score-min 5
+in the demo stays until edrctl demo reset.
+
+edrctl demo alone opens the terminal interface on all four, for a first look.`,
+		Example: `$ edrctl demo
+$ edrctl -p demo alerts list --score-min 5
 $ edrctl demo serve --scale 10 --port-base 8100`,
 		Args: cobra.NoArgs,
-		RunE: cmdutil.ShowHelp,
+		RunE: func(cmd *cobra.Command, _ []string) error { return look(cmd, f) },
 	}
 	cmd.AddCommand(newServe(f), newReset(f))
 	return cmd
+}
+
+// look opens the terminal interface on the demo, and on nothing else: a
+// profile of the environment is not what was asked for.
+func look(cmd *cobra.Command, f *cmdutil.Factory) error {
+	if !f.IO.StdinTTY() || !f.IO.StdoutTTY() {
+		return &cmdutil.UsageError{
+			Err:  errors.New("demo alone opens the terminal interface, which needs a terminal on standard input and output"),
+			Hint: "without one try: edrctl -p demo alerts list; or a subcommand: edrctl demo --help",
+		}
+	}
+	for _, name := range strings.Split(f.Flags.Profile, ",") {
+		if _, ok := demo.Virtual(name); ok {
+			continue
+		}
+		if fl := cmd.Flag("profile"); fl != nil && fl.Changed {
+			return cmdutil.Usagef("-p %s: demo shows profiles of the demo only; for others: edrctl tui -p %s", name, name)
+		}
+		f.Flags.Profile = "demo"
+		break
+	}
+	return tui.Open(cmd.Context(), f)
 }
 
 func newServe(f *cmdutil.Factory) *cobra.Command {

@@ -35,8 +35,8 @@ var rooms = []struct {
 	{pkg: "cmd/tui", may: join(commands, []string{"internal/tui/..."})},
 	{pkg: "cmd/hunt", may: join(commands, []string{"internal/ioc", "internal/sigma", "internal/cache"})}, // reads the files of a hunt
 	{pkg: "cmd/carve", may: join(commands, []string{"internal/download"})},                               // verifies manifests, opens archives
-	{pkg: "cmd/rules", may: join(commands, []string{"internal/generule"})}, // tests rules without a server
-	{pkg: "cmd/demo", may: join(commands, []string{"internal/demo"})},
+	{pkg: "cmd/rules", may: join(commands, []string{"internal/generule"})},                               // tests rules without a server
+	{pkg: "cmd/demo", may: join(commands, []string{"internal/demo", "cmd/tui"})},                         // opens it for a first look
 	{pkg: "cmd/profile", may: join(commands, []string{"internal/demo"})},
 	// cmdutil makes what commands need on first use: it alone meets the client and the demo.
 	{pkg: "cmd/cmdutil", may: join(commands, []string{"internal/demo", "internal/client", "internal/cache"})},
