@@ -13,6 +13,7 @@ import (
 	"github.com/edrctl/edrctl/cmd/backends"
 	"github.com/edrctl/edrctl/cmd/carve"
 	"github.com/edrctl/edrctl/cmd/cmdutil"
+	"github.com/edrctl/edrctl/cmd/completion"
 	"github.com/edrctl/edrctl/cmd/demo"
 	"github.com/edrctl/edrctl/cmd/doctor"
 	"github.com/edrctl/edrctl/cmd/events"
@@ -26,7 +27,6 @@ import (
 	"github.com/edrctl/edrctl/cmd/version"
 	"github.com/edrctl/edrctl/internal/config"
 	"github.com/edrctl/edrctl/internal/iostreams"
-	"github.com/edrctl/edrctl/internal/output"
 )
 
 const (
@@ -61,7 +61,7 @@ $ edrctl doctor`,
 	root.SetFlagErrorFunc(usage)
 	root.SetOut(f.IO.Out)
 	root.SetErr(f.IO.ErrOut)
-	root.CompletionOptions.HiddenDefaultCmd = false
+	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddGroup(&cobra.Group{ID: groupRead, Title: "Look:"}, &cobra.Group{ID: groupAct, Title: "Act:"}, &cobra.Group{ID: groupSetup, Title: "Set up:"})
 	add := func(group string, cmds ...*cobra.Command) {
 		for _, c := range cmds {
@@ -71,21 +71,15 @@ $ edrctl doctor`,
 	}
 	add(groupRead, alerts.New(f), events.New(f), hosts.New(f), processes.New(f), rules.New(f), hunt.New(f), tui.New(f))
 	add(groupAct, respond.New(f), carve.New(f), audit.New(f))
-	add(groupSetup, auth.New(f), profile.New(f), backends.New(f), doctor.New(f), demo.New(f), version.New(f))
+	add(groupSetup, auth.New(f), profile.New(f), backends.New(f), doctor.New(f), demo.New(f), completion.New(f), version.New(f))
 	root.SetHelpCommandGroupID(groupSetup)
-	root.SetCompletionCommandGroupID(groupSetup)
 	root.AddCommand(helpTopics()...)
 	root.SetHelpTemplate(helpTemplate)
-	register(root, "output", output.Formats())
-	register(root, "color", []string{"auto", "always", "never"})
 	check(root)
-	return root
-}
-
-func register(cmd *cobra.Command, flag string, values []string) {
-	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
-		panic(err) // a programming error: the flag was just added
+	if cmdutil.Completing(f.Args) {
+		cmdutil.AddCompletions(root, f)
 	}
+	return root
 }
 
 // check makes every noun refuse what is no verb of it, and every argument

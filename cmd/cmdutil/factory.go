@@ -87,6 +87,8 @@ type Factory struct {
 	demo        *demo.Demo
 	fleet       *ops.Fleet
 	warned      sync.Map // profile and warning said already
+	memory      memory   // what was shown, for completion
+	completing  bool     // a shell waits for words: secrets come from the environment only
 }
 
 // NewFactory makes a factory over streams and environment.
@@ -105,6 +107,7 @@ func (f *Factory) Close() {
 	if f.demo != nil {
 		f.Debugf(f.demo.Close())
 	}
+	f.saveMemory()
 }
 
 // Debugf shows an error nobody can act on, under --debug only.
@@ -329,11 +332,19 @@ func (f *Factory) source(c *config.Config, name string) (*ops.Source, error) {
 		return b.New(backends.Options{
 			Profile: name, Client: f.transport(p), Settings: p.Settings, StateDir: paths.State,
 			Secret: func(ctx context.Context, secret string) (string, error) {
+				if f.completing {
+					return f.secretFromEnvironment(name, secret)
+				}
 				return f.lookupSecret(ctx, store, name, secret)
 			},
-			SaveSecret: f.saveSecret(store, name),
-			Now:        f.Now,
-			Warn:       func(msg string) { f.warnOnce(name, msg) },
+			SaveSecret: func(ctx context.Context, secret, value string) (bool, error) {
+				if f.completing {
+					return false, nil
+				}
+				return f.saveSecret(store, name)(ctx, secret, value)
+			},
+			Now:  f.Now,
+			Warn: func(msg string) { f.warnOnce(name, msg) },
 		})
 	}), nil
 }
@@ -411,7 +422,7 @@ func (f *Factory) Printer(ctx context.Context, kind output.Kind) (output.Writer,
 	if err != nil {
 		return nil, &UsageError{Err: err}
 	}
-	return w, nil
+	return remembering{w, &f.memory}, nil
 }
 
 // Note writes one line of information on stderr, unless --quiet.

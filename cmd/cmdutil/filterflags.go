@@ -66,9 +66,6 @@ func (l *ListFlags) AddFilters(cmd *cobra.Command, except ...filter.Field) {
 		l.values[f] = v
 		cmd.Flags().StringArrayVar(v, string(f), nil, fieldHelp[f])
 	}
-	if _, ok := l.values[filter.KindOf]; ok {
-		complete(cmd, string(filter.KindOf), names(model.Kinds))
-	}
 	cmd.Flags().BoolVar(&l.Explain, "explain", false, "print on stderr what each server was asked and what is filtered here")
 }
 
@@ -90,7 +87,6 @@ func (l *ListFlags) AddTime(cmd *cobra.Command) {
 func (l *ListFlags) AddLimit(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&l.Limit, "limit", 0, "most records to show; 0 is all (default 100 for a table on a terminal)")
 	cmd.Flags().StringVar(&l.Sort, "sort", "", "order by "+strings.Join(ops.SortKeys(), " ")+"; -KEY turns it round, +KEY is ascending")
-	complete(cmd, "sort", ops.SortKeys())
 }
 
 // AddAlertBounds adds the filters only alerts have.
@@ -101,9 +97,6 @@ func (l *ListFlags) AddAlertBounds(cmd *cobra.Command) {
 	cmd.Flags().StringSliceVar(&l.Severity, "severity", nil, "severities: "+strings.Join(names(model.Severities), " "))
 	cmd.Flags().StringVar(&l.SeverityMin, "severity-min", "", "least severity")
 	cmd.Flags().StringSliceVar(&l.Status, "status", nil, "statuses: "+strings.Join(names(model.Statuses), " "))
-	complete(cmd, "severity", names(model.Severities))
-	complete(cmd, "severity-min", names(model.Severities))
-	complete(cmd, "status", names(model.Statuses))
 }
 
 // AddNative adds --query.

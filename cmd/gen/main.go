@@ -25,6 +25,9 @@ func main() {
 }
 
 func run() error {
+	if err := completions(); err != nil {
+		return err
+	}
 	matrix, err := capabilityMatrix()
 	if err != nil {
 		return err

@@ -64,7 +64,7 @@ func completeSQL(f *cmdutil.Factory, typed string) []string {
 	}
 	var out []string
 	for _, e := range list {
-		if strings.HasPrefix(strings.ToLower(e.Word), strings.ToLower(word)) {
+		if cmdutil.SafeWord(e.Word) && strings.HasPrefix(strings.ToLower(e.Word), strings.ToLower(word)) {
 			out = append(out, before+e.Word+"\t"+e.Help)
 		}
 	}

@@ -131,6 +131,8 @@ func newRemove(f *cmdutil.Factory) *cobra.Command {
 		Use:   "remove NAME",
 		Short: "Remove a profile from the configuration; its secrets stay until auth logout",
 		Args:  cobra.ExactArgs(1),
+
+		ValidArgsFunction: cmdutil.CompleteOwnProfiles(f),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return f.EditConfig(func(path string, o config.Options) error { return config.RemoveProfile(path, args[0], o) })
 		},
@@ -143,6 +145,8 @@ func newUse(f *cmdutil.Factory) *cobra.Command {
 		Short:   "Choose the profiles used when -p is absent",
 		Example: `$ edrctl profile use prod-cw prod-esp`,
 		Args:    cobra.MinimumNArgs(1),
+
+		ValidArgsFunction: cmdutil.CompleteSelections(f),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return f.EditConfig(func(path string, o config.Options) error { return config.UseProfiles(path, args, o) })
 		},
