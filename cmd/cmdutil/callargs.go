@@ -51,6 +51,7 @@ func FlagName(param string) string {
 type ParamFlags struct {
 	f     *Factory
 	flags map[string]*paramFlag // by the vendor's name
+	names map[string]string     // the flags' names
 }
 
 // paramFlag keeps what was given as it was; the type is the operation's, which
@@ -71,7 +72,7 @@ func (p *paramFlag) Set(s string) error {
 // taken as well as the flag's (--processPath, --process-path). A parameter
 // whose name is a flag of edrctl's becomes --param-NAME; reserved tells.
 func NewParamFlags(cmd *cobra.Command, f *Factory, params []backends.Param, reserved func(string) bool) *ParamFlags {
-	out := &ParamFlags{f: f, flags: map[string]*paramFlag{}}
+	out := &ParamFlags{f: f, flags: map[string]*paramFlag{}, names: map[string]string{}}
 	fs := cmd.Flags()
 	fs.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		return pflag.NormalizedName(FlagName(name))
@@ -85,7 +86,7 @@ func NewParamFlags(cmd *cobra.Command, f *Factory, params []backends.Param, rese
 			name = "param-" + name
 		}
 		v := &paramFlag{kind: p.Type}
-		out.flags[p.Name] = v
+		out.flags[p.Name], out.names[p.Name] = v, name
 		fs.Var(v, name, paramHelp(p))
 		if p.Type == "bool" {
 			fs.Lookup(name).NoOptDefVal = "true"
@@ -363,4 +364,64 @@ func (f *Factory) FillSecrets(ctx context.Context, c *backends.Call) error {
 	}
 	f.redactor.Add(c.Secrets()...)
 	return nil
+}
+
+// Usage gives a line of help for each parameter of an operation, required
+// ones apart.
+func (p *ParamFlags) Usage(op backends.Operation) (required, optional []string) {
+	for _, param := range op.Params {
+		flag := p.names[param.Name]
+		if flag == "" {
+			continue
+		}
+		typ := param.Type
+		if typ == "string" || typ == "" {
+			typ = "text"
+		}
+		head := fmt.Sprintf("  --%s %s", flag, typ)
+		line := fmt.Sprintf("%-34s  %s", head, strings.TrimSuffix(paramHelp(param), " (required)"))
+		if param.Required && param.Default == "" {
+			required = append(required, strings.TrimRight(line, " "))
+		} else {
+			optional = append(optional, strings.TrimRight(line, " "))
+		}
+	}
+	return required, optional
+}
+
+// OtherUsage is the help of the command's flags that are no parameters.
+func (p *ParamFlags) OtherUsage(cmd *cobra.Command) string {
+	rest := pflag.NewFlagSet("", pflag.ContinueOnError)
+	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+		if _, param := f.Value.(*paramFlag); !param && f.Name != "help" {
+			rest.AddFlag(f)
+		}
+	})
+	return rest.FlagUsages()
+}
+
+// GlobalNames are the names of the flags every command takes.
+func (f *Factory) GlobalNames() map[string]bool {
+	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
+	(&GlobalFlags{}).Bind(fs, func(string) string { return "" })
+	out := map[string]bool{}
+	fs.VisitAll(func(flag *pflag.Flag) { out[flag.Name] = true })
+	return out
+}
+
+// ServerURL is the url of a profile, "" when its backend has one of its own.
+func (f *Factory) ServerURL(profile string) (string, error) {
+	c, err := f.Config()
+	if err != nil {
+		return "", err
+	}
+	if p := c.Profiles[profile]; p != nil {
+		return p.URL, nil
+	}
+	if f.demo != nil {
+		if inst := f.demo.Instance(profile); inst != nil {
+			return inst.URL, nil
+		}
+	}
+	return "", nil
 }

@@ -306,6 +306,8 @@ func (a *Acts) readBack(ctx context.Context, s *Step, act *model.Action, sent ti
 	}
 	found, err := finder.FindAction(ctx, s.Change, sent)
 	switch {
+	case backends.KindOf(err) == backends.KindUnsupported:
+		return lost("nothing can tell by reading what became of it: look at what it was to change before sending it again")
 	case err != nil:
 		return lost("looking it up failed: " + err.Error())
 	case found == nil:

@@ -51,8 +51,9 @@ func init() {
 			PageSize: eventRows, Cap: resultCeiling, MaxWindow: eventWindow, LookBack: retention,
 			Precision: time.Millisecond, Concurrent: concurrent,
 		},
-		New:     New,
-		Catalog: Catalog,
+		New:       New,
+		Catalog:   Catalog,
+		Resources: Resources,
 	})
 }
 

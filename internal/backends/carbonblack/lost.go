@@ -89,6 +89,10 @@ const findTime = 20 * time.Second
 // FindAction looks up what became of a change whose answer was lost.
 func (d *Driver) FindAction(ctx context.Context, c backends.Change, sent time.Time) (*model.Action, error) {
 	switch c.Verb {
+	case backends.VerbCall:
+		if c.Call != nil {
+			return d.findCall(ctx, c, sent)
+		}
 	case backends.VerbIsolate, backends.VerbRelease:
 		return d.findMove(ctx, c)
 	case backends.VerbCarveDelete:

@@ -56,6 +56,7 @@ func (d *Driver) Verbs() []backends.VerbSpec {
 			How: live + "dumps the memory of the device to a file, collects it and deletes it there"},
 		{Verb: backends.VerbCarveDelete, Needs: []string{"carve"}, Sync: true, How: "deletes a collected file from the live response session"},
 		{Verb: backends.VerbCancel, Needs: []string{"action"}, Sync: true, How: "cancels a live response command"},
+		{Verb: backends.VerbCall, Sync: true, How: "sends an operation of API v3 as it is"},
 	}
 }
 
@@ -130,6 +131,9 @@ func unsupported(verb string) error {
 // Preview says what a change would send. It reads the device, and for
 // isolation the policies.
 func (d *Driver) Preview(ctx context.Context, c backends.Change) (backends.Preview, error) {
+	if c.Verb == backends.VerbCall && c.Call != nil {
+		return d.previewCall(ctx, c)
+	}
 	what := whatOf(c.Verb)
 	switch c.Verb {
 	case backends.VerbIsolate, backends.VerbRelease:
@@ -237,6 +241,9 @@ func (d *Driver) offline(dev *wireDevice) string {
 func (d *Driver) Apply(ctx context.Context, c backends.Change, update func(*model.Action)) (*model.Action, error) {
 	if update == nil {
 		update = func(*model.Action) {}
+	}
+	if c.Verb == backends.VerbCall && c.Call != nil {
+		return d.applyCall(ctx, c, update)
 	}
 	what := whatOf(c.Verb)
 	act := newAction(c)

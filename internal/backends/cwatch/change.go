@@ -35,6 +35,7 @@ func (d *Driver) Verbs() []backends.VerbSpec {
 			Verb: backends.VerbAlertCreate, Needs: []string{"body"}, Sync: true,
 			How: "adds an alert as it stands in the body: timestamp, endpointID, alertName, data …",
 		},
+		{Verb: backends.VerbCall, Sync: true, How: "sends an operation of the server's API as it is"},
 	}
 }
 
@@ -58,7 +59,7 @@ func (d *Driver) steps(c backends.Change) ([]step, error) {
 		}
 		return []step{{call: client.Call{Method: http.MethodPost, Path: "/alert", Body: body, ContentType: "application/json"}}}, nil
 	}
-	if _, ok := backends.VerbOf(d, c.Verb); !ok {
+	if _, ok := backends.VerbOf(d, c.Verb); !ok || c.Verb == backends.VerbCall {
 		return nil, backends.Unsupported(product, what, "cWatch's API can close, dismiss and create alerts; it cannot reopen one, and acts on no host")
 	}
 	id, err := pathID(what, c.AlertID)
@@ -131,6 +132,9 @@ func refuseMadeUp(what, id string) error {
 
 // Preview reads the alert and says what would be sent.
 func (d *Driver) Preview(ctx context.Context, c backends.Change) (backends.Preview, error) {
+	if c.Verb == backends.VerbCall && c.Call != nil {
+		return d.previewCall(ctx, c)
+	}
 	var pv backends.Preview
 	steps, err := d.steps(c)
 	if err != nil {
@@ -178,6 +182,9 @@ func (d *Driver) Preview(ctx context.Context, c backends.Change) (backends.Previ
 // Apply sends each request once. The answer has no body, so what the listing
 // says afterwards stands in the action's details.
 func (d *Driver) Apply(ctx context.Context, c backends.Change, update func(*model.Action)) (*model.Action, error) {
+	if c.Verb == backends.VerbCall && c.Call != nil {
+		return d.applyCall(ctx, c, update)
+	}
 	what := cannot(c.Verb)
 	steps, err := d.steps(c)
 	if err != nil {
@@ -310,6 +317,9 @@ func (d *Driver) shown(ctx context.Context, c backends.Change, since time.Time) 
 // FindAction tells by reading whether a change whose answer was lost was
 // carried out: its preview has made sure that it was not true before.
 func (d *Driver) FindAction(ctx context.Context, c backends.Change, sent time.Time) (*model.Action, error) {
+	if c.Verb == backends.VerbCall && c.Call != nil {
+		return d.findCall(ctx, c, sent)
+	}
 	d.triage.forget("")
 	done, err := d.shown(ctx, c, time.Time{})
 	if err != nil {

@@ -104,7 +104,7 @@ func (d *Driver) authorize(ctx context.Context, r *http.Request) error {
 		return err
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
-	if d.customer != "" {
+	if d.customer != "" && r.Header.Get("edr-customerid") == "" {
 		r.Header.Set("edr-customerid", d.customer)
 	}
 	if r.Header.Get("Accept") == "" {

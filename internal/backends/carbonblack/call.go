@@ -1,0 +1,474 @@
+package carbonblack
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"maps"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+// callRows is the page size of a call that names none, by operation (§3, §5).
+var callRows = map[string]int{"events.list": eventRows, "processes.list": 5000, "devices.list": 1000}
+
+// callLists is where the records of an answer stand; "-" is one object, or an
+// array that is the whole answer.
+var callLists = map[string]string{
+	"events.list": "results", "processes.list": "results", "devices.list": "results", "policies.list": "results", "alerts.get": "-",
+}
+
+// peeked is how much of an answer is looked at before it is passed on: a
+// refusal that comes as 200 is short (§3.1).
+const peeked = 256 << 10
+
+// Call sends a call that only reads.
+func (d *Driver) Call(ctx context.Context, c backends.Call) (*backends.Answer, error) {
+	stream, err := d.openCall(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	a := backends.AnswerOf(stream)
+	if c.Op.Returns == "binary" || stream.Status == http.StatusNoContent || c.Op.Method == http.MethodHead {
+		return a, nil
+	}
+	head, err := io.ReadAll(io.LimitReader(stream.Body, peeked))
+	if err == nil {
+		err = judge(c, head, len(head) < peeked)
+	}
+	if err != nil {
+		_ = stream.Body.Close() // the first error is the one to tell
+		return nil, backends.FromClient("cannot call "+c.Label(), err)
+	}
+	a.Body = rejoined{io.MultiReader(bytes.NewReader(head), stream.Body), stream.Body}
+	return a, nil
+}
+
+type rejoined struct {
+	io.Reader
+	io.Closer
+}
+
+// judge refuses what is no answer of this API, and the failures it sends as
+// success. whole: head is all there is.
+func judge(c backends.Call, head []byte, whole bool) error {
+	head = bytes.TrimSpace(head)
+	switch {
+	case len(head) == 0:
+		return backends.Malformed("", "the answer is empty")
+	case head[0] == '<':
+		return backends.Malformed("", "the answer is HTML, as of a proxy or another product")
+	case !whole:
+		return nil
+	case c.Op.Name == "" && head[0] != '{' && head[0] != '[':
+		return nil // whatever it is
+	case !json.Valid(head):
+		return backends.Malformed("", "the answer is cut, or not the JSON it should be")
+	case head[0] != '{':
+		return nil
+	}
+	var env envelope
+	if err := decodeEnvelope(head, &env); err != nil {
+		return backends.Malformed("", err.Error())
+	}
+	return env.refused()
+}
+
+func (d *Driver) openCall(ctx context.Context, c backends.Call) (*client.Stream, error) {
+	what := "cannot call " + c.Label()
+	if c.Op.Mutates {
+		return nil, backends.Invalid(what, "it changes something")
+	}
+	call, err := backends.Build(c)
+	if err != nil {
+		return nil, err
+	}
+	r := routeOf(call.Path)
+	if _, _, err := d.keyFor(ctx, r); err != nil {
+		return nil, backends.FromClient(what, err)
+	}
+	stream, err := d.client.Open(ctx, call)
+	if err != nil {
+		return nil, d.explain(ctx, what, r, isCollection(strings.TrimPrefix(call.Path, apiBase)), err)
+	}
+	return stream, nil
+}
+
+// Items gives the records of a reading call. Lists are paged by start and
+// rows, counted from 1, advancing by what was received (§3).
+func (d *Driver) Items(ctx context.Context, c backends.Call) iter.Seq2[json.RawMessage, error] {
+	return func(yield func(json.RawMessage, error) bool) {
+		what := "cannot call " + c.Label()
+		if c.Op.Paging != "one-based" {
+			a, err := d.Call(ctx, c)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			defer a.Body.Close()
+			at, ok := callLists[c.Op.Name]
+			if !ok {
+				at = "-"
+			}
+			for item, err := range backends.Records(a.Body, at, nil) {
+				if err != nil {
+					yield(nil, backends.FromClient(what, err))
+					return
+				}
+				if !yield(item, nil) {
+					return
+				}
+			}
+			return
+		}
+		call, err := backends.Build(c)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		rows, start := callRows[c.Op.Name], 1
+		if n, err := strconv.Atoi(call.Query.Get("rows")); err == nil && n > 0 {
+			rows = n
+		}
+		if n, err := strconv.Atoi(call.Query.Get("start")); err == nil && n > 0 {
+			start = n
+		}
+		r, path := routeOf(call.Path), strings.TrimPrefix(call.Path, apiBase)
+		for got := start - 1; ; {
+			var info page
+			for element, err := range d.list(ctx, what, r, path, call.Query, got+1, rows, &info) {
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				if !yield(json.RawMessage(element), nil) {
+					return
+				}
+			}
+			got += info.received
+			switch {
+			case info.received == 0 && int64(got) < info.Total && got >= resultCeiling:
+				yield(nil, &backends.Error{
+					Kind: backends.KindPartial, What: what, Why: fmt.Sprintf("the server gives no more than %d records of one search, and has %d", got, info.Total),
+					Hint: "narrow the search by startTime and endTime",
+				})
+				return
+			case info.received == 0, int64(got) >= info.Total:
+				return
+			}
+		}
+	}
+}
+
+// complete fills in what follows from the rest of a call: ids the body
+// repeats, and what a policy's document must say (§8.3, §9).
+func complete(c backends.Call) (backends.Call, error) {
+	if c.Body != nil {
+		return c, nil
+	}
+	what := "cannot call " + c.Label()
+	c.Args = maps.Clone(c.Args)
+	if c.Args == nil {
+		c.Args = map[string]any{}
+	}
+	same := func(name, of string) error {
+		v, given := c.Args[name]
+		if !given {
+			c.Args[name] = c.Args[of]
+			return nil
+		}
+		if backends.Text(v) != backends.Text(c.Args[of]) {
+			return backends.Invalid(what, fmt.Sprintf("%s is %s and %s is %s: they must be the same", of, backends.Text(c.Args[of]), name, backends.Text(v)))
+		}
+		return nil
+	}
+	switch c.Op.Name {
+	case "live.sessions.open":
+		return c, same("sensor_id", "deviceId")
+	case "live.commands.issue":
+		return c, same("session_id", "sessionId")
+	case "live.commands.cancel":
+		return c, same("cmdid", "commandId")
+	case "devices.policy":
+		_, byID := c.Args["policyId"]
+		if _, byName := c.Args["policyName"]; byID == byName {
+			return c, backends.Invalid(what, "want policyId or policyName, one of the two")
+		}
+	case "policies.create", "policies.replace":
+		info, err := objectArg(c, "policyInfo")
+		if err != nil {
+			return c, backends.Invalid(what, err.Error())
+		}
+		if v, ok := info["version"]; ok && backends.Text(v) != "2" {
+			return c, backends.Invalid(what, "policyInfo.version must be 2: it is the version of the document, not of the policy")
+		}
+		info["version"] = 2
+		if c.Op.Name == "policies.replace" {
+			if v, ok := info["id"]; ok && backends.Text(v) != backends.Text(c.Args["policyId"]) {
+				return c, backends.Invalid(what, fmt.Sprintf("policyInfo.id is %s: it must be the policy that is replaced", backends.Text(v)))
+			}
+			id, err := strconv.ParseInt(backends.Text(c.Args["policyId"]), 10, 64)
+			if err != nil {
+				return c, backends.Invalid(what, "policyId is no whole number")
+			}
+			info["id"] = id
+		} else if s, _ := info["name"].(string); strings.TrimSpace(s) == "" {
+			return c, backends.Invalid(what, "policyInfo.name is missing")
+		}
+		c.Args["policyInfo"] = info
+	case "policies.rules.add", "policies.rules.replace":
+		info, err := objectArg(c, "ruleInfo")
+		if err == nil {
+			err = checkRule(info)
+		}
+		if err != nil {
+			return c, backends.Invalid(what, err.Error())
+		}
+	}
+	return c, nil
+}
+
+func objectArg(c backends.Call, name string) (map[string]any, error) {
+	p, _ := c.Op.Param(name)
+	v, err := p.Value(c.Args[name])
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	m, _ := v.(map[string]any)
+	if m == nil {
+		return nil, errors.New(name + " is missing")
+	}
+	return maps.Clone(m), nil
+}
+
+// The words of a rule (§8.3).
+var ruleWords = map[string][]string{
+	"action": {"TERMINATE", "DENY", "IGNORE", "ALLOW"},
+	"operation": {"RUN", "NETWORK", "CODE_INJECTION", "RUN_INMEMORY_CODE", "INVOKE_CMD_INTERPRETER", "INVOKE_SCRIPT",
+		"POL_INVOKE_NOT_TRUSTED", "MEMORY_SCRAPE", "RANSOM", "BYPASS_ALL"},
+}
+
+func checkRule(info map[string]any) error {
+	for _, name := range []string{"action", "operation"} {
+		v, _ := info[name].(string)
+		if !contains(ruleWords[name], v) {
+			return fmt.Errorf("ruleInfo.%s is %q: want one of %s", name, v, strings.Join(ruleWords[name], " "))
+		}
+	}
+	app, _ := info["application"].(map[string]any)
+	kind, _ := app["type"].(string)
+	value, _ := app["value"].(string)
+	if !contains([]string{"REPUTATION", "NAME_PATH"}, kind) || value == "" {
+		return errors.New("ruleInfo.application wants type (REPUTATION or NAME_PATH) and value")
+	}
+	return nil
+}
+
+func contains(list []string, s string) bool {
+	for _, v := range list {
+		if v == s {
+			return true
+		}
+	}
+	return false
+}
+
+// planCall makes a changing call ready: completed, held to what the server
+// has, by reading only.
+func (d *Driver) planCall(ctx context.Context, c backends.Call) (backends.Call, backends.Preview, error) {
+	var pv backends.Preview
+	what := "cannot call " + c.Label()
+	if _, err := backends.Build(c); err != nil {
+		return c, pv, err
+	}
+	c, err := complete(c)
+	if err != nil {
+		return c, pv, err
+	}
+	call, err := backends.Build(c)
+	if err != nil {
+		return c, pv, err
+	}
+	if _, _, err := d.keyFor(ctx, routeOf(call.Path)); err != nil {
+		return c, pv, backends.FromClient(what, err)
+	}
+	pv.Summary = strings.ToLower(c.Op.Summary[:1]) + c.Op.Summary[1:]
+	if c.Op.Danger != "" {
+		pv.Warnings = append(pv.Warnings, c.Op.Danger)
+	}
+	switch c.Op.Name {
+	case "devices.policy":
+		err = d.planAssign(ctx, what, c, &pv)
+	case "policies.replace", "policies.delete":
+		c, err = d.planPolicy(ctx, what, c, &pv)
+	}
+	return c, pv, err
+}
+
+// planAssign looks at a device and its policies before it is moved.
+func (d *Driver) planAssign(ctx context.Context, what string, c backends.Call, pv *backends.Preview) error {
+	if c.Body != nil {
+		return nil
+	}
+	dev, _, err := d.deviceInfo(ctx, what, backends.Text(c.Args["deviceId"]))
+	if err != nil {
+		return err
+	}
+	all, err := d.policies(ctx, what)
+	if err != nil {
+		return err
+	}
+	want := backends.Text(c.Args["policyId"])
+	if want == "" {
+		want = backends.Text(c.Args["policyName"])
+	}
+	to, err := findPolicy(what, all, want)
+	if err != nil {
+		return err
+	}
+	pv.Summary = fmt.Sprintf("moves %s from policy %q to %q", cmpOr(string(dev.Name), "the device"), cmpOr(string(dev.PolicyName), string(dev.PolicyID)), string(to.Name))
+	if number(to.ID) == string(dev.PolicyID) {
+		pv.Nothing = fmt.Sprintf("it is in policy %q already", string(to.Name))
+	}
+	if v, _ := to.setting("QUARANTINE_DEVICE"); strings.EqualFold(v, "true") {
+		pv.Warnings = append(pv.Warnings, fmt.Sprintf("policy %q quarantines: the device will be isolated", string(to.Name)))
+	}
+	return nil
+}
+
+// planPolicy names the policy that is replaced or deleted, and completes a
+// replacement with what it does not mention: PUT resets what is left out.
+func (d *Driver) planPolicy(ctx context.Context, what string, c backends.Call, pv *backends.Preview) (backends.Call, error) {
+	id := backends.Text(c.Args["policyId"])
+	var doc struct {
+		PolicyInfo map[string]json.RawMessage `json:"policyInfo"`
+	}
+	if _, err := d.get(ctx, what, routePolicy, "/policy/"+id, nil, &doc); err != nil {
+		return c, err
+	}
+	var name string
+	_ = json.Unmarshal(doc.PolicyInfo["name"], &name)
+	devices, err := d.devicesIn(ctx, what, id)
+	if err != nil {
+		return c, err
+	}
+	if c.Op.Name == "policies.delete" {
+		pv.Summary = fmt.Sprintf("deletes the policy %q, which %d devices have", name, devices)
+		return c, nil
+	}
+	pv.Summary = fmt.Sprintf("replaces the policy %q, which %d devices have", name, devices)
+	if c.Body != nil {
+		return c, nil
+	}
+	info, _ := c.Args["policyInfo"].(map[string]any)
+	var kept []string
+	for _, member := range []string{"name", "description", "priorityLevel", "policy"} {
+		if _, given := info[member]; given || doc.PolicyInfo[member] == nil {
+			continue
+		}
+		var v any
+		dec := json.NewDecoder(bytes.NewReader(doc.PolicyInfo[member]))
+		dec.UseNumber()
+		if err := dec.Decode(&v); err != nil {
+			return c, backends.Malformed(what, "the policy that is there cannot be read")
+		}
+		info[member] = v
+		kept = append(kept, member)
+	}
+	if len(kept) > 0 {
+		pv.Summary += "; kept as they are: " + strings.Join(kept, ", ")
+	}
+	return c, nil
+}
+
+// devicesIn counts the devices of a policy.
+func (d *Driver) devicesIn(ctx context.Context, what, policy string) (int, error) {
+	n := 0
+	op, _ := backends.OperationNamed(Catalog(), "devices.list")
+	for item, err := range d.Items(ctx, backends.Call{Op: op}) {
+		if err != nil {
+			return 0, backends.FromClient(what, err)
+		}
+		var dev wireDevice
+		if decode(item, &dev) == nil && string(dev.PolicyID) == policy {
+			n++
+		}
+	}
+	return n, nil
+}
+
+func (d *Driver) previewCall(ctx context.Context, c backends.Change) (backends.Preview, error) {
+	ready, pv, err := d.planCall(ctx, *c.Call)
+	if err != nil {
+		return pv, err
+	}
+	call, err := backends.Build(ready.Masked())
+	if err != nil {
+		return pv, err
+	}
+	pv.Requests = []string{d.client.Describe(call)}
+	return pv, nil
+}
+
+// applyCall sends a changing call, once.
+func (d *Driver) applyCall(ctx context.Context, c backends.Change, update func(*model.Action)) (*model.Action, error) {
+	ready, _, err := d.planCall(ctx, *c.Call)
+	if err != nil {
+		return nil, err
+	}
+	c.Call = &ready
+	what := "cannot call " + ready.Label()
+	return backends.ApplyCall(ctx, c, d.opt.Clock, update, func(ctx context.Context, call client.Call) (*client.Reply, error) {
+		reply, err := d.client.Do(ctx, call)
+		if err != nil {
+			return nil, d.explain(ctx, what, routeOf(call.Path), false, err)
+		}
+		doubt := func(why string) error {
+			return &backends.Error{Kind: backends.KindAmbiguous, Why: why + ": the request may have been carried out"}
+		}
+		body := bytes.TrimSpace(reply.Body)
+		switch {
+		case len(body) == 0:
+			return reply, nil
+		case body[0] == '[':
+			return reply, nil
+		}
+		var env envelope
+		if err := decodeEnvelope(body, &env); err != nil {
+			if ready.Op.Name == "" && body[0] != '<' {
+				return reply, nil
+			}
+			return nil, doubt(err.Error())
+		}
+		return reply, env.refused()
+	})
+}
+
+// findCall looks up, by reading, what became of a call whose answer was lost.
+func (d *Driver) findCall(ctx context.Context, c backends.Change, _ time.Time) (*model.Action, error) {
+	if c.Call.Op.Name != "devices.policy" || c.Call.Body != nil {
+		return nil, backends.Unsupported(product, "cannot look up what became of "+c.Call.Label(), "read back what it was to change before sending it again")
+	}
+	const what = "cannot look the change up"
+	dev, _, err := d.deviceInfo(ctx, what, backends.Text(c.Call.Args["deviceId"]))
+	if err != nil {
+		return nil, err
+	}
+	id, name := backends.Text(c.Call.Args["policyId"]), backends.Text(c.Call.Args["policyName"])
+	if string(dev.PolicyID) != id && (name == "" || !strings.EqualFold(string(dev.PolicyName), name)) {
+		return nil, nil
+	}
+	return &model.Action{Verb: backends.VerbCall, State: model.ActionDone, NativeState: "policy " + string(dev.PolicyName), Details: map[string]string{}}, nil
+}
+
+var _ backends.Caller = (*Driver)(nil)
