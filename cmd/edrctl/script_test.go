@@ -11,7 +11,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"edrctl": main})
+	testscript.Main(m, map[string]func(){"edrctl": program})
 }
 
 // Script tests of the whole program, each in a folder and home of its own.
