@@ -109,3 +109,5 @@ func TestConformanceChange(t *testing.T) {
 		})},
 	})
 }
+
+func TestConformanceCalls(t *testing.T) { conformance.RunCalls(t, harness) }

@@ -52,3 +52,5 @@ func TestConformanceChange(t *testing.T) {
 		}},
 	})
 }
+
+func TestConformanceCalls(t *testing.T) { conformance.RunCalls(t, harness) }
