@@ -68,6 +68,7 @@ func Build(c Call) (client.Call, error) {
 				continue
 			}
 			call.Parts = append(call.Parts, client.Part{Name: p.Name, FileName: orElse(f.Name, "upload"), Body: f.Content})
+		case "local": // told to the guards of the operation, never sent
 		default:
 			if op.Body == "multipart" {
 				call.Parts = append(call.Parts, client.Part{Name: p.Name, Body: []byte(Text(value))})

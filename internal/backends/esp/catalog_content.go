@@ -60,7 +60,7 @@ var contentOperations = []backends.Operation{
 		Danger: "deletes the file for good",
 		Params: []backends.Param{
 			{Name: "file_name", In: "body", Type: "string", Required: true},
-			{Name: "platform", In: "body", Type: "string", Required: true, Help: "3.5.1+: exactly one"},
+			{Name: "platform", In: "body", Type: "string", Enum: []string{"windows", "linux", "darwin"}, Help: "3.5.1+: exactly one; found out where the file is for one only"},
 		},
 	},
 	{
@@ -69,10 +69,16 @@ var contentOperations = []backends.Operation{
 	},
 	{
 		Name: "iocs.add", Method: "POST", Path: "/iocs/add",
-		Summary: "replace IOCs", Section: "53 iocs", Body: "json", Mutates: true,
-		Danger: "replaces all indicators: what is not in data is gone",
+		Summary: "add or remove IOCs", Section: "53 iocs", Body: "json", Mutates: true,
+		Danger: "the server replaces all indicators by those it is sent; edrctl reads what is there and sends the whole",
 		Params: []backends.Param{
-			{Name: "data", In: "body", Type: "object", Required: true, Help: "map name -> {type, severity, intel_type:\"self\", values: csv string}"},
+			{Name: "data", In: "body", Type: "object", Help: "entries to add: name -> {type, severity, values}; values join those of an entry of the name"},
+			{Name: "name", In: "local", Type: "string", Help: "one entry to add, or to add to; beside data"},
+			{Name: "type", In: "local", Type: "string", Help: "of the entry: remote_address, domain_name, md5, sha256 or another column"},
+			{Name: "severity", In: "local", Type: "string", Enum: []string{"INFO", "LOW", "WARNING", "MEDIUM", "HIGH", "CRITICAL"}, Help: "of the entry; WARNING by default"},
+			{Name: "values", In: "local", Type: "string", Help: "of the entry, separated by commas; with remove: only these"},
+			{Name: "remove", In: "local", Type: "string", Help: "name of an entry to remove"},
+			{Name: "replace", In: "local", Type: "bool", Help: "true: send data as it is; everything else is lost"},
 		},
 	},
 	{

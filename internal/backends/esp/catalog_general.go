@@ -14,9 +14,10 @@ var generalOperations = []backends.Operation{
 	{
 		Name: "auth.login", Method: "POST", Path: "/login",
 		Summary: "log in", Section: "1 general", Body: "json",
+		Hides: []string{"token", "x-access-token"},
 		Params: []backends.Param{
 			{Name: "username", In: "body", Type: "string", Required: true, Help: "or the e-mail address"},
-			{Name: "password", In: "body", Type: "string", Required: true},
+			{Name: "password", In: "body", Type: "string", Required: true, Secret: true},
 		},
 	},
 	{
@@ -24,16 +25,16 @@ var generalOperations = []backends.Operation{
 		Summary: "change password", Section: "2 general", Body: "json", Mutates: true,
 		Danger: "ends every session of the user",
 		Params: []backends.Param{
-			{Name: "old_password", In: "body", Type: "string", Required: true},
-			{Name: "new_password", In: "body", Type: "string", Required: true},
-			{Name: "confirm_new_password", In: "body", Type: "string", Required: true},
+			{Name: "old_password", In: "body", Type: "string", Required: true, Secret: true},
+			{Name: "new_password", In: "body", Type: "string", Required: true, Secret: true},
+			{Name: "confirm_new_password", In: "body", Type: "string", Secret: true, Help: "new_password once more; edrctl sends it by itself"},
 		},
 	},
 	{
 		Name: "auth.password.verify", Method: "POST", Path: "/management/verifypw",
 		Summary: "verify password", Section: "3 general", Since: "ce3", Body: "json",
 		Params: []backends.Param{
-			{Name: "password", In: "body", Type: "string", Required: true},
+			{Name: "password", In: "body", Type: "string", Required: true, Secret: true},
 		},
 	},
 	{
@@ -44,16 +45,18 @@ var generalOperations = []backends.Operation{
 		Name: "threatintel.keys.set", Method: "POST", Path: "/management/apikeys",
 		Summary: "set threat-intel keys", Section: "5 general", Body: "json", Mutates: true,
 		Danger: "replaces the keys in use",
+		Hides:  []string{"data.*.key", "data.*.pass"},
 		Params: []backends.Param{
-			{Name: "vt_key", In: "body", Type: "string"},
-			{Name: "IBMxForceKey", In: "body", Type: "string", Help: "only together with IBMxForcePass"},
-			{Name: "IBMxForcePass", In: "body", Type: "string"},
-			{Name: "otx_key", In: "body", Type: "string"},
+			{Name: "vt_key", In: "body", Type: "string", Secret: true, Help: "VirusTotal"},
+			{Name: "IBMxForceKey", In: "body", Type: "string", Secret: true, Help: "only together with IBMxForcePass"},
+			{Name: "IBMxForcePass", In: "body", Type: "string", Secret: true},
+			{Name: "otx_key", In: "body", Type: "string", Secret: true, Help: "AlienVault OTX"},
 		},
 	},
 	{
 		Name: "threatintel.keys.get", Method: "GET", Path: "/management/apikeys",
 		Summary: "view threat-intel keys", Section: "6 general",
+		Hides: []string{"data.*.key", "data.*.pass"},
 	},
 	{
 		Name: "virustotal.engines.get", Method: "GET", Path: "/management/virustotal/av_engine",
@@ -170,7 +173,7 @@ var generalOperations = []backends.Operation{
 	{
 		Name: "settings.set", Method: "PUT", Path: "/management/settings",
 		Summary: "update platform settings", Section: "18 general", Body: "json", Mutates: true,
-		Danger: "a shorter purge duration deletes stored results",
+		Danger: "a shorter purge duration deletes stored results for good",
 		Params: []backends.Param{
 			{Name: "purge_data_duration", In: "body", Type: "string", Help: "days; integer in 2.x, text in 3.5.1"},
 			{Name: "alert_aggregation_duration", In: "body", Type: "string", Help: "seconds; same"},
@@ -194,12 +197,13 @@ var generalOperations = []backends.Operation{
 		Name: "email.set", Method: "POST", Path: "/email/configure",
 		Summary: "configure email", Section: "54 email", Body: "json", Mutates: true,
 		Danger: "sends a test mail and replaces the settings",
+		Hides:  []string{"data.password"},
 		Params: []backends.Param{
-			{Name: "email", In: "body", Type: "string", Required: true},
-			{Name: "smtpPort", In: "body", Type: "string", Required: true, Help: "number or string"},
-			{Name: "smtpAddress", In: "body", Type: "string", Required: true},
-			{Name: "password", In: "body", Type: "string", Required: true},
-			{Name: "emailRecipients", In: "body", Type: "string", Required: true, Help: "separated by commas"},
+			{Name: "email", In: "body", Type: "string", Help: "sender; what is left out is taken from the settings there are"},
+			{Name: "smtpPort", In: "body", Type: "string"},
+			{Name: "smtpAddress", In: "body", Type: "string"},
+			{Name: "password", In: "body", Type: "string", Required: true, Secret: true, Help: "of the mail account; wanted every time"},
+			{Name: "emailRecipients", In: "body", Type: "string", Help: "separated by commas"},
 			{Name: "use_ssl", In: "body", Type: "bool", Default: "false"},
 			{Name: "use_tls", In: "body", Type: "bool", Default: "false"},
 		},
@@ -207,16 +211,17 @@ var generalOperations = []backends.Operation{
 	{
 		Name: "email.get", Method: "GET", Path: "/email/configure",
 		Summary: "view email settings", Section: "55 email",
+		Hides: []string{"data.password"},
 	},
 	{
 		Name: "email.test", Method: "POST", Path: "/email/test",
 		Summary: "test email", Section: "56 email", Body: "json", Mutates: true,
 		Params: []backends.Param{
-			{Name: "email", In: "body", Type: "string", Required: true},
-			{Name: "smtpPort", In: "body", Type: "string", Required: true, Help: "number or string"},
-			{Name: "smtpAddress", In: "body", Type: "string", Required: true},
-			{Name: "password", In: "body", Type: "string", Required: true},
-			{Name: "emailRecipients", In: "body", Type: "string", Required: true, Help: "separated by commas"},
+			{Name: "email", In: "body", Type: "string", Help: "sender; what is left out is taken from the settings there are"},
+			{Name: "smtpPort", In: "body", Type: "string"},
+			{Name: "smtpAddress", In: "body", Type: "string"},
+			{Name: "password", In: "body", Type: "string", Required: true, Secret: true, Help: "of the mail account; wanted every time"},
+			{Name: "emailRecipients", In: "body", Type: "string", Help: "separated by commas"},
 			{Name: "use_ssl", In: "body", Type: "bool", Default: "false"},
 			{Name: "use_tls", In: "body", Type: "bool", Default: "false"},
 		},

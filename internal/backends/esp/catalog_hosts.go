@@ -24,6 +24,7 @@ var hostsOperations = []backends.Operation{
 	{
 		Name: "hosts.get", Method: "GET", Path: "/hosts/{host}",
 		Summary: "one host", Section: "23 hosts",
+		Hides: []string{"data.node_key"},
 		Params: []backends.Param{
 			{Name: "host", In: "path", Type: "string", Required: true, Help: "host identifier or node id"},
 		},
@@ -135,6 +136,7 @@ var hostsOperations = []backends.Operation{
 		Name: "hosts.remove", Method: "PUT", Path: "/hosts/{host}/delete",
 		Summary: "remove (disable) a host", Section: "36 hosts", Mutates: true,
 		Danger: "takes the host out of service until it is enabled again",
+		Hides:  []string{"data.node_key"},
 		Params: []backends.Param{
 			{Name: "host", In: "path", Type: "string", Required: true, Help: "host identifier or node id"},
 		},
@@ -198,6 +200,7 @@ var hostsOperations = []backends.Operation{
 			{Name: "nodes", In: "body", Type: "string", Help: "csv of host_identifier (or node_key), no blanks"},
 			{Name: "os_name", In: "body", Type: "array", Help: "JSON array of os_info.name; 3.5.1+"},
 			{Name: "description", In: "body", Type: "string"},
+			{Name: "all_hosts", In: "local", Type: "bool", Help: "true: every host that is online, by name"},
 		},
 	},
 }

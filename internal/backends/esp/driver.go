@@ -37,8 +37,9 @@ func init() {
 			PageSize: eventPage, MaxWindow: 30 * day, LookBack: 60 * day,
 			Precision: time.Second, Concurrent: 4,
 		},
-		New:     New,
-		Catalog: Catalog,
+		New:       New,
+		Catalog:   Catalog,
+		Resources: Resources,
 	})
 }
 
@@ -67,6 +68,9 @@ type Driver struct {
 	carveMu       sync.Mutex
 	carveRows     map[string]int // query id -> files that matched, as the socket told
 	pages         pageModes
+
+	callMu sync.Mutex
+	calls  map[*backends.Call]*guarded // previewed, by the call they belong to
 }
 
 // New builds a driver. It does no I/O.
@@ -204,4 +208,5 @@ var (
 	_ backends.ActionLister     = (*Driver)(nil)
 	_ backends.ActionFinder     = (*Driver)(nil)
 	_ backends.Carver           = (*Driver)(nil)
+	_ backends.Caller           = (*Driver)(nil)
 )

@@ -24,10 +24,16 @@ type order struct {
 
 func (o order) call() client.Call { return client.Call{Method: o.method, JSON: o.body, Acts: true} }
 
-// act sends an order. An answer that cannot be read leaves open what became
-// of it.
+// act sends an order.
 func (d *Driver) act(ctx context.Context, what string, o order) (*answer, error) {
-	rep, err := d.do(ctx, what, o.path, o.call())
+	return d.send(ctx, what, o.path, o.call())
+}
+
+// send sends a changing call, once. An answer that cannot be read leaves open
+// what became of it.
+func (d *Driver) send(ctx context.Context, what, path string, call client.Call) (*answer, error) {
+	call.Acts = true
+	rep, err := d.do(ctx, what, path, call)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +88,7 @@ func (d *Driver) Verbs() []backends.VerbSpec {
 			out = append(out, v.VerbSpec)
 		}
 	}
-	return out
+	return append(out, callSpec)
 }
 
 func verbNamed(name string) *verb {
@@ -139,6 +145,9 @@ func wrong(why string) error { return &backends.Error{Kind: backends.KindInvalid
 
 // Preview tells what a change would send and do, by reading only.
 func (d *Driver) Preview(ctx context.Context, c backends.Change) (backends.Preview, error) {
+	if c.Verb == backends.VerbCall {
+		return d.previewCall(ctx, c)
+	}
 	v, orders, err := d.verbOf(c)
 	if err != nil {
 		return backends.Preview{}, err
@@ -168,6 +177,9 @@ func (d *Driver) Preview(ctx context.Context, c backends.Change) (backends.Previ
 func (d *Driver) Apply(ctx context.Context, c backends.Change, update func(*model.Action)) (*model.Action, error) {
 	if update == nil {
 		update = func(*model.Action) {}
+	}
+	if c.Verb == backends.VerbCall {
+		return d.applyCall(ctx, c, update)
 	}
 	act := &model.Action{Verb: c.Verb, Host: c.Host}
 	v, orders, err := d.verbOf(c)
@@ -223,6 +235,9 @@ func (d *Driver) Apply(ctx context.Context, c backends.Change, update func(*mode
 // FindAction looks up, by reading only, what became of a change whose answer
 // was lost.
 func (d *Driver) FindAction(ctx context.Context, c backends.Change, sent time.Time) (*model.Action, error) {
+	if c.Verb == backends.VerbCall {
+		return d.findCall(ctx, c)
+	}
 	v := verbNamed(c.Verb)
 	if v == nil {
 		return nil, backends.Unsupported("ESP", whatOf(c), "")

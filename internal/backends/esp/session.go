@@ -353,22 +353,32 @@ func pause(ctx context.Context, t time.Duration) error {
 // is sent once more after a new login; an action never is. p is the path
 // under the base, already escaped.
 func (d *Driver) do(ctx context.Context, what, p string, c client.Call) (*client.Reply, error) {
+	return exchange(ctx, d, what, p, c, d.c.Do, func(r *client.Reply) http.Header { return r.Header })
+}
+
+// openStream is do with the body unread; the caller closes it.
+func (d *Driver) openStream(ctx context.Context, what, p string, c client.Call) (*client.Stream, error) {
+	return exchange(ctx, d, what, p, c, d.c.Open, func(s *client.Stream) http.Header { return s.Header })
+}
+
+func exchange[T any](ctx context.Context, d *Driver, what, p string, c client.Call, send func(context.Context, client.Call) (T, error), header func(T) http.Header) (T, error) {
+	var none T
 	if err := d.open(ctx); err != nil {
-		return nil, backends.FromClient(what, err)
+		return none, backends.FromClient(what, err)
 	}
 	reads := c.Reads || (c.Method == "" || c.Method == http.MethodGet) && !c.Acts
 	renewals := 0
 	for {
 		_, gen := d.session.current()
 		c.Path = d.path(p)
-		rep, err := d.c.Do(ctx, c)
+		rep, err := send(ctx, c)
 		if err == nil {
-			d.confirmBase(rep)
+			d.confirmBase(header(rep))
 			return rep, nil
 		}
 		var st *client.StatusError
 		if !errors.As(err, &st) {
-			return nil, fromClient(what, err)
+			return none, fromClient(what, err)
 		}
 		switch {
 		case st.Code == http.StatusUnauthorized && renewals < 2 && (reads || renewals == 0):
@@ -376,7 +386,7 @@ func (d *Driver) do(ctx context.Context, what, p string, c client.Call) (*client
 			// same second when another process logged out (§3.7).
 			renewals++
 			if err := d.renew(ctx, gen); err != nil {
-				return nil, backends.FromClient(what, err)
+				return none, backends.FromClient(what, err)
 			}
 			if !reads {
 				// The server refused it before doing anything, yet an action
@@ -386,13 +396,13 @@ func (d *Driver) do(ctx context.Context, what, p string, c client.Call) (*client
 				if errors.As(e, &be) {
 					be.Hint = "the session had ended and was renewed: run the command again"
 				}
-				return nil, e
+				return none, e
 			}
 			continue
 		case st.Code == http.StatusNotFound && !d.baseIsKnown() && kindOf(st.Body) != '{':
 			before := d.path("")
 			if perr := d.probe(ctx); perr != nil {
-				return nil, backends.FromClient(what, perr)
+				return none, backends.FromClient(what, perr)
 			}
 			if reads && d.path("") != before {
 				continue
@@ -400,13 +410,13 @@ func (d *Driver) do(ctx context.Context, what, p string, c client.Call) (*client
 		case st.Code == http.StatusUnauthorized:
 			d.confirm()
 		}
-		return nil, fromClient(what, err)
+		return none, fromClient(what, err)
 	}
 }
 
 // confirmBase remembers that the base answered as ESP does.
-func (d *Driver) confirmBase(rep *client.Reply) {
-	if strings.HasPrefix(rep.Header.Get("Content-Type"), "application/json") {
+func (d *Driver) confirmBase(h http.Header) {
+	if strings.HasPrefix(h.Get("Content-Type"), "application/json") {
 		d.confirm()
 	}
 }

@@ -67,6 +67,7 @@ type Rule struct {
 	Platform          string
 	Conditions        string // JSON
 	Updated           time.Time
+	AlertDescription  bool
 }
 
 // Query is a scheduled query.

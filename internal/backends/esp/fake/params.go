@@ -10,14 +10,35 @@ import (
 	"github.com/edrctl/edrctl/internal/backends"
 )
 
+// strict is what the server asks for although edrctl fills it in by itself, and
+// the values it knows where editions differ.
+func (s *Server) strict(op string, p backends.Param) backends.Param {
+	switch op + " " + p.Name {
+	case "auth.password.change confirm_new_password", "iocs.add data", "rules.set name", "rules.set conditions",
+		"queries.set name", "queries.set query", "queries.set interval",
+		"email.set email", "email.set smtpPort", "email.set smtpAddress", "email.set emailRecipients",
+		"email.test email", "email.test smtpPort", "email.test smtpAddress", "email.test emailRecipients":
+		p.Required = true
+	case "yara.add platform", "yara.delete platform":
+		p.Required = s.opt.Edition == CE3 || s.opt.Edition == CE4
+	case "rules.set severity", "rules.add severity":
+		p.Enum = []string{"WARNING", "INFO", "CRITICAL"}
+		if s.opt.Edition == CE4 {
+			p.Enum = []string{"low", "info", "medium", "high", "critical"}
+		}
+	}
+	return p
+}
+
 // checkArgs validates as the real parser does: missing, null, ill-typed and
 // unknown enum values are 400 with a text per field; unknown names pass.
 func (s *Server) checkArgs(r *request) *reply {
 	var errs object
 	for _, p := range r.op.Params {
-		if p.In == "path" {
+		if p.In == "path" || p.In == "local" {
 			continue
 		}
+		p = s.strict(r.op.Name, p)
 		if p.In == "file" {
 			if _, sent := r.files[p.Name]; !sent && p.Required {
 				errs = append(errs, member{p.Name, p.Name + " Missing required parameter in an uploaded file"})

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -105,6 +106,7 @@ func queryAdd(s *Server, r *request) reply {
 		s.st.addTag(t)
 	}
 	s.st.Queries = append(s.st.Queries, q)
+	s.st.repack(q)
 	return reply{json: object{{"status", "success"}, {"message", "Successfully added the query for the data given"}, {"query_id", q.ID}}}
 }
 
@@ -116,8 +118,39 @@ func querySet(s *Server, r *request) reply {
 	if why != "" {
 		return fail(why)
 	}
-	q, _ = s.editQuery(r.path["query_id"], false, func(old *Query) { q.ID = old.ID; *old = q })
+	clash := false
+	q, _ = s.editQuery(r.path["query_id"], false, func(old *Query) {
+		if clash = slices.ContainsFunc(s.st.Queries, func(x Query) bool { return x.Name == q.Name && x.ID != old.ID }); clash {
+			return
+		}
+		q.ID = old.ID
+		for i := range s.st.Packs { // by its old name
+			s.st.Packs[i].Queries = drop(s.st.Packs[i].Queries, old.Name)
+		}
+		*old = q
+		for _, t := range q.Tags {
+			s.st.addTag(t)
+		}
+		s.st.repack(q)
+	})
+	if clash {
+		return fail("Query with this name already exists")
+	}
 	return ok("Successfully edited the query info for the given id", queryRow(q))
+}
+
+// repack makes the packs hold a query as its own list says: a query that is
+// written without packs leaves them.
+func (st *state) repack(q Query) {
+	for i := range st.Packs {
+		p := &st.Packs[i]
+		switch in := slices.Contains(p.Queries, q.Name); {
+		case slices.Contains(q.Packs, p.Name) && !in:
+			p.Queries = append(slices.Clone(p.Queries), q.Name)
+		case !slices.Contains(q.Packs, p.Name) && in:
+			p.Queries = drop(p.Queries, q.Name)
+		}
+	}
 }
 
 func queryTags(s *Server, r *request) reply {
@@ -157,6 +190,8 @@ func queryDelete(s *Server, r *request) reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.st.Queries = slices.DeleteFunc(s.st.Queries, func(x Query) bool { return x.ID == q.ID })
+	q.Packs = nil
+	s.st.repack(q)
 	return okCapital("Successfully deleted the query")
 }
 
@@ -223,12 +258,19 @@ func packGet(s *Server, r *request) reply {
 	return ok("successfully fetched the packs info", s.packRow(p, s.opt.Edition == CE3 || s.opt.Edition == CE4))
 }
 
+func interval(v json.RawMessage) int {
+	if n, err := strconv.Atoi(argText(v)); err == nil && n > 0 {
+		return n
+	}
+	return 3600
+}
+
 // addPack adds queries to a pack, which is made when it is new.
 func (s *Server) addPack(name, category string, tags []string, queries json.RawMessage, message string) reply {
 	var in map[string]struct {
-		Query    string
-		Interval json.RawMessage
-		Platform string
+		Query                                 string
+		Interval                              json.RawMessage
+		Platform, Version, Description, Value string
 	}
 	if json.Unmarshal(queries, &in) != nil || in == nil {
 		return fail("Queries are compulsory!")
@@ -255,10 +297,16 @@ func (s *Server) addPack(name, category string, tags []string, queries json.RawM
 			for _, q := range s.st.Queries {
 				top = max(top, q.ID)
 			}
-			s.st.Queries = append(s.st.Queries, Query{ID: s.st.next("scheduled", top), Name: n, SQL: in[n].Query, Interval: 3600, Platform: in[n].Platform, Packs: []string{name}})
+			s.st.Queries = append(s.st.Queries, Query{ID: s.st.next("scheduled", top), Name: n, SQL: in[n].Query, Interval: interval(in[n].Interval),
+				Platform: in[n].Platform, Version: in[n].Version, Description: in[n].Description, Value: in[n].Value, Packs: []string{name}})
 		}
 		if !slices.Contains(p.Queries, n) {
 			p.Queries = append(slices.Clone(p.Queries), n)
+		}
+		for j := range s.st.Queries {
+			if q := &s.st.Queries[j]; q.Name == n && q.SQL == in[n].Query && !slices.Contains(q.Packs, name) {
+				q.Packs = append(slices.Clone(q.Packs), name)
+			}
 		}
 	}
 	return reply{json: object{{"status", "success"}, {"message", message}, {"pack_id", p.ID}}}
@@ -388,6 +436,22 @@ func configAdd(s *Server, r *request) reply {
 	for _, c := range s.st.Configs {
 		top = max(top, c.ID)
 	}
+	// Only queries of the platform's default configuration are kept.
+	known := map[string]json.RawMessage{}
+	for _, x := range s.st.Configs {
+		if x.Platform == r.str("platform") && x.Default {
+			_ = json.Unmarshal([]byte(x.Queries), &known)
+		}
+	}
+	var queries map[string]json.RawMessage
+	_ = json.Unmarshal(r.args["queries"], &queries)
+	for n := range queries {
+		if _, is := known[n]; !is {
+			delete(queries, n)
+		}
+	}
+	kept, _ := json.Marshal(queries)
+	r.args["queries"] = kept
 	c := Config{ID: s.st.next("config", top), Name: r.str("name"), Platform: r.str("platform"), Description: r.str("description"),
 		Queries: string(r.args["queries"]), Filters: string(r.args["filters"]), Conditions: string(r.args["conditions"])}
 	s.st.Configs = append(s.st.Configs, c)
@@ -401,12 +465,36 @@ func configSet(s *Server, r *request) reply {
 	if !r.has("conditions") {
 		return fail("Conditions are not valid!")
 	}
+	var given map[string]map[string]json.RawMessage
+	if r.has("queries") && json.Unmarshal(r.args["queries"], &given) != nil {
+		return crash()
+	}
+	for _, q := range given {
+		if q["interval"] == nil || q["status"] == nil {
+			return fail("Please provide both interval and status for all queries!")
+		}
+	}
+	taken := false
 	s.editConfig(r, func(c *Config) {
+		taken = !c.Default && r.has("name") && slices.ContainsFunc(s.st.Configs, func(x Config) bool {
+			return x.ID != c.ID && x.Platform == c.Platform && x.Name == r.str("name")
+		})
+		if taken {
+			return
+		}
 		if f := string(r.args["filters"]); f != "" && f != "{}" && f != "null" {
 			c.Filters = f
 		}
-		if q := string(r.args["queries"]); q != "" && q != "null" {
-			c.Queries = q
+		var have map[string]map[string]json.RawMessage
+		if json.Unmarshal([]byte(c.Queries), &have) == nil && len(given) > 0 {
+			for n, q := range given {
+				if old := have[n]; old != nil { // others are not added, and nothing else is taken
+					old["interval"], old["status"] = q["interval"], q["status"]
+				}
+			}
+			if b, err := json.Marshal(have); err == nil {
+				c.Queries = string(b)
+			}
 		}
 		if !c.Default {
 			if r.has("name") {
@@ -418,6 +506,9 @@ func configSet(s *Server, r *request) reply {
 			c.Conditions = string(r.args["conditions"])
 		}
 	})
+	if taken {
+		return status(http.StatusBadRequest, "Config with this name already exists for the platform")
+	}
 	return ok("Config is updated successfully for the platform given", nil)
 }
 

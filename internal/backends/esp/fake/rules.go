@@ -43,7 +43,7 @@ func (s *Server) ruleRow(r Rule) object {
 	}
 	o = append(o, object{{"status", status}, {"updated_at", isoTime(r.Updated)}, {"type", typ}, {"tactics", list(r.Tactics)}, {"technique_id", r.TechniqueID}}...)
 	if modern {
-		o = append(o, member{"alert_description", false})
+		o = append(o, member{"alert_description", r.AlertDescription})
 	}
 	return o
 }
@@ -145,7 +145,7 @@ func checkRule(v json.RawMessage, depth int) string {
 // ruleFrom reads the arguments of 61 and 62; what is left out is empty.
 func (s *Server) ruleFrom(r *request) (Rule, string) {
 	x := Rule{Name: r.str("name"), Description: r.str("description"), Severity: r.str("severity"), Status: r.str("status"), Type: r.str("type"),
-		Tactics: parts(r.str("tactics")), TechniqueID: r.str("technique_id"), Platform: r.str("platform"), Conditions: string(r.args["conditions"]), Updated: s.now()}
+		Tactics: parts(r.str("tactics")), TechniqueID: r.str("technique_id"), Platform: r.str("platform"), Conditions: string(r.args["conditions"]), Updated: s.now(), AlertDescription: r.boolean("alert_description", false)}
 	for _, id := range strings.Split(x.TechniqueID, ",") {
 		if x.TechniqueID != "" && !technique.MatchString(id) {
 			return x, "Technique id(s) provided is invalid, please provide valid technique id"

@@ -1,0 +1,319 @@
+package esp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/edrctl/edrctl/internal/backends"
+)
+
+// configRow is a configuration as 82 lists it.
+type configRow struct {
+	ID, Name, Platform string
+	Default            bool
+	Row                map[string]any
+}
+
+func (g *guarded) configs(ctx context.Context) ([]configRow, error) {
+	var out []configRow
+	err := g.list(ctx, "configs.list", nil, func(v []byte) error {
+		m, err := members(v)
+		if err != nil {
+			return malformed(g.what, err)
+		}
+		out = append(out, configRow{backends.Text(m["id"]), backends.Text(m["name"]), backends.Text(m["platform"]), m["is_default"] == true, m})
+		return nil
+	})
+	return out, err
+}
+
+func (g *guarded) config(ctx context.Context) (*configRow, []configRow, error) {
+	all, err := g.configs(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	id := g.text("config_id")
+	for i := range all {
+		if all[i].ID == id {
+			return &all[i], all, nil
+		}
+	}
+	return nil, nil, backends.NotFound("configuration", id)
+}
+
+// configHosts names the hosts that run a configuration (87).
+func (g *guarded) configHosts(ctx context.Context, id string) ([]string, error) {
+	var names []string
+	err := g.list(ctx, "configs.hosts", map[string]any{"config_id": id}, func(v []byte) error {
+		var w wireHost
+		if err := json.Unmarshal(v, &w); err != nil {
+			return malformed(g.what, err)
+		}
+		names = append(names, w.model().Name)
+		return nil
+	})
+	return names, err
+}
+
+// conditionsOf checks the names a configuration is matched with.
+func (g *guarded) checkConfigConditions() error {
+	for name, v := range g.mapArg("conditions") {
+		m, ok := v.(map[string]any)
+		text, isText := m["value"].(string)
+		if !slices.Contains([]string{"hostname", "os_name"}, name) || !ok || !isText || text == "" {
+			e := g.invalid("conditions: %s is none the server knows", oneLine(name))
+			e.Hint = `for example {"hostname":{"value":"*web*"},"os_name":{"value":"*Ubuntu*"}}, or {}`
+			return e
+		}
+	}
+	return nil
+}
+
+func guardConfigAdd(ctx context.Context, g *guarded) error {
+	g.drop("config_id", "id", "is_default") // the vendor's own example carries them; the server ignores them
+	name, platform := g.text("name"), g.text("platform")
+	if strings.TrimSpace(name) == "" || platform == "" {
+		return g.invalid("a configuration needs a name and a platform")
+	}
+	if !g.has("conditions") {
+		g.args["conditions"] = map[string]any{} // 3.5.1 refuses it without
+	}
+	if err := g.checkConfigConditions(); err != nil {
+		return err
+	}
+	all, err := g.configs(ctx)
+	if err != nil {
+		return err
+	}
+	known := map[string]any{}
+	for _, c := range all {
+		if c.Platform == platform && c.Name == name {
+			e := g.invalid("configuration %s of %s is called %q already", c.ID, platform, name)
+			e.Hint = "edrctl configs update " + c.ID + " changes it"
+			return e
+		}
+		if c.Platform == platform && c.Default {
+			known, _ = c.Row["queries"].(map[string]any)
+		}
+	}
+	var lost []string
+	for _, q := range keysOf(g.mapArg("queries")) {
+		if _, is := known[q]; !is {
+			lost = append(lost, q)
+		}
+	}
+	if len(lost) > 0 {
+		g.warn("the server keeps only queries of the platform's default configuration; it leaves out: %s", some(lost))
+	}
+	g.p.Summary = "adds the configuration " + oneLine(name) + " for " + platform
+	g.landed = func(ctx context.Context) (bool, error) {
+		all, err := g.configs(ctx)
+		return slices.ContainsFunc(all, func(c configRow) bool { return c.Platform == platform && c.Name == name }), err
+	}
+	return nil
+}
+
+func guardConfigSet(ctx context.Context, g *guarded) error {
+	g.drop("id", "is_default", "platform")
+	c, _, err := g.config(ctx)
+	if err != nil {
+		return err
+	}
+	a, err := g.read(ctx, "configs.get", map[string]any{"config_id": c.ID})
+	if err != nil {
+		return err
+	}
+	now, err := members(a.Data)
+	if err != nil {
+		return malformed(g.what, err)
+	}
+	given := []string{}
+	for _, n := range []string{"name", "description", "conditions", "queries", "filters"} {
+		if g.has(n) {
+			given = append(given, n)
+		}
+	}
+	if len(given) == 0 {
+		return g.invalid("it changes nothing: no member of the configuration is given")
+	}
+	if c.Default {
+		for _, n := range []string{"name", "description", "conditions"} {
+			if g.has(n) && canonical(g.args[n]) != canonical(now[n]) {
+				return g.invalid("%s is the default configuration of %s: the server ignores a new %s", oneLine(c.Name), c.Platform, n)
+			}
+		}
+	}
+	if err := g.checkConfigConditions(); err != nil {
+		return err
+	}
+	if !g.has("conditions") { // required, even when they stay
+		if g.args["conditions"] = now["conditions"]; g.args["conditions"] == nil {
+			g.args["conditions"] = map[string]any{}
+		}
+	}
+	if f, is := g.args["filters"].(map[string]any); is && len(f) == 0 && !blank(now["filters"]) {
+		e := g.invalid("filters: the server ignores an empty object, so the filters would stay")
+		e.Hint = "replace them by others"
+		return e
+	}
+	have, _ := now["queries"].(map[string]any)
+	queries := g.mapArg("queries")
+	for _, name := range keysOf(queries) {
+		old, is := have[name].(map[string]any)
+		if !is {
+			return g.invalid("queries: %s is not in the configuration, and the server adds none", oneLine(name))
+		}
+		q, ok := queries[name].(map[string]any)
+		if !ok {
+			return g.invalid("queries: %s is no object with interval and status", oneLine(name))
+		}
+		q = mapsClone(q)
+		for _, n := range []string{"interval", "status"} { // both or none
+			if q[n] == nil {
+				q[n] = old[n]
+			}
+		}
+		queries[name] = q
+		for _, n := range []string{"query", "platform", "snapshot"} {
+			if q[n] != nil && canonical(q[n]) != canonical(old[n]) {
+				g.warn("queries: of %s only interval and status are taken, not %s", oneLine(name), n)
+			}
+		}
+	}
+	list := changes(without(given, "queries"), now, g.args)
+	for _, name := range keysOf(queries) {
+		old, _ := have[name].(map[string]any)
+		q, _ := queries[name].(map[string]any)
+		for _, ch := range changes([]string{"interval", "status"}, old, q) {
+			list = append(list, name+" "+ch)
+		}
+	}
+	if len(list) == 0 {
+		g.p.Nothing = "the configuration is so already"
+	}
+	g.p.Summary = "changes configuration " + c.ID + " " + oneLine(c.Name) + ": " + strings.Join(list, "; ")
+	hosts, err := g.configHosts(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	if len(hosts) > 0 {
+		g.warn("it changes what the agents of %s record: %s", plural(len(hosts), "host", "hosts"), some(hosts))
+	}
+	basis := func(ctx context.Context) (string, error) {
+		a, err := g.read(ctx, "configs.get", map[string]any{"config_id": c.ID})
+		if err != nil {
+			return "", err
+		}
+		return canonical(a.Data), nil
+	}
+	g.basis, g.found = basis, canonical(a.Data)
+	g.warn("%s", between)
+	want := mapsClone(g.args)
+	g.landed = func(ctx context.Context) (bool, error) {
+		a, err := g.read(ctx, "configs.get", map[string]any{"config_id": c.ID})
+		if err != nil {
+			return false, err
+		}
+		now, err := members(a.Data)
+		if err != nil {
+			return false, malformed(g.what, err)
+		}
+		if len(changes(without(given, "queries"), now, want)) > 0 {
+			return false, nil
+		}
+		have, _ := now["queries"].(map[string]any)
+		for name, q := range queries {
+			old, _ := have[name].(map[string]any)
+			q, _ := q.(map[string]any)
+			if len(changes([]string{"interval", "status"}, old, q)) > 0 {
+				return false, nil
+			}
+		}
+		return true, nil
+	}
+	return nil
+}
+
+func guardConfigDelete(ctx context.Context, g *guarded) error {
+	c, _, err := g.config(ctx)
+	if err != nil {
+		return err
+	}
+	if c.Default {
+		return g.invalid("%s is the default configuration of %s, which cannot be deleted", oneLine(c.Name), c.Platform)
+	}
+	hosts, err := g.configHosts(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	g.p.Summary = "deletes configuration " + c.ID + " " + oneLine(c.Name) + " of " + c.Platform
+	if len(hosts) > 0 {
+		g.warn("%s back to the default: %s", plural(len(hosts), "host falls", "hosts fall"), some(hosts))
+	}
+	g.landed = func(ctx context.Context) (bool, error) {
+		_, _, err := g.config(ctx)
+		if backends.KindOf(err) == backends.KindNotFound {
+			return true, nil
+		}
+		return false, err
+	}
+	return nil
+}
+
+func guardConfigAssign(ctx context.Context, g *guarded) error {
+	c, _, err := g.config(ctx)
+	if err != nil {
+		return err
+	}
+	idents, tags := csvList(g.text("host_identifiers")), csvList(g.text("tags"))
+	if len(idents)+len(tags) == 0 {
+		return g.invalid("it names neither hosts nor tags")
+	}
+	for _, n := range []string{"host_identifiers", "tags"} {
+		if g.has(n) {
+			g.args[n] = strings.Join(csvList(g.text(n)), ",")
+		}
+	}
+	hosts, err := g.directory(ctx)
+	if err != nil {
+		return err
+	}
+	var on, other []string
+	seen := map[string]bool{}
+	for _, h := range hosts {
+		named := slices.Contains(idents, h.ID)
+		if !named && !slices.ContainsFunc(h.Tags, func(t string) bool { return slices.Contains(tags, t) }) {
+			continue
+		}
+		seen[h.ID] = true
+		on = append(on, h.Name)
+		if h.OS != nil && h.OS.Platform != "" && h.OS.Platform != map[string]string{"darwin": "macos"}[c.Platform] && h.OS.Platform != c.Platform {
+			other = append(other, h.Name)
+		}
+	}
+	for _, id := range idents {
+		if !seen[id] {
+			return backends.NotFound("host", id)
+		}
+	}
+	g.p.Summary = "gives configuration " + c.ID + " " + oneLine(c.Name) + " to " + plural(len(on), "host", "hosts") + ": " + some(on)
+	if len(on) == 0 {
+		g.p.Nothing = "no host carries the tags"
+	} else {
+		g.warn("it changes what the agents of these hosts record")
+	}
+	if len(other) > 0 {
+		g.warn("it is a configuration for %s, and these hosts are not, which the server does not check: %s", c.Platform, some(other))
+	}
+	want := on
+	g.landed = func(ctx context.Context) (bool, error) {
+		have, err := g.configHosts(ctx, c.ID)
+		return !slices.ContainsFunc(want, func(h string) bool { return !slices.Contains(have, h) }), err
+	}
+	return nil
+}
+
+var errNoHost = errors.New("it names no host")

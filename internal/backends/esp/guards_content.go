@@ -1,0 +1,621 @@
+package esp
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/client"
+)
+
+var queryMembers = []string{"name", "query", "interval", "platform", "version", "description", "value", "snapshot", "tags", "packs"}
+
+// isSelect is as much as can be told here of SQL the server takes.
+var isSelect = regexp.MustCompile(`(?is)^\s*(select|with)\s`)
+
+// asQuery takes the words of answers for those of requests.
+func (g *guarded) asQuery() error {
+	g.drop("id", "shard")
+	g.rename("sql", "query")
+	for _, name := range []string{"tags", "packs"} {
+		if g.has(name) {
+			g.args[name] = strings.Join(csvList(g.text(name)), ",")
+		}
+	}
+	if g.has("query") && !isSelect.MatchString(g.text("query")) {
+		return g.invalid("query: %s is no SQL the server takes: it begins with select", oneLine(g.text("query")))
+	}
+	if g.has("interval") {
+		if n, err := strconv.ParseInt(g.text("interval"), 10, 64); err != nil || n <= 0 {
+			return g.invalid("interval: seconds, above zero")
+		}
+	}
+	return nil
+}
+
+type namedRow struct {
+	ID   string
+	Name string
+	Row  map[string]any
+}
+
+// namedIn finds the record of an exact name in a list that looks for parts of
+// names; nil when there is none.
+func (g *guarded) namedIn(ctx context.Context, op, name string) (*namedRow, error) {
+	var found *namedRow
+	err := g.list(ctx, op, map[string]any{"searchterm": name}, func(v []byte) error {
+		m, err := members(v)
+		if err != nil {
+			return malformed(g.what, err)
+		}
+		if backends.Text(m["name"]) == name {
+			found = &namedRow{backends.Text(m["id"]), name, m}
+		}
+		return nil
+	})
+	return found, err
+}
+
+func guardQueryAdd(ctx context.Context, g *guarded) error {
+	for _, need := range []string{"name", "query", "interval"} {
+		if g.text(need) == "" && !(need == "query" && g.extra["sql"] != nil) {
+			return g.invalid("%s is missing", need)
+		}
+	}
+	if err := g.asQuery(); err != nil {
+		return err
+	}
+	name := g.text("name")
+	old, err := g.namedIn(ctx, "queries.list", name)
+	if err != nil {
+		return err
+	}
+	if old != nil {
+		e := g.invalid("query %s is called %q already", old.ID, name)
+		e.Hint = "edrctl queries update " + old.ID + " changes it"
+		return e
+	}
+	g.p.Summary = "schedules the query " + oneLine(name) + " every " + g.text("interval") + " s"
+	g.landed = func(ctx context.Context) (bool, error) {
+		now, err := g.namedIn(ctx, "queries.list", name)
+		return now != nil, err
+	}
+	return nil
+}
+
+// queryNow reads a query as the call would have to be written to keep it.
+func (g *guarded) queryNow(ctx context.Context) (now map[string]any, basis string, err error) {
+	a, err := g.read(ctx, "queries.get", map[string]any{"query_id": g.args["query_id"]})
+	if err != nil {
+		return nil, "", err
+	}
+	row, err := members(a.Data)
+	if err != nil {
+		return nil, "", malformed(g.what, err)
+	}
+	now = map[string]any{}
+	for _, name := range queryMembers {
+		v := row[name]
+		switch name {
+		case "query":
+			v = row["sql"]
+		case "snapshot":
+			if v != nil {
+				v = backends.Text(v) // a word in the request
+			}
+		case "tags", "packs":
+			text, err := csvText(v)
+			if err != nil {
+				return nil, "", g.invalid("%s: %v", name, err)
+			}
+			v = text
+		}
+		if v != nil {
+			now[name] = v
+		}
+	}
+	return now, canonical(row), nil
+}
+
+func guardQuerySet(ctx context.Context, g *guarded) error {
+	if !g.has("query_id") {
+		return g.invalid("query_id is missing")
+	}
+	if err := g.asQuery(); err != nil {
+		return err
+	}
+	now, found, err := g.queryNow(ctx)
+	if err != nil {
+		return err
+	}
+	given := 0
+	for _, name := range queryMembers {
+		if g.has(name) {
+			given++
+			continue
+		}
+		if v, is := now[name]; is {
+			g.args[name] = v
+		}
+	}
+	if given == 0 {
+		return g.invalid("it changes nothing: no member of the query is given")
+	}
+	differ := func(now map[string]any) []string {
+		now = mapsClone(now)
+		for _, n := range []string{"tags", "packs"} {
+			if sameSet(backends.Text(now[n]), g.text(n)) {
+				now[n] = g.text(n)
+			}
+		}
+		now["interval"], now["snapshot"] = backends.Text(now["interval"]), backends.Text(now["snapshot"])
+		want := mapsClone(g.args)
+		want["interval"], want["snapshot"] = g.text("interval"), g.text("snapshot")
+		return changes(queryMembers, now, want)
+	}
+	list := differ(now)
+	if len(list) == 0 {
+		g.p.Nothing = "the query is so already"
+	}
+	for _, p := range csvTexts(backends.Text(now["packs"])) {
+		if !slices.Contains(csvTexts(g.text("packs")), p) {
+			g.warn("the query leaves the pack %s", p)
+		}
+	}
+	g.p.Summary = "changes query " + g.text("query_id") + " " + oneLine(now["name"]) + ": " + strings.Join(list, "; ")
+	g.basis, g.found = func(ctx context.Context) (string, error) {
+		_, b, err := g.queryNow(ctx)
+		return b, err
+	}, found
+	g.warn("%s", between)
+	g.landed = func(ctx context.Context) (bool, error) {
+		now, _, err := g.queryNow(ctx)
+		return err == nil && len(differ(now)) == 0, err
+	}
+	return nil
+}
+
+func mapsClone(m map[string]any) map[string]any {
+	out := make(map[string]any, len(m))
+	for k, v := range m {
+		out[k] = v
+	}
+	return out
+}
+
+// refIn finds a query or pack by number or exact name among all.
+func (g *guarded) refIn(ctx context.Context, op, ref string) (*namedRow, error) {
+	var byID, byName *namedRow
+	err := g.list(ctx, op, nil, func(v []byte) error {
+		m, err := members(v)
+		if err != nil {
+			return malformed(g.what, err)
+		}
+		r := &namedRow{backends.Text(m["id"]), backends.Text(m["name"]), m}
+		switch ref {
+		case r.ID:
+			byID = r
+		case r.Name:
+			byName = r
+		}
+		return nil
+	})
+	if byID != nil {
+		return byID, err
+	}
+	return byName, err
+}
+
+func guardQueryDelete(ctx context.Context, g *guarded) error {
+	ref := g.text("query")
+	q, err := g.refIn(ctx, "queries.list", ref)
+	if err != nil {
+		return err
+	}
+	if q == nil {
+		return backends.NotFound("query", ref)
+	}
+	g.p.Summary = "deletes query " + q.ID + " " + oneLine(q.Name) + " and ends its schedule"
+	if packs, err := csvText(q.Row["packs"]); err == nil && packs != "" {
+		g.warn("it is in the packs %s", packs)
+	}
+	g.args["query"] = q.ID
+	g.landed = func(ctx context.Context) (bool, error) {
+		q, err := g.refIn(ctx, "queries.list", q.ID)
+		return q == nil, err
+	}
+	return nil
+}
+
+// packQueries refuses what a pack would drop in silence, and warns of doubles.
+func (g *guarded) packQueries(ctx context.Context, queries map[string]any) ([]string, error) {
+	if len(queries) == 0 {
+		return nil, g.invalid("queries: a pack needs at least one")
+	}
+	sql := map[string][]string{}
+	err := g.list(ctx, "queries.list", nil, func(v []byte) error {
+		m, err := members(v)
+		if err != nil {
+			return malformed(g.what, err)
+		}
+		name := backends.Text(m["name"])
+		sql[name] = append(sql[name], backends.Text(m["sql"]))
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	names := keysOf(queries)
+	for _, name := range names {
+		q, ok := queries[name].(map[string]any)
+		if !ok {
+			return nil, g.invalid("queries: %s is no object with query and interval", oneLine(name))
+		}
+		text, _ := q["query"].(string)
+		if !isSelect.MatchString(text) {
+			return nil, g.invalid("queries: the SQL of %s begins not with select: the server would leave it out in silence", oneLine(name))
+		}
+		if n, err := strconv.ParseInt(backends.Text(q["interval"]), 10, 64); q["interval"] != nil && (err != nil || n <= 0) {
+			return nil, g.invalid("queries: the interval of %s is no number of seconds above zero", oneLine(name))
+		}
+		if old := sql[name]; len(old) > 0 && !slices.Contains(old, text) {
+			g.warn("a query %s with other SQL is there: the server makes a second one of the name", oneLine(name))
+		}
+	}
+	return names, nil
+}
+
+func (g *guarded) packState(ctx context.Context, name string) (string, *namedRow, error) {
+	p, err := g.namedIn(ctx, "packs.list", name)
+	if err != nil || p == nil {
+		return "none", nil, err
+	}
+	return canonical(p.Row), p, nil
+}
+
+// onPack tells what an addition to a pack of the name meets.
+func (g *guarded) onPack(ctx context.Context, name string, queries []string) (*namedRow, error) {
+	found, old, err := g.packState(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	g.basis, g.found = func(ctx context.Context) (string, error) {
+		s, _, err := g.packState(ctx, name)
+		return s, err
+	}, found
+	g.p.Summary = "adds the pack " + oneLine(name) + " with " + plural(len(queries), "query", "queries") + ": " + some(queries)
+	if old != nil {
+		g.p.Summary = "adds " + plural(len(queries), "query", "queries") + " to the pack " + oneLine(name) + ": " + some(queries)
+		g.warn("the pack %s is there, with %s: %s; nothing of it is removed", old.ID, plural(len(namesIn(old.Row["queries"])), "query", "queries"), some(namesIn(old.Row["queries"])))
+	}
+	g.landed = func(ctx context.Context) (bool, error) {
+		_, now, err := g.packState(ctx, name)
+		if err != nil || now == nil {
+			return false, err
+		}
+		have := namesIn(now.Row["queries"])
+		return !slices.ContainsFunc(queries, func(q string) bool { return !slices.Contains(have, q) }), nil
+	}
+	return old, nil
+}
+
+// namesIn reads the names of queries: objects or texts.
+func namesIn(v any) []string {
+	var out []string
+	list, _ := v.([]any)
+	for _, e := range list {
+		if m, ok := e.(map[string]any); ok {
+			e = m["name"]
+		}
+		out = append(out, backends.Text(e))
+	}
+	return out
+}
+
+func guardPackAdd(ctx context.Context, g *guarded) error {
+	g.drop("id")
+	name := g.text("name")
+	if strings.TrimSpace(name) == "" {
+		return g.invalid("name is missing")
+	}
+	queries, err := g.packQueries(ctx, g.mapArg("queries"))
+	if err != nil {
+		return err
+	}
+	old, err := g.onPack(ctx, name, queries)
+	if err != nil {
+		return err
+	}
+	switch {
+	case old == nil && !g.has("tags"):
+		g.args["tags"] = "" // leaving it out is a 500 in 3.5.1
+	case old != nil:
+		now, err := csvText(old.Row["tags"])
+		if err != nil {
+			return g.invalid("tags: %v", err)
+		}
+		if !g.has("tags") {
+			g.args["tags"] = now // the call replaces them
+		} else if !sameSet(now, g.text("tags")) {
+			g.warn("its tags are replaced: %s → %s", oneLine(now), oneLine(g.text("tags")))
+		}
+	}
+	g.args["tags"] = strings.Join(csvList(g.text("tags")), ",")
+	return nil
+}
+
+func guardPackUpload(ctx context.Context, g *guarded) error {
+	f, ok := g.args["file"].(backends.File)
+	if !ok {
+		return g.invalid("file is missing")
+	}
+	base := path.Base(strings.ReplaceAll(f.Name, `\`, "/"))
+	if ext := strings.ToLower(path.Ext(base)); ext != ".json" && ext != ".conf" {
+		return g.invalid("the server takes packs in .json and .conf files only, not %s", oneLine(base))
+	}
+	m, err := members(f.Content)
+	if err != nil {
+		return g.invalid("%s is no JSON object", oneLine(base))
+	}
+	in, _ := m["queries"].(map[string]any)
+	queries, err := g.packQueries(ctx, in)
+	if err != nil {
+		return err
+	}
+	name, _, _ := strings.Cut(strings.ToLower(base), ".")
+	old, err := g.onPack(ctx, name, queries)
+	if err != nil {
+		return err
+	}
+	if old != nil {
+		if tags, err := csvText(old.Row["tags"]); err != nil || tags != "" {
+			g.warn("the pack's tags are lost by the upload: %s", oneLine(old.Row["tags"]))
+		}
+	}
+	f.Name = base
+	g.args["file"] = f
+	return nil
+}
+
+func guardPackDelete(ctx context.Context, g *guarded) error {
+	ref := g.text("pack")
+	p, err := g.refIn(ctx, "packs.list", ref)
+	if err != nil {
+		return err
+	}
+	if p == nil {
+		return backends.NotFound("pack", ref)
+	}
+	names := namesIn(p.Row["queries"])
+	g.p.Summary = "deletes pack " + p.ID + " " + oneLine(p.Name) + " with its " + plural(len(names), "query", "queries") + ": " + some(names)
+	g.args["pack"] = p.ID
+	g.landed = func(ctx context.Context) (bool, error) {
+		p, err := g.refIn(ctx, "packs.list", p.ID)
+		return p == nil, err
+	}
+	return nil
+}
+
+// guardTagOn: a tag on, or off, a host, query or pack.
+func guardTagOn(noun, param string, add bool) guard {
+	return func(ctx context.Context, g *guarded) error {
+		tag, ref := g.text("tag"), g.text(param)
+		if strings.TrimSpace(tag) == "" {
+			return g.invalid("tag is missing")
+		}
+		carried := func(ctx context.Context) (bool, error) {
+			a, err := g.d.ask(ctx, g.what, "/"+noun+"/"+url.PathEscape(ref)+"/tags", client.Call{})
+			if err != nil {
+				return false, err
+			}
+			return slices.Contains(texts(a.Data), tag), nil
+		}
+		if ref == "" {
+			return g.invalid("%s is missing", param)
+		}
+		on, err := carried(ctx)
+		if err != nil {
+			return err
+		}
+		one := strings.TrimSuffix(noun, "s")
+		if noun == "queries" {
+			one = "query"
+		}
+		g.p.Summary = "takes the tag " + oneLine(tag) + " off the " + one + " " + ref
+		if add {
+			g.p.Summary = "tags the " + one + " " + ref + " with " + oneLine(tag)
+			if strings.Contains(tag, ",") {
+				g.warn("a tag with a comma cannot be named where the server takes lists of tags")
+			}
+		}
+		switch {
+		case on && add:
+			g.p.Nothing = "it has the tag already"
+		case !on && !add:
+			g.p.Nothing = "it has no such tag"
+		}
+		g.landed = func(ctx context.Context) (bool, error) {
+			on, err := carried(ctx)
+			return on == add, err
+		}
+		return nil
+	}
+}
+
+func (g *guarded) tagRow(ctx context.Context, tag string) (row map[string]any, err error) {
+	err = g.list(ctx, "tags.list", map[string]any{"searchterm": tag}, func(v []byte) error {
+		m, err := members(v)
+		if err != nil {
+			return malformed(g.what, err)
+		}
+		if backends.Text(m["value"]) == tag {
+			row = m
+		}
+		return nil
+	})
+	return row, err
+}
+
+func guardTagAdd(ctx context.Context, g *guarded) error {
+	tag := g.text("tag")
+	if strings.TrimSpace(tag) == "" {
+		return g.invalid("tag is missing")
+	}
+	if strings.Contains(tag, ",") {
+		g.warn("a tag with a comma cannot be named where the server takes lists of tags")
+	}
+	row, err := g.tagRow(ctx, tag)
+	if err != nil {
+		return err
+	}
+	g.p.Summary = "adds the tag " + oneLine(tag)
+	if row != nil {
+		g.p.Nothing = "the tag is there already"
+	}
+	g.landed = func(ctx context.Context) (bool, error) {
+		row, err := g.tagRow(ctx, tag)
+		return row != nil, err
+	}
+	return nil
+}
+
+func guardTagDelete(ctx context.Context, g *guarded) error {
+	tag := g.text("tag")
+	row, err := g.tagRow(ctx, tag)
+	if err != nil {
+		return err
+	}
+	g.p.Summary = "deletes the tag " + oneLine(tag)
+	if row == nil {
+		g.p.Nothing = "there is no such tag" // the server calls that a success
+		return nil
+	}
+	carriers := 0
+	for _, kind := range []struct{ member, word string }{{"nodes", "hosts"}, {"packs", "packs"}, {"queries", "queries"}, {"file_paths", "file paths"}} {
+		if names := namesIn(row[kind.member]); len(names) > 0 {
+			carriers += len(names)
+			g.warn("these %s lose it: %s", kind.word, some(names))
+		}
+	}
+	if carriers > 0 {
+		g.p.Summary += ", which " + plural(carriers, "thing carries", "things carry")
+	}
+	g.landed = func(ctx context.Context) (bool, error) {
+		row, err := g.tagRow(ctx, tag)
+		return row == nil, err
+	}
+	return nil
+}
+
+// yaraNow gives the names there are, with their platforms where the edition
+// tells them.
+func (g *guarded) yaraNow(ctx context.Context) (map[string][]string, error) {
+	out := map[string][]string{}
+	err := g.list(ctx, "yara.list", nil, func(v []byte) error {
+		var row struct {
+			Name      string   `json:"name"`
+			Platforms []string `json:"platforms"`
+		}
+		if err := json.Unmarshal(v, &row); err != nil {
+			return malformed(g.what, err)
+		}
+		out[row.Name] = row.Platforms
+		return nil
+	})
+	return out, err
+}
+
+var yaraPlatforms = []string{"windows", "linux", "darwin"}
+
+func guardYaraAdd(ctx context.Context, g *guarded) error {
+	f, ok := g.args["file"].(backends.File)
+	if !ok {
+		return g.invalid("file is missing")
+	}
+	base := path.Base(strings.ReplaceAll(f.Name, `\`, "/"))
+	name := strings.ToLower(base)
+	if ext := path.Ext(name); ext != ".yara" && ext != ".yar" {
+		return g.invalid("the server takes .yara and .yar files only, not %s", oneLine(base))
+	}
+	if !strings.Contains(string(f.Content), "rule") {
+		return g.invalid("%s holds no rule", oneLine(base))
+	}
+	on := csvList(g.text("platform"))
+	for _, p := range on {
+		if !slices.Contains(yaraPlatforms, p) {
+			return g.invalid("platform: %q is none of %s", p, strings.Join(yaraPlatforms, " "))
+		}
+	}
+	if len(on) == 0 {
+		return g.invalid("platform is missing: one or more of %s", strings.Join(yaraPlatforms, ","))
+	}
+	g.args["platform"] = strings.Join(on, ",")
+	now, err := g.yaraNow(ctx)
+	if err != nil {
+		return err
+	}
+	if where, is := now[name]; is {
+		e := g.invalid("a file %s is there already %s", oneLine(name), strings.TrimSpace("for "+strings.Join(where, ",")))
+		e.Hint = "the server changes none: delete it first"
+		return e
+	}
+	if name != base {
+		g.warn("the server keeps it as %s", name)
+	}
+	f.Name = base
+	g.args["file"] = f
+	g.p.Summary = "uploads the YARA file " + oneLine(name) + " for " + g.text("platform")
+	g.landed = func(ctx context.Context) (bool, error) {
+		now, err := g.yaraNow(ctx)
+		_, is := now[name]
+		return is, err
+	}
+	return nil
+}
+
+func guardYaraDelete(ctx context.Context, g *guarded) error {
+	name := g.text("file_name")
+	now, err := g.yaraNow(ctx)
+	if err != nil {
+		return err
+	}
+	where, is := now[name]
+	if !is {
+		return backends.NotFound("YARA file", name)
+	}
+	if !g.has("platform") && len(where) == 1 {
+		g.args["platform"] = where[0]
+	}
+	p := g.text("platform")
+	switch {
+	case p == "" && len(where) == 0: // an edition that keeps no platforms, and asks for none
+		g.args["platform"] = "windows"
+	case !slices.Contains(yaraPlatforms, p):
+		e := g.invalid("platform: it is one of %s, and one only", strings.Join(yaraPlatforms, " "))
+		if len(where) > 0 {
+			e.Hint = name + " is there for " + strings.Join(where, ", ")
+		}
+		return e
+	case len(where) > 0 && !slices.Contains(where, p):
+		return backends.NotFound("YARA file", name+" for "+p)
+	}
+	g.p.Summary = "deletes the YARA file " + oneLine(name)
+	if len(where) > 0 {
+		g.p.Summary += " for " + p
+		if rest := without(where, p); len(rest) > 0 {
+			g.warn("it stays for %s", strings.Join(rest, ", "))
+		}
+	}
+	g.landed = func(ctx context.Context) (bool, error) {
+		now, err := g.yaraNow(ctx)
+		where, is := now[name]
+		return !is || len(where) > 0 && !slices.Contains(where, p), err
+	}
+	return nil
+}
