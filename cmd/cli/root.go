@@ -7,7 +7,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/edrctl/edrctl/cmd/admin"
 	"github.com/edrctl/edrctl/cmd/alerts"
+	"github.com/edrctl/edrctl/cmd/api"
 	"github.com/edrctl/edrctl/cmd/audit"
 	"github.com/edrctl/edrctl/cmd/auth"
 	"github.com/edrctl/edrctl/cmd/backends"
@@ -32,6 +34,7 @@ import (
 const (
 	groupRead  = "read"
 	groupAct   = "act"
+	groupAdmin = "admin"
 	groupSetup = "setup"
 )
 
@@ -62,7 +65,8 @@ $ edrctl doctor`,
 	root.SetOut(f.IO.Out)
 	root.SetErr(f.IO.ErrOut)
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddGroup(&cobra.Group{ID: groupRead, Title: "Look:"}, &cobra.Group{ID: groupAct, Title: "Act:"}, &cobra.Group{ID: groupSetup, Title: "Set up:"})
+	root.AddGroup(&cobra.Group{ID: groupRead, Title: "Look:"}, &cobra.Group{ID: groupAct, Title: "Act:"},
+		&cobra.Group{ID: groupAdmin, Title: "Administer:"}, &cobra.Group{ID: groupSetup, Title: "Set up:"})
 	add := func(group string, cmds ...*cobra.Command) {
 		for _, c := range cmds {
 			c.GroupID = group
@@ -70,8 +74,9 @@ $ edrctl doctor`,
 		}
 	}
 	add(groupRead, alerts.New(f), events.New(f), hosts.New(f), processes.New(f), rules.New(f), hunt.New(f), tui.New(f))
-	add(groupAct, respond.New(f), carve.New(f), audit.New(f))
+	add(groupAct, respond.New(f), carve.New(f), api.New(f), audit.New(f))
 	add(groupSetup, auth.New(f), profile.New(f), backends.New(f), doctor.New(f), demo.New(f), completion.New(f), version.New(f))
+	admin.Add(root, f, groupAdmin)
 	root.SetHelpCommandGroupID(groupSetup)
 	root.AddCommand(helpTopics()...)
 	root.SetHelpTemplate(helpTemplate)

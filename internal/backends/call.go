@@ -74,6 +74,7 @@ type ResourceVerb struct {
 	From     string         // parameter or "" = whole body that -f FILE fills
 	Short    string         // help; "" = the operation's summary
 	Columns  []string       // of this verb's rows; nil = the resource's
+	Example  string         // what follows the command in the example of its help; "" = made from the operands
 }
 
 // OperationNamed finds an operation of a catalogue.

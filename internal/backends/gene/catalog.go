@@ -29,13 +29,17 @@ func in(where, name, kind, help string) param {
 func query(name, kind, help string) param { return in("query", name, kind, help) }
 func body(name, kind, help string) param  { return in("body", name, kind, help) }
 
+func local(name, kind, help string) param { return in("local", name, kind, help) }
+
+func secretly(p param) param { p.Secret = true; return p }
+
 func required(p param) param { p.Required = true; return p }
 
 func choice(p param, values ...string) param { p.Enum = values; return p }
 
 var (
-	pUUID    = required(in("path", "uuid", "string", "UUID of the endpoint, lower case, from endpoints.list"))
-	pUser    = required(in("path", "uuid", "string", "UUID of the user"))
+	pUUID    = required(in("path", "uuid", "string", "UUID of the endpoint, or its name when only one has it"))
+	pUser    = required(in("path", "uuid", "string", "UUID of the user, or the identifier"))
 	pOS      = choice(required(in("path", "os", "string", "operating system")), "windows")
 	pShowKey = query("showkey", "bool", "show the endpoint's key; needed on v1.8.0-beta.2, which otherwise erases it")
 
@@ -77,7 +81,7 @@ var statsOps = []op{
 }
 
 var endpointOps = []op{
-	{Name: "endpoints.list", Method: "GET", Path: "/endpoints", Summary: "all endpoints", Section: "Endpoints", Params: []param{
+	{Name: "endpoints.list", Method: "GET", Path: "/endpoints", Summary: "all endpoints", Section: "Endpoints", Hides: []string{"data.*.key"}, Params: []param{
 		pShowKey,
 		query("group", "string", "only this group (v1.8.0-beta.2 and later)"),
 		query("status", "string", "only this status (v1.8.0-beta.2 and later)"),
@@ -85,14 +89,14 @@ var endpointOps = []op{
 	}},
 	{Name: "endpoints.create", Method: "PUT", Path: "/endpoints", Summary: "make an endpoint; UUID and key are the server's", Section: "Endpoints", Mutates: true,
 		Danger: "v1.7.0 forgets it at a restart; the answer holds the new key"},
-	{Name: "endpoints.get", Method: "GET", Path: "/endpoints/{uuid}", Summary: "one endpoint", Section: "Endpoints", Params: []param{pUUID, pShowKey}},
+	{Name: "endpoints.get", Method: "GET", Path: "/endpoints/{uuid}", Summary: "one endpoint", Section: "Endpoints", Hides: []string{"data.key"}, Params: []param{pUUID, pShowKey}},
 	{Name: "endpoints.update", Method: "POST", Path: "/endpoints/{uuid}", Summary: "change group, status or criticality, or make a new key", Section: beyond, Since: relBeta2, Mutates: true,
 		Params: []param{
 			pUUID, pShowKey, query("newkey", "bool", "make a new key: the agent with the old one is locked out"),
 			body("status", "string", "cannot be cleared"), body("group", "string", "cannot be cleared"),
 			body("criticality", "int", "0 to 10 (v1.8.0-beta.3 and later)"),
 		}},
-	{Name: "endpoints.delete", Method: "DELETE", Path: "/endpoints/{uuid}", Summary: "delete an endpoint; its logs stay", Section: beyond, Mutates: true,
+	{Name: "endpoints.delete", Method: "DELETE", Path: "/endpoints/{uuid}", Summary: "delete an endpoint; its logs stay", Section: beyond, Mutates: true, Hides: []string{"data.key"},
 		Danger: "managers up to v1.8.0-beta.6 afterwards answer for the wrong endpoint until they are restarted", Params: []param{pUUID, pShowKey}},
 }
 
@@ -103,7 +107,7 @@ var commandOps = []op{
 	{Name: "command.field", Method: "GET", Path: "/endpoints/{uuid}/command/{field}", Summary: "one part of the command's result", Section: "Commands", Params: []param{
 		pUUID, choice(required(in("path", "field", "string", "which part")), "stdout", "stderr", "error", "completed", "files", "fetch"),
 	}},
-	{Name: "command.send", Method: "POST", Path: "/endpoints/{uuid}/command", Summary: "run a command on the endpoint; it replaces the one before", Section: "Commands", Mutates: true,
+	{Name: "command.send", Method: "POST", Path: "/endpoints/{uuid}/command", Summary: "run a command on the endpoint; it replaces the one before", Section: "Commands", Mutates: true, Hides: []string{"data.key", "data.config"},
 		Danger: "runs on the endpoint as SYSTEM; compare uuid in the answer with the endpoint you meant", Params: []param{
 			pUUID, body("command-line", "string", "words are split as by a shell; backslashes outside single quotes are lost"),
 			body("fetch-files", "array", "paths on the endpoint"), body("drop-files", "array", "paths on the manager's own disk"),
@@ -147,11 +151,12 @@ var ruleOps = []op{
 		query("filters", "bool", "only filter rules (v1.8.0-beta.1 and later)"),
 	}},
 	{Name: "rules.add", Method: "POST", Path: "/rules", Summary: "add or update rules: objects one after the other up to v1.8.0-beta.6, an array since v1.8.0-beta.7", Section: "Rules", Mutates: true, Body: "raw",
-		Danger: "since v1.8.0-beta.7 live at once, and all reports are emptied", Params: []param{
-			query("update", "bool", "replace rules of the same name"), required(body("rules", "json", "the rules")),
+		Params: []param{
+			query("update", "bool", "replace rules of the same name"), required(body("rules", "json", "the rules: an array, or one object")),
+			local("activate", "bool", "up to v1.8.0-beta.6, also save and reload, in the order that loses nothing"),
 		}},
 	{Name: "rules.delete", Method: "DELETE", Path: "/rules", Summary: "delete a rule by its exact name", Section: "Rules", Mutates: true, Params: []param{
-		required(query("name", "string", "exact name")),
+		required(query("name", "string", "exact name of the rule")), local("activate", "bool", "up to v1.8.0-beta.6, also reload"),
 	}},
 	{Name: "rules.save", Method: "GET", Path: "/rules/save", Summary: "write the rules to the manager's disk", Section: "Rules", Until: relBeta6, Mutates: true,
 		Danger: "a GET that acts: also writes rules that were refused, and brings a deleted one back when called before a reload"},
@@ -160,26 +165,28 @@ var ruleOps = []op{
 }
 
 var userOps = []op{
-	{Name: "users.list", Method: "GET", Path: "/users", Summary: "users of the admin API, with their keys", Section: beyond, Since: relBeta3},
+	{Name: "users.list", Method: "GET", Path: "/users", Summary: "users of the admin API, with their keys", Section: beyond, Since: relBeta3, Hides: []string{"data.*.key"}},
 	{Name: "users.create", Method: "PUT", Path: "/users", Summary: "make a user", Section: beyond, Since: relBeta3, Mutates: true, Params: []param{
 		required(query("identifier", "string", "name of the user")),
 	}},
 	{Name: "users.add", Method: "POST", Path: "/users", Summary: "make a user from an object", Section: beyond, Since: relBeta3, Mutates: true, Params: []param{
 		required(body("identifier", "string", "name of the user")), body("uuid", "string", "made when absent"),
-		body("key", "string", "made when absent"), body("group", "string", ""), body("description", "string", ""),
+		secretly(body("key", "string", "key of the user; made when absent")), body("group", "string", "group of the user"), body("description", "string", "what the user is for"),
 	}},
-	{Name: "users.get", Method: "GET", Path: "/users/{uuid}", Summary: "one user, with the key", Section: beyond, Since: relBeta3, Params: []param{pUser}},
+	{Name: "users.get", Method: "GET", Path: "/users/{uuid}", Summary: "one user, with the key", Section: beyond, Since: relBeta3, Hides: []string{"data.key"}, Params: []param{pUser}},
 	{Name: "users.update", Method: "POST", Path: "/users/{uuid}", Summary: "change a user", Section: beyond, Since: relBeta3, Mutates: true, Params: []param{
-		pUser, query("newkey", "bool", "make a new key"), body("key", "string", ""), body("group", "string", ""), body("description", "string", ""),
+		pUser, query("newkey", "bool", "make a new key, shown this once"), secretly(body("key", "string", "the new key")), body("group", "string", "cannot be cleared"), body("description", "string", "cannot be cleared"),
 	}},
-	{Name: "users.delete", Method: "DELETE", Path: "/users/{uuid}", Summary: "delete a user", Section: beyond, Since: relBeta3, Mutates: true,
-		Danger: "a user can delete himself, and the last one", Params: []param{pUser}},
+	{Name: "users.delete", Method: "DELETE", Path: "/users/{uuid}", Summary: "delete a user", Section: beyond, Since: relBeta3, Mutates: true, Hides: []string{"data.key"},
+		Danger: "a user can delete himself", Params: []param{pUser}},
 }
 
 var iocOps = []op{
 	{Name: "iocs.list", Method: "GET", Path: "/iocs", Summary: "indicators; any of the criteria", Section: beyond, Since: relBeta4, Params: iocParams},
 	{Name: "iocs.add", Method: "POST", Path: "/iocs", Summary: "add indicators: an array, all or nothing; the same uuid replaces", Section: beyond, Since: relBeta4, Mutates: true, Body: "raw", Params: []param{
-		required(body("iocs", "array", "objects of uuid, guuid, source, value, type")),
+		required(body("iocs", "array", "indicators: values, or JSON objects of value, type, source, guuid, uuid")),
+		local("source", "string", "where those come from that do not say it"), local("guuid", "string", "group of those that do not say it; made of the source when absent"),
+		choice(local("type", "string", "type of those that do not say it; told from the value when absent"), "md5", "sha1", "sha256", "imphash", "domain", "hostname", "ip-dst"),
 	}},
 	{Name: "iocs.delete", Method: "DELETE", Path: "/iocs", Summary: "delete indicators that match all the criteria", Section: beyond, Since: relBeta4, Mutates: true, Params: iocParams},
 }
@@ -190,9 +197,11 @@ var (
 )
 
 var configOps = []op{
-	{Name: "config.get", Method: "GET", Path: "/endpoints/{uuid}/config", Summary: "configuration of the agent, with its key", Section: beyond, Since: relBeta7, Params: []param{pUUID, pFormat}},
+	{Name: "config.get", Method: "GET", Path: "/endpoints/{uuid}/config", Summary: "configuration of the agent, with its key", Section: beyond, Since: relBeta7, Hides: []string{"data.forwarder.manager.endpoint-key", "data.forwarder.manager.server-key"}, Params: []param{pUUID, pFormat}},
 	{Name: "config.set", Method: "POST", Path: "/endpoints/{uuid}/config", Summary: "replace the configuration of the agent", Section: beyond, Since: relBeta7, Mutates: true, Body: "raw",
-		Danger: "the agent takes it over; an empty body is an empty configuration", Params: []param{pUUID, pFormat, required(body("config", "json", "the whole configuration"))}},
+		Danger: "the agent takes it over; an empty body is an empty configuration", Params: []param{pUUID, pFormat, required(body("config", "json", "the configuration")),
+			local("replace", "bool", "what it does not say is made empty; else it stays as it is"),
+		}, Hides: []string{"data.forwarder.manager.endpoint-key", "data.forwarder.manager.server-key"}},
 	{Name: "config.delete", Method: "DELETE", Path: "/endpoints/{uuid}/config", Summary: "forget the configuration; the agent sends its own again", Section: beyond, Since: relBeta7, Mutates: true, Params: []param{pUUID}},
 	{Name: "sysmon.config.get", Method: "GET", Path: "/endpoints/{os}/sysmon/config", Summary: "Sysmon configuration", Section: beyond, Since: relBeta7, Params: []param{
 		pOS, required(query("version", "string", "schema version")), pSysmonFormat, query("raw", "bool", "the XML itself"),

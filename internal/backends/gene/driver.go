@@ -39,8 +39,9 @@ func init() {
 		Limits: backends.Limits{
 			PageSize: pageLimit, Precision: 100 * time.Nanosecond, Push: true, Concurrent: concurrent,
 		},
-		New:     New,
-		Catalog: Catalog,
+		New:       New,
+		Catalog:   Catalog,
+		Resources: Resources,
 	})
 }
 
@@ -223,4 +224,5 @@ var (
 	_ backends.RuleGetter       = (*Driver)(nil)
 	_ backends.Reporter         = (*Driver)(nil)
 	_ backends.CarveLister      = (*Driver)(nil)
+	_ backends.Caller           = (*Driver)(nil)
 )

@@ -34,6 +34,7 @@ type hands struct {
 	kept   map[string]keptFile      // by carve: files whose slot was taken since
 	size   int64                    // of kept
 	roster map[string][]string      // wanted name → endpoints there were before one was added
+	plans  map[string]string        // call → the requests that were shown for it
 }
 
 type sentCommand struct {
@@ -49,6 +50,7 @@ func (h *hands) note(f func()) {
 	if h.shown == nil {
 		h.shown, h.before, h.sent = map[string]string{}, map[string]string{}, map[string]*sentCommand{}
 		h.ended, h.kept, h.roster = map[string]*model.Action{}, map[string]keptFile{}, map[string][]string{}
+		h.plans = map[string]string{}
 	}
 	f()
 }
@@ -80,6 +82,8 @@ func (d *Driver) Verbs() []backends.VerbSpec {
 			How: "sets group, status (v1.8.0-beta.2 and later) or criticality (beta.3 and later)"},
 		{Verb: backends.VerbHostDelete, Needs: []string{"host"}, Sync: true,
 			How: "deletes the endpoint; its logs and files stay on the manager's disk"},
+		{Verb: backends.VerbCall, Sync: true,
+			How: "sends one operation of the manager's own API, after the guards of that operation"},
 	}
 }
 
@@ -126,7 +130,10 @@ func cannot(verb string) string {
 // Preview reads the endpoint and its slot, and says what would be sent.
 func (d *Driver) Preview(ctx context.Context, c backends.Change) (backends.Preview, error) {
 	what := cannot(c.Verb)
-	if !onHost(c.Verb) {
+	switch {
+	case c.Verb == backends.VerbCall:
+		return d.previewCall(ctx, cannotCall(c), c)
+	case !onHost(c.Verb):
 		return d.previewHost(ctx, what, c)
 	}
 	var pv backends.Preview
@@ -201,9 +208,12 @@ func (d *Driver) Apply(ctx context.Context, c backends.Change, update func(*mode
 		}
 	}
 	var err error
-	if onHost(c.Verb) {
+	switch {
+	case c.Verb == backends.VerbCall:
+		err = d.applyCall(ctx, cannotCall(c), c, act, tell)
+	case onHost(c.Verb):
 		err = d.applyCommand(ctx, what, c, act, tell)
-	} else {
+	default:
 		err = d.applyHost(ctx, what, c, act, tell)
 	}
 	if err != nil {
@@ -448,7 +458,10 @@ func (d *Driver) Action(ctx context.Context, id string) (*model.Action, error) {
 // before was not reached.
 func (d *Driver) FindAction(ctx context.Context, c backends.Change, sent time.Time) (*model.Action, error) {
 	const what = "cannot look up what became of it"
-	if !onHost(c.Verb) {
+	switch {
+	case c.Verb == backends.VerbCall:
+		return d.findCall(ctx, what, c)
+	case !onHost(c.Verb):
 		return d.findHost(ctx, what, c)
 	}
 	ep, err := d.confirm(ctx, what, c.Host)

@@ -28,6 +28,7 @@ type flavour struct {
 	needsShowKey bool   // beta.2: GET of one endpoint without showkey erases its key
 	criticality  bool
 	systemInfo   bool
+	rules        *dialect // nil = not known yet
 }
 
 // legacy tells the managers that have /alerts: no limit, no paging, and a

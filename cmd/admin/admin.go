@@ -1,0 +1,318 @@
+// Package admin makes the commands by which backends are administered (packs,
+// users, yara …) from what their drivers say of themselves: the nouns and
+// verbs of backends.Resource, on top of the operations of the catalogues. A
+// noun that several backends have is one command; there is no command here
+// that is written by hand.
+package admin
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/edrctl/edrctl/cmd/cmdutil"
+	"github.com/edrctl/edrctl/internal/backends"
+)
+
+// impl is a verb as one backend has it.
+type impl struct {
+	backend  string
+	resource backends.Resource
+	verb     backends.ResourceVerb
+	op       backends.Operation
+}
+
+// operand is a parameter given by position.
+type operand struct {
+	param    backends.Param
+	repeated bool
+}
+
+// operands gives the verb's operands, with their parameters.
+func (i impl) operands() []operand {
+	out := make([]operand, 0, len(i.verb.Operands))
+	for _, name := range i.verb.Operands {
+		name, repeated := strings.CutSuffix(name, "...")
+		p, _ := i.op.Param(name)
+		p.Name = name
+		out = append(out, operand{p, repeated})
+	}
+	return out
+}
+
+// columns gives the columns of the verb's rows.
+func (i impl) columns() []string {
+	if i.verb.Columns != nil {
+		return i.verb.Columns
+	}
+	return i.resource.Columns
+}
+
+// summary says what the verb does, on this backend.
+func (i impl) summary() string {
+	if i.verb.Short != "" {
+		return i.verb.Short
+	}
+	return upper(i.op.Summary)
+}
+
+func upper(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// noun is all that the backends say of one noun.
+type noun struct {
+	name  string
+	verbs []string // in the order they were first named
+	impls map[string][]impl
+}
+
+// gather reads the resources of every registered backend. What names no
+// operation is a mistake of its driver, held by a test, and left out.
+func gather() []*noun {
+	var out []*noun
+	byName := map[string]*noun{}
+	for _, b := range backends.All() {
+		if b.Resources == nil {
+			continue
+		}
+		ops := map[string]backends.Operation{}
+		for _, op := range b.Catalog() {
+			ops[op.Name] = op
+		}
+		for _, r := range b.Resources() {
+			n := byName[r.Noun]
+			if n == nil {
+				n = &noun{name: r.Noun, impls: map[string][]impl{}}
+				byName[r.Noun] = n
+				out = append(out, n)
+			}
+			for _, v := range r.Verbs {
+				op, ok := ops[v.Op]
+				if !ok {
+					continue
+				}
+				if n.impls[v.Name] == nil {
+					n.verbs = append(n.verbs, v.Name)
+				}
+				n.impls[v.Name] = append(n.impls[v.Name], impl{b.Name, r, v, op})
+			}
+		}
+	}
+	return out
+}
+
+// Add puts the commands of administration into the tree below root: new nouns
+// in group, new verbs under nouns there are. A command that is there already
+// stays: it is the normalised one.
+func Add(root *cobra.Command, f *cmdutil.Factory, group string) {
+	reserved := func(name string) bool { return root.PersistentFlags().Lookup(name) != nil }
+	for _, n := range gather() {
+		parent := root
+		words := strings.Fields(n.name)
+		for depth, word := range words {
+			c := child(parent, word)
+			if c == nil {
+				c = newNoun(word, words[:depth+1], n)
+				if depth == 0 {
+					c.GroupID = group
+				}
+				parent.AddCommand(c)
+			}
+			parent = c
+		}
+		for _, v := range n.verbs {
+			if child(parent, v) == nil {
+				parent.AddCommand(newVerb(f, n, v, reserved))
+			}
+		}
+	}
+}
+
+func child(parent *cobra.Command, name string) *cobra.Command {
+	for _, c := range parent.Commands() {
+		if c.Name() == name {
+			return c
+		}
+	}
+	return nil
+}
+
+func newNoun(word string, path []string, n *noun) *cobra.Command {
+	c := &cobra.Command{Use: word, Args: cobra.NoArgs, RunE: cmdutil.ShowHelp}
+	var titles, lines []string
+	seen := map[string]bool{}
+	for _, v := range n.verbs {
+		for _, i := range n.impls[v] {
+			if seen[i.backend] || i.resource.Title == "" {
+				continue
+			}
+			seen[i.backend] = true
+			if !slices.Contains(titles, i.resource.Title) {
+				titles = append(titles, i.resource.Title)
+			}
+			lines = append(lines, "  "+i.backend+"  "+i.resource.Title)
+		}
+	}
+	c.Short = upper(strings.Join(titles, "; ")) + " (" + strings.Join(names(n), ", ") + ")"
+	if len(titles) == 0 {
+		c.Short = "Administer " + strings.Join(path, " ")
+	}
+	c.Long = upper(strings.Join(path, " ")) + `, as the backends that have them keep them:
+
+` + strings.Join(lines, "\n") + `
+
+Rows carry ref, profile and backend beside the vendor's own fields.`
+	return c
+}
+
+// names lists the backends that have anything of a noun.
+func names(n *noun) []string {
+	var out []string
+	for _, v := range n.verbs {
+		for _, i := range n.impls[v] {
+			if !slices.Contains(out, i.backend) {
+				out = append(out, i.backend)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// backendsOf lists the backends that have a verb.
+func backendsOf(impls []impl) []string {
+	out := make([]string, len(impls))
+	for i, im := range impls {
+		out[i] = im.backend
+	}
+	return out
+}
+
+// newVerb makes the command of one verb of all backends that have it.
+func newVerb(f *cmdutil.Factory, n *noun, name string, reserved func(string) bool) *cobra.Command {
+	impls := n.impls[name]
+	v := &verb{f: f, noun: n.name, name: name, impls: impls}
+	cmd := &cobra.Command{
+		Use:               strings.TrimSpace(name + " " + usage(impls)),
+		Short:             impls[0].summary() + " (" + strings.Join(backendsOf(impls), ", ") + ")",
+		Long:              v.long(),
+		Example:           v.examples(),
+		Args:              v.count,
+		ValidArgsFunction: cmdutil.CompleteNothing,
+		RunE:              v.run,
+	}
+	fs := cmd.Flags()
+	if v.takesFile() {
+		fs.StringVarP(&v.file, "file", "f", "", "read it from a file, JSON or YAML; - is standard input")
+	}
+	if v.mutates() {
+		v.act.Add(cmd, f)
+		if v.dangerous() {
+			v.act.AddDanger(cmd)
+		}
+	}
+	if v.saves() {
+		v.call.Add(cmd)
+	} else if v.hides() {
+		fs.BoolVar(&v.call.ShowSecrets, "show-secrets", false, "show keys and passwords, masked otherwise")
+	}
+	if !v.mutates() && !v.saves() {
+		fs.IntVar(&v.limit, "limit", 0, "stop after this many rows; 0 shows all")
+	}
+	v.params = cmdutil.NewParamFlags(cmd, f, v.flagParams(), reserved)
+	v.secrets = v.secretParams()
+	return cmd
+}
+
+// usage is the operands of a verb, as its help shows them.
+func usage(impls []impl) string {
+	var best []operand
+	for _, i := range impls {
+		if o := i.operands(); len(o) > len(best) {
+			best = o
+		}
+	}
+	var words []string
+	for _, o := range best {
+		w := strings.ToUpper(strings.ReplaceAll(cmdutil.FlagName(o.param.Name), "-", "_"))
+		if o.repeated {
+			w += "…"
+		}
+		if !o.param.Required {
+			w = "[" + w + "]"
+		}
+		words = append(words, w)
+	}
+	return strings.Join(words, " ")
+}
+
+func (v *verb) long() string {
+	var b strings.Builder
+	same := true
+	for _, i := range v.impls {
+		same = same && i.summary() == v.impls[0].summary()
+	}
+	if same {
+		fmt.Fprintf(&b, "%s. On %s.", strings.TrimSuffix(v.impls[0].summary(), "."), strings.Join(backendsOf(v.impls), ", "))
+	} else {
+		b.WriteString("What it does, by backend:\n")
+		for _, i := range v.impls {
+			fmt.Fprintf(&b, "\n  %s  %s", i.backend, i.summary())
+		}
+	}
+	for _, i := range v.impls {
+		for _, o := range i.operands() {
+			if o.param.Help != "" {
+				fmt.Fprintf(&b, "\n%s: %s.", strings.ToUpper(cmdutil.FlagName(o.param.Name)), strings.TrimSuffix(o.param.Help, "."))
+			}
+		}
+		if i.op.Since != "" || i.op.Until != "" {
+			b.WriteString("\n" + strings.ToUpper(i.backend[:1]) + i.backend[1:] + ":")
+			if i.op.Since != "" {
+				b.WriteString(" since " + i.op.Since)
+			}
+			if i.op.Until != "" {
+				b.WriteString(" up to " + i.op.Until)
+			}
+			b.WriteString(".")
+		}
+		if i.op.Danger != "" {
+			fmt.Fprintf(&b, "\nDangerous on %s: %s.", i.backend, i.op.Danger)
+		}
+	}
+	if v.mutates() {
+		b.WriteString("\n\nIt changes a backend: it is shown and asked first, journaled, and sent once.")
+	}
+	return b.String()
+}
+
+func (v *verb) examples() string {
+	var out []string
+	for _, i := range v.impls {
+		rest := i.verb.Example
+		if rest == "" {
+			rest = usage([]impl{i})
+			if v.takesFile() && len(i.operands()) == 0 {
+				rest = "-f FILE"
+			}
+			if i.op.Mutates {
+				rest += " --dry-run"
+			}
+		}
+		out = append(out, strings.Join(strings.Fields(fmt.Sprintf("$ edrctl %s %s -p demo-%s %s", v.noun, v.name, i.backend, "")), " ")+orBlank(rest))
+	}
+	return strings.Join(out, "\n")
+}
+
+func orBlank(s string) string {
+	if s = strings.TrimSpace(s); s == "" {
+		return ""
+	}
+	return " " + s
+}

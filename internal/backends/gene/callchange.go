@@ -1,0 +1,283 @@
+package gene
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+// callPlan is what a VerbCall sends, in its order, found out by reading.
+type callPlan struct {
+	steps    []callStep
+	summary  string
+	warnings []string
+	nothing  string
+	note     string // told when all is done
+	keep     bool   // the key in the answer was not made just now, and is masked
+
+	// check judges the answer of the first step: that it is of the one who was
+	// meant, that what it says was kept is what was sent.
+	check func(data json.RawMessage) error
+}
+
+// callStep is one request, and what is so when it failed and nothing after it
+// was sent.
+type callStep struct {
+	req   client.Call
+	does  string // "adds 2 rules"
+	stuck string // the state when this step failed, and the way on
+}
+
+// planners make the plan of the operations that need more than to be sent.
+var planners = map[string]func(*Driver, context.Context, string, backends.Call) (*callPlan, error){
+	"rules.add": (*Driver).planRules, "rules.delete": (*Driver).planRuleDelete,
+	"rules.save": (*Driver).planSave, "rules.reload": (*Driver).planReload,
+	"iocs.add": (*Driver).planIOCs, "iocs.delete": (*Driver).planIOCDelete,
+	"users.create": (*Driver).planUserAdd, "users.add": (*Driver).planUserAdd,
+	"users.update": (*Driver).planUserUpdate, "users.delete": (*Driver).planUserDelete,
+	"config.set": (*Driver).planConfigSet, "config.delete": (*Driver).planConfigDelete,
+	"sysmon.config.set": (*Driver).planSysmonSet, "sysmon.config.delete": (*Driver).planStoredDelete,
+	"sysmon.binary.set": (*Driver).planToolSet, "osqueryi.binary.set": (*Driver).planToolSet,
+	"sysmon.binary.delete": (*Driver).planStoredDelete, "osqueryi.binary.delete": (*Driver).planStoredDelete,
+	"endpoints.create": (*Driver).planEndpointAdd, "endpoints.update": (*Driver).planEndpointUpdate,
+	"endpoints.delete": (*Driver).planEndpointDelete, "command.send": (*Driver).planCommand,
+	"reports.delete": (*Driver).planReportDelete,
+}
+
+// planCall reads what must be known, and makes the plan of a call.
+func (d *Driver) planCall(ctx context.Context, what string, call *backends.Call) (*callPlan, error) {
+	if call == nil {
+		return nil, backends.Invalid(what, "no call is given")
+	}
+	c := *call
+	c.Args = cloned(c.Args)
+	if _, err := backends.Build(c); err != nil {
+		return nil, err
+	}
+	plan := planners[c.Op.Name]
+	if plan == nil {
+		plan = (*Driver).planPlain
+	}
+	p, err := plan(d, ctx, what, c)
+	if err != nil {
+		return nil, d.callFailed(what, c.Op, err)
+	}
+	return p, nil
+}
+
+// planPlain sends a call as it is: of operations no trap is known of, and of
+// those in no catalogue.
+func (d *Driver) planPlain(_ context.Context, _ string, c backends.Call) (*callPlan, error) {
+	return onePlan(c, "sends it")
+}
+
+func onePlan(c backends.Call, does string) (*callPlan, error) {
+	req, err := backends.Build(c)
+	if err != nil {
+		return nil, err
+	}
+	return &callPlan{steps: []callStep{{req: req, does: does}}, summary: does}, nil
+}
+
+// requests are the requests of a plan.
+func (p *callPlan) requests() []client.Call {
+	out := make([]client.Call, len(p.steps))
+	for i, s := range p.steps {
+		out[i] = s.req
+	}
+	return out
+}
+
+// tell adds up what the steps do.
+func (p *callPlan) tell() {
+	var does []string
+	for _, s := range p.steps {
+		does = append(does, s.does)
+	}
+	p.summary = strings.Join(does, ", then ")
+}
+
+// previewCall says what a call would send.
+func (d *Driver) previewCall(ctx context.Context, what string, c backends.Change) (backends.Preview, error) {
+	p, err := d.planCall(ctx, what, c.Call)
+	if err != nil {
+		return backends.Preview{}, err
+	}
+	shown := d.described(p.requests())
+	d.hands.note(func() { d.hands.plans[callKey(c.Call)] = strings.Join(shown, "\n") })
+	return backends.Preview{Requests: shown, Summary: p.summary, Warnings: p.warnings, Nothing: p.nothing}, nil
+}
+
+// callKey tells calls of one run apart.
+func callKey(c *backends.Call) string {
+	b, _ := json.Marshal(c.Args) // arguments are JSON values and files
+	return c.Label() + "\x00" + string(b) + "\x00" + string(c.Body) + "\x00" + c.Query.Encode()
+}
+
+// applyCall sends the requests of a call, one after the other, as they were
+// shown; after the first that fails nothing more is sent.
+func (d *Driver) applyCall(ctx context.Context, what string, c backends.Change, act *model.Action, tell func()) error {
+	p, err := d.planCall(ctx, what, c.Call)
+	if err != nil {
+		return err
+	}
+	if p.nothing != "" {
+		act.State, act.FinishedAt, act.Details["note"] = model.ActionDone, model.At(d.now()), p.nothing
+		return nil
+	}
+	shown, now := "", strings.Join(d.described(p.requests()), "\n")
+	d.hands.note(func() { shown = d.hands.plans[callKey(c.Call)] })
+	if shown != "" && shown != now {
+		return &backends.Error{
+			Kind: backends.KindRefused, What: what + ": nothing was sent", Why: "what the manager keeps has changed since this was shown",
+			Hint: "run it again to see what it would do now",
+		}
+	}
+	tell()
+	for i, s := range p.steps {
+		reply, err := d.c.Do(ctx, s.req)
+		var data json.RawMessage
+		if err == nil {
+			data, err = decodeEnvelope(reply.Body)
+			if err != nil && !isAnswer(err) {
+				err = unclear(what, err.Error())
+			}
+		}
+		if err == nil && i == 0 {
+			act.Answer = firstValue(reply.Body)
+			if p.keep {
+				act.Answer = withoutKey(act.Answer)
+			}
+			if p.check != nil {
+				err = p.check(data)
+			}
+		}
+		if err != nil {
+			err = d.callFailed(what, c.Call.Op, err)
+			if len(p.steps) > 1 {
+				err = p.stoppedAt(i, err)
+			}
+			return err
+		}
+		act.Details[fmt.Sprintf("step %d", i+1)] = s.req.Method + " " + s.req.Path + ": " + s.does
+	}
+	if len(p.steps) == 1 {
+		delete(act.Details, "step 1")
+	}
+	if p.note != "" {
+		act.Details["note"] = p.note
+	}
+	act.State, act.FinishedAt = model.ActionDone, model.At(d.now())
+	return nil
+}
+
+// firstValue is the first envelope of an answer, which may hold two (trap 20).
+func firstValue(body []byte) json.RawMessage {
+	var v json.RawMessage
+	_ = json.NewDecoder(bytes.NewReader(body)).Decode(&v) // it was decoded before
+	return v
+}
+
+// withoutKey masks the key of a user or an endpoint in an answer: one that was
+// not made just now is shown by what reads it, when that is asked for.
+func withoutKey(answer json.RawMessage) json.RawMessage {
+	var env struct {
+		Data    map[string]json.RawMessage `json:"data"`
+		Message string                     `json:"message"`
+		Error   string                     `json:"error"`
+	}
+	if json.Unmarshal(answer, &env) != nil || env.Data["key"] == nil {
+		return answer
+	}
+	env.Data["key"] = json.RawMessage(`"***"`)
+	b, err := json.Marshal(env)
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+// stoppedAt says what is so after a step of several failed.
+func (p *callPlan) stoppedAt(i int, err error) error {
+	var own *backends.Error
+	e := &backends.Error{Kind: backends.KindOf(err), Err: err, Why: err.Error()}
+	if asError(err, &own) {
+		e.What, e.Why, e.Hint = own.What, own.Why, own.Hint
+	}
+	var done []string
+	for _, s := range p.steps[:i] {
+		done = append(done, s.does)
+	}
+	state := "nothing was changed before it"
+	if len(done) > 0 {
+		state = "done before it: " + strings.Join(done, ", ")
+	}
+	e.Why = fmt.Sprintf("step %d of %d (%s) failed: %s; %s, and nothing after it was sent", i+1, len(p.steps), p.steps[i].does, e.Why, state)
+	if p.steps[i].stuck != "" {
+		e.Hint = p.steps[i].stuck
+	}
+	return e
+}
+
+// findable are the operations of which a look at the manager tells whether
+// they were carried out: their plan would then do nothing, or what was to be
+// deleted is not there.
+var findable = []string{
+	"rules.add", "rules.delete", "iocs.add", "iocs.delete", "users.create", "users.add", "users.update", "users.delete", "config.set", "config.delete",
+	"sysmon.config.delete", "sysmon.binary.set", "sysmon.binary.delete", "osqueryi.binary.set", "osqueryi.binary.delete",
+	"endpoints.update", "endpoints.delete", "reports.delete",
+}
+
+// findCall looks up by reading what became of a call whose answer was lost.
+func (d *Driver) findCall(ctx context.Context, what string, c backends.Change) (*model.Action, error) {
+	newKey := c.Call != nil && truthOf(c.Call.Args["newkey"])
+	if !slices.Contains(findable, callOp(c)) || newKey {
+		return nil, &backends.Error{What: what, Why: "nothing the manager shows tells whether this was carried out"}
+	}
+	p, err := d.planCall(ctx, what, c.Call)
+	there := err == nil && p.nothing != ""
+	switch {
+	case backends.KindOf(err) == backends.KindNotFound && c.Call.Op.Method == "DELETE":
+		there = true
+	case err != nil && strings.HasPrefix(c.Call.Op.Name, "users.") && strings.HasSuffix(err.Error(), " already"):
+		return nil, &backends.Error{What: what, Why: "there is such a user now: edrctl users update --newkey gives a key that is known"}
+	case err != nil:
+		return nil, err
+	}
+	switch {
+	case !there:
+		return nil, nil
+	case truthOf(c.Call.Args["activate"]) && !d.live():
+		return nil, &backends.Error{What: what, Why: "the manager shows the change, but what should have followed (save, reload) was not sent: edrctl rules save, then edrctl rules reload"}
+	}
+	return &model.Action{
+		Verb: c.Verb, State: model.ActionDone, FinishedAt: model.At(d.now()), Details: map[string]string{"note": "a look at the manager shows that it was carried out"},
+	}, nil
+}
+
+// live tells whether changes of the rules take effect without save and reload.
+func (d *Driver) live() bool {
+	r := d.flavour().rules
+	return r != nil && r.array
+}
+
+func cannotCall(c backends.Change) string {
+	if c.Call == nil {
+		return "cannot call"
+	}
+	return "cannot call " + c.Call.Label()
+}
+
+func callOp(c backends.Change) string {
+	if c.Call == nil {
+		return ""
+	}
+	return c.Call.Op.Name
+}
