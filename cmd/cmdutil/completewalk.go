@@ -277,6 +277,15 @@ func operands(use string) []operand {
 	return out
 }
 
+// Operands names the operands of a Use line.
+func Operands(use string) []string {
+	var out []string
+	for _, o := range operands(use) {
+		out = append(out, o.name)
+	}
+	return out
+}
+
 // completeOperands completes the arguments of a command by its Use line.
 func completeOperands(cmd *cobra.Command, f *Factory) CompletionFunc {
 	all := operands(cmd.Use)
@@ -310,7 +319,7 @@ func completeOperands(cmd *cobra.Command, f *Factory) CompletionFunc {
 // FreeOperands are the operands nobody can complete.
 var FreeOperands = map[string]bool{
 	"PATH": true, "COMMAND": true, "ADDRESS[:PORT]|PROGRAM": true, "HASH": true, "ADDRESS": true, "DOMAIN": true, "NAME": true, "METHOD": true,
-	"IP": true, "IP|CIDR": true, "VALUE": true,
+	"IP": true, "IP|CIDR": true, "VALUE": true, "NAME|PATH": true,
 }
 
 // OperandCompletion is the completion of an operand by its name in the Use

@@ -89,10 +89,14 @@ __edrctl() {
   before=
   if [[ $raw != *[\'\"]* ]]; then
     breaks=
-    for w in : = @; do
+    for w in : =; do
       [[ $COMP_WORDBREAKS == *"$w"* ]] && breaks+=$w
     done
     [[ -n $breaks ]] && before=${typed%"${typed##*[$breaks]}"}
+    w=${typed:${#before}}
+    if [[ $COMP_WORDBREAKS == *@* && $w == *@* ]]; then
+      before+=${w%@*} # an @ itself is replaced with what follows it
+    fi
   fi
 
   while IFS= read -r l; do
