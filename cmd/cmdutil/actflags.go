@@ -237,6 +237,10 @@ const maxCommandLine = 8 << 10
 // Held tells whether something is under way that should not be cut off.
 func (f *Factory) Held() bool { return f.held.Load() > 0 }
 
+// Hold keeps the program from ending, until release, for what must be put in
+// order first: the terminal.
+func (f *Factory) Hold() (release func()) { return f.hold() }
+
 // hold marks the time in which a change is under way.
 func (f *Factory) hold() (release func()) {
 	f.held.Add(1)

@@ -1,12 +1,16 @@
 package tui_test
 
 import (
+	"bufio"
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -45,6 +49,12 @@ type terminal struct {
 
 func open(t *testing.T, w, h uint16, bin string, args ...string) *terminal {
 	t.Helper()
+	return openEnv(t, w, h, nil, bin, args...)
+}
+
+// openEnv adds to the environment, or replaces what is there.
+func openEnv(t *testing.T, w, h uint16, env []string, bin string, args ...string) *terminal {
+	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		t.Skipf("no pty here: %v", err)
@@ -70,6 +80,7 @@ func open(t *testing.T, w, h uint16, bin string, args ...string) *terminal {
 	home := t.TempDir()
 	x.cmd = exec.Command(bin, args...)
 	x.cmd.Env = []string{"HOME=" + home, "XDG_CONFIG_HOME=" + home, "XDG_STATE_HOME=" + home, "XDG_CACHE_HOME=" + home, "PATH=" + os.Getenv("PATH"), "TERM=xterm-256color", "LANG=C.UTF-8"}
+	x.cmd.Env = append(x.cmd.Env, env...)
 	x.cmd.Stdin, x.cmd.Stdout, x.cmd.Stderr = slave, slave, slave
 	x.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	x.began = time.Now()
@@ -160,37 +171,161 @@ func build(t *testing.T, what string) string {
 	return bin
 }
 
+// soaking tells whether the figures are taken (EDRCTL_SOAK is set): then times
+// are held to their budgets, which a busy machine would break.
+func soaking() bool { return os.Getenv("EDRCTL_SOAK") != "" }
+
+func within(t *testing.T, what string, took, budget time.Duration) {
+	t.Helper()
+	t.Logf("%s: %v", what, took.Round(time.Millisecond))
+	if !soaking() {
+		budget = 3 * time.Second
+	}
+	if took > budget {
+		t.Errorf("%s took %v, over %v", what, took, budget)
+	}
+}
+
+// cpu is what a process has used so far.
+func cpu(t *testing.T, pid int) time.Duration {
+	t.Helper()
+	var sum time.Duration
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil || len(tasks) == 0 {
+		t.Skip("no schedstat here")
+	}
+	for _, path := range tasks {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			continue // a thread that has ended
+		}
+		n, err := strconv.ParseInt(strings.Fields(string(b))[0], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += time.Duration(n)
+	}
+	return sum
+}
+
 func TestTerminal(t *testing.T) {
 	bin := build(t, "../edrctl")
 	t.Run("start, drill down, quit", func(t *testing.T) {
 		x := open(t, 120, 40, bin, "-p", "demo", "tui")
-		first := x.wait("edrctl")
-		t.Logf("first frame after %v", first)
-		if first > 3*time.Second {
-			t.Errorf("the first frame took %v on a terminal that answers nothing", first)
-		}
+		within(t, "the first frame, the demo's four servers included, on a terminal that answers nothing", x.wait("carbon"), 150*time.Millisecond)
 		x.wait("HeurLsassAccess")
+		x.send("c")
+		x.wait("\x1b]52;c;" + base64.StdEncoding.EncodeToString([]byte("demo-gene/"))[:12])
 		x.send("\r")
 		x.wait("events behind it")
 		x.send("q")
 		time.Sleep(100 * time.Millisecond)
 		x.send("q")
 		x.ended(0)
+		if !strings.Contains(x.text(), "\x1b]2;edrctl alerts") {
+			t.Error("the window has no title")
+		}
+		for _, title := range regexp.MustCompile("\x1b\\][02];([^\x07\x1b]*)").FindAllStringSubmatch(x.text(), -1) {
+			if !regexp.MustCompile(`^(edrctl( [a-z]+)?( \(\d+ new\))?)?$`).MatchString(title[1]) {
+				t.Errorf("the window is called %q", title[1])
+			}
+		}
 	})
-	t.Run("kill -TERM", func(t *testing.T) {
-		x := open(t, 80, 24, bin, "-p", "demo", "tui")
-		x.wait("CRIT")
-		if err := x.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	t.Run("edrctl demo", func(t *testing.T) {
+		x := openEnv(t, 100, 30, []string{"EDRCTL_PROFILE=prod"}, bin, "demo")
+		x.wait("HeurLsassAccess")
+		x.send("q")
+		x.ended(0)
+	})
+	t.Run("edrctl demo of another profile", func(t *testing.T) {
+		x := open(t, 100, 30, bin, "demo", "-p", "prod")
+		x.wait("edrctl tui -p prod")
+		x.ended(2)
+	})
+	t.Run("all profiles down", func(t *testing.T) {
+		cfg := filepath.Join(t.TempDir(), "c.yaml")
+		if err := os.WriteFile(cfg, []byte("profiles:\n  a: {backend: gene, url: \"http://127.0.0.1:1\"}\n  b: {backend: gene, url: \"http://127.0.0.1:2\"}\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		x.ended(0, 130, 143, 1)
+		x := openEnv(t, 120, 30, []string{"EDRCTL_A_API_KEY=k", "EDRCTL_B_API_KEY=k"}, bin, "--config", cfg, "-p", "all", "tui")
+		within(t, "the first frame with no server there", x.wait("reading"), 150*time.Millisecond)
+		x.wait("no profile has answered")
+		x.send("q")
+		x.ended(0)
 	})
-	t.Run("no terminal on stdout", func(t *testing.T) {
-		cmd := exec.Command(bin, "-p", "demo", "tui")
-		out, _ := cmd.CombinedOutput()
-		if cmd.ProcessState.ExitCode() != 2 || !strings.Contains(string(out), "needs a terminal") {
-			t.Fatalf("exit %d: %s", cmd.ProcessState.ExitCode(), out)
+	t.Run("NO_COLOR", func(t *testing.T) {
+		x := openEnv(t, 120, 30, []string{"NO_COLOR=1"}, bin, "-p", "demo", "tui")
+		x.wait("HeurLsassAccess")
+		x.send("q")
+		x.ended(0)
+		if c := colours(x.text()); len(c) > 0 {
+			t.Errorf("colours all the same: %q", c)
 		}
+		if !strings.Contains(x.text(), "CRIT") {
+			t.Error("the severity is not written")
+		}
+	})
+	t.Run("sixteen colours", func(t *testing.T) {
+		x := openEnv(t, 120, 30, []string{"TERM=xterm-16color"}, bin, "-p", "demo", "tui")
+		x.wait("HeurLsassAccess")
+		x.send("q")
+		x.ended(0)
+		c := colours(x.text())
+		if len(c) == 0 {
+			t.Error("no colour at all")
+		}
+		for _, sgr := range c {
+			if strings.Contains(sgr, "38;") || strings.Contains(sgr, "48;") {
+				t.Errorf("%q on a terminal of sixteen colours", sgr)
+			}
+		}
+	})
+	t.Run("suspend and resume", func(t *testing.T) {
+		shell, err := exec.LookPath("bash")
+		if err != nil {
+			t.Skip("no bash, whose jobs are needed")
+		}
+		x := open(t, 100, 30, shell, "-m", "-c", bin+` -p demo tui; echo "stopped by $?"; read -r go; fg >/dev/null; echo "over with $?"`)
+		x.wait("HeurLsassAccess")
+		x.send("\x1a")
+		x.wait("stopped by 148")
+		if out := x.text(); strings.LastIndex(out, "\x1b[?1049l") < strings.LastIndex(out, "\x1b[?1049h") {
+			t.Error("the screen was not given back to the shell")
+		}
+		at := len(x.text())
+		x.send("\n")
+		for deadline := time.Now().Add(20 * time.Second); !strings.Contains(x.text()[at:], "HeurLsassAccess"); time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("it did not come back:\n%q", x.text()[at:])
+			}
+		}
+		x.send("q")
+		x.wait("over with 0")
+		x.ended(0)
+	})
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(sig.String(), func(t *testing.T) {
+			x := open(t, 80, 24, bin, "-p", "demo", "tui")
+			x.wait("CRIT")
+			if err := x.cmd.Process.Signal(sig); err != nil {
+				t.Fatal(err)
+			}
+			x.ended(130)
+		})
+	}
+	t.Run("no terminal on stdout", func(t *testing.T) {
+		for _, args := range [][]string{{"-p", "demo", "tui"}, {"demo"}} {
+			cmd := exec.Command(bin, args...)
+			out, _ := cmd.CombinedOutput()
+			if cmd.ProcessState.ExitCode() != 2 || !strings.Contains(string(out), "needs a terminal") {
+				t.Fatalf("%v: exit %d: %s", args, cmd.ProcessState.ExitCode(), out)
+			}
+		}
+	})
+	t.Run("an unknown view", func(t *testing.T) {
+		x := open(t, 80, 24, bin, "-p", "demo", "tui", "--view", "hsots")
+		x.wait("is no view")
+		x.ended(2)
 	})
 	t.Run("an unknown key name", func(t *testing.T) {
 		cfg := filepath.Join(t.TempDir(), "c.yaml")
@@ -203,11 +338,75 @@ func TestTerminal(t *testing.T) {
 	})
 }
 
+// colours are the sequences that set one.
+func colours(out string) []string {
+	return regexp.MustCompile("\x1b\\[(?:\\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;\\d+)*m").FindAllString(out, -1)
+}
+
+// TestIdleTerminal takes the figure of docs/performance.md: what the program
+// uses while nothing happens, its servers in another process. It runs under
+// EDRCTL_SOAK only.
+func TestIdleTerminal(t *testing.T) {
+	if !soaking() {
+		t.Skip("EDRCTL_SOAK is not set")
+	}
+	bin := build(t, "../edrctl")
+	serve := exec.Command(bin, "demo", "serve")
+	serve.Env = []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}
+	out, err := serve.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := serve.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = serve.Process.Kill(), serve.Wait() })
+	var config strings.Builder
+	var env []string
+	for in := bufio.NewScanner(out); in.Scan(); {
+		config.WriteString(in.Text() + "\n")
+		if v, ok := strings.CutPrefix(in.Text(), "# export "); ok {
+			env = append(env, strings.ReplaceAll(v, "'", ""))
+			if len(env) == 6 {
+				break
+			}
+		}
+	}
+	cfg := filepath.Join(t.TempDir(), "c.yaml")
+	if err := os.WriteFile(cfg, []byte(config.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct {
+		name string
+		t    *terminal
+	}{
+		{"four backends, asked every 5 s", openEnv(t, 120, 40, env, bin, "--config", cfg, "-p", "all", "tui")},
+		{"four backends, asked every hour", openEnv(t, 120, 40, env, bin, "--config", cfg, "-p", "all", "tui", "--interval", "1h")},
+	} {
+		x.t.wait("HeurLsassAccess")
+		time.Sleep(5 * time.Second) // what a start leaves behind
+		const over = 20 * time.Second
+		before := cpu(t, x.t.cmd.Process.Pid)
+		time.Sleep(over)
+		share := 100 * (cpu(t, x.t.cmd.Process.Pid) - before).Seconds() / over.Seconds()
+		t.Logf("%s: %.2f %% of one core", x.name, share)
+		if share >= 1 {
+			t.Errorf("%s: %.2f %% of one core at rest", x.name, share)
+		}
+		x.t.send("q")
+		x.t.ended(0)
+	}
+}
+
 func TestPanicRestoresTheTerminal(t *testing.T) {
 	x := open(t, 80, 24, build(t, "./testdata/panicker"))
 	x.wait("CRIT")
 	x.ended(9)
-	if out := x.text(); strings.LastIndex(out, "it broke on purpose") < strings.LastIndex(out, "\x1b[?1049l") {
+	out := x.text()
+	if strings.LastIndex(out, "it broke on") < strings.LastIndex(out, "\x1b[?1049l") {
 		t.Errorf("the error is not shown after the screen:\n%q", out)
+	}
+	if strings.Contains(out, "\x1b[31mpurpose") || strings.Contains(out, "goroutine ") {
+		t.Errorf("the error is shown raw:\n%q", out)
 	}
 }

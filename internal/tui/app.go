@@ -85,6 +85,9 @@ type App struct {
 	soon     bool // the last frame shows what changes within a second
 	wakeAt   time.Time
 	wakeStop context.CancelFunc
+
+	broken error // what ended the session, and where
+	trace  string
 }
 
 // New makes the model. Nothing is asked before it runs.
@@ -268,18 +271,21 @@ func (a *App) top() view {
 }
 
 // Update takes one message.
-func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+func (a *App) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
+	defer a.guard(func() { model, cmd = a, tea.Quit })
+	if a.broken != nil {
+		return a, tea.Quit
+	}
 	_, ticked := msg.(tickMsg)
 	if ticked {
 		a.wakeStop()
 		a.wakeStop = nil
 	}
-	cmd := a.handle(msg)
-	next := a.wake(ticked)
-	if next == nil {
-		return a, cmd
+	cmd = a.handle(msg)
+	if next := a.wake(ticked); next != nil {
+		cmd = tea.Batch(cmd, next)
 	}
-	return a, tea.Batch(cmd, next)
+	return a, cmd
 }
 
 func (a *App) handle(msg tea.Msg) tea.Cmd {

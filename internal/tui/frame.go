@@ -14,8 +14,17 @@ import (
 func (a *App) small() bool { return a.w < minWidth || a.h < minHeight }
 
 // View draws the frame: exactly h lines, each exactly w columns wide.
-func (a *App) View() tea.View {
-	v := tea.NewView(a.frame())
+func (a *App) View() (v tea.View) {
+	defer a.guard(func() {
+		v = tea.NewView("")
+		v.AltScreen = true
+		// A frame cannot end the session: the next message does.
+		go a.s.pump.put(healthIn{}, 0)
+	})
+	if a.broken != nil {
+		return v
+	}
+	v = tea.NewView(a.frame())
 	v.AltScreen = true
 	v.MouseMode = tea.MouseModeCellMotion
 	v.ReportFocus = true

@@ -4,12 +4,14 @@ package main
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/edrctl/edrctl/internal/safetext"
 	"github.com/edrctl/edrctl/internal/tui"
 	"github.com/edrctl/edrctl/internal/tui/tuitest"
 )
@@ -21,7 +23,7 @@ type breaking struct {
 
 func (b breaking) Profiles() []tui.Profile {
 	if time.Since(b.from) > 500*time.Millisecond {
-		panic("it broke on purpose")
+		panic("it broke on \x1b[31mpurpose")
 	}
 	return b.Fake.Profiles()
 }
@@ -31,7 +33,11 @@ func main() {
 	if err != nil {
 		os.Exit(3)
 	}
-	if _, err := tea.NewProgram(app).Run(); errors.Is(err, tea.ErrProgramPanic) {
+	if _, err := tea.NewProgram(app, tea.WithoutSignalHandler()).Run(); err != nil {
+		os.Exit(4)
+	}
+	if err := app.Err(); err != nil && strings.Contains(app.Trace(), "panicker") {
+		_, _ = fmt.Fprintln(os.Stderr, safetext.Text(err.Error()))
 		os.Exit(9)
 	}
 }
