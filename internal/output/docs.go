@@ -25,14 +25,16 @@ func newDocs(b base) (Writer, error) {
 	if len(b.opt.Columns) > 0 {
 		return nil, usagef("-o %s writes whole documents: --columns does not go with it", b.opt.Format)
 	}
-	switch b.opt.Kind.spec {
-	case KindAlert.spec, KindEvent.spec, KindHost.spec, KindProcess.spec, KindHit.spec:
+	if b.opt.Kind.hasDocuments() {
 		return w, nil
 	}
-	return nil, usagef("-o %s has no document for %s: it is for alerts, events, hosts, processes and hits", b.opt.Format, article(b.opt.Kind.Name()))
+	return nil, usagef("-o %s has no document for %s: it is for alerts, events, hosts, processes, hits, actions and the journal", b.opt.Format, article(b.opt.Kind.Name()))
 }
 
 func (w *docsWriter) Write(rec any) error {
+	if tell := w.opt.Kind.spec.deed; tell != nil {
+		rec = tell(rec)
+	}
 	d := w.convert(rec, w.opt)
 	if d == nil {
 		return usagef("-o %s has no document for %T", w.opt.Format, rec)

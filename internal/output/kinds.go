@@ -44,7 +44,8 @@ type spec struct {
 	typ   reflect.Type
 	table []Column
 	wide  []Column
-	doc   *docSpec // of documents; nil = a struct
+	deed  func(rec any) *Deed // tells records as changes; nil = they are none
+	doc   *docSpec            // of documents; nil = a struct
 }
 
 // NewKind declares a kind for records of type T, a struct with json tags.

@@ -115,10 +115,45 @@ func schemaRecords() map[string][]any {
 		out["alert"], out["event"] = append(out["alert"], a), append(out["event"], e)
 		out["host"], out["process"] = append(out["host"], h), append(out["process"], p)
 	}
+	out["action"], out["deed"] = deeds(r)
 	return out
 }
 
-var kindsByName = map[string]output.Kind{"alert": output.KindAlert, "event": output.KindEvent, "host": output.KindHost, "process": output.KindProcess, "hit": output.KindHit}
+// deeds are actions and journal records of every verb and state, whole, bare
+// and at random.
+func deeds(r *rand.Rand) (actions, journal []any) {
+	verbs := []string{
+		"kill", "delete-file", "isolate", "release", "run", "script", "block", "unblock", "scan", "restart-agent", "carve", "memdump", "carve.delete",
+		"alert.close", "alert.dismiss", "alert.reopen", "alert.create", "host.tag", "host.untag", "host.add", "host.remove", "host.enable", "host.delete",
+		"host.edit", "action.delete", "cancel", "api", "rule.add", "user.delete", "policy.update", "unheard.of", "",
+	}
+	for _, verb := range verbs {
+		for _, state := range append([]model.ActionState{""}, model.ActionStates...) {
+			a := &model.Action{
+				Origin: model.Origin{ID: "act-19f2mk7q", Ref: "p/act-19f2mk7q", Profile: "p", Backend: "esp"}, Verb: verb, State: state, NativeState: "completed",
+				Host: &model.Host{Origin: model.Origin{ID: "h1"}, Name: "WS-1", IP: []string{"10.0.0.1"}}, RequestedAt: model.At(now), FinishedAt: model.At(now),
+				Target:   &model.ActionTarget{PID: 7, Path: `C:\Users\Public\d.exe`, Name: "d.exe", Command: "whoami", Address: "203.0.113.9", Port: 443},
+				ExitCode: model.Ptr(int64(0)), Stdout: "out\x1b[31m", Error: "why", Files: []string{"c1"}, Reversible: true, Inverse: "release",
+			}
+			bare := &model.Action{Verb: verb, State: state}
+			wild := &model.Action{}
+			fill(r, reflect.ValueOf(wild).Elem(), 4)
+			wild.Verb, wild.State = verb, state
+			for _, x := range []*model.Action{a, bare, wild} {
+				actions = append(actions, x)
+				journal = append(journal, &output.Deed{Action: *x, UID: "act/1", Phase: "intent", User: "ada", Case: "IR-1", Comment: "why", Requests: []string{"POST /x"}, Others: []string{"WS-2"}},
+					&output.Deed{Action: *x})
+			}
+		}
+	}
+	return actions, journal
+}
+
+var kindsByName = map[string]output.Kind{
+	"alert": output.KindAlert, "event": output.KindEvent, "host": output.KindHost, "process": output.KindProcess, "hit": output.KindHit,
+	"action": output.NewKind[model.Action]("action", nil, nil),
+	"deed":   output.NewKind[output.Deed]("record", nil, nil).WithDeeds(func(rec any) *output.Deed { return rec.(*output.Deed) }),
+}
 
 func TestECSFields(t *testing.T) {
 	f, err := os.Open(filepath.Join(shared(t), "schemas", "ecs-fields.csv"))
@@ -457,7 +492,7 @@ func TestOCSFDocumentsFollowTheSchema(t *testing.T) {
 			}
 		}
 	}
-	for _, uid := range []int{0, 1001, 1005, 1007, 2004, 4001, 4003, 5001, 5040, 201001, 201002, 201003} {
+	for _, uid := range []int{0, 1001, 1005, 1007, 2004, 4001, 4003, 5001, 5040, 201001, 201002, 201003, 3004, 7001, 7002, 7003, 7004} {
 		if seen[uid] == 0 {
 			t.Errorf("no document of class %d was made", uid)
 		}
