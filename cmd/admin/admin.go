@@ -68,12 +68,17 @@ func upper(s string) string {
 // noun is all that the backends say of one noun.
 type noun struct {
 	name  string
-	verbs []string // in the order they were first named
+	has   []named  // in the order of the backends
+	verbs []string // in the order they were first named; after load
 	impls map[string][]impl
 }
 
-// gather reads the resources of every registered backend. What names no
-// operation is a mistake of its driver, held by a test, and left out.
+type named struct {
+	backend  backends.Backend
+	resource backends.Resource
+}
+
+// gather reads the resources of every registered backend.
 func gather() []*noun {
 	var out []*noun
 	byName := map[string]*noun{}
@@ -81,40 +86,85 @@ func gather() []*noun {
 		if b.Resources == nil {
 			continue
 		}
-		ops := map[string]backends.Operation{}
-		for _, op := range b.Catalog() {
-			ops[op.Name] = op
-		}
 		for _, r := range b.Resources() {
 			n := byName[r.Noun]
 			if n == nil {
-				n = &noun{name: r.Noun, impls: map[string][]impl{}}
+				n = &noun{name: r.Noun}
 				byName[r.Noun] = n
 				out = append(out, n)
 			}
-			for _, v := range r.Verbs {
-				op, ok := ops[v.Op]
-				if !ok {
+			n.has = append(n.has, named{b, r})
+		}
+	}
+	// What one backend has as a verb (hosts config HOST) and another as a noun
+	// (hosts config set) is one noun, and the verb its get.
+	for _, n := range out {
+		for i := range n.has {
+			r := &n.has[i].resource
+			for k := 0; k < len(r.Verbs); k++ {
+				v := r.Verbs[k]
+				inner := byName[r.Noun+" "+v.Name]
+				if inner == nil {
 					continue
 				}
-				if n.impls[v.Name] == nil {
-					n.verbs = append(n.verbs, v.Name)
-				}
-				n.impls[v.Name] = append(n.impls[v.Name], impl{b.Name, r, v, op})
+				r.Verbs = slices.Delete(slices.Clone(r.Verbs), k, k+1)
+				k--
+				v.Name = "get"
+				inner.has = append(inner.has, named{n.has[i].backend, backends.Resource{
+					Noun: inner.name, Title: v.Short, ID: r.ID, Columns: r.Columns, Verbs: []backends.ResourceVerb{v},
+				}})
 			}
 		}
 	}
 	return out
 }
 
+// load finds the operations of the verbs. What names no operation is a
+// mistake of its driver, held by a test, and left out.
+func (n *noun) load(catalog func(backends.Backend) map[string]backends.Operation) {
+	n.impls = map[string][]impl{}
+	for _, h := range n.has {
+		ops := catalog(h.backend)
+		for _, v := range h.resource.Verbs {
+			op, ok := ops[v.Op]
+			if !ok {
+				continue
+			}
+			if n.impls[v.Name] == nil {
+				n.verbs = append(n.verbs, v.Name)
+			}
+			n.impls[v.Name] = append(n.impls[v.Name], impl{h.backend.Name, h.resource, v, op})
+		}
+	}
+}
+
 // Add puts the commands of administration into the tree below root: new nouns
 // in group, new verbs under nouns there are. A command that is there already
-// stays: it is the normalised one.
+// stays: it is the normalised one. The verbs of a noun are made only when the
+// command line can mean them, so that a start costs nothing for the others.
 func Add(root *cobra.Command, f *cmdutil.Factory, group string) {
 	reserved := func(name string) bool { return root.PersistentFlags().Lookup(name) != nil }
+	catalogs := map[string]map[string]backends.Operation{}
+	catalog := func(b backends.Backend) map[string]backends.Operation {
+		if catalogs[b.Name] == nil {
+			catalogs[b.Name] = map[string]backends.Operation{}
+			for _, op := range b.Catalog() {
+				catalogs[b.Name][op.Name] = op
+			}
+		}
+		return catalogs[b.Name]
+	}
 	for _, n := range gather() {
-		parent := root
 		words := strings.Fields(n.name)
+		if !wanted(f.Args, words[0]) {
+			if child(root, words[0]) == nil {
+				c := newNoun(words[0], words[:1], n)
+				c.GroupID = group
+				root.AddCommand(c)
+			}
+			continue
+		}
+		parent := root
 		for depth, word := range words {
 			c := child(parent, word)
 			if c == nil {
@@ -126,12 +176,20 @@ func Add(root *cobra.Command, f *cmdutil.Factory, group string) {
 			}
 			parent = c
 		}
+		n.load(catalog)
 		for _, v := range n.verbs {
 			if child(parent, v) == nil {
 				parent.AddCommand(newVerb(f, n, v, reserved))
 			}
 		}
 	}
+}
+
+// wanted tells whether a command line may mean a noun: it names it, asks for
+// completions of which the noun may be a part, or there is none, and the whole
+// tree is wanted.
+func wanted(args []string, noun string) bool {
+	return args == nil || slices.Contains(args, noun)
 }
 
 func child(parent *cobra.Command, name string) *cobra.Command {
@@ -145,21 +203,18 @@ func child(parent *cobra.Command, name string) *cobra.Command {
 
 func newNoun(word string, path []string, n *noun) *cobra.Command {
 	c := &cobra.Command{Use: word, Args: cobra.NoArgs, RunE: cmdutil.ShowHelp}
-	var titles, lines []string
-	seen := map[string]bool{}
-	for _, v := range n.verbs {
-		for _, i := range n.impls[v] {
-			if seen[i.backend] || i.resource.Title == "" {
-				continue
-			}
-			seen[i.backend] = true
-			if !slices.Contains(titles, i.resource.Title) {
-				titles = append(titles, i.resource.Title)
-			}
-			lines = append(lines, "  "+i.backend+"  "+i.resource.Title)
+	var titles, lines, names []string
+	for _, h := range n.has {
+		if slices.Contains(names, h.backend.Name) {
+			continue
 		}
+		names = append(names, h.backend.Name)
+		if !slices.Contains(titles, h.resource.Title) && h.resource.Title != "" {
+			titles = append(titles, h.resource.Title)
+		}
+		lines = append(lines, fmt.Sprintf("  %-12s %s", h.backend.Name, h.resource.Title))
 	}
-	c.Short = upper(strings.Join(titles, "; ")) + " (" + strings.Join(names(n), ", ") + ")"
+	c.Short = upper(strings.Join(titles, "; ")) + " (" + strings.Join(names, ", ") + ")"
 	if len(titles) == 0 {
 		c.Short = "Administer " + strings.Join(path, " ")
 	}
@@ -169,20 +224,6 @@ func newNoun(word string, path []string, n *noun) *cobra.Command {
 
 Rows carry ref, profile and backend beside the vendor's own fields.`
 	return c
-}
-
-// names lists the backends that have anything of a noun.
-func names(n *noun) []string {
-	var out []string
-	for _, v := range n.verbs {
-		for _, i := range n.impls[v] {
-			if !slices.Contains(out, i.backend) {
-				out = append(out, i.backend)
-			}
-		}
-	}
-	slices.Sort(out)
-	return out
 }
 
 // backendsOf lists the backends that have a verb.
