@@ -29,11 +29,12 @@ func espData(s *story.Story) *esp.Data {
 		},
 		Tables: espTables, Queries: espQueries(), Packs: []esp.Pack{{Name: "all-events-pack", Category: "Monitoring", Queries: []string{"win_process_events", "win_file_events"}}},
 		Configs: []esp.Config{
-			{Name: "linux-default", Platform: "linux", Default: true, Description: "Default Linux configuration"},
-			{Name: "windows-default", Platform: "windows", Default: true, Description: "Default Windows configuration"},
+			{Name: "linux-default", Platform: "linux", Default: true, Description: "Default Linux configuration", Queries: espConfigQueries("process_events", "socket_events")},
+			{Name: "windows-default", Platform: "windows", Default: true, Description: "Default Windows configuration", Queries: espConfigQueries("win_process_events", "win_file_events")},
 			{Name: "darwin-default", Platform: "darwin", Default: true, Description: "Default macOS configuration"},
 		},
 	}
+	d.Yara = map[string]string{"packed.yara": "rule packed_executable {\n    strings:\n        $a = \"UPX0\"\n    condition:\n        $a\n}\n"}
 	nodes := map[*story.Host]int{}
 	for i, h := range s.HostsOn(story.ESP) {
 		nodes[h] = i + 1
@@ -73,6 +74,18 @@ func espData(s *story.Story) *esp.Data {
 		d.IOCs = append(d.IOCs, esp.IOC{Name: fmt.Sprintf("intel-%d_%s", len(d.IOCs)+1, kind), Type: kind, Severity: "WARNING", Values: ind.Value})
 	}
 	return d
+}
+
+// espConfigQueries is the schedule of a configuration.
+func espConfigQueries(names ...string) string {
+	var b strings.Builder
+	for i, n := range names {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, `%q:{"query":"select * from %s;","interval":30,"status":true}`, n, n)
+	}
+	return "{" + b.String() + "}"
 }
 
 func espSees(backends []string) bool {

@@ -126,12 +126,11 @@ func (d *Driver) prepare(ctx context.Context, c backends.Call) (*guarded, error)
 		return nil, err
 	}
 	g.args, g.extra = c.Args, extra
-	for _, p := range c.Op.Params { // before the guard reads them
-		if v, given := g.args[p.Name]; given {
-			if g.args[p.Name], err = typedArg(c.Op.Name, p, v); err != nil {
-				return nil, g.invalid("%s: %v", p.Name, err)
-			}
-		}
+	if err := checkArgs(g.what, c); err != nil { // before the guard reads them
+		return nil, err
+	}
+	if c.Op.Danger != "" {
+		g.warn("%s", c.Op.Danger)
 	}
 	if f := guards[c.Op.Name]; f != nil && c.Body == nil {
 		if err := f(ctx, g); err != nil {
@@ -163,6 +162,31 @@ func (d *Driver) prepare(ctx context.Context, c backends.Call) (*guarded, error)
 		g.p.Summary = summaryOf(c)
 	}
 	return g, nil
+}
+
+// checkArgs brings the arguments to the types of their parameters. What is
+// required is there, and there is none the operation does not have.
+func checkArgs(what string, c backends.Call) error {
+	for _, name := range keysOf(c.Args) {
+		if _, known := c.Op.Param(name); !known && c.Op.Name != "" {
+			return backends.Invalid(what, "there is no parameter "+name)
+		}
+	}
+	for _, p := range c.Op.Params {
+		v, given := c.Args[p.Name]
+		if !given {
+			if p.Required && p.Default == "" && c.Body == nil {
+				return backends.Invalid(what, p.Name+" is missing")
+			}
+			continue
+		}
+		value, err := typedArg(c.Op.Name, p, v)
+		if err != nil {
+			return backends.Invalid(what, p.Name+": "+err.Error())
+		}
+		c.Args[p.Name] = value
+	}
+	return nil
 }
 
 // typedArg is Param.Value, kinder to what comes out of the server's answers:

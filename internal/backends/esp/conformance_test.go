@@ -14,3 +14,5 @@ func TestConformance(t *testing.T) { conformance.Run(t, harness) }
 func TestConformanceHunt(t *testing.T) { conformance.RunHunt(t, harness) }
 
 func TestConformanceTree(t *testing.T) { conformance.RunTree(t, harness) }
+
+func TestConformanceCalls(t *testing.T) { conformance.RunCalls(t, harness) }

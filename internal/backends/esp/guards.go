@@ -54,12 +54,8 @@ func (d *Driver) guardRead(what string, c backends.Call) (backends.Call, map[str
 	if err != nil {
 		return c, nil, err
 	}
-	for _, p := range c.Op.Params {
-		if v, given := c.Args[p.Name]; given {
-			if c.Args[p.Name], err = typedArg(c.Op.Name, p, v); err != nil {
-				return c, nil, backends.Invalid(what, p.Name+": "+err.Error())
-			}
-		}
+	if err := checkArgs(what, c); err != nil {
+		return c, nil, err
 	}
 	if g, given := c.Args["conditions"]; given {
 		if err := CheckSearch(g, c.Op.Name != "search.run"); err != nil {

@@ -21,7 +21,8 @@ type Data struct {
 	Alerts  []Alert
 	Carves  []Carve
 	Logs    []StatusLog
-	IOCs    []IOC // empty: the server shows its demo set
+	IOCs    []IOC             // empty: the server shows its demo set
+	Yara    map[string]string // text by file name; for all platforms
 	Tables  []Table
 	Results Results // nil: none
 	// Tags exist even when nothing carries them.

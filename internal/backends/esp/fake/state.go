@@ -91,6 +91,9 @@ func newState(d *Data) state {
 			st.Carves[i].ID = i + 1
 		}
 	}
+	for name, text := range d.Yara {
+		st.Yara[name], st.YaraOn[name] = text, []string{"windows", "linux", "darwin"}
+	}
 	for _, h := range d.Hosts {
 		st.Hosts[h.ID] = hostNow{Tags: slices.Clone(h.Tags), Removed: h.Removed}
 		for _, t := range h.Tags {
@@ -129,10 +132,15 @@ func (s *Server) State() ([]byte, error) {
 // is an error and changes nothing.
 func (s *Server) Restore(b []byte) error {
 	st := newState(s.data)
+	yara, on := st.Yara, st.YaraOn
+	st.Yara, st.YaraOn = nil, nil // decoding into them would bring deleted files back
 	d := json.NewDecoder(strings.NewReader(string(b)))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&st); err != nil {
 		return errors.New("the state is not one of this server: " + err.Error())
+	}
+	if st.Yara == nil {
+		st.Yara, st.YaraOn = yara, on
 	}
 	s.mu.Lock()
 	s.st = st
