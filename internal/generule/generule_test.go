@@ -24,7 +24,7 @@ func TestParse(t *testing.T) {
 		{"unknown field", with(`"Name"`, `"Severity":9,"Name"`), "", `"Severity" is no field`},
 		{"unknown field of Meta", with(`"Criticality"`, `"Crit"`), "", `"Crit" is no field of Meta`},
 		{"no name", with(`"Name":"R",`, ``), "no name", ""},
-		{"control character", with(`"R"`, `"R\u0007"`), "control character", ""},
+		{"control character", with(`"R"`, `"R\u0007"`), "", "control character"},
 		{"disabled", with(`"Criticality":5`, `"Disable":true`), "", "neither runs nor lists"},
 		{"criticality", with(`:5`, `:50`), "", "bound it to 10"},
 		{"criticality of text", with(`:5`, `:"5"`), "Meta.Criticality cannot be a string", ""},

@@ -190,7 +190,7 @@ func (p *Parsed) check() {
 		bad("it has no name: the manager would take it under the empty one")
 	}
 	if strings.ContainsFunc(p.Name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		bad("its name holds a control character")
+		warn("its name holds a control character")
 	}
 	if p.Meta.Disable {
 		warn("Disable is true: the manager takes it, and neither runs nor lists it")
