@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -79,7 +78,6 @@ $ edrctl doctor`,
 	admin.Add(root, f, groupAdmin)
 	root.SetHelpCommandGroupID(groupSetup)
 	root.AddCommand(helpTopics()...)
-	root.SetHelpTemplate(helpTemplate)
 	check(root)
 	if cmdutil.Completing(f.Args) {
 		cmdutil.AddCompletions(root, f)
@@ -153,9 +151,3 @@ func flagNames(fs *pflag.FlagSet) []string {
 	fs.VisitAll(func(f *pflag.Flag) { out = append(out, f.Name) })
 	return out
 }
-
-// helpTemplate shows what a command is for, how it is called, and real examples.
-var helpTemplate = strings.TrimLeft(`
-{{with (or .Long .Short)}}{{. | trimTrailingWhitespaces}}
-
-{{end}}{{if or .Runnable .HasSubCommands}}{{.UsageString}}{{end}}`, "\n")

@@ -1,0 +1,372 @@
+package output
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"text/template"
+	"time"
+	"unicode/utf8"
+)
+
+// TemplateHelp describes the helpers of --template, for help texts.
+const TemplateHelp = `json VALUE         the value as JSON
+timeago TIME       how long ago: 2m ago
+timefmt LAYOUT T   a time in Go's layout, in --tz
+truncate N TEXT    at most N characters
+join SEP LIST      the elements with SEP between them
+upper, lower TEXT  in capitals, in small letters
+safe TEXT          control and invisible characters made visible
+default D VALUE    VALUE, or D when it is empty
+pluck NAME LIST    the member NAME of each object`
+
+// arity checks the number of arguments before f sees them; max < 0 = any.
+func arity(least, most int, f tmplFunc) tmplFunc {
+	return func(args []any) (any, error) {
+		if len(args) < least || most >= 0 && len(args) > most {
+			return nil, fmt.Errorf("wrong number of arguments: got %d", len(args))
+		}
+		return f(args)
+	}
+}
+
+// text1 makes a function of one text.
+func text1(f func(string) string) tmplFunc {
+	return arity(1, 1, func(a []any) (any, error) { return f(templateText(a[0])), nil })
+}
+
+// templateFuncs are the helpers, and the functions that Go's templates have.
+func templateFuncs(opt Options) map[string]tmplFunc {
+	funcs := map[string]tmplFunc{
+		"json": arity(1, 1, func(a []any) (any, error) {
+			b, err := appendRecord(nil, a[0])
+			return string(b), err
+		}),
+		"timeago": arity(1, 1, func(a []any) (any, error) {
+			t, err := templateTime(a[0])
+			return string(Ago(t, opt.Now(), opt.TZ)), err
+		}),
+		"timefmt": arity(2, 2, func(a []any) (any, error) {
+			t, err := templateTime(a[1])
+			if err != nil || t.IsZero() {
+				return "", err
+			}
+			return t.In(opt.TZ).Format(templateText(a[0])), nil
+		}),
+		"truncate": arity(2, 2, func(a []any) (any, error) {
+			n, ok := integer(a[0])
+			if !ok {
+				return nil, fmt.Errorf("%s where a number of characters is expected", kindOf(a[0]))
+			}
+			s := templateText(a[1])
+			if n < 0 || utf8.RuneCountInString(s) <= n {
+				return s, nil
+			}
+			if n == 0 {
+				return "", nil
+			}
+			return string([]rune(s)[:n-1]) + "…", nil
+		}),
+		"join": arity(2, 2, func(a []any) (any, error) {
+			list, ok := a[1].([]any)
+			if !ok {
+				return templateText(a[1]), nil
+			}
+			parts := make([]string, len(list))
+			for i, e := range list {
+				parts[i] = templateText(e)
+			}
+			return strings.Join(parts, templateText(a[0])), nil
+		}),
+		"upper": text1(strings.ToUpper),
+		"lower": text1(strings.ToLower),
+		"safe":  text1(safe),
+		"default": arity(2, 2, func(a []any) (any, error) {
+			if a[1] == nil || a[1] == "" {
+				return a[0], nil
+			}
+			return a[1], nil
+		}),
+		"pluck": arity(2, 2, func(a []any) (any, error) {
+			out := []any{}
+			name := templateText(a[0])
+			list, _ := a[1].([]any)
+			for _, e := range list {
+				if m, ok := e.(map[string]any); ok {
+					out = append(out, m[name])
+				}
+			}
+			return out, nil
+		}),
+	}
+	for name, f := range languageFuncs {
+		funcs[name] = f
+	}
+	return funcs
+}
+
+// languageFuncs are those of text/template, but call: JSON holds no functions.
+var languageFuncs = map[string]tmplFunc{
+	"not":   arity(1, 1, func(a []any) (any, error) { return !truth(a[0]), nil }),
+	"len":   arity(1, 1, length),
+	"index": arity(1, -1, index),
+	"slice": arity(1, 3, slice),
+	"print": func(a []any) (any, error) { return fmt.Sprint(a...), nil },
+	"println": func(a []any) (any, error) {
+		return fmt.Sprintln(a...), nil
+	},
+	"printf": arity(1, -1, func(a []any) (any, error) {
+		args := make([]any, len(a)-1)
+		for i, v := range a[1:] {
+			switch x := v.(type) {
+			case nil:
+				v = absent{}
+			case json.Number:
+				v = number(x)
+			}
+			args[i] = v
+		}
+		return fmt.Sprintf(templateText(a[0]), args...), nil
+	}),
+	"html":     arity(1, -1, func(a []any) (any, error) { return template.HTMLEscapeString(printed(a)), nil }),
+	"js":       arity(1, -1, func(a []any) (any, error) { return template.JSEscapeString(printed(a)), nil }),
+	"urlquery": arity(1, -1, func(a []any) (any, error) { return template.URLQueryEscaper(printed(a)), nil }),
+	"eq": arity(2, -1, func(a []any) (any, error) {
+		for _, v := range a[1:] {
+			if same, err := equal(a[0], v); same || err != nil {
+				return same, err
+			}
+		}
+		return false, nil
+	}),
+	"ne": arity(2, 2, func(a []any) (any, error) { same, err := equal(a[0], a[1]); return !same, err }),
+	"lt": ordered(func(c int) bool { return c < 0 }),
+	"le": ordered(func(c int) bool { return c <= 0 }),
+	"gt": ordered(func(c int) bool { return c > 0 }),
+	"ge": ordered(func(c int) bool { return c >= 0 }),
+}
+
+// printed is what the escaping functions escape: one string, or all of them
+// as print writes them.
+func printed(a []any) string {
+	if len(a) == 1 {
+		return templateText(a[0])
+	}
+	return fmt.Sprint(a...)
+}
+
+// number formats one of JSON as the verb wants it: %d, %.2f and %s all do.
+type number json.Number
+
+func (n number) Format(s fmt.State, verb rune) {
+	var v any = string(n)
+	switch verb {
+	case 'd', 'b', 'o', 'O', 'x', 'X', 'c', 'U':
+		if i, err := json.Number(n).Int64(); err == nil {
+			v = i
+		}
+	case 'e', 'E', 'f', 'F', 'g', 'G':
+		if f, err := json.Number(n).Float64(); err == nil {
+			v = f
+		}
+	}
+	_, _ = fmt.Fprintf(s, fmt.FormatString(s, verb), v)
+}
+
+// absent prints nothing, at any width.
+type absent struct{}
+
+func (absent) Format(s fmt.State, _ rune) {
+	if w, ok := s.Width(); ok {
+		_, _ = fmt.Fprintf(s, "%*s", w, "")
+	}
+}
+
+func length(a []any) (any, error) {
+	switch x := a[0].(type) {
+	case nil:
+		return 0, nil
+	case string:
+		return len(x), nil
+	case []any:
+		return len(x), nil
+	case map[string]any:
+		return len(x), nil
+	}
+	return nil, fmt.Errorf("len of %s", kindOf(a[0]))
+}
+
+func index(a []any) (any, error) {
+	v := a[0]
+	for _, at := range a[1:] {
+		switch x := v.(type) {
+		case map[string]any:
+			name, ok := at.(string)
+			if !ok {
+				return nil, fmt.Errorf("an object is indexed by names, not by %s", kindOf(at))
+			}
+			v = x[name]
+		case []any:
+			i, ok := integer(at)
+			if !ok || i < 0 || i >= len(x) {
+				return nil, fmt.Errorf("index out of range: %v", at)
+			}
+			v = x[i]
+		case string:
+			i, ok := integer(at)
+			if !ok || i < 0 || i >= len(x) {
+				return nil, fmt.Errorf("index out of range: %v", at)
+			}
+			v = int(x[i])
+		default:
+			return nil, fmt.Errorf("can't index %s", kindOf(v))
+		}
+	}
+	return v, nil
+}
+
+func slice(a []any) (any, error) {
+	n, err := length(a[:1])
+	if err != nil {
+		return nil, err
+	}
+	from, to := 0, n.(int)
+	for i, at := range a[1:] {
+		k, ok := integer(at)
+		if !ok || k < 0 || k > n.(int) {
+			return nil, fmt.Errorf("index out of range: %v", at)
+		}
+		if i == 0 {
+			from = k
+		} else {
+			to = k
+		}
+	}
+	if from > to {
+		return nil, fmt.Errorf("invalid slice index: %d > %d", from, to)
+	}
+	switch x := a[0].(type) {
+	case string:
+		return x[from:to], nil
+	case []any:
+		return x[from:to], nil
+	}
+	return nil, fmt.Errorf("slice of %s", kindOf(a[0]))
+}
+
+func integer(v any) (int, bool) {
+	switch x := v.(type) {
+	case int:
+		return x, true
+	case json.Number:
+		i, err := x.Int64()
+		return int(i), err == nil && int64(int(i)) == i
+	case float64:
+		return int(x), x == math.Trunc(x) && math.Abs(x) < 1<<31
+	}
+	return 0, false
+}
+
+func float(v any) (float64, bool) {
+	switch x := v.(type) {
+	case int:
+		return float64(x), true
+	case float64:
+		return x, true
+	case json.Number:
+		f, err := x.Float64()
+		return f, err == nil
+	}
+	return 0, false
+}
+
+var errIncomparable = errors.New("incompatible types for comparison")
+
+func equal(a, b any) (bool, error) {
+	if a == nil || b == nil {
+		return a == nil && b == nil, nil
+	}
+	switch a.(type) {
+	case []any, map[string]any:
+		return false, fmt.Errorf("non-comparable type: %s", kindOf(a))
+	case bool:
+		x, ok := b.(bool)
+		if !ok {
+			return false, errIncomparable
+		}
+		return a == x, nil
+	}
+	c, err := compare(a, b)
+	return c == 0, err
+}
+
+func compare(a, b any) (int, error) {
+	if x, ok := a.(string); ok {
+		if y, ok := b.(string); ok {
+			return strings.Compare(x, y), nil
+		}
+		return 0, errIncomparable
+	}
+	// Whole numbers first: an id of 64 bits does not fit into a float.
+	if x, ok := integer(a); ok {
+		if y, ok := integer(b); ok {
+			switch {
+			case x < y:
+				return -1, nil
+			case x > y:
+				return 1, nil
+			}
+			return 0, nil
+		}
+	}
+	x, okX := float(a)
+	y, okY := float(b)
+	switch {
+	case !okX || !okY:
+		return 0, errIncomparable
+	case x < y:
+		return -1, nil
+	case x > y:
+		return 1, nil
+	}
+	return 0, nil
+}
+
+// ordered makes a comparison; something absent is in no order.
+func ordered(holds func(int) bool) tmplFunc {
+	return arity(2, 2, func(a []any) (any, error) {
+		if a[0] == nil || a[1] == nil {
+			return false, nil
+		}
+		c, err := compare(a[0], a[1])
+		return err == nil && holds(c), err
+	})
+}
+
+func templateText(v any) string {
+	switch x := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return x
+	case json.Number:
+		return x.String()
+	case []any, map[string]any:
+		return string(AppendJSON(nil, x))
+	}
+	return fmt.Sprint(v)
+}
+
+func templateTime(v any) (time.Time, error) {
+	s := templateText(v)
+	if s == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return t, fmt.Errorf("%.40q is no time", s)
+	}
+	return t, nil
+}
