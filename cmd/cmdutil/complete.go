@@ -386,7 +386,7 @@ func CompleteSecrets(_ *cobra.Command, _ []string, typed string) ([]cobra.Comple
 }
 
 // describe says of an entry what it is, where and when.
-func describe(e cache.Entry, now time.Time, parts ...string) string {
+func describe(e *cache.Entry, now time.Time, parts ...string) string {
 	var b strings.Builder
 	for _, p := range parts {
 		if p == "" {

@@ -30,10 +30,10 @@ func completeRefs(f *Factory, kind string, given []string, typed string) ([]cobr
 	entries := f.known(kind, typed, given)
 	now := f.Now()
 	directive := inOrder
-	fit := filterEntries(entries, func(e cache.Entry) bool { return strings.HasPrefix(e.Word, typed) })
+	fit := filterEntries(entries, func(e *cache.Entry) bool { return strings.HasPrefix(e.Word, typed) })
 	if len(fit) == 0 && typed != "" {
 		directive |= matched
-		fit = filterEntries(entries, func(e cache.Entry) bool {
+		fit = filterEntries(entries, func(e *cache.Entry) bool {
 			_, id, _ := strings.Cut(e.Word, "/")
 			return hasFold(e.Word, typed) || hasFold(id, typed) || holdsFold(e.Name, typed) || hasFold(e.Host, typed)
 		})
@@ -49,8 +49,8 @@ func completeRefs(f *Factory, kind string, given []string, typed string) ([]cobr
 	return offer("", words), directive
 }
 
-func filterEntries(list []cache.Entry, keep func(cache.Entry) bool) []cache.Entry {
-	var out []cache.Entry
+func filterEntries(list []*cache.Entry, keep func(*cache.Entry) bool) []*cache.Entry {
+	var out []*cache.Entry
 	for _, e := range list {
 		if SafeWord(e.Word) && keep(e) {
 			if out = append(out, e); len(out) == maxOffered {
@@ -115,12 +115,12 @@ func completeHosts(f *Factory, given []string, typed string) ([]cobra.Completion
 // CompleteHostNames offers names of endpoints, for filters.
 func CompleteHostNames(f *Factory) CompletionFunc {
 	return func(_ *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		return f.named(RefHost, typed, func(e cache.Entry) string { return e.Name })
+		return f.named(RefHost, typed, func(e *cache.Entry) string { return e.Name })
 	}
 }
 
 // named offers a text of the entries of a kind, each once.
-func (f *Factory) named(kind, typed string, text func(cache.Entry) string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func (f *Factory) named(kind, typed string, text func(*cache.Entry) string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	directive := inOrder
 	seen := map[string]bool{}
 	now := f.Now()
@@ -200,7 +200,7 @@ func CompleteProcessUIDs(f *Factory) CompletionFunc {
 
 // known gives the entries of a kind of the profiles a command line is about,
 // newest first, without those given before.
-func (f *Factory) known(kind, typed string, given []string) []cache.Entry {
+func (f *Factory) known(kind, typed string, given []string) []*cache.Entry {
 	profiles := f.completionProfiles(typed)
 	if truthy(f.Getenv("EDRCTL_COMPLETE_LIVE")) {
 		f.askLive(kind, profiles)
@@ -209,10 +209,13 @@ func (f *Factory) known(kind, typed string, given []string) []cache.Entry {
 	if err != nil {
 		return nil
 	}
-	var out []cache.Entry
+	var out []*cache.Entry
 	for _, p := range profiles {
-		for _, e := range c.Get(p, kind) {
-			if kind != refTag && !strings.HasPrefix(e.Word, p+"/") {
+		list := c.Get(p, kind)
+		out = slices.Grow(out, len(list))
+		for i := range list {
+			e := &list[i]
+			if kind != refTag && !(strings.HasPrefix(e.Word, p) && strings.HasPrefix(e.Word[len(p):], "/")) {
 				continue // not of this profile: a file was copied, or is a forgery
 			}
 			if !slices.Contains(given, e.Word) {
@@ -220,7 +223,7 @@ func (f *Factory) known(kind, typed string, given []string) []cache.Entry {
 			}
 		}
 	}
-	slices.SortStableFunc(out, func(a, b cache.Entry) int { return cmp.Compare(b.Time, a.Time) })
+	slices.SortStableFunc(out, func(a, b *cache.Entry) int { return cmp.Compare(b.Time, a.Time) })
 	return out
 }
 

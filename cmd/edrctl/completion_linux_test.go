@@ -58,7 +58,7 @@ var keystrokes = []struct {
 	{"a host whose name two share", "edrctl respond isolate prod-esp/SRV", "edrctl respond isolate prod-esp/SRV-1 ", ""},
 	{"what is typed is never run", `edrctl alerts get "$(touch PWNED1)" prod-esp/5f`, `edrctl alerts get "$(touch PWNED1)" prod-esp/5f1c9a `, ""},
 	{"what is typed is never run", `edrctl alerts get $PWD prod-esp/5f`, `edrctl alerts get $PWD prod-esp/5f1c9a `, ""},
-	{"what is typed is never run", "edrctl alerts get (touch PWNED3) prod-esp/5f", "edrctl alerts get (touch PWNED3) prod-esp/5f1c9a ", "bash zsh"},               // theirs is $( )
+	{"what is typed is never run", "edrctl alerts get (touch PWNED3) prod-esp/5f", "edrctl alerts get (touch PWNED3) prod-esp/5f1c9a ", "bash zsh"}, // theirs is $( )
 	{"a name in other letters", "edrctl respond isolate fin-ws", "edrctl respond isolate FIN-WS-014 ", ""},
 	{"an alert by its title", "edrctl alerts get LSASS", "edrctl alerts get prod-esp/5f1c9a ", "fish"}, // it filters by itself
 	{"an alert by its id", "edrctl alerts get 5f1", "edrctl alerts get prod-esp/5f1c9a ", ""},

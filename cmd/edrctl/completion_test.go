@@ -347,4 +347,3 @@ func FuzzComplete(f *testing.F) {
 		}
 	})
 }
-

@@ -12,9 +12,6 @@ import (
 // take them from.
 func completions() error {
 	const dir = "completions"
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
 	for _, s := range completion.Shells {
 		var b bytes.Buffer
 		if err := completion.Write(&b, s.Name); err != nil {

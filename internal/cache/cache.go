@@ -207,14 +207,16 @@ func (c Cache) Get(profile, kind string) []Entry {
 		return nil
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
 		return nil // a pipe would wait for ever
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxFile))
-	if err != nil {
+	var text strings.Builder
+	text.Grow(int(min(info.Size(), maxFile)) + 1)
+	if _, err := io.Copy(&text, io.LimitReader(f, maxFile)); err != nil {
 		return nil
 	}
-	return Parse(string(data))
+	return Parse(text.String())
 }
 
 // Parse reads the text of a list.
