@@ -70,10 +70,16 @@ func (d *Driver) handle(msg tea.Msg) {
 	case tea.QuitMsg:
 		d.Quit = true
 	default:
-		v := reflect.ValueOf(msg)
+		v := reflect.New(reflect.TypeOf(msg)).Elem()
+		v.Set(reflect.ValueOf(msg))
 		switch v.Type().String() {
 		case "tea.setClipboardMsg":
 			d.Copied = fmt.Sprint(msg)
+			return
+		case "tea.execMsg":
+			// What takes the terminal over is run to its end, and answers.
+			d.msgs <- runExec(v)
+			d.running++
 			return
 		case "tea.sequenceMsg":
 			for i := range v.Len() {
@@ -84,6 +90,20 @@ func (d *Driver) handle(msg tea.Msg) {
 		_, cmd := d.App.Update(msg)
 		d.run(cmd)
 	}
+}
+
+// runExec runs the command of a tea.ExecProcess.
+func runExec(m reflect.Value) tea.Msg {
+	cmd, fn := readable(m.FieldByName("cmd")), readable(m.FieldByName("fn"))
+	err := cmd.Interface().(tea.ExecCommand).Run()
+	return fn.Interface().(tea.ExecCallback)(err)
+}
+
+// readable is a field of another package's struct that is not exported.
+func readable(v reflect.Value) reflect.Value {
+	c := reflect.New(v.Type()).Elem()
+	c.Set(reflect.NewAt(v.Type(), v.Addr().UnsafePointer()).Elem())
+	return c
 }
 
 // Step takes in what is there without waiting for more.
@@ -201,12 +221,32 @@ func (d *Driver) Pass(by time.Duration) *Driver {
 	return d
 }
 
+// NoWait, given to Send, does not wait for what the message sets off.
+const NoWait = noWait(true)
+
+type noWait bool
+
 // Send gives any message.
-func (d *Driver) Send(msg tea.Msg) *Driver {
+func (d *Driver) Send(msg tea.Msg, how ...noWait) *Driver {
 	d.t.Helper()
 	d.handle(msg)
+	if len(how) > 0 {
+		d.Step()
+		return d
+	}
 	return d.Settle()
 }
+
+// Poke gives any message without waiting for what it starts.
+func (d *Driver) Poke(msg tea.Msg) *Driver {
+	d.t.Helper()
+	d.handle(msg)
+	d.Step()
+	return d
+}
+
+// Size is the size of the terminal.
+func (d *Driver) Size() (w, h int) { return d.w, d.h }
 
 // Resize changes the size of the terminal.
 func (d *Driver) Resize(w, h int) *Driver {

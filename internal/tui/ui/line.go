@@ -41,7 +41,7 @@ func agreed(d safetext.Display) safetext.Display {
 			break
 		}
 		state = next
-		if len(seq) > 1 && w != ansi.WcWidth.StringWidth(seq) || w == 0 {
+		if len(seq) > 1 && w != ansi.WcWidth.StringWidth(seq) || w == 0 || joins(seq, w) {
 			changed = true
 			for _, r := range seq {
 				if r < utf8.RuneSelf {
@@ -59,6 +59,12 @@ func agreed(d safetext.Display) safetext.Display {
 		return d
 	}
 	return safetext.Display(b.String())
+}
+
+// joins tells whether a cluster makes one with a letter before or behind it:
+// signs that are spaces only in front of nothing, and prefixes.
+func joins(seq string, w int) bool {
+	return seq[0] >= utf8.RuneSelf && (ansi.StringWidth("x"+seq) != 1+w || ansi.StringWidth(seq+"x") != w+1)
 }
 
 func escapeRune(r rune) string {
@@ -115,6 +121,7 @@ type Line struct {
 	b    strings.Builder
 	at   int
 	w    int
+	tail rune // the last one written
 }
 
 // NewLine begins a line of w columns on a ground.
@@ -129,7 +136,7 @@ func (l *Line) Left() int { return l.w - l.at }
 
 // Put writes d as far as it fits; a cut shows.
 func (l *Line) Put(st theme.Style, d safetext.Display) *Line {
-	if d = sure(d); l.t.ASCII {
+	if d = l.apart(sure(d)); l.t.ASCII {
 		d = d.ASCII()
 	}
 	return l.put(st, d)
@@ -153,7 +160,25 @@ func (l *Line) put(st theme.Style, d safetext.Display) *Line {
 		l.b.WriteString(reset)
 	}
 	l.at += w
+	l.tail, _ = utf8.DecodeLastRuneInString(string(d))
 	return l
+}
+
+// apart keeps d from joining what stands before it: two pieces that are sure
+// alone can make one cluster, of another width, where they meet.
+func (l *Line) apart(d safetext.Display) safetext.Display {
+	if d == "" || l.tail == 0 || d[0] < utf8.RuneSelf && l.tail < utf8.RuneSelf {
+		return d
+	}
+	before := string(l.tail)
+	if both := before + string(d); ansi.StringWidth(both) == ansi.StringWidth(before)+Width(d) && ansi.StringWidthWc(both) == ansi.StringWidthWc(before)+ansi.StringWidthWc(string(d)) {
+		return d
+	}
+	r, n := utf8.DecodeRuneInString(string(d))
+	if r < utf8.RuneSelf {
+		return " " + d // what stands before joins anything
+	}
+	return safetext.Display(escapeRune(r)) + d[n:]
 }
 
 const reset = "\x1b[m"
@@ -163,7 +188,7 @@ func (l *Line) Glyph(st theme.Style, g string) *Line { return l.put(st, safetext
 
 // Cell writes d into exactly w columns, cut or padded, and a space behind it.
 func (l *Line) Cell(st theme.Style, d safetext.Display, w int, right bool) *Line {
-	if d = sure(d); l.t.ASCII {
+	if d = l.apart(sure(d)); l.t.ASCII {
 		d = d.ASCII()
 	}
 	w = min(w, l.Left())
@@ -203,6 +228,7 @@ func (l *Line) Raw(s string, w int) *Line {
 	}
 	l.b.WriteString(s)
 	l.at += w
+	l.tail = 0
 	return l
 }
 
