@@ -114,6 +114,9 @@ func Open(dir string, who Who, now func() time.Time) *Journal {
 	return &Journal{dir: dir, who: who, now: now}
 }
 
+// Who is who writes it.
+func (j *Journal) Who() Who { return j.who }
+
 // Path is the file of the journal in dir.
 func Path(dir string) string { return filepath.Join(dir, fileName) }
 

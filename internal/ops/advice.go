@@ -65,3 +65,9 @@ func (f *Fleet) CanChange(profile, verb string) (how string, err error) {
 	}
 	return "", backends.Invalid("cannot "+Words(verb), "profile "+profile+" is not among the selected ones")
 }
+
+// Refused is the error of a backend that does not accept a login, for
+// services made in tests.
+func Refused(backend, why string) error {
+	return &backends.Error{Kind: backends.KindAuth, What: backend + " refused", Why: why}
+}

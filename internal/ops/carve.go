@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -46,6 +47,7 @@ func (f *Fleet) Carve(ctx context.Context, ref string) (*model.Carve, error) {
 // Fetch waits until a collected file is complete, and brings it here. It is
 // journaled: what came from which host, and where it is.
 func (a *Acts) Fetch(ctx context.Context, ref string, o Fetch) (*Fetched, error) {
+	a.sign(&o)
 	s, id, err := a.Fleet.Resolve(ref)
 	if err != nil {
 		return nil, err
@@ -87,6 +89,26 @@ func (a *Acts) Fetch(ctx context.Context, ref string, o Fetch) (*Fetched, error)
 	}
 	return &Fetched{c, saved}, nil
 }
+
+// sign says who fetches, where the caller did not: as the journal says it.
+func (a *Acts) sign(o *Fetch) {
+	j, ok := a.Journal.(interface{ Who() audit.Who })
+	if !ok {
+		return
+	}
+	who := j.Who()
+	o.User, o.Version, o.Machine = cmp.Or(o.User, who.User), cmp.Or(o.Version, who.Version), cmp.Or(o.Machine, who.Host)
+}
+
+// Checked is what checking a saved file against its manifest found.
+type Checked = download.Verdict
+
+// SamplePassword is the password of the zips samples are exchanged in.
+const SamplePassword = download.SamplePassword
+
+// Check checks a saved file, or the one a manifest names, against what was
+// written down when it was brought here. The error is for what cannot be read.
+func Check(ctx context.Context, path string) (*Checked, error) { return download.Verify(ctx, path) }
 
 func carveTarget(c *model.Carve) audit.Target {
 	t := audit.Target{Path: c.Path}

@@ -2,8 +2,14 @@ package ops
 
 import (
 	"fmt"
+	"io"
 	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/edrctl/edrctl/internal/backends"
 )
 
 // What people write for the parameters of a change, read the same way by the
@@ -81,4 +87,50 @@ func SplitCommand(line string) ([]string, error) {
 		out = append(out, word.String())
 	}
 	return out, nil
+}
+
+// maxScript bounds a script.
+const maxScript = 8 << 20
+
+// ReadScript reads a local file to run on hosts, under its own name.
+func ReadScript(path string) (*backends.Script, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // only read from
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is no file", path)
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxScript+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(b) == 0:
+		return nil, fmt.Errorf("%s is empty", path)
+	case len(b) > maxScript:
+		return nil, fmt.Errorf("%s is larger than %d MiB", path, maxScript>>20)
+	}
+	return &backends.Script{Name: filepath.Base(path), Content: b}, nil
+}
+
+// Refuse marks the steps whose backend would leave out what was asked for: a
+// parameter by its name in VerbSpec.Takes. Nothing is sent without it.
+func (p *Plan) Refuse(params ...string) {
+	for _, s := range p.Steps {
+		if s.Err != nil || s.Source == nil {
+			continue
+		}
+		for _, name := range params {
+			names := func(spec string) bool { return slices.Contains(strings.Split(spec, "|"), name) }
+			if !slices.ContainsFunc(s.Spec.Takes, names) && !slices.ContainsFunc(s.Spec.Needs, names) {
+				s.Err = inProfile(s.Source, backends.Invalid("cannot "+Words(s.Change.Verb), s.Source.Backend+" takes no "+name+": leave it out"))
+				break
+			}
+		}
+	}
 }

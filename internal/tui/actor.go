@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/edrctl/edrctl/internal/model"
@@ -23,22 +23,56 @@ type Actor interface {
 	Execute(ctx context.Context, p *ops.Plan, run ops.Run) *ops.Result
 	// Actions lists what was done, newest first.
 	Actions(ctx context.Context, since time.Time) ([]*model.Action, []ops.Outcome, error)
+	// History is what the journal of this machine knows was done about an
+	// alert, newest first. It asks no backend.
+	History(ctx context.Context, a *model.Alert) ([]*model.Action, error)
+	// InForce lists what is still isolated or blocked, oldest first.
+	InForce(ctx context.Context) ([]*ops.InForce, error)
+	// Fetch brings a collected file here, and checks it.
+	Fetch(ctx context.Context, ref string, o ops.Fetch) (*ops.Fetched, error)
+	// Check checks a saved file against its manifest.
+	Check(ctx context.Context, path string) (*ops.Checked, error)
 }
 
 // Order is what is wanted: a verb on records.
 type Order struct {
 	Verb    string
 	Records []model.Record
+	Params  Params
 }
 
-// The verbs the screen knows, as the driver contract names them; undo and
-// cancel are of the journal.
+// Params is what a verb takes beside its target, as it was checked by the
+// form. What is zero was not given.
+type Params struct {
+	PID       int64
+	Path      string
+	Command   []string
+	Script    string // a local file
+	Arguments string // of the script
+	Address   string
+	Port      int
+	Program   string
+	Scan      string // quick full custom
+	Tags      []string
+	Verdict   model.Verdict
+	For       time.Duration // how long it may run on the host
+	More      map[string]string
+}
+
+// The verbs the screen knows, as the driver contract names them; undo, cancel
+// and deleting a record are of the journal, and fetching and checking change
+// no backend.
 const (
-	verbClose, verbDismiss, verbReopen = "alert.close", "alert.dismiss", "alert.reopen"
-	verbIsolate, verbRelease           = "isolate", "release"
-	verbKill, verbDelete, verbCarve    = "kill", "delete-file", "carve"
-	verbScan, verbRestart              = "scan", "restart-agent"
-	verbUndo, verbCancel               = "undo", "cancel"
+	verbClose, verbDismiss, verbReopen    = "alert.close", "alert.dismiss", "alert.reopen"
+	verbIsolate, verbRelease              = "isolate", "release"
+	verbKill, verbDelete, verbCarve       = "kill", "delete-file", "carve"
+	verbRun, verbScript                   = "run", "script"
+	verbBlock, verbUnblock                = "block", "unblock"
+	verbScan, verbRestart, verbMemdump    = "scan", "restart-agent", "memdump"
+	verbTag, verbUntag, verbEdit          = "host.tag", "host.untag", "host.edit"
+	verbRemove, verbEnable, verbForget    = "host.remove", "host.enable", "host.delete"
+	verbUndo, verbCancel, verbRecord      = "undo", "cancel", "action.delete"
+	verbCarveDelete, verbFetch, verbCheck = "carve.delete", "fetch", "check"
 )
 
 // acts is the Actor over ops.
@@ -48,67 +82,111 @@ type acts struct{ a *ops.Acts }
 func NewActor(a *ops.Acts) Actor { return acts{a} }
 
 func (x acts) Can(profile, verb string) (string, error) {
-	if verb == verbUndo {
+	switch verb {
+	case verbUndo:
 		return "takes the action back", nil
+	case verbFetch:
+		return "checked, read-only, never over another file", nil
+	case verbCheck:
+		return "against its manifest", nil
 	}
 	return x.a.Fleet.CanChange(profile, verb)
 }
 
 func (x acts) Plan(ctx context.Context, o Order) (*ops.Plan, error) {
-	var items []ops.Item
-	var blank ops.Item
-	base := blank.Change
-	base.Verb = o.Verb
-	switch o.Verb {
-	case verbUndo, verbCancel:
-		var refs []string
-		for _, r := range o.Records {
-			refs = append(refs, refOf(r))
-		}
-		if o.Verb == verbUndo {
-			items = x.a.UndoItems(ctx, refs)
-		} else {
-			items = x.a.CancelItems(ctx, refs)
-		}
-	case verbClose, verbDismiss, verbReopen:
-		var refs []string
-		for _, r := range o.Records {
-			refs = append(refs, refOf(r))
-		}
-		items = x.a.Fleet.AlertItems(refs, base)
-	default:
-		seen := map[string]bool{}
-		for _, r := range o.Records {
-			host := hostRef(r)
-			one := base
-			key := host
-			switch o.Verb {
-			case verbKill, verbDelete, verbCarve:
-				if p := processOf(r); p != nil {
-					one.Path = p.Path
-					if o.Verb == verbKill {
-						one.PID = p.PID
-					}
-				}
-				key += "\x00" + one.Path + "\x00" + time.Duration(one.PID).String()
-			case verbScan:
-				one.Scan = "quick"
-			}
-			if seen[key] {
-				continue
-			}
-			seen[key] = true
-			list, err := x.a.Fleet.HostItems(ctx, []string{host}, one)
-			if err != nil {
-				return nil, err
-			}
-			items = append(items, list...)
-		}
+	items, named, err := x.items(ctx, o)
+	if err != nil {
+		return nil, err
 	}
 	if len(items) == 0 {
 		return nil, errors.New("there is nothing to do it to")
 	}
-	return x.a.Plan(ctx, items), ctx.Err()
+	p := x.a.Plan(ctx, items)
+	p.Refuse(named...)
+	return p, ctx.Err()
+}
+
+// items are the changes of an order, and the names of what a backend may not
+// take.
+func (x acts) items(ctx context.Context, o Order) (items []ops.Item, named []string, err error) {
+	var blank ops.Item
+	base := blank.Change
+	base.Verb = o.Verb
+	refs := make([]string, len(o.Records))
+	for i, r := range o.Records {
+		refs[i] = refOf(r)
+	}
+	p := o.Params
+	switch o.Verb {
+	case verbUndo:
+		return x.a.UndoItems(ctx, refs), nil, nil
+	case verbCancel:
+		return x.a.CancelItems(ctx, refs), nil, nil
+	case verbRecord:
+		return x.a.RecordItems(ctx, refs, o.Verb), nil, nil
+	case verbCarveDelete:
+		return x.a.Fleet.CarveItems(refs, base), nil, nil
+	case verbClose, verbDismiss, verbReopen:
+		if base.Verdict = p.Verdict; p.Verdict != "" {
+			named = append(named, "verdict")
+		}
+		return x.a.Fleet.AlertItems(refs, base), named, nil
+	}
+	base.PID, base.Path, base.Command, base.Address, base.Port, base.Program = p.PID, p.Path, p.Command, p.Address, p.Port, p.Program
+	base.Scan, base.Tags, base.Timeout, base.Params = p.Scan, p.Tags, p.For, p.More
+	if p.For > 0 {
+		named = append(named, "timeout")
+	}
+	for k := range p.More {
+		named = append(named, k)
+	}
+	if o.Verb == verbScript {
+		if base.Script, err = ops.ReadScript(p.Script); err != nil {
+			return nil, nil, err
+		}
+		if p.Arguments != "" {
+			base.Params = map[string]string{"params": p.Arguments}
+			named = append(named, "params")
+		}
+	}
+	seen := map[string]bool{}
+	for _, r := range o.Records {
+		one, host := base, hostRef(r)
+		fromRecord(&one.PID, &one.Path, o.Verb, r)
+		key := fmt.Sprint(host, "\x00", one.PID, "\x00", one.Path)
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
+		list, err := x.a.Fleet.HostItems(ctx, []string{host}, one)
+		if err != nil {
+			return nil, nil, err
+		}
+		if o.Verb == verbDelete && p.Path == "" && ops.SystemPath(one.Path) {
+			for i := range list {
+				list[i].Err = errors.New("it is the operating system's own; choose it alone and write the path out if you mean it")
+			}
+		}
+		items = append(items, list...)
+	}
+	return items, named, nil
+}
+
+// fromRecord takes pid and path from the process of a record where the order
+// names none.
+func fromRecord(pid *int64, path *string, verb string, r model.Record) {
+	p := processOf(r)
+	if p == nil {
+		return
+	}
+	switch verb {
+	case verbKill:
+		if *pid == 0 {
+			*pid, *path = p.PID, cmp.Or(*path, p.Path)
+		}
+	case verbDelete, verbCarve:
+		*path = cmp.Or(*path, p.Path)
+	}
 }
 
 func (x acts) Execute(ctx context.Context, p *ops.Plan, run ops.Run) *ops.Result {
@@ -118,6 +196,33 @@ func (x acts) Execute(ctx context.Context, p *ops.Plan, run ops.Run) *ops.Result
 func (x acts) Actions(ctx context.Context, since time.Time) ([]*model.Action, []ops.Outcome, error) {
 	list, outcomes, _, err := x.a.Actions(ctx, ops.ActionQuery{Since: since, Limit: listCap})
 	return list, outcomes, err
+}
+
+func (x acts) History(_ context.Context, a *model.Alert) ([]*model.Action, error) {
+	entries, err := x.a.Ledger.Entries()
+	if err != nil || a.ID == "" {
+		return nil, err
+	}
+	var out []*model.Action
+	for _, e := range slices.Backward(entries) {
+		if e.Profile != a.Profile {
+			continue
+		}
+		if act := e.Action(); act.Target != nil && act.Target.AlertID == a.ID {
+			out = append(out, act)
+		}
+	}
+	return out, nil
+}
+
+func (x acts) InForce(context.Context) ([]*ops.InForce, error) { return x.a.Ledger.InForce(false) }
+
+func (x acts) Fetch(ctx context.Context, ref string, o ops.Fetch) (*ops.Fetched, error) {
+	return x.a.Fetch(ctx, ref, o)
+}
+
+func (x acts) Check(ctx context.Context, path string) (*ops.Checked, error) {
+	return ops.Check(ctx, path)
 }
 
 // hostRef names the host of a record for a look-up in its own profile.
@@ -146,107 +251,13 @@ func (noActor) Execute(context.Context, *ops.Plan, ops.Run) *ops.Result { return
 func (noActor) Actions(context.Context, time.Time) ([]*model.Action, []ops.Outcome, error) {
 	return nil, nil, nil
 }
-
-// choice is one line of the action menu.
-type choice struct {
-	key, verb string
-	label     string
-	how       string
-	off       string // why it cannot be done now
-	danger    bool   // it takes something away at once
-	records   []model.Record
+func (noActor) History(context.Context, *model.Alert) ([]*model.Action, error) {
+	return nil, errNoActing
 }
-
-// choices are what could be done to records, the impossible with its reason.
-// It may build drivers, so it is made in a command.
-func choices(a Actor, records []model.Record, profiles []Profile) []choice {
-	if len(records) == 0 {
-		return nil
-	}
-	var alerts, hosts, procs, actions []model.Record
-	for _, r := range records {
-		switch r.(type) {
-		case *model.Alert:
-			alerts = append(alerts, r)
-		case *model.Action:
-			actions = append(actions, r)
-		}
-		if h := hostOf(r); h != nil && hostName(h) != "" {
-			if _, isAction := r.(*model.Action); !isAction {
-				hosts = append(hosts, r)
-				if p := processOf(r); p != nil && (p.PID > 0 || p.Path != "") {
-					procs = append(procs, r)
-				}
-			}
-		}
-	}
-	var out []choice
-	add := func(key, verb, label string, danger bool, on []model.Record, none string) {
-		c := choice{key: key, verb: verb, label: label, danger: danger, records: on}
-		if len(on) == 0 {
-			c.off = none
-		}
-		asked := map[string]bool{}
-		for _, r := range on {
-			p := r.GetOrigin().Profile
-			if p == "" || asked[p] {
-				continue
-			}
-			asked[p] = true
-			how, err := a.Can(p, verb)
-			if err != nil {
-				c.off = reason(err)
-				if len(asked) == 1 && !sameProfile(on) {
-					continue
-				}
-				break
-			}
-			c.how, c.off = how, ""
-		}
-		out = append(out, c)
-	}
-	if len(actions) > 0 {
-		add("u", verbUndo, "undo", false, slices.DeleteFunc(slices.Clone(actions), func(r model.Record) bool {
-			return !r.(*model.Action).Reversible && r.(*model.Action).Inverse == ""
-		}), "it cannot be undone")
-		add("c", verbCancel, "cancel", false, slices.DeleteFunc(slices.Clone(actions), func(r model.Record) bool {
-			return r.(*model.Action).State.Final()
-		}), "it is over")
-		return out
-	}
-	if len(alerts) > 0 {
-		add("c", verbClose, "close", false, alerts, "no alert")
-		add("d", verbDismiss, "dismiss as false positive", false, alerts, "no alert")
-		add("o", verbReopen, "reopen", false, alerts, "no alert")
-	}
-	add("i", verbIsolate, "isolate from the network", true, hosts, "no host is named")
-	add("r", verbRelease, "release from isolation", false, hosts, "no host is named")
-	add("s", verbScan, "scan the host", false, hosts, "no host is named")
-	add("k", verbKill, "kill the process", true, procs, "no process is named")
-	add("D", verbDelete, "delete the file of the process", true, procs, "no file is named")
-	add("g", verbCarve, "get the file of the process", false, procs, "no file is named")
-	_ = profiles
-	return out
+func (noActor) InForce(context.Context) ([]*ops.InForce, error) { return nil, nil }
+func (noActor) Fetch(context.Context, string, ops.Fetch) (*ops.Fetched, error) {
+	return nil, errNoActing
 }
-
-func sameProfile(list []model.Record) bool {
-	for _, r := range list {
-		if r.GetOrigin().Profile != list[0].GetOrigin().Profile {
-			return false
-		}
-	}
-	return true
-}
-
-// reason is an error as short as a menu has room for.
-func reason(err error) string {
-	s := err.Error()
-	var p *ops.ProfileError
-	if errors.As(err, &p) {
-		s = p.Err.Error()
-	}
-	if i := strings.LastIndex(s, ": "); i >= 0 && (ops.Unable(err) || strings.HasPrefix(s, "nothing was sent")) {
-		s = s[i+2:]
-	}
-	return s
+func (noActor) Check(ctx context.Context, path string) (*ops.Checked, error) {
+	return ops.Check(ctx, path)
 }

@@ -3,12 +3,13 @@ package tui_test
 import (
 	"context"
 	"errors"
-	"slices"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/edrctl/edrctl/internal/download"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/tui"
@@ -23,6 +24,12 @@ type actor struct {
 	mu   sync.Mutex
 	sent []string
 	slow time.Duration
+
+	orders   []tui.Order
+	fetchErr error
+	changed  string // what checking a file finds
+	notReady string
+	fails    string // id of an alert that cannot be changed
 }
 
 func (a *actor) Can(profile, verb string) (string, error) {
@@ -33,6 +40,9 @@ func (a *actor) Can(profile, verb string) (string, error) {
 }
 
 func (a *actor) Plan(_ context.Context, o tui.Order) (*ops.Plan, error) {
+	a.mu.Lock()
+	a.orders = append(a.orders, o)
+	a.mu.Unlock()
 	p := &ops.Plan{}
 	seen := map[string]bool{}
 	for i, r := range o.Records {
@@ -54,6 +64,7 @@ func (a *actor) Plan(_ context.Context, o tui.Order) (*ops.Plan, error) {
 		s.Preview.Summary = "moves it to the policy \"Quarantine\""
 		s.Preview.Requests = []string{"POST /device/218616/policy {\"policy\":\"Quarantine\"}"}
 		s.Preview.Reversible = true
+		s.Preview.NotReady = a.notReady
 		p.Steps = append(p.Steps, s)
 	}
 	return p, nil
@@ -69,6 +80,15 @@ func (a *actor) Execute(ctx context.Context, p *ops.Plan, run ops.Run) *ops.Resu
 		if s.Change.AlertID != "" {
 			act.Target = &model.ActionTarget{AlertID: s.Change.AlertID}
 		}
+		if s.Change.AlertID != "" && s.Change.AlertID == a.fails {
+			act.State, act.Error = model.ActionFailed, "it was closed by someone else"
+			run.Update(ops.Update{Step: s, Action: act})
+			res.Failed = append(res.Failed, act)
+			continue
+		}
+		if s.Change.Verb == "carve" {
+			act.Profile, act.Files = "ge", []string{"c1"}
+		}
 		run.Update(ops.Update{Step: s, Action: act})
 		res.Succeeded = append(res.Succeeded, act)
 	}
@@ -77,6 +97,47 @@ func (a *actor) Execute(ctx context.Context, p *ops.Plan, run ops.Run) *ops.Resu
 	case <-ctx.Done():
 	}
 	return res
+}
+
+func (a *actor) History(_ context.Context, about *model.Alert) ([]*model.Action, error) {
+	if about.ID != "8812" {
+		return nil, nil
+	}
+	return []*model.Action{{
+		Origin: model.Origin{ID: "act-77aa", Ref: "cw/act-77aa", Profile: "cw"}, Verb: "alert.dismiss", State: model.ActionDone, RequestedAt: model.At(tuitest.Now.Add(-10 * time.Minute)),
+		Target: &model.ActionTarget{AlertID: "8812"}, Details: map[string]string{"user": "k.ivanova", "case": "IR-2231", "comment": "an administrator at work"},
+	}}, nil
+}
+
+func (a *actor) InForce(context.Context) ([]*ops.InForce, error) {
+	return []*ops.InForce{{
+		Action: "cb/act-19f2", Profile: "cb", Backend: "carbonblack", Verb: "isolate", Host: "SRV-DB-02", Since: model.At(tuitest.Now.Add(-4 * time.Minute)),
+		By: "k.ivanova", State: "done", Undo: "edrctl respond undo cb/act-19f2",
+	}}, nil
+}
+
+func (a *actor) Fetch(ctx context.Context, ref string, o ops.Fetch) (*ops.Fetched, error) {
+	a.mu.Lock()
+	a.sent = append(a.sent, "fetch "+ref+" to "+o.Dir+" zip="+o.Zip)
+	a.mu.Unlock()
+	c := &model.Carve{Origin: model.Origin{ID: "c1", Ref: ref, Profile: "ge"}, Host: &model.Host{Name: "FIN-WS-014"}, Path: `C:\Users\Public\d.dll`, Size: 18432}
+	o.Update(c)
+	o.Progress(c, 9000, 18432)
+	select {
+	case <-time.After(a.slow):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if a.fetchErr != nil {
+		return nil, a.fetchErr
+	}
+	sum := strings.Repeat("3f79bb7b", 8)
+	c.SHA256, c.SavedTo = sum, o.Dir+"/d.dll"
+	return &ops.Fetched{Carve: c, Saved: saved(c.SavedTo, sum)}, nil
+}
+
+func (a *actor) Check(_ context.Context, path string) (*ops.Checked, error) {
+	return &ops.Checked{File: path, OK: a.changed == "", Why: a.changed, SHA256: strings.Repeat("3f79bb7b", 8), Size: 18432, Host: "FIN-WS-014", Path: `C:\Users\Public\d.dll`}, nil
 }
 
 func (a *actor) Actions(context.Context, time.Time) ([]*model.Action, []ops.Outcome, error) {
@@ -93,39 +154,6 @@ func acting(t *testing.T) (*tuitest.Driver, *actor) {
 	return tuitest.Start(t, f, 120, 40, func(o *tui.Options) { o.Actor = a }), a
 }
 
-// Isolating asks for the name of the host, typed.
-func TestIsolateTyped(t *testing.T) {
-	d, a := acting(t)
-	d.Press("j", "x").See("act on powershell.exe injected", "isolate from the network").Press("i")
-	d.See("on 1 target", "SRV-DB-02", "type SRV-DB-02 to go on", "[ Cancel ]", "it can be undone")
-	// Keys in flight answer nothing.
-	d.Press("enter", "enter").See("[ Cancel ]")
-	// Enter on what has the focus first: Cancel.
-	d.Pass(2 * second).Press("enter").Miss("[ Cancel ]")
-	if len(a.sent) != 0 {
-		t.Fatalf("sent %v", a.sent)
-	}
-	d.Press("x", "i").Pass(2 * second).Press("left").Pass(second).Press("enter")
-	d.See("type SRV-DB-02 first")
-	d.Press("tab").See("[ Cancel ]").Pass(second).Press("tab").Pass(second).Type("triage").Press("tab").Pass(second).Type("IR-2231").Press("tab").Pass(second)
-	d.Send(pasteOf("SRV-DB-02")).See("must be typed").Type("srv-db-02").Press("tab").Pass(second).Press("enter").See("POST /device/218616/policy")
-	d.Press("tab").Pass(second).Press("enter").See("1 done", "SRV-DB-02")
-	if want := []string{"isolate SRV-DB-02 case=IR-2231 comment=triage"}; !slices.Equal(a.sent, want) {
-		t.Fatalf("sent %q, want %q", a.sent, want)
-	}
-	d.Press("enter").Pass(2 * second).Press("enter").Miss("1 done")
-}
-
-// Bulk dismissal shows how each alert fared, and sends each once.
-func TestBulkDismiss(t *testing.T) {
-	d, a := acting(t)
-	d.Press("space", "space", "space", "x").See("3 selected").Press("d").See("on 3 targets").Pass(2*second).Press("left").Pass(second).Press("enter", "enter", "enter")
-	d.See("3 done", "5f1c", "JSPJ", "8812")
-	if len(a.sent) != 3 {
-		t.Fatalf("sent %q", a.sent)
-	}
-}
-
 // What cannot be done stands there with its reason, and does nothing.
 func TestDisabledSaysWhy(t *testing.T) {
 	d, a := acting(t)
@@ -138,7 +166,7 @@ func TestDisabledSaysWhy(t *testing.T) {
 // The list of actions leads to undo.
 func TestActionsUndo(t *testing.T) {
 	d, _ := acting(t)
-	d.Go("actions").See("isolate", "done", "SRV-DB-02", "release").Press("x").See("undo").Press("enter")
+	d.Go("actions").See("isolate", "in force 1", "SRV-DB-02", "release").Press("x").See("undo").Press("enter")
 	d.Pass(second).Press("enter").See("undo")
 }
 
@@ -154,4 +182,9 @@ func TestHiddenActionGoesOn(t *testing.T) {
 	if len(a.sent) != 1 {
 		t.Fatal(a.sent)
 	}
+}
+
+// saved is a file that was brought here.
+func saved(path, sha256 string) *download.Saved {
+	return &download.Saved{Name: filepath.Base(path), Path: path, Manifest: path + ".json", Size: 18432, Hashes: download.Hashes{SHA256: sha256}}
 }

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/safetext"
@@ -26,9 +28,11 @@ type recordView struct {
 	events  []*model.Event
 	evDone  bool
 	evErr   error
-	history []string // what was done about it from here
-	madeFor int      // width the lines were made for
-	madeAt  int64    // and the second
+	around  bool            // the events are those around it: none are linked to it
+	history []*model.Action // what was done about it, newest first
+	histErr error
+	madeFor int   // width the lines were made for
+	madeAt  int64 // and the second
 	theme   *theme.Theme
 }
 
@@ -62,8 +66,62 @@ type alertRead struct {
 }
 
 type eventsRead struct {
-	list []*model.Event
+	list   []*model.Event
+	around bool
+	err    error
+}
+
+// historyRead is what was done about an alert.
+type historyRead struct {
+	list []*model.Action
 	err  error
+}
+
+// nearEvents is how far around an alert events are shown when none are linked
+// to it, and how many.
+const (
+	nearEvents     = time.Minute
+	mostNearEvents = 40
+)
+
+// eventsBehind reads the events an alert was made of or, where the backend
+// links none, those of its host around its time.
+func eventsBehind(ctx context.Context, s *shell, a *model.Alert) eventsRead {
+	var out eventsRead
+	out.err = s.svc.AlertEvents(ctx, a.Ref, func(e *model.Event) bool {
+		out.list = append(out.list, e)
+		return len(out.list) < maxBehind
+	})
+	name := hostName(a.Host)
+	if len(out.list) > 0 || out.err != nil && !ops.Unable(out.err) || name == "" || a.Time.IsZero() {
+		return out
+	}
+	near := eventsRead{around: true}
+	var req ops.Request
+	req.Since, req.Until = a.Time.Add(-nearEvents), a.Time.Add(nearEvents)
+	if err := req.Filter.Add(filter.Host, "="+name); err != nil {
+		return out
+	}
+	for _, o := range s.svc.Events(ctx, req, func(e *model.Event) bool {
+		if e.Profile == a.Profile || a.Profile == "" {
+			near.list = append(near.list, e)
+		}
+		return len(near.list) < mostNearEvents
+	}) {
+		if o.Profile == a.Profile && o.Err != nil {
+			near.err = o.Err
+		}
+	}
+	if len(near.list) == 0 && near.err != nil {
+		return out
+	}
+	return near
+}
+
+// triageOf reads what the journal knows was done about an alert.
+func triageOf(ctx context.Context, s *shell, a *model.Alert) historyRead {
+	list, err := s.actor.History(ctx, a)
+	return historyRead{list, err}
 }
 
 // maxBehind bounds the events shown behind one alert.
@@ -81,13 +139,9 @@ func (v *recordView) open(s *shell) tea.Cmd {
 			return alertRead{full, err}
 		}),
 		s.do(v, "reading its events", func(ctx context.Context) any {
-			var list []*model.Event
-			err := s.svc.AlertEvents(ctx, a.Ref, func(e *model.Event) bool {
-				list = append(list, e)
-				return len(list) < maxBehind
-			})
-			return eventsRead{list, err}
-		}))
+			return eventsBehind(ctx, s, a)
+		}),
+		s.do(v, "reading what was done about it", func(ctx context.Context) any { return triageOf(ctx, s, a) }))
 }
 
 func (v *recordView) update(s *shell, msg any) tea.Cmd {
@@ -99,7 +153,9 @@ func (v *recordView) update(s *shell, msg any) tea.Cmd {
 			s.fail("reading the alert", m.err)
 		}
 	case eventsRead:
-		v.events, v.evErr, v.evDone = m.list, m.err, true
+		v.events, v.evErr, v.around, v.evDone = m.list, m.err, m.around, true
+	case historyRead:
+		v.history, v.histErr = m.list, m.err
 	case failed:
 		s.fail(m.what, m.err)
 	}
@@ -155,11 +211,17 @@ func (v *recordView) make(s *shell, w int) {
 		c.field("state", safetext.Text(strings.TrimSpace(string(r.State)+" "+r.NativeState)), "")
 		c.field("host", hostLine(r.Host), "")
 		if x := r.Target; x != nil {
-			c.field("on", ui.Text(strings.TrimSpace(cmp.Or(x.AlertID, x.Path, x.Command, x.Name, x.Address))), "")
+			c.field("on", ui.Text(x.String()), "")
+		}
+		if inForce(r) {
+			c.field("in force", "yes: x undoes it", s.theme.Warn)
+		}
+		for _, k := range []string{"user", "case", "comment", "summary", "undoes", "undone_by"} {
+			c.field(safetext.Text(strings.ReplaceAll(k, "_", " ")), ui.Text(r.Details[k]), "")
 		}
 		c.field("asked", s.moment(r.RequestedAt), "")
 		c.field("finished", s.moment(r.FinishedAt), "")
-		c.field("undone by", safetext.Text(r.Inverse), "")
+		c.field("undo with", safetext.Text(r.Inverse), "")
 		c.field("note", ui.Text(r.Error), s.theme.Warn)
 		c.field("id", ui.Text(r.Ref), s.theme.Dim)
 		if r.Stdout != "" || r.Stderr != "" {
@@ -173,8 +235,19 @@ func (v *recordView) make(s *shell, w int) {
 		c.field("host", hostLine(r.Host), "")
 		c.field("state", safetext.Text(string(r.State)), "")
 		c.field("size", safetext.Sprintf("%d bytes", r.Size), "")
-		c.field("sha256", ui.Text(r.SHA256), "")
 		c.field("created", s.moment(r.Created), "")
+		sum, path := r.SHA256, r.SavedTo
+		if got := s.app.work.saved[r.Ref]; got != nil {
+			sum, path = got.Saved.Hashes.SHA256, got.Saved.Path
+		}
+		c.field("sha256", ui.Text(sum), "")
+		c.field("saved to", ui.Text(path), "")
+		switch share, what := s.carveProgress(r); {
+		case what != "":
+			c.field("download", what, "")
+		case share >= 0:
+			c.field("progress", safetext.Display(meter(s.theme, share, 20))+safetext.Sprintf(" %.0f%%", share*100), s.theme.Accent)
+		}
 	}
 	if cmd := v.command(s); cmd != "" {
 		c.section("the same on the command line")
@@ -206,7 +279,11 @@ func (v *recordView) alert(c *card, a *model.Alert) {
 			c.field(ui.Cut(ui.Text(cmp.Or(i.Type, "other")), labelWidth-1, t.Glyphs.Ellipsis), ui.Text(strings.TrimSpace(i.Value)), "")
 		}
 	}
-	c.section("events behind it")
+	if v.around {
+		c.section(safetext.Sprintf("events around it, %s before and after (e shows more)", age(nearEvents)))
+	} else {
+		c.section("events behind it")
+	}
 	switch {
 	case !v.evDone:
 		c.wrap(t.Dim, "reading…")
@@ -232,11 +309,44 @@ func (v *recordView) alert(c *card, a *model.Alert) {
 		c.field("verdict", safetext.Text(strings.ReplaceAll(string(a.Verdict), "_", " ")), "")
 	}
 	for _, h := range v.history {
-		c.wrap("", safetext.Text(h))
+		c.lines = append(c.lines, triageLine(c.s, h))
+		if why := cmp.Or(h.Details["comment"], h.Error); why != "" {
+			c.wrap(t.Dim, "  "+ui.Text(why))
+		}
+	}
+	switch {
+	case v.histErr != nil && !errors.Is(v.histErr, errNoActing):
+		c.wrap(t.Warn, safetext.Text("what was done about it is not known: "+v.histErr.Error()))
+	case len(v.history) == 0:
+		c.wrap(t.Dim, "nothing was done about it from here")
 	}
 	if a.URL != "" {
 		c.field("console", ui.Text(a.URL), t.Dim)
 	}
+}
+
+// triageLine is one thing that was done about an alert: when, what, how it
+// went, by whom and for which case.
+func triageLine(s *shell, a *model.Action) para {
+	t := s.theme
+	st, mark := t.OK, t.Glyphs.Check
+	switch {
+	case !a.State.Final():
+		st, mark = t.Accent, t.Glyphs.HalfDot
+	case a.State != model.ActionDone:
+		st, mark = t.Err, t.Glyphs.Cross
+	}
+	p := para{{t.Dim, s.clock(a.RequestedAt, 11) + "  "}, {st, safetext.Display(mark + " ")}, {"", safetext.Text(ops.Words(a.Verb))}}
+	if a.State != model.ActionDone {
+		p = append(p, span{st, safetext.Text(" " + string(a.State))})
+	}
+	if who := a.Details["user"]; who != "" {
+		p = append(p, span{t.Dim, " by " + ui.Text(who)})
+	}
+	if id := a.Details["case"]; id != "" {
+		p = append(p, span{t.Dim, " for " + ui.Text(id)})
+	}
+	return p
 }
 
 func (v *recordView) command(*shell) string {
@@ -254,6 +364,8 @@ func (v *recordView) command(*shell) string {
 		}
 	case *model.Action:
 		return "edrctl respond get " + ref
+	case *model.Carve:
+		return "edrctl carve download " + ref
 	}
 	return ""
 }

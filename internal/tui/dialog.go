@@ -77,22 +77,16 @@ func (s *shell) openActions(v view) tea.Cmd {
 	for _, p := range s.svc.Profiles() {
 		all = all && p.ReadOnly
 	}
-	if all {
+	if _, reads := records[0].(*model.Carve); all && !reads {
 		s.warn("read-only: acting is off")
 		return nil
 	}
-	about := ui.Text(refOf(records[0]))
-	if h := hostOf(records[0]); h != nil {
-		about = ui.Text(hostName(h))
-	}
-	if a, ok := records[0].(*model.Alert); ok {
+	about := aboutRecords(records)
+	if a, ok := records[0].(*model.Alert); ok && len(records) == 1 {
 		about = ui.Text(a.Title)
 	}
-	if len(records) > 1 {
-		about = safetext.Display(fmt.Sprintf("%d selected", len(records)))
-	}
-	actor, profiles := s.actor, s.svc.Profiles()
-	return s.ask(func(context.Context) any { return menuRead{about, choices(actor, records, profiles)} })
+	actor := s.actor
+	return s.ask(func(context.Context) any { return menuRead{about, choices(actor, records)} })
 }
 
 // ask runs something whose answer is not a view's.
@@ -171,6 +165,10 @@ func (d *menuDialog) take(s *shell, i int) (bool, tea.Cmd) {
 	if c.off != "" {
 		s.warn(safetext.Text(c.off))
 		return false, nil
+	}
+	if c.ask {
+		s.dialog(newForm(s, c))
+		return true, nil
 	}
 	a := newActDialog(s, c)
 	s.dialog(a)

@@ -3,11 +3,13 @@ package tui
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/safetext"
 )
@@ -18,6 +20,7 @@ const (
 	atComment
 	atCase
 	atTyped
+	atQueue
 	atRequests
 	atGo
 	atEnd
@@ -27,6 +30,9 @@ const (
 // went. It never sends twice.
 type actDialog struct {
 	c        choice
+	params   Params
+	form     *formDialog // beneath, where the parameters were asked for
+	queue    bool        // send it also to hosts that are not ready
 	plan_    *ops.Plan
 	err      error
 	comment  editor
@@ -67,7 +73,10 @@ type (
 )
 
 func (d *actDialog) plan(s *shell) tea.Cmd {
-	o := Order{Verb: d.c.verb, Records: d.c.records}
+	if d.c.verdict != "" {
+		d.params.Verdict = d.c.verdict
+	}
+	o := Order{Verb: d.c.verb, Records: d.c.records, Params: d.params}
 	actor := s.actor
 	d.began = s.now()
 	return s.ask(func(ctx context.Context) any {
@@ -83,6 +92,7 @@ func (d *actDialog) take(s *shell, msg any) bool {
 			return false
 		}
 		d.plan_, d.err = m.plan, m.err
+		s.oweFor(m.err)
 		d.grace.begin(s.now()) // what was typed while waiting was for something else
 		return true
 	case stepIn:
@@ -162,11 +172,50 @@ func (d *actDialog) field() *editor {
 func (d *actDialog) move(by int) {
 	for {
 		d.at = (d.at + by + atEnd) % atEnd
-		if d.at == atTyped && d.needTyped() == "" {
+		if d.at == atTyped && d.needTyped() == "" || d.at == atQueue && !d.canQueue() {
 			continue
 		}
 		return
 	}
+}
+
+// canQueue tells whether a host cannot take it now, but could later.
+func (d *actDialog) canQueue() bool {
+	for _, st := range d.plan_.Steps {
+		if st.Preview.NotReady != "" && st.Err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *actDialog) setQueue(on bool) {
+	d.queue = on
+	for _, st := range d.plan_.Steps {
+		st.Change.Queue = on
+	}
+}
+
+// shut closes the form beneath too: it was answered.
+func (d *actDialog) shut(s *shell) {
+	if d.form != nil {
+		s.app.dialogs = slices.DeleteFunc(s.app.dialogs, func(x dialog) bool { return x == dialog(d.form) })
+		d.form = nil
+	}
+}
+
+// collected are the references of the files the action brought to the server.
+func (d *actDialog) collected() []string {
+	var out []string
+	if d.result == nil {
+		return nil
+	}
+	for _, a := range slices.Concat(d.result.Succeeded, d.result.Pending) {
+		for _, id := range a.Files {
+			out = append(out, a.Profile+"/"+id)
+		}
+	}
+	return out
 }
 
 func (d *actDialog) paste(s *shell, text string) {
@@ -181,6 +230,9 @@ func (d *actDialog) paste(s *shell, text string) {
 
 func (d *actDialog) key(s *shell, name string, k tea.KeyPressMsg) (bool, tea.Cmd) {
 	if name == "esc" || name == "ctrl+c" {
+		if d.result != nil || d.running {
+			d.shut(s)
+		}
 		return true, nil
 	}
 	if d.result != nil || d.err != nil {
@@ -189,7 +241,20 @@ func (d *actDialog) key(s *shell, name string, k tea.KeyPressMsg) (bool, tea.Cmd
 			if d.grace.swallow(s.now()) {
 				return false, nil
 			}
+			if d.result != nil {
+				d.shut(s)
+			}
 			return true, nil
+		case "d":
+			if refs := d.collected(); len(refs) > 0 {
+				d.shut(s)
+				c := choice{verb: verbFetch, label: "download"}
+				for _, ref := range refs {
+					c.records = append(c.records, &model.Carve{Origin: model.Origin{Ref: ref}})
+				}
+				s.dialog(newForm(s, c))
+				return true, nil
+			}
 		case "down", "j":
 			d.scroll++
 		case "up", "k":
@@ -219,6 +284,8 @@ func (d *actDialog) key(s *shell, name string, k tea.KeyPressMsg) (bool, tea.Cmd
 			return true, nil
 		case atRequests:
 			d.requests = !d.requests
+		case atQueue:
+			d.setQueue(!d.queue)
 		case atGo:
 			return false, d.send(s)
 		default:
@@ -239,8 +306,11 @@ func (d *actDialog) key(s *shell, name string, k tea.KeyPressMsg) (bool, tea.Cmd
 			d.at = atCancel
 		}
 	case "space":
-		if d.at == atRequests {
+		switch d.at {
+		case atRequests:
 			d.requests = !d.requests
+		case atQueue:
+			d.setQueue(!d.queue)
 		}
 	}
 	return false, nil

@@ -17,7 +17,11 @@ func (d *actDialog) draw(s *shell, maxW, maxH int) ([]string, int, int, int) {
 	inner := w - 4
 	cx, cy := -1, 0
 	var lines []string
+	small := maxH < 14 // no room to breathe: what matters stays
 	put := func(st theme.Style, text safetext.Display) {
+		if small && text == "" {
+			return
+		}
 		for _, part := range ui.Wrap(text, inner) {
 			lines = append(lines, ui.NewLine(t, inner, "").Put(st, part).String())
 		}
@@ -38,7 +42,7 @@ func (d *actDialog) draw(s *shell, maxW, maxH int) ([]string, int, int, int) {
 			put(t.Dim, safetext.Text(a))
 		}
 		put("", "")
-		put(t.Dim, "enter closes")
+		put(t.Dim, map[bool]safetext.Display{true: "enter closes", false: "enter goes back to what was typed"}[d.form == nil])
 	case d.plan_ == nil:
 		put(t.Dim, safetext.Sprintf("looking at what it would do… %s", age(s.now().Sub(d.began))))
 		put(t.Dim, "esc cancels; nothing was sent")
@@ -46,6 +50,9 @@ func (d *actDialog) draw(s *shell, maxW, maxH int) ([]string, int, int, int) {
 		put(t.Bold, d.outcome())
 		d.results(s, put)
 		put("", "")
+		if n := len(d.collected()); n > 0 {
+			put(t.Key, safetext.Sprintf("d downloads %s", map[bool]string{true: "it", false: fmt.Sprintf("the %d files", n)}[n == 1]))
+		}
 		put(t.Dim, "enter closes")
 	default:
 		d.targets(s, put, max(2, maxH-12))
@@ -74,6 +81,16 @@ func (d *actDialog) draw(s *shell, maxW, maxH int) ([]string, int, int, int) {
 		if n := d.needTyped(); n != "" {
 			put(t.DialogDanger, safetext.Sprintf("type %s to go on:", n))
 			field(atTyped, "name", &d.typed)
+		}
+		if d.canQueue() {
+			mark, st := t.Glyphs.Ring, t.Dim
+			if d.queue {
+				mark = t.Glyphs.Check
+			}
+			if d.at == atQueue {
+				st = t.Key
+			}
+			put(st, safetext.Display(mark)+" also to hosts that are not ready, for when they are")
 		}
 		if d.requests {
 			for _, st := range d.plan_.Steps {
@@ -127,7 +144,9 @@ func (d *actDialog) draw(s *shell, maxW, maxH int) ([]string, int, int, int) {
 func (d *actDialog) targets(s *shell, put func(theme.Style, safetext.Display), most int) {
 	t := s.theme
 	p := d.plan_
-	put(t.Bold, safetext.Sprintf("on %s%s", count(p.Sendable(), "target"), map[bool]string{true: fmt.Sprintf(", %d left out", len(p.Steps)-p.Sendable())}[p.Sendable() < len(p.Steps)]))
+	if most > 2 || len(p.Steps) > 1 {
+		put(t.Bold, safetext.Sprintf("on %s%s", count(p.Sendable(), "target"), map[bool]string{true: fmt.Sprintf(", %d left out", len(p.Steps)-p.Sendable())}[p.Sendable() < len(p.Steps)]))
+	}
 	for i, st := range p.Steps {
 		if i == most {
 			put(t.Dim, safetext.Sprintf("… and %d more", len(p.Steps)-i))
@@ -159,7 +178,7 @@ func (d *actDialog) targets(s *shell, put func(theme.Style, safetext.Display), m
 	}
 	if reversible {
 		put(t.Dim, "it can be undone from :actions")
-	} else if p.Sendable() > 0 {
+	} else if p.Sendable() > 0 && d.c.verb != verbCarve && d.c.verb != verbScan && d.c.verb != verbMemdump {
 		put(t.Warn, "it cannot be undone")
 	}
 }

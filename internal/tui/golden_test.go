@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/charmbracelet/x/exp/golden"
 
@@ -23,6 +24,8 @@ var pictures = []struct {
 	{"groups", func(d *tuitest.Driver) { d.Press("z") }},
 	{"alert", func(d *tuitest.Driver) { d.Press("enter") }},
 	{"tree", func(d *tuitest.Driver) { d.Press("t") }},
+	{"tree-page", func(d *tuitest.Driver) { d.Press("t", "l") }},
+	{"tree-search", func(d *tuitest.Driver) { d.Press("t", "e", "/").Type("cmd") }},
 	{"events", func(d *tuitest.Driver) { d.Press("e") }},
 	{"event", func(d *tuitest.Driver) { d.Press("e", "j", "enter") }},
 	{"raw", func(d *tuitest.Driver) { d.Press("y") }},
@@ -31,14 +34,51 @@ var pictures = []struct {
 	{"processes", func(d *tuitest.Driver) { d.Go("processes") }},
 	{"hash", func(d *tuitest.Driver) { d.Press("o") }},
 	{"hunt", func(d *tuitest.Driver) { d.Press("I", "enter") }},
+	{"hunt-running", func(d *tuitest.Driver) {
+		d.Fake().HuntGate = make(chan struct{})
+		d.Press("I").Send(tuitest.Key("enter"), tuitest.NoWait).Wait("1 of 2")
+		d.Wait("1 hit")
+	}},
 	{"hunts", func(d *tuitest.Driver) { d.Press("I", "enter", "esc").Go("hunts") }},
 	{"pulse", func(d *tuitest.Driver) { d.Go("pulse") }},
 	{"actions", func(d *tuitest.Driver) { d.Go("actions") }},
+	{"action", func(d *tuitest.Driver) { d.Go("actions").Press("enter") }},
+	{"in-force", func(d *tuitest.Driver) { d.Go("in-force") }},
 	{"carves", func(d *tuitest.Driver) { d.Go("carves") }},
 	{"profiles", func(d *tuitest.Driver) { d.Go("profiles") }},
 	{"help", func(d *tuitest.Driver) { d.Press("?") }},
 	{"palette", func(d *tuitest.Driver) { d.Press(":").Type("h").Press("tab") }},
 	{"menu", func(d *tuitest.Driver) { d.Press("j", "x") }},
+	{"menu-host", func(d *tuitest.Driver) { d.Go("hosts").Press("x") }},
+	{"menu-carve", func(d *tuitest.Driver) { d.Go("carves").Press("x") }},
+	{"menu-action", func(d *tuitest.Driver) { d.Go("actions").Press("x") }},
+	{"run", func(d *tuitest.Driver) { d.Press("x", "R").Type(`cmd /c "dir C:\Users"`) }},
+	{"script", func(d *tuitest.Driver) {
+		d.Press("x", "S").Type("/no/such.ps1").Press("up").Pass(second).Press("enter")
+	}},
+	{"block", func(d *tuitest.Driver) { d.Press("x", "b").Type("203.0.113.9:443").Press("tab", "right") }},
+	{"scan", func(d *tuitest.Driver) { d.Press("x", "s", "right", "right", "tab") }},
+	{"kill", func(d *tuitest.Driver) { d.Go("hosts").Press("x", "k").Type("8120") }},
+	{"delete-file", func(d *tuitest.Driver) {
+		d.Press("x", "D").Type(`C:\Users\Public\d.dll`).Press("enter").Pass(second).Press("enter")
+	}},
+	{"tag", func(d *tuitest.Driver) { d.Go("hosts").Press("x", "T").Type("vip, ir-2231") }},
+	{"edit", func(d *tuitest.Driver) { d.Go("hosts").Press("x", "e").Press("up").Pass(second).Press("enter") }},
+	{"requests", func(d *tuitest.Driver) {
+		d.Press("j", "x", "i").Pass(2*second).Press("left", "up").Pass(second).Press("enter")
+	}},
+	{"download", func(d *tuitest.Driver) { d.Go("carves").Press("x", "d") }},
+	{"downloading", func(d *tuitest.Driver) {
+		d.Go("carves").Press("x", "d", "up").Pass(second).Press("enter")
+	}},
+	{"verify", func(d *tuitest.Driver) {
+		d.Go("carves").Press("x", "v").Type("golden_test.go").Press("up").Pass(second).Press("enter")
+	}},
+	{"login", func(d *tuitest.Driver) {
+		waitForWatchers(d)
+		d.Fake().Fail("es", tuitest.Refused("esp", "the session has expired"))
+		d.Wait("Later")
+	}},
 	{"isolate", func(d *tuitest.Driver) { d.Press("j", "x", "i") }},
 	{"dismiss", func(d *tuitest.Driver) { d.Press("j", "space", "space", "x", "d") }},
 	{"dismissed", func(d *tuitest.Driver) {
@@ -71,6 +111,13 @@ func TestPictures(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// waitForWatchers waits until every profile is followed.
+func waitForWatchers(d *tuitest.Driver) {
+	for d.Fake().Watched() < 4 {
+		time.Sleep(time.Millisecond)
 	}
 }
 

@@ -54,14 +54,20 @@ func (v *huntsView) key(s *shell, a keys.Action, _ string) (tea.Cmd, bool) {
 		}
 	case keys.Hunt:
 		s.huntPrompt("")
+	case keys.Stop:
+		if i := len(hunts) - v.cursor; v.cursor > 0 && i >= 0 {
+			hunts[i].halt(s)
+		}
 	default:
 		return nil, false
 	}
 	return nil, true
 }
 
+func (v *huntsView) scopes() []keys.Scope { return []keys.Scope{keys.Hunts, keys.Views} }
+
 func (v *huntsView) hints(*shell) []hint {
-	return []hint{{action: keys.Open}, {action: keys.Hunt, short: "new hunt"}, {action: keys.Back}}
+	return []hint{{action: keys.Open}, {action: keys.Hunt, short: "new hunt"}, {action: keys.Stop}, {action: keys.Back}}
 }
 
 func (v *huntsView) draw(s *shell, w, _ int) []string {
@@ -84,6 +90,8 @@ func (v *huntsView) draw(s *shell, w, _ int) []string {
 			st := t.Dim
 			state := safetext.Display("done")
 			switch {
+			case h.stopped && h.finished:
+				st, state = t.Warn, "stopped"
 			case h.err != nil:
 				st, state = t.Err, "failed"
 			case !h.finished:
@@ -113,6 +121,9 @@ type huntView struct {
 	finished bool
 	err      error
 	started  time.Time
+	ended    time.Time
+	stop     context.CancelFunc
+	stopped  bool
 }
 
 func newHunt(text, about string) *huntView {
@@ -165,7 +176,7 @@ func (v *huntView) open(s *shell) tea.Cmd {
 		s.app.hunts = append(s.app.hunts, v)
 	}
 	// A hunt goes on when its view is left: it belongs to the session.
-	v.ctx = s.ctx
+	v.ctx, v.stop = context.WithCancel(s.ctx)
 	id, gen := v.id, v.gen
 	since, until := s.now().Add(-s.app.opt.Window), s.now()
 	text, file := v.text, v.file
@@ -180,16 +191,24 @@ func (v *huntView) open(s *shell) tea.Cmd {
 			r, name = bytes.NewReader(b), text
 		}
 		last := time.Time{}
-		res, err := s.svc.Hunt(ctx, r, name, since, until, func(p ops.HuntProgress) {
-			if time.Since(last) < pumpEvery {
-				return
-			}
-			last = time.Now()
-			s.pump.put(answer{view: id, gen: gen, msg: p}, 1)
+		res, err := s.svc.Hunt(ctx, r, name, since, until, HuntTold{
+			Progress: func(p ops.HuntProgress) {
+				if time.Since(last) < pumpEvery && p.Done > 1 {
+					return
+				}
+				last = time.Now()
+				s.pump.put(answer{view: id, gen: gen, msg: p}, 1)
+			},
+			Seen: func(h *model.Hit) { s.pump.put(answer{view: id, gen: gen, msg: hitSeen{h}}, 1) },
 		})
-		return huntDone{res, err}
+		// The end goes the way the hits went, so that it comes last.
+		s.pump.put(answer{view: id, gen: gen, msg: huntDone{res, err}}, 1)
+		return nil
 	})
 }
+
+// hitSeen is a hit on the way; the end of the hunt replaces it.
+type hitSeen struct{ h *model.Hit }
 
 type huntDone struct {
 	res HuntResult
@@ -202,13 +221,30 @@ func (v *huntView) update(s *shell, msg any) tea.Cmd {
 		if !v.finished {
 			v.prog = m
 		}
+	case hitSeen:
+		if !v.finished {
+			v.take([]*model.Hit{m.h})
+		}
+	case nil:
 	case huntDone:
-		v.finished, v.loaded = true, true
+		v.finished, v.loaded, v.ended = true, true, s.now()
 		v.err, v.sum, v.problems = m.err, m.res.Summary, m.res.Problems
 		v.listView.err = m.err
 		v.note = "no hits"
+		if m.res.Hits != nil || m.err == nil {
+			v.all, v.index = nil, map[string]int{} // what was shown early is in it, complete
+		}
 		v.take(m.res.Hits)
+		v.stop()
+		for _, p := range m.res.Summary.Profiles {
+			if ops.NeedsLogin(p.Err) {
+				s.owe(p.Profile, p.Err)
+			}
+		}
 		switch {
+		case v.stopped:
+			v.note = "stopped before anything was found"
+			s.say(safetext.Sprintf("the hunt was stopped: %s so far", count(len(v.all), "hit")))
 		case m.err != nil && !errors.Is(m.err, context.Canceled):
 			s.fail("the hunt", m.err)
 		case m.err == nil:
@@ -218,6 +254,38 @@ func (v *huntView) update(s *shell, msg any) tea.Cmd {
 		return v.listView.update(s, msg)
 	}
 	return nil
+}
+
+func (v *huntView) scopes() []keys.Scope { return []keys.Scope{keys.Hunts, keys.List, keys.Views} }
+
+func (v *huntView) key(s *shell, a keys.Action, key string) (tea.Cmd, bool) {
+	if a == keys.Stop {
+		v.halt(s)
+		return nil, true
+	}
+	return v.listView.key(s, a, key)
+}
+
+// halt stops a hunt; what was found stays.
+func (v *huntView) halt(s *shell) {
+	if v.finished || v.stop == nil {
+		s.warn("it is over")
+		return
+	}
+	v.stopped = true
+	v.stop()
+	s.warn("stopping…")
+}
+
+func (v *huntView) hints(s *shell) []hint {
+	stop := hint{action: keys.Stop}
+	if v.finished {
+		stop.off = "it is over"
+	}
+	if v.finished {
+		return append(v.listView.hints(s), stop)
+	}
+	return append([]hint{{action: keys.Open}, stop}, v.listView.hints(s)...)
 }
 
 func (v *huntView) command(*shell) string {
@@ -237,12 +305,20 @@ func (v *huntView) draw(s *shell, w, h int) []string {
 		}
 		l.Glyph(t.Accent, meter(t, share, min(24, w/4))).Space(1)
 		l.Put("", safetext.Sprintf("%d of %d requests", v.prog.Done, v.prog.Units))
+		l.Put(map[bool]theme.Style{true: t.Err, false: t.Dim}[len(v.all) > 0], safetext.Sprintf("  %s", count(len(v.all), "hit")))
 		if v.prog.Events > 0 {
 			l.Put(t.Dim, safetext.Sprintf("  %d events looked through", v.prog.Events))
 		}
 		l.Put(t.Dim, safetext.Sprintf("  %s", age(s.now().Sub(v.started))))
 	} else {
-		l.Put("", safetext.Sprintf("%s, %s", count(v.sum.Indicators, "indicator"), count(len(v.all), "hit")))
+		switch {
+		case v.stopped:
+			l.Put(t.Warn, safetext.Sprintf("stopped, %s", count(len(v.all), "hit")))
+		case v.err != nil:
+			l.Put(t.Err, safetext.Sprintf("failed, %s", count(len(v.all), "hit")))
+		default:
+			l.Put("", safetext.Sprintf("%s, %s", count(v.sum.Indicators, "indicator"), count(len(v.all), "hit")))
+		}
 		for _, p := range v.sum.Profiles {
 			st := t.Dim
 			note := safetext.Sprintf("  %s %d", p.Profile, p.Hits)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -32,6 +33,8 @@ type listView[T model.Record] struct {
 	enter  func(s *shell, r T) tea.Cmd
 	head   func(s *shell, w int, all []T) string // a line above the table, nil: none
 	note   safetext.Display                      // said when there is nothing
+	tips   []hint                                // the keys that matter here, when they are others than usual
+	poll   func(all []T) bool                    // whether something of it still changes by itself; nil: nothing does
 
 	table    ui.Table[T]
 	all      []T
@@ -128,6 +131,14 @@ func (v *listView[T]) update(s *shell, msg any) tea.Cmd {
 	switch m := msg.(type) {
 	case batchIn[T]:
 		v.take(m.rows)
+	case pollNow:
+		return v.reread(s)
+	case readAgain[T]:
+		if m.err == nil {
+			v.all, v.index, v.outcomes = nil, map[string]int{}, m.outcomes
+			v.take(m.rows)
+		}
+		return v.again(s)
 	case readDone:
 		v.loaded, v.outcomes, v.err, v.cut = true, m.outcomes, m.err, m.cut
 		if m.err != nil && !errors.Is(m.err, context.Canceled) {
@@ -136,6 +147,9 @@ func (v *listView[T]) update(s *shell, msg any) tea.Cmd {
 		bad, unable := 0, 0
 		var first ops.Outcome
 		for _, o := range m.outcomes {
+			if ops.NeedsLogin(o.Err) {
+				s.owe(o.Profile, o.Err)
+			}
 			switch {
 			case o.Err == nil:
 			case ops.Unable(o.Err):
@@ -150,11 +164,68 @@ func (v *listView[T]) update(s *shell, msg any) tea.Cmd {
 		if bad > 0 {
 			s.fail(first.Profile, first.Err)
 		}
+		return v.again(s)
 	case failed:
 		v.loaded, v.err = true, m.err
 		s.fail(m.what, m.err)
 	}
 	return nil
+}
+
+// pollEvery is how often what changes by itself is read again.
+const pollEvery = 3 * time.Second
+
+type (
+	pollNow          struct{}
+	readAgain[T any] struct {
+		rows     []T
+		outcomes []ops.Outcome
+		err      error
+	}
+)
+
+// again waits a little and asks for another look, while something changes.
+func (v *listView[T]) again(s *shell) tea.Cmd {
+	if v.poll == nil || s.app.opt.Manual || !v.poll(v.all) {
+		return nil
+	}
+	id, gen, ctx := v.id, v.gen, v.ctx
+	return func() tea.Msg {
+		t := time.NewTimer(pollEvery)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			return answer{view: id, gen: gen, msg: pollNow{}}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// reread reads it all again, quietly: what is shown stays until it is there.
+func (v *listView[T]) reread(s *shell) tea.Cmd {
+	if top := s.app.top(); top == nil || top.core() != &v.viewCore {
+		return v.again(s)
+	}
+	id, gen, ctx := v.id, v.gen, v.ctx
+	return func() tea.Msg {
+		var m readAgain[T]
+		m.outcomes, m.err = v.read(ctx, s, func(r T) bool {
+			m.rows = append(m.rows, r)
+			return len(m.rows) < listCap && ctx.Err() == nil
+		})
+		return answer{view: id, gen: gen, msg: m}
+	}
+}
+
+// failedOn tells whether a profile did not answer for want of a login.
+func (v *listView[T]) failedOn(profile string) bool {
+	for _, o := range v.outcomes {
+		if o.Profile == profile && ops.NeedsLogin(o.Err) {
+			return true
+		}
+	}
+	return false
 }
 
 func (v *listView[T]) take(rows []T) {
@@ -386,6 +457,9 @@ func (v *listView[T]) hints(*shell) []hint {
 	off := ""
 	if v.table.Len() == 0 {
 		off = "nothing is selected"
+	}
+	if v.tips != nil {
+		return v.tips
 	}
 	return []hint{{action: keys.Open, off: off}, {action: keys.Tree, off: off}, {action: keys.Events, off: off}, {action: keys.Host, off: off}, {action: keys.Mark, off: off}, {action: keys.Back}}
 }

@@ -84,6 +84,7 @@ func commands() []command {
 			return s.push(newHash(args)), nil
 		}},
 		{"actions", "", "what was done, and how it went", push(func(s *shell, _ string) view { return newActions(s) })},
+		{"in-force", "", "what is still isolated or blocked", push(func(s *shell, _ string) view { return newInForce(s) })},
 		{"carves", "", "files collected from hosts", push(func(s *shell, _ string) view { return newCarves(s) })},
 		{"profiles", "", "how every profile does, and why", push(func(*shell, string) view { return newProfiles() })},
 		{"help", "", "all keys", func(s *shell, _ string) (tea.Cmd, error) { return s.push(newHelp(s.app.top())), nil }},

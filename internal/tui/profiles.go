@@ -93,12 +93,6 @@ type loginDialog struct {
 
 func (d *loginDialog) opened(s *shell) { d.grace.begin(s.now()) }
 
-// loggedIn says how the login went.
-type loggedIn struct {
-	profile string
-	err     error
-}
-
 func (d *loginDialog) key(s *shell, name string, _ tea.KeyPressMsg) (bool, tea.Cmd) {
 	if name == "esc" || name == "ctrl+c" {
 		return true, nil

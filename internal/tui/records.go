@@ -13,6 +13,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/safetext"
+	"github.com/edrctl/edrctl/internal/tui/keys"
 	"github.com/edrctl/edrctl/internal/tui/theme"
 	"github.com/edrctl/edrctl/internal/tui/ui"
 )
@@ -338,6 +339,8 @@ func newProcesses(s *shell, host string) *listView[*model.Process] {
 	return v
 }
 
+// newCarves is the files collected on the servers, and how those that are
+// brought here do.
 func newCarves(s *shell) *listView[*model.Carve] {
 	path := textColumn("path", "PATH", 40, 14, 100, func(c *model.Carve) string { return c.Path }, nil)
 	path.Flex = true
@@ -354,13 +357,20 @@ func newCarves(s *shell) *listView[*model.Carve] {
 		}),
 		{ID: "progress", Title: "PROGRESS", Width: 14, Min: 5, Prio: 70,
 			Cell: func(t *theme.Theme, c *model.Carve, w int) (theme.Style, safetext.Display) {
-				if c.Progress == nil {
+				share, what := s.carveProgress(c)
+				switch {
+				case what != "":
+					st := t.OK
+					if what != "verified" && what != "saved" {
+						st = t.Err
+					}
+					return st, what
+				case share < 0:
 					return "", ""
+				case w < 14:
+					return t.Accent, safetext.Sprintf("%3.0f%%", share*100)
 				}
-				if w < 14 {
-					return t.Accent, safetext.Sprintf("%3.0f%%", *c.Progress*100)
-				}
-				return t.Accent, safetext.Sprintf("%s %3.0f%%", meter(t, *c.Progress, 9), *c.Progress*100)
+				return t.Accent, safetext.Sprintf("%s %3.0f%%", meter(t, share, 9), share*100)
 			}},
 		textColumn("host", "HOST", 14, 9, 80, func(c *model.Carve) string { return hostName(c.Host) }, nil),
 		path,
@@ -370,9 +380,20 @@ func newCarves(s *shell) *listView[*model.Carve] {
 			},
 			Compare: func(a, b *model.Carve) int { return cmp.Compare(a.Size, b.Size) }},
 		backendColumn[*model.Carve](s),
-		textColumn("sha256", "SHA256", 16, 12, 10, func(c *model.Carve) string { return c.SHA256 }, dim[*model.Carve]),
+		textColumn("sha256", "SHA256", 16, 12, 10, func(c *model.Carve) string {
+			if got := s.app.work.saved[c.Ref]; got != nil {
+				return got.Saved.Hashes.SHA256
+			}
+			return c.SHA256
+		}, dim[*model.Carve]),
 	})
-	v.note = "nothing has been carved yet"
+	v.poll = func(all []*model.Carve) bool {
+		return slices.ContainsFunc(all, func(c *model.Carve) bool {
+			return c.State == model.CarveRequested || c.State == model.CarveRunning
+		})
+	}
+	v.note = "nothing has been carved yet; x on a host, process or alert gets a file"
+	v.tips = []hint{{action: keys.Open}, {action: keys.Act, short: "download, verify"}, {action: keys.Host}, {action: keys.Mark}, {action: keys.Refresh}, {action: keys.Back}}
 	v.cmd = func(*shell) string { return "edrctl carve list" }
 	v.read = func(ctx context.Context, s *shell, each func(*model.Carve) bool) ([]ops.Outcome, error) {
 		var req ops.Request
@@ -380,6 +401,32 @@ func newCarves(s *shell) *listView[*model.Carve] {
 		return s.svc.Carves(ctx, req, each), nil
 	}
 	return v
+}
+
+// carveProgress is how far a file is: collected on its host, then brought
+// here. share is negative when nothing is under way.
+func (s *shell) carveProgress(c *model.Carve) (share float64, what safetext.Display) {
+	for _, d := range slices.Backward(s.app.work.downloads) {
+		for _, x := range d.files {
+			if x.ref != c.Ref {
+				continue
+			}
+			switch {
+			case x.checked != nil && x.checked.OK && x.err == nil:
+				return 1, "verified"
+			case x.err != nil || x.checked != nil:
+				return 0, "failed"
+			case x.total > 0:
+				return float64(x.done) / float64(x.total), ""
+			case !d.over:
+				return x.share, ""
+			}
+		}
+	}
+	if c.Progress == nil {
+		return -1, ""
+	}
+	return *c.Progress, ""
 }
 
 // meter is a bar of a share.

@@ -2,8 +2,6 @@ package tui_test
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -20,21 +18,6 @@ func start(t *testing.T, w, h int) (*tuitest.Driver, *tuitest.Fake) {
 	t.Helper()
 	f := tuitest.Shift()
 	return tuitest.Start(t, f, w, h, nil), f
-}
-
-// First look: the worst first, every profile's health, and the way around.
-func TestFirstLook(t *testing.T) {
-	d, _ := start(t, 120, 40)
-	d.See("edrctl ▸ alerts", "cwatch ● live", "carbon ● live", "gene ● live", "esp ● live", "CRIT 1", "last hour", "sort: risk ↓", "29 alerts")
-	if l := d.Line("FIN-WS-014"); !strings.Contains(l, "CRIT") || strings.Index(d.Text(), "FIN-WS-014") > strings.Index(d.Text(), "SRV-DB-02") {
-		t.Fatalf("the worst is not first:\n%s", d.Text())
-	}
-	d.Press("?").See("edrctl ▸ alerts ▸ help", "EVERYWHERE", "ALERTS", "only critical alerts").Press("esc").See("29 alerts")
-	d.Press(":").Type("pul").See("pulse").Press("tab", "enter").See("ALERTS PER HOUR", "PROFILES", "CRD 1")
-	d.Press("-").See("29 alerts").Press("-").See("ALERTS PER HOUR").Press("esc", "q")
-	if !d.Quit {
-		t.Fatal("q at the first view does not quit")
-	}
 }
 
 // Hostile text is shown, escaped, everywhere; the driver checks every frame.
@@ -60,50 +43,6 @@ func TestFilterAndGroup(t *testing.T) {
 	d.Go("alerts ~lsmr").See("1 alert")
 }
 
-// Triage of a burst: new alerts are marked and move nothing.
-func TestBurstMovesNothing(t *testing.T) {
-	d, f := start(t, 120, 30)
-	d.Press("j", "j")
-	before := d.Line("HR-LT-221")
-	at := lineOf(d, "HR-LT-221")
-	for i := range 300 {
-		f.Push(tuitest.Alert(tuitest.Profiles[i%4].Name, "burst"+string(rune('a'+i%26))+strings.Repeat("x", i/26), "New and worse", "WS-9", "u", 10, 0))
-	}
-	d.Wait("329 alerts").See("300 new")
-	if l := d.Line("HR-LT-221"); l != before || lineOf(d, "HR-LT-221") != at {
-		t.Fatalf("the line under the cursor moved:\n%q\n%q", before, l)
-	}
-	d.Press("enter").See("edrctl ▸ alerts ▸ Remote Powershell Execution").Press("esc", "g").See("New and worse")
-	d.Press("w").See("HELD")
-	f.Push(tuitest.Alert("cw", "late", "While held", "WS-9", "u", 10, 0))
-	d.Pass(5 * time.Second).Wait("1 new held").Miss("While held").Press("w").Pass(5 * time.Second).See("330 alerts")
-}
-
-// Drilldown to the root cause.
-func TestDrilldown(t *testing.T) {
-	d, f := start(t, 120, 40)
-	d.Press("enter").See("10/10 critical", "T1003.001 LSASS Memory", "T1093", "revoked", "events behind it", "process_access").Press("G").See("edrctl alerts get ge/5f1c")
-	d.Press("t").See("tree rundll32.exe", "WINWORD.EXE", "powershell.exe", "rundll32.exe (8120) ←", "dns 1", "CRIT 10")
-	d.Press("u").Press("enter").See("events o", "shell.exe", "file_create").Press("enter").See(`C:\Users\Public\d.dll`).Press("esc", "esc")
-	d.Press("/").Type("winword").Press("enter").See("1 hit").Press("esc")
-	d.Press("G", "o").See("VERDICT", "malicious", "HR-LT-221").Press("esc")
-	d.Press("_", "+", "h", "l", "space", "space")
-	if !strings.Contains(strings.Join(f.Asked, "\n"), "tree ge/5f1c") {
-		t.Fatalf("asked: %v", f.Asked)
-	}
-	d.Press("C")
-	if d.Copied != "edrctl alerts tree ge/5f1c" {
-		t.Fatalf("copied %q", d.Copied)
-	}
-	out := filepath.Join(t.TempDir(), "tree.json")
-	d.Press("E", "ctrl+u").Type(out).Press("enter").See("written to")
-	b, err := os.ReadFile(out)
-	if err != nil || !strings.Contains(string(b), "rundll32.exe") {
-		t.Fatalf("%v %s", err, b)
-	}
-	d.Pass(5*time.Second).Press("esc", "y").See(`host:`).Press("/").Type("8120").Press("enter").See("hit")
-}
-
 // An alert that changes keeps its place under the cursor.
 func TestChangedAlert(t *testing.T) {
 	d, f := start(t, 120, 30)
@@ -118,61 +57,12 @@ func TestChangedAlert(t *testing.T) {
 	}
 }
 
-// A backend goes down and comes back; what is on the screen stays.
-func TestBackendDownAndBack(t *testing.T) {
-	d, f := start(t, 120, 30)
-	waitFor(t, func() bool { return f.Watched() == 4 })
-	f.Fail("cb", errors.New("connection refused"))
-	d.Wait("carbon ◐").See("29 alerts", "SRV-DB-02")
-	d.Pass(40 * time.Second).See("stale 40 s")
-	f.Fail("cb", nil)
-	d.Wait("carbon ● live").See("29 alerts")
-}
-
 // An expired login: the reason is told, and the view stays.
 func TestProfiles(t *testing.T) {
 	d, f := start(t, 120, 30)
 	waitFor(t, func() bool { return f.Watched() == 4 })
 	f.Fail("cb", errors.New("connection refused"))
 	d.Wait("carbon ◐").Go("profiles").See("connection refused", "carbonblack").Press("j", "enter").See("needs no login").Press("esc").See("SRV-DB-02")
-}
-
-// All profiles down: it opens, and shows it.
-func TestAllDown(t *testing.T) {
-	f := tuitest.Shift()
-	f.AlertList = nil
-	for _, p := range f.List {
-		f.Fail(p.Name, errors.New("no route to host"))
-	}
-	d := tuitest.Start(t, f, 80, 24, nil)
-	d.See("✗", "no profile has answered", "no route to host")
-}
-
-// Read-only: RO in the header, and acting is refused.
-func TestReadOnly(t *testing.T) {
-	f := tuitest.Shift()
-	f.List = append([]tui.Profile{}, f.List...)
-	for i := range f.List {
-		f.List[i].ReadOnly = true
-	}
-	d := tuitest.Start(t, f, 120, 30, nil)
-	d.See(" RO ").Press("x").See("read-only: acting is off")
-}
-
-// A hunt from the selection.
-func TestHunt(t *testing.T) {
-	d, f := start(t, 120, 30)
-	d.Press("I").See("hunt ", "3f79bb7b").Press("enter").See("1 indicator, 1 hit", "FIN-WS-014", "rundll32.exe")
-	d.Press("enter").See("indicator", "sha256").Press("esc", "esc")
-	if got := strings.Join(f.Asked, "\n"); !strings.Contains(got, "hunt typed 3f79bb7b") {
-		t.Fatal(got)
-	}
-	d.Go("hunts").See("1 hit").Press("j", "enter").See("1 indicator, 1 hit")
-	name := filepath.Join(t.TempDir(), "iocs.txt")
-	if err := os.WriteFile(name, []byte("1.2.3.4\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	d.Go("hunt @" + name).Press("enter").See("1 hit").Go("hunt @/no/such/file").Press("enter").See("no such file")
 }
 
 func TestListsAndCarves(t *testing.T) {

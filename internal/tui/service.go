@@ -33,8 +33,15 @@ type Service interface {
 	Carves(ctx context.Context, req ops.Request, each func(*model.Carve) bool) []ops.Outcome
 	HashInfo(ctx context.Context, hash string, each func(*model.HashInfo) bool) []ops.Outcome
 	Tree(ctx context.Context, q ops.TreeQuery) (*ops.TreeResult, error)
-	// Hunt reads indicators from r (named name) and asks every profile.
-	Hunt(ctx context.Context, r io.Reader, name string, since, until time.Time, progress func(ops.HuntProgress)) (HuntResult, error)
+	// Hunt reads indicators from r (named name) and asks every profile. seen
+	// is told of each hit as it is met; the result has them all, complete.
+	Hunt(ctx context.Context, r io.Reader, name string, since, until time.Time, told HuntTold) (HuntResult, error)
+}
+
+// HuntTold is what is told of a hunt on its way, one call at a time.
+type HuntTold struct {
+	Progress func(ops.HuntProgress)
+	Seen     func(*model.Hit)
 }
 
 // HuntResult is a finished hunt.
@@ -57,6 +64,9 @@ func (s fleet) Profiles() []Profile {
 	}
 	return out
 }
+
+// Renew makes a profile look its secrets up anew.
+func (s fleet) Renew(profile string) { s.f.Renew(profile) }
 
 func (s fleet) one(profile string) *ops.Fleet {
 	for _, src := range s.f.Sources {
@@ -126,11 +136,11 @@ func (s fleet) Tree(ctx context.Context, q ops.TreeQuery) (*ops.TreeResult, erro
 	return s.f.Tree(ctx, q)
 }
 
-func (s fleet) Hunt(ctx context.Context, r io.Reader, name string, since, until time.Time, progress func(ops.HuntProgress)) (HuntResult, error) {
+func (s fleet) Hunt(ctx context.Context, r io.Reader, name string, since, until time.Time, told HuntTold) (HuntResult, error) {
 	list, problems, err := ops.ReadIndicators(r, name)
 	if err != nil {
 		return HuntResult{}, err
 	}
-	hits, sum := s.f.Hunt(ctx, ops.Hunt{List: list, Since: since, Until: until, Progress: progress})
+	hits, sum := s.f.Hunt(ctx, ops.Hunt{List: list, Since: since, Until: until, Progress: told.Progress, Seen: told.Seen})
 	return HuntResult{hits, sum, problems}, ctx.Err()
 }

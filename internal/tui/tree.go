@@ -1,14 +1,12 @@
 package tui
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -85,7 +83,7 @@ func treeFor(r model.Record) *treeView {
 
 func newTree(q ops.TreeQuery, about string) *treeView {
 	v := &treeView{q: q, about: about}
-	v.tree = ui.Tree[*ptree.Node]{Children: v.children, Line: v.line}
+	v.tree = ui.Tree[*ptree.Node]{Children: v.children, Line: v.line, Unread: v.unread}
 	return v
 }
 
@@ -100,7 +98,7 @@ type treeRead struct {
 
 func (v *treeView) open(s *shell) tea.Cmd {
 	q := v.q
-	q.Whole = v.whole
+	q.Whole, q.Paged = v.whole, true
 	if q.Until.IsZero() {
 		q.Since, q.Until = s.now().Add(-s.app.opt.Window), s.now()
 	}
@@ -124,8 +122,12 @@ func (v *treeView) update(s *shell, msg any) tea.Cmd {
 				s.fail(o.Profile, o.Err)
 			}
 		}
+	case treeGrown:
+		v.grow(s, m)
 	case exported:
-		if m.err != nil {
+		if errors.Is(m.err, os.ErrExist) {
+			s.warn(safetext.Sprintf("%s is there already, and is not written over", model.BaseName(m.path)))
+		} else if m.err != nil {
 			s.fail("export", m.err)
 		} else {
 			s.say(safetext.Sprintf("written to %s", m.path))
@@ -137,6 +139,15 @@ func (v *treeView) update(s *shell, msg any) tea.Cmd {
 }
 
 func (v *treeView) show(res *ops.TreeResult) {
+	v.take(res)
+	v.tree.SetRoots(res.Tree.Roots, nil)
+	if res.Focus != nil {
+		v.tree.Reveal(res.Focus, parentNode)
+	}
+}
+
+// take makes the lines "12 more" of a result.
+func (v *treeView) take(res *ops.TreeResult) {
 	v.res = res
 	v.more = map[*ptree.Node]*ptree.Node{}
 	v.kids = map[*ptree.Node][]*ptree.Node{}
@@ -148,10 +159,81 @@ func (v *treeView) show(res *ops.TreeResult) {
 		}
 		return true
 	})
-	v.tree.SetRoots(res.Tree.Roots, nil)
-	if res.Focus != nil {
-		v.tree.Reveal(res.Focus, parentNode)
+}
+
+// treeGrown is the tree with a page more.
+type treeGrown struct {
+	before int // processes
+	res    *ops.TreeResult
+	err    error
+}
+
+// read asks for a page more of a node's children, or for everything below it.
+func (v *treeView) read(s *shell, n *ptree.Node, all bool) tea.Cmd {
+	res := v.res
+	switch {
+	case res.More == nil:
+		if !v.whole { // nothing can be asked: what was left out is shown
+			v.whole = true
+			return v.open(s)
+		}
+		return nil
+	case v.busy > 0:
+		s.warn("it is being read; one moment")
+		return nil
 	}
+	what := "reading what " + cmp.Or(processName(&n.Process), "it") + " started"
+	return s.do(v, what, func(ctx context.Context) any {
+		next, err := res.More(ctx, ops.More{Node: n, All: all})
+		return treeGrown{res.Tree.Count, next, err}
+	})
+}
+
+// grow puts the new tree where the old one stands: what was folded stays
+// folded, and the cursor where it was.
+func (v *treeView) grow(s *shell, m treeGrown) {
+	if m.err != nil {
+		s.fail("reading more", m.err)
+		return
+	}
+	old, ends := v.more, map[*ptree.Node]*ptree.Node{}
+	v.take(m.res)
+	for line, owner := range v.more {
+		ends[owner] = line
+	}
+	v.tree.Swap(m.res.Tree.Roots, func(n *ptree.Node) (*ptree.Node, bool) {
+		if owner, ok := old[n]; ok {
+			line := ends[m.res.Tree.Match(owner)]
+			return line, line != nil
+		}
+		x := m.res.Tree.Match(n)
+		return x, x != nil
+	})
+	if v.find != "" {
+		v.search(v.find)
+	}
+	for _, o := range m.res.Outcomes {
+		if o.Err != nil && !ops.Unable(o.Err) {
+			s.fail(o.Profile, o.Err)
+			return
+		}
+	}
+	if n := m.res.Tree.Count - m.before; n > 0 {
+		s.say(safetext.Sprintf("%s more", count(n, "process")))
+	} else {
+		s.say("it started nothing else that is known")
+	}
+}
+
+// unread tells whether a node's children were not asked for.
+func (v *treeView) unread(n *ptree.Node) bool {
+	if v.res == nil || v.res.Unread == nil || v.res.More == nil {
+		return false
+	}
+	if _, isLine := v.more[n]; isLine {
+		return false
+	}
+	return v.res.Unread(n)
 }
 
 func parentNode(n *ptree.Node) (*ptree.Node, bool) { return n.Parent, n.Parent != nil }
@@ -168,9 +250,9 @@ func (v *treeView) children(n *ptree.Node) []*ptree.Node {
 func (v *treeView) line(t *theme.Theme, n *ptree.Node, l *ui.Line) {
 	if owner, ok := v.more[n]; ok {
 		if owner.Missing > 0 {
-			l.Put(t.Warn, safetext.Sprintf("… %d more (enter reads them)", owner.Missing))
+			l.Glyph(t.Warn, t.Glyphs.Ellipsis).Put(t.Warn, safetext.Sprintf(" %d more (enter opens them)", owner.Missing))
 		} else {
-			l.Put(t.Warn, "… more, nobody knows how many (enter reads them)")
+			l.Glyph(t.Warn, t.Glyphs.Ellipsis).Put(t.Warn, " more, nobody knows how many (enter opens them)")
 		}
 		return
 	}
@@ -191,6 +273,9 @@ func (v *treeView) line(t *theme.Theme, n *ptree.Node, l *ui.Line) {
 	}
 	if n.Focus {
 		l.Glyph(t.Accent, " "+t.Glyphs.Left)
+	}
+	if len(n.Children) > 0 && v.unread(n) {
+		l.Put(t.Accent, " [+]")
 	}
 	if n.Gap {
 		l.Put(t.Dim, " [not seen itself]")
@@ -299,29 +384,37 @@ func (v *treeView) key(s *shell, a keys.Action, _ string) (tea.Cmd, bool) {
 		return nil, true
 	}
 	switch a {
-	case keys.Right:
-		if !v.tree.Expand(true) {
+	case keys.Right, keys.Mark:
+		switch owner, isLine := v.more[n]; {
+		case isLine:
+			return v.read(s, owner, false), true
+		case a == keys.Right && v.tree.Expand(true):
+		case v.unread(n) && (a == keys.Right || len(n.Children) == 0):
+			return v.read(s, n, false), true
+		case a == keys.Right:
 			v.tree.Move(1)
+		default:
+			v.tree.Toggle()
 		}
 	case keys.Left:
 		if !v.tree.Expand(false) {
 			v.tree.Parent()
 		}
-	case keys.Mark:
-		v.tree.Toggle()
 	case keys.Parent:
 		v.tree.Parent()
 	case keys.ExpandAll:
+		if owner, isLine := v.more[n]; isLine {
+			n = owner
+		}
 		v.tree.ExpandAll(true)
+		if v.res.More != nil {
+			return v.read(s, n, true), true
+		}
 	case keys.CollapseAll:
 		v.tree.ExpandAll(false)
 	case keys.Open:
 		if owner, ok := v.more[n]; ok {
-			if t := treeFor(v.process(owner)); t != nil {
-				t.whole = true
-				return s.push(t), true
-			}
-			return nil, true
+			return v.read(s, owner, false), true
 		}
 		return s.push(eventsOfProcess(s, v.process(n), v.around(s))), true
 	case keys.Events:
@@ -358,119 +451,6 @@ func (v *treeView) around(s *shell) [2]time.Time {
 	return [2]time.Time{s.now().Add(-s.app.opt.Window), s.now()}
 }
 
-func (v *treeView) searchPrompt(s *shell) {
-	p := newPrompt("search ", v.find)
-	p.hint = "name, command line, rule, hash"
-	search := func(line string) {
-		v.find = strings.ToLower(line)
-		v.hits, v.hitAt = nil, -1
-		if v.find == "" {
-			return
-		}
-		v.res.Tree.Walk(func(n *ptree.Node, _ int) bool {
-			if nodeHas(n, v.find) {
-				v.hits = append(v.hits, n)
-			}
-			return true
-		})
-	}
-	p.changed = func(s *shell, line string) (tea.Cmd, error) {
-		search(line)
-		v.nextHit(s, 1)
-		return nil, nil
-	}
-	p.done = func(s *shell, line string, ok bool) (tea.Cmd, bool) {
-		if !ok {
-			search("")
-			return nil, false
-		}
-		if line != "" && len(v.hits) == 0 {
-			s.warn("not found in the tree")
-		}
-		return nil, false
-	}
-	s.prompt(p)
-}
-
-func nodeHas(n *ptree.Node, want string) bool {
-	has := func(s string) bool { return strings.Contains(strings.ToLower(s), want) }
-	if has(n.Process.Name) || has(n.Process.Path) || has(n.Process.CommandLine) {
-		return true
-	}
-	if h := n.Process.Hash; h != nil && (has(h.MD5) || has(h.SHA1) || has(h.SHA256)) {
-		return true
-	}
-	for _, a := range n.Alerts {
-		if has(a.Title) {
-			return true
-		}
-	}
-	return false
-}
-
-func (v *treeView) nextHit(s *shell, by int) {
-	if len(v.hits) == 0 {
-		if v.find == "" {
-			s.warn("/ searches")
-		}
-		return
-	}
-	v.hitAt = (v.hitAt + by + len(v.hits)) % len(v.hits)
-	v.tree.Reveal(v.hits[v.hitAt], parentNode)
-}
-
-type exported struct {
-	path string
-	err  error
-}
-
-// exportPrompt asks for a file; its ending chooses the format.
-func (v *treeView) exportPrompt(s *shell) {
-	p := newPrompt("write the tree to ", "tree.txt")
-	p.hint = ".txt, .json or .dot"
-	p.done = func(s *shell, line string, ok bool) (tea.Cmd, bool) {
-		line = strings.TrimSpace(line)
-		if !ok || line == "" {
-			return nil, false
-		}
-		tree := v.res.Tree
-		return s.do(v, "writing", func(context.Context) any {
-			path, err := writeTree(tree, line)
-			return exported{path, err}
-		}), false
-	}
-	s.prompt(p)
-}
-
-// writeTree writes a new file; one that exists is never replaced.
-func writeTree(tree *ptree.Tree, path string) (string, error) {
-	var b bytes.Buffer
-	var err error
-	switch strings.ToLower(filepath.Ext(path)) {
-	case ".json":
-		e := json.NewEncoder(&b)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", "  ")
-		err = e.Encode(tree.Nest())
-	case ".dot", ".gv":
-		err = tree.WriteDOT(&b)
-	default:
-		err = tree.WriteText(&b, ptree.Style{Unicode: true, Sources: true})
-	}
-	if err != nil {
-		return path, err
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return path, err
-	}
-	if _, err := f.Write(b.Bytes()); err != nil {
-		_ = f.Close() // the write's error is the one to tell
-		return path, err
-	}
-	return path, f.Close()
-}
-
 func (v *treeView) mouse(s *shell, m mouse) tea.Cmd {
 	switch {
 	case m.wheel != 0:
@@ -484,7 +464,8 @@ func (v *treeView) mouse(s *shell, m mouse) tea.Cmd {
 				return cmd
 			}
 			if same {
-				v.tree.Toggle()
+				cmd, _ := v.key(s, keys.Mark, "")
+				return cmd
 			}
 		}
 	}
@@ -522,7 +503,7 @@ func (v *treeView) draw(s *shell, w, h int) []string {
 
 func (v *treeView) hints(*shell) []hint {
 	return []hint{
-		{action: keys.Open, short: "events"}, {action: keys.Mark, short: "toggle"}, {action: keys.ExpandAll}, {action: keys.Filter, short: "search"},
+		{action: keys.Open, short: "events"}, {action: keys.Right, short: "open"}, {action: keys.ExpandAll, short: "all below"}, {action: keys.Filter, short: "search"},
 		{action: keys.Pivot}, {action: keys.Act}, {action: keys.Export}, {action: keys.Back},
 	}
 }

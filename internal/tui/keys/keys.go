@@ -74,6 +74,8 @@ const (
 	CollapseAll Action = "collapse-all"
 	Export      Action = "export"
 	Parent      Action = "parent"
+
+	Stop Action = "stop"
 )
 
 // Scope is where a binding counts.
@@ -88,6 +90,7 @@ const (
 	Alert  Scope = "alert"
 	Trees  Scope = "process tree"
 	Views  Scope = "views of records"
+	Hunts  Scope = "hunts"
 )
 
 // Binding is one action and its keys.
@@ -157,11 +160,13 @@ func Defaults() []Binding {
 		{Grow, Alerts, []string{"}"}, "larger", "a larger preview"},
 		{Live, Alerts, []string{"w"}, "live", "hold new alerts back, and let them in"},
 
-		{ExpandAll, Trees, []string{"+", "="}, "expand", "expand everything below"},
+		{ExpandAll, Trees, []string{"e", "+", "="}, "expand", "expand everything below, and read what was not read yet"},
 		{CollapseAll, Trees, []string{"_"}, "collapse", "collapse everything below"},
-		{Mark, Trees, []string{"space"}, "toggle", "expand or collapse"},
+		{Mark, Trees, []string{"space"}, "toggle", "expand or collapse; of what was not read yet, reads a page"},
 		{Parent, Trees, []string{"u"}, "parent", "to the parent process"},
 		{Export, Trees, []string{"E"}, "export", "write the tree to a file: text, JSON, DOT"},
+
+		{Stop, Hunts, []string{"X"}, "stop", "stop the hunt; what was found stays"},
 	}
 }
 
@@ -366,7 +371,7 @@ A key can be changed in the configuration by the name of its action:
 
 ` + "`esc` and `ctrl+c`" + ` keep their meaning whatever is configured.
 `)
-	for _, scope := range []Scope{Global, List, Views, Alerts, Trees} {
+	for _, scope := range []Scope{Global, List, Views, Alerts, Trees, Hunts} {
 		fmt.Fprintf(&b, "\n## %s\n\n| key | action | what it does |\n| --- | --- | --- |\n", strings.ToUpper(string(scope[:1]))+string(scope[1:]))
 		for _, x := range Defaults() {
 			if x.Scope != scope {

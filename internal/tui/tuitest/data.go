@@ -91,6 +91,13 @@ func Shift() *Fake {
 		f.ProcList = append(f.ProcList, &listed)
 	}
 
+	f.Kids = map[string][]*model.Process{"p1": {shell}}
+	for i, name := range []string{"splwow64.exe", "cmd.exe", "cmd.exe", "whoami.exe", "net.exe"} {
+		p := &model.Process{UID: fmt.Sprintf("k%d", i), PID: int64(8200 + 4*i), Name: name, Path: `C:\Windows\System32\` + name, CommandLine: name + " /c", Started: started(15 - i), Parent: &model.ParentProcess{UID: "p3", PID: 8120, Name: "rundll32.exe"}}
+		f.Kids["p3"] = append(f.Kids["p3"], p)
+	}
+	f.Kids["k1"] = []*model.Process{{UID: "k9", PID: 8300, Name: "conhost.exe", Path: `C:\Windows\System32\conhost.exe`, Started: started(5), Parent: &model.ParentProcess{UID: "k1", PID: 8204}}}
+
 	yes, no := true, false
 	for i, name := range []string{"FIN-WS-014", "SRV-DB-02", "HR-LT-221", "build-07", "WS-001", "WS-002"} {
 		p := Profiles[(i+2)%4]
@@ -113,6 +120,7 @@ func Shift() *Fake {
 	}
 	f.HitList = []*model.Hit{
 		{Origin: model.Origin{Profile: "cw", Backend: "cwatch"}, Indicator: model.HitIndicator{Type: "sha256", Value: lsass.Process.Hash.SHA256, Source: "typed:1"}, Host: lsass.Host, Process: lsass.Process, First: started(20), Last: started(0), Count: 3},
+		{Origin: model.Origin{Profile: "es", Backend: "esp"}, Indicator: model.HitIndicator{Type: "domain", Value: "telemetry.msedge-cdn.example", Source: "typed:2"}, Host: &model.Host{Name: "build-07"}, First: started(200), Last: started(90), Count: 12},
 	}
 	return f
 }

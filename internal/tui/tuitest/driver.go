@@ -22,6 +22,7 @@ import (
 type Driver struct {
 	t       testing.TB
 	App     *tui.App
+	svc     tui.Service
 	clock   atomic.Int64 // nanoseconds after Now
 	w, h    int
 	msgs    chan tea.Msg
@@ -34,7 +35,7 @@ type Driver struct {
 // Start opens a session of w×h on a service. o may be nil.
 func Start(t testing.TB, svc tui.Service, w, h int, change func(*tui.Options)) *Driver {
 	t.Helper()
-	d := &Driver{t: t, w: w, h: h, msgs: make(chan tea.Msg, 1024)}
+	d := &Driver{t: t, svc: svc, w: w, h: h, msgs: make(chan tea.Msg, 1024)}
 	o := tui.Options{Service: svc, Manual: true, Zone: time.UTC, Now: func() time.Time { return Now.Add(time.Duration(d.clock.Load())) }}
 	if change != nil {
 		change(&o)
@@ -48,6 +49,12 @@ func Start(t testing.TB, svc tui.Service, w, h int, change func(*tui.Options)) *
 	d.run(app.Init())
 	d.Resize(w, h)
 	return d.Settle()
+}
+
+// Fake is the service, when it is one.
+func (d *Driver) Fake() *Fake {
+	f, _ := d.svc.(*Fake)
+	return f
 }
 
 // run starts a command; what it answers comes with Settle.

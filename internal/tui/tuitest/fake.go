@@ -31,10 +31,14 @@ type Fake struct {
 	ProcList   []*model.Process
 	HitList    []*model.Hit
 	TreeResult *ops.TreeResult
-	Slow       time.Duration // before every answer
+	Kids       map[string][]*model.Process // by the parent's uid: what a tree reads a page at a time
+	HuntGate   chan struct{}               // when set: a hunt shows half of its hits, and ends when this is closed
+	Slow       time.Duration               // before every answer
 
 	mu    sync.Mutex
 	fail  map[string]error
+	reads map[string]error // of everything but alerts
+	renew []string
 	live  map[string][]chan *model.Alert
 	Asked []string // what was asked, in order
 }
@@ -60,6 +64,43 @@ func (f *Fake) Fail(profile string, err error) {
 		delete(f.live, profile)
 	}
 }
+
+// FailReads makes a profile fail at everything but its alerts; nil makes it well.
+func (f *Fake) FailReads(profile string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reads = map[string]error{profile: err}
+}
+
+// Renew is told which profile was logged in to.
+func (f *Fake) Renew(profile string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.renew = append(f.renew, profile)
+}
+
+// Renewed are the profiles that were logged in to.
+func (f *Fake) Renewed() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]string{}, f.renew...)
+}
+
+// Count tells how often something was asked.
+func (f *Fake) Count(what string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := 0
+	for _, a := range f.Asked {
+		if strings.HasPrefix(a, what) {
+			n++
+		}
+	}
+	return n
+}
+
+// Refused is the error of a login that is not accepted.
+func Refused(backend, why string) error { return ops.Refused(backend, why) }
 
 // Push sends an alert to whoever watches its profile.
 func (f *Fake) Push(a *model.Alert) {
@@ -188,6 +229,11 @@ func (f *Fake) outcomes() []ops.Outcome {
 	out := outcomes(f.List)
 	for i := range out {
 		out[i].Err = f.err(out[i].Profile)
+		f.mu.Lock()
+		if err := f.reads[out[i].Profile]; err != nil {
+			out[i].Err = err
+		}
+		f.mu.Unlock()
 	}
 	return out
 }
@@ -206,6 +252,7 @@ func (f *Fake) Events(ctx context.Context, req ops.Request, each func(*model.Eve
 
 // Hosts gives the hosts of HostList that match.
 func (f *Fake) Hosts(ctx context.Context, req ops.Request, each func(*model.Host) bool) []ops.Outcome {
+	f.note("hosts")
 	_ = f.wait(ctx)
 	for _, h := range f.HostList {
 		if req.Filter.Match(h) && !each(h) {
@@ -271,17 +318,88 @@ func (f *Fake) Tree(ctx context.Context, q ops.TreeQuery) (*ops.TreeResult, erro
 	for _, e := range f.EventList {
 		b.AddEvent(e.Profile, e)
 	}
-	return &ops.TreeResult{Tree: b.Build(), Focus: focus}, nil
+	if f.Kids == nil {
+		return &ops.TreeResult{Tree: b.Build(), Focus: focus}, nil
+	}
+	g := &growing{f: f, b: &b, focus: focus, read: map[string]int{}}
+	return g.result(), nil
+}
+
+// growing is a tree that is read as it is opened, kidsPage children at a time.
+type growing struct {
+	f     *Fake
+	b     *ptree.Builder
+	focus *ptree.Node
+	read  map[string]int // children read, by uid
+}
+
+const kidsPage = 2
+
+func (g *growing) result() *ops.TreeResult {
+	read := map[string]int{}
+	for k, n := range g.read {
+		read[k] = n
+	}
+	res := &ops.TreeResult{Tree: g.b.Clone().Build(), More: g.more}
+	res.Focus = res.Tree.Match(g.focus)
+	res.Unread = func(n *ptree.Node) bool {
+		_, asked := read[n.Process.UID]
+		return !asked && n.Process.UID != ""
+	}
+	return res
+}
+
+func (g *growing) more(ctx context.Context, m ops.More) (*ops.TreeResult, error) {
+	if err := g.f.wait(ctx); err != nil {
+		return nil, err
+	}
+	queue := []string{m.Node.Process.UID}
+	if m.All {
+		(&ptree.Tree{Roots: m.Node.Children}).Walk(func(n *ptree.Node, _ int) bool {
+			queue = append(queue, n.Process.UID)
+			return true
+		})
+	}
+	for ; len(queue) > 0; queue = queue[1:] {
+		uid := queue[0]
+		g.f.note("children %s from %d", uid, g.read[uid])
+		kids := g.f.Kids[uid]
+		end := min(g.read[uid]+kidsPage, len(kids))
+		if m.All {
+			end = len(kids)
+		}
+		for _, p := range kids[g.read[uid]:end] {
+			g.b.AddProcess("ge", p, g.focus.Process.Host)
+			if m.All {
+				queue = append(queue, p.UID)
+			}
+		}
+		g.read[uid] = end
+		g.b.AddMissing("ge", uid, len(kids)-end)
+	}
+	return g.result(), nil
 }
 
 // Hunt reads the indicators, reports half of the work as done and gives HitList.
-func (f *Fake) Hunt(ctx context.Context, r io.Reader, name string, _, _ time.Time, progress func(ops.HuntProgress)) (tui.HuntResult, error) {
+func (f *Fake) Hunt(ctx context.Context, r io.Reader, name string, _, _ time.Time, told tui.HuntTold) (tui.HuntResult, error) {
 	b, err := io.ReadAll(r)
 	if err != nil {
 		return tui.HuntResult{}, err
 	}
 	f.note("hunt %s %s", name, strings.Join(strings.Fields(string(b)), " "))
-	progress(ops.HuntProgress{Done: 1, Units: 2})
+	told.Progress(ops.HuntProgress{Done: 1, Units: 2})
+	for _, h := range f.HitList[:(len(f.HitList)+1)/2] {
+		early := *h
+		early.Count = 1
+		told.Seen(&early)
+	}
+	if f.HuntGate != nil {
+		select {
+		case <-f.HuntGate:
+		case <-ctx.Done():
+			return tui.HuntResult{}, ctx.Err()
+		}
+	}
 	if err := f.wait(ctx); err != nil {
 		return tui.HuntResult{}, err
 	}

@@ -13,6 +13,7 @@ import (
 type Tree[N comparable] struct {
 	Children func(N) []N
 	Line     func(t *theme.Theme, n N, l *Line) // draws the node behind its branches
+	Unread   func(N) bool                       // whether a node may have children that were not read; may be nil
 
 	roots  []N
 	closed map[N]bool
@@ -54,6 +55,25 @@ func (t *Tree[N]) SetRoots(roots []N, closed func(n N, depth int) bool) {
 			for _, k := range kids {
 				stack = append(stack, item{k, top.depth + 1})
 			}
+		}
+	}
+	t.flatten()
+}
+
+// Swap replaces the nodes by those of a newer reading of the same tree. same
+// finds a node again: what was folded stays folded, and the cursor stays on its
+// node or, when that has gone, on its line.
+func (t *Tree[N]) Swap(roots []N, same func(N) (N, bool)) {
+	closed := make(map[N]bool, len(t.closed))
+	for n := range t.closed {
+		if m, ok := same(n); ok {
+			closed[m] = true
+		}
+	}
+	t.roots, t.closed = roots, closed
+	if t.cursor < len(t.flat) {
+		if m, ok := same(t.flat[t.cursor].n); ok {
+			t.flat[t.cursor].n = m
 		}
 	}
 	t.flatten()
@@ -258,6 +278,8 @@ func (t *Tree[N]) Draw(th *theme.Theme, w, h int) []string {
 			if t.closed[f.n] {
 				mark = th.Glyphs.Closed
 			}
+		} else if t.Unread != nil && t.Unread(f.n) {
+			mark = th.Glyphs.Closed
 		}
 		l.Glyph(th.Accent, mark).Space(1)
 		t.Line(th, f.n, l)

@@ -1,0 +1,165 @@
+package tui
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/ops"
+)
+
+// choice is one line of the action menu.
+type choice struct {
+	key, verb string
+	label     string
+	how       string
+	off       string // why it cannot be done now
+	danger    bool   // it takes something away at once
+	records   []model.Record
+	verdict   model.Verdict // of triage
+	ask       bool          // its parameters are asked for before it is looked at
+}
+
+// kinds are the records of a selection by what can be done to them.
+type kinds struct{ alerts, hosts, processes, machines, actions, carves []model.Record }
+
+func sortOut(records []model.Record) kinds {
+	var k kinds
+	for _, r := range records {
+		switch r.(type) {
+		case *model.Alert:
+			k.alerts = append(k.alerts, r)
+		case *model.Action:
+			k.actions = append(k.actions, r)
+			continue
+		case *model.Carve:
+			k.carves = append(k.carves, r)
+			continue
+		case *model.Host:
+			k.machines = append(k.machines, r)
+		}
+		if h := hostOf(r); h != nil && hostName(h) != "" {
+			k.hosts = append(k.hosts, r)
+			if p := processOf(r); p != nil && (p.PID > 0 || p.Path != "") {
+				k.processes = append(k.processes, r)
+			}
+		}
+	}
+	return k
+}
+
+// choices are what could be done to records, the impossible with its reason.
+// It may build drivers, so it is made in a command.
+func choices(a Actor, records []model.Record) []choice {
+	k := sortOut(records)
+	var out []choice
+	add := func(key, verb, label string, on []model.Record, none string, set ...func(*choice)) {
+		c := choice{key: key, verb: verb, label: label, records: on}
+		for _, f := range set {
+			f(&c)
+		}
+		if len(on) == 0 {
+			c.off = none
+		} else {
+			c.how, c.off = able(a, verb, on)
+		}
+		out = append(out, c)
+	}
+	danger := func(c *choice) { c.danger = true }
+	ask := func(c *choice) { c.ask = true }
+	verdict := func(v model.Verdict) func(*choice) { return func(c *choice) { c.verdict = v } }
+	switch {
+	case len(k.actions) > 0:
+		add("u", verbUndo, "undo", keep(k.actions, func(r *model.Action) bool { return r.Reversible || r.Inverse != "" }), "it cannot be undone")
+		add("c", verbCancel, "cancel", keep(k.actions, func(r *model.Action) bool { return !r.State.Final() }), "it is over")
+		add("D", verbRecord, "delete the record of it", k.actions, "", danger)
+		return out
+	case len(k.carves) > 0:
+		add("d", verbFetch, "download", keep(k.carves, func(c *model.Carve) bool { return c.State != model.CarveFailed }), "it failed", ask)
+		add("v", verbCheck, "verify the saved file", k.carves, "", ask)
+		add("D", verbCarveDelete, "delete from the server", k.carves, "", danger)
+		return out
+	}
+	if len(k.alerts) > 0 {
+		add("c", verbClose, "close", k.alerts, "")
+		add("t", verbClose, "close as a true positive", k.alerts, "", verdict(model.VerdictTruePositive))
+		add("f", verbClose, "close as a false positive", k.alerts, "", verdict(model.VerdictFalsePositive))
+		add("d", verbDismiss, "dismiss", k.alerts, "")
+		add("o", verbReopen, "reopen", k.alerts, "")
+	}
+	const noHost = "no host is named"
+	add("i", verbIsolate, "isolate from the network", k.hosts, noHost, danger)
+	add("r", verbRelease, "release from isolation", k.hosts, noHost)
+	if len(k.processes) > 0 {
+		add("k", verbKill, "kill the process", k.processes, "", danger)
+	} else {
+		add("k", verbKill, "kill a process by its pid", k.hosts, noHost, danger, ask)
+	}
+	single := func(c *choice) { c.ask = len(c.records) == 1 || len(k.processes) == 0 }
+	onFiles, what := k.processes, "the file of each process"
+	if len(records) == 1 || len(k.processes) == 0 {
+		onFiles, what = k.hosts, "a file"
+	}
+	add("g", verbCarve, "get "+what, onFiles, noHost, single)
+	add("D", verbDelete, "delete "+what, onFiles, noHost, danger, single)
+	add("R", verbRun, "run a command", k.hosts, noHost, ask)
+	add("S", verbScript, "run a script", k.hosts, noHost, ask)
+	add("b", verbBlock, "block an address or program", k.hosts, noHost, ask)
+	add("B", verbUnblock, "unblock an address or program", k.hosts, noHost, ask)
+	add("s", verbScan, "scan for malware", k.hosts, noHost, ask)
+	add("a", verbRestart, "restart the agent", k.hosts, noHost)
+	add("m", verbMemdump, "collect the memory", k.hosts, noHost)
+	if len(k.machines) > 0 {
+		add("T", verbTag, "tag", k.machines, "", ask)
+		add("U", verbUntag, "untag", k.machines, "", ask)
+		add("e", verbEdit, "edit group, status, criticality", k.machines, "", ask)
+		add("v", verbRemove, "remove (it stays in the database)", k.machines, "", danger)
+		add("n", verbEnable, "take a removed host back", k.machines, "")
+		add("X", verbForget, "delete the host and its data", k.machines, "", danger)
+	}
+	return out
+}
+
+func keep[T model.Record](list []model.Record, ok func(T) bool) []model.Record {
+	var out []model.Record
+	for _, r := range list {
+		if x, is := r.(T); is && ok(x) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// able tells how a verb would be done on records, or why not: with several
+// profiles it is enough that one can.
+func able(a Actor, verb string, on []model.Record) (how, off string) {
+	asked := map[string]bool{}
+	for _, r := range on {
+		p := r.GetOrigin().Profile
+		if p == "" || asked[p] {
+			continue
+		}
+		asked[p] = true
+		h, err := a.Can(p, verb)
+		if err == nil {
+			return h, ""
+		}
+		if off == "" {
+			off = reason(err)
+		}
+	}
+	return "", off
+}
+
+// reason is an error as short as a menu has room for.
+func reason(err error) string {
+	s := err.Error()
+	var p *ops.ProfileError
+	if errors.As(err, &p) {
+		s = p.Err.Error()
+	}
+	if i := strings.LastIndex(s, ": "); i >= 0 && (ops.Unable(err) || strings.HasPrefix(s, "nothing was sent")) {
+		s = s[i+2:]
+	}
+	return s
+}

@@ -1,0 +1,98 @@
+package tui
+
+import (
+	"errors"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/edrctl/edrctl/internal/ops"
+	"github.com/edrctl/edrctl/internal/tui/ui"
+)
+
+// work is what goes on behind the views, and outlives them.
+type work struct {
+	downloads []*fetchDialog          // of this session, the latest last
+	saved     map[string]*ops.Fetched // what was downloaded, by reference
+	folder    string                  // of the last download
+	owed      map[string]error        // profiles that want a login nobody was asked for yet
+	offered   map[string]bool         // those whose login was offered since they last answered
+}
+
+// applied is an answer that belongs to no view: it is taken in wherever one is.
+type applied interface {
+	apply(s *shell) tea.Cmd
+}
+
+// owe notes that a profile wants a login. It is offered once for each time
+// that happens, as soon as nothing else has the keys.
+func (s *shell) owe(profile string, err error) {
+	w := &s.app.work
+	if profile == "" || w.offered[profile] || s.app.opt.Replay != "" {
+		return
+	}
+	if w.owed == nil {
+		w.owed, w.offered = map[string]error{}, map[string]bool{}
+	}
+	w.owed[profile] = err
+	s.offerLogin()
+}
+
+// oweFor is owe when an error says that its profile wants a login.
+func (s *shell) oweFor(err error) {
+	var p *ops.ProfileError
+	if ops.NeedsLogin(err) && errors.As(err, &p) {
+		s.owe(p.Profile, err)
+	}
+}
+
+// answers notes that a profile does answer: the next refusal is a new one.
+func (s *shell) answers(profile string) {
+	delete(s.app.work.owed, profile)
+	delete(s.app.work.offered, profile)
+}
+
+// offerLogin opens the dialog of a login that is owed. It waits while a line
+// is typed or another dialog is open.
+func (s *shell) offerLogin() {
+	w := &s.app.work
+	if len(w.owed) == 0 || len(s.app.dialogs) > 0 || s.app.prompt != nil {
+		return
+	}
+	for _, p := range s.svc.Profiles() {
+		if err := w.owed[p.Name]; err != nil {
+			delete(w.owed, p.Name)
+			w.offered[p.Name] = true
+			s.dialog(&loginDialog{profile: p.Name, err: err})
+			return
+		}
+	}
+}
+
+// renewer is a Service whose profiles can be asked with new secrets.
+type renewer interface{ Renew(profile string) }
+
+// loggedIn says how the login went.
+type loggedIn struct {
+	profile string
+	err     error
+}
+
+// apply reads everything again with the new login; the views stay.
+func (m loggedIn) apply(s *shell) tea.Cmd {
+	s.answers(m.profile)
+	if m.err != nil {
+		s.fail("the login of "+m.profile, m.err)
+		return nil
+	}
+	if r, ok := s.svc.(renewer); ok {
+		r.Renew(m.profile)
+	}
+	s.app.health[m.profile] = health{state: healthRefreshing, since: s.app.health[m.profile].since}
+	cmds := []tea.Cmd{s.app.feed()}
+	// What failed for want of the login is asked for again where one is.
+	if v, ok := s.app.top().(interface{ failedOn(profile string) bool }); ok && v.failedOn(m.profile) {
+		cmds = append(cmds, s.refresh(s.app.top()))
+	}
+	s.say("logged in to " + ui.Text(m.profile))
+	return tea.Batch(cmds...)
+}
