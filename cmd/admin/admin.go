@@ -245,7 +245,7 @@ func newVerb(f *cmdutil.Factory, n *noun, name string, reserved func(string) boo
 		Long:              v.long(),
 		Example:           v.examples(),
 		Args:              v.count,
-		ValidArgsFunction: cmdutil.CompleteNothing,
+		ValidArgsFunction: cmdutil.CompleteItems(f),
 		RunE:              v.run,
 	}
 	fs := cmd.Flags()

@@ -1,6 +1,7 @@
 package cmdutil
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -56,17 +57,58 @@ type keptList struct {
 // remembering notes what passes through a writer.
 type remembering struct {
 	output.Writer
-	m *memory
+	m    *memory
+	kind string // what the records are, for those that are a vendor's own
 }
 
 func (r remembering) Write(record any) error {
-	r.m.note(record)
+	r.note(record)
 	return r.Writer.Write(record)
 }
 
 func (r remembering) One(record any) error {
-	r.m.note(record)
+	r.note(record)
 	return r.Writer.One(record)
+}
+
+func (r remembering) note(record any) {
+	if d, ok := record.(*output.Document); ok {
+		r.m.document(r.kind, d.JSON)
+		return
+	}
+	r.m.note(record)
+}
+
+// itemKind is the list of a vendor's own things of a noun: "item-config".
+func itemKind(name string) string { return "item-" + name }
+
+// keepItems is how many of a vendor's own things one command adds to a list.
+const keepItems = 1000
+
+// document notes a record that is the vendor's own, when it has a ref: that
+// and what it is called, of all its members, may be kept.
+func (m *memory) document(name string, text []byte) {
+	var d struct {
+		Ref, Profile          string
+		Name, Identifier      any
+		Title, Type, Platform any
+	}
+	if json.Unmarshal(text, &d) != nil || d.Ref == "" || d.Profile == "" || !strings.HasPrefix(d.Ref, d.Profile+"/") {
+		return
+	}
+	var called []string
+	for _, v := range []any{d.Name, d.Identifier, d.Title} {
+		if s, ok := v.(string); ok {
+			called = append(called, s)
+		}
+	}
+	about, _ := d.Type.(string)
+	if p, ok := d.Platform.(string); ok && about == "" {
+		about = p
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.add(d.Profile, itemKind(name), cache.Entry{Word: d.Ref, Name: firstOf(called...), Help: about})
 }
 
 // note takes what can be completed later out of a record.
@@ -146,7 +188,11 @@ func (m *memory) process(profile string, p *model.Process, h *model.Host, at mod
 
 func (m *memory) full(profile, kind string) bool {
 	l := m.lists[profile][kind]
-	return l != nil && len(l.entries) >= keepAtMost[kind]
+	most, known := keepAtMost[kind]
+	if !known {
+		most = keepItems
+	}
+	return l != nil && len(l.entries) >= most
 }
 
 // add notes an entry; of two with the same word the later one stays.

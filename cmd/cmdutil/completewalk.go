@@ -50,7 +50,14 @@ var FreeText = map[string]bool{
 	"jq": true, "template": true, "query": true, "search": true, "user": true, "process": true, "path": true, "command-line": true, "hash": true,
 	"ip": true, "port": true, "domain": true, "registry": true, "file-name": true, "comment": true, "case": true, "limit": true, "max-hosts": true,
 	"scale": true, "port-base": true, "faults": true, "zip-password": true, "pin": true, "filter": true, "score-max": true,
-	"url": true, "rule": true, "action": true,
+	"url": true, "rule": true, "action": true, "max": true, "json-field": true, "field": true, "header": true,
+}
+
+// OfVendor tells whether a flag stands for a parameter of a vendor's
+// operation, which is completed by its type.
+func OfVendor(flag *pflag.Flag) bool {
+	_, ok := flag.Value.(*paramFlag)
+	return ok
 }
 
 func addFlagCompletions(cmd *cobra.Command, f *Factory) {
@@ -58,6 +65,7 @@ func addFlagCompletions(cmd *cobra.Command, f *Factory) {
 	cmd.PersistentFlags().VisitAll(func(flag *pflag.Flag) { addFlag(cmd, f, flag) })
 }
 
+// addFlag gives one flag its completion, unless it has one.
 func addFlag(cmd *cobra.Command, f *Factory, flag *pflag.Flag) {
 	if flag.Value.Type() == "bool" {
 		return
@@ -66,6 +74,9 @@ func addFlag(cmd *cobra.Command, f *Factory, flag *pflag.Flag) {
 		return
 	}
 	complete := FlagCompletion(cmd, f, flag.Name)
+	if p, ok := flag.Value.(*paramFlag); ok {
+		complete = ParamCompletion(f, flag.Name, p.kind)
+	}
 	if complete == nil {
 		complete = CompleteNothing // file names would be wrong for most
 	}
@@ -115,7 +126,7 @@ func FlagCompletion(cmd *cobra.Command, f *Factory, name string) CompletionFunc 
 		return CompleteRefs(f, RefAlert)
 	case "ref":
 		return CompleteRefs(f, RefAlert)
-	case "config", "file", "hosts-file", "checkpoint", "ca-file", "replay", "input":
+	case "config", "file", "hosts-file", "checkpoint", "ca-file", "replay", "input", "events", "output-file":
 		if name == "file" && cmd.Flags().Lookup("file").Shorthand == "" {
 			return nil // the filter on what a record says of a file
 		}

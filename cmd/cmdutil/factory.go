@@ -422,7 +422,7 @@ func (f *Factory) Printer(ctx context.Context, kind output.Kind) (output.Writer,
 	if err != nil {
 		return nil, &UsageError{Err: err}
 	}
-	return remembering{w, &f.memory}, nil
+	return remembering{w, &f.memory, kind.Name()}, nil
 }
 
 // Note writes one line of information on stderr, unless --quiet.
