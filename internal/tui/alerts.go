@@ -18,9 +18,9 @@ import (
 	"github.com/edrctl/edrctl/internal/tui/ui"
 )
 
-// inlineRows is how many rows are filtered and sorted within Update; more are
-// done in a command, on a snapshot.
-const inlineRows = 20_000
+// inlineRows is how many rows are filtered, sorted and counted within Update;
+// more are done in a command, on a snapshot.
+const inlineRows = 3_000
 
 // quick is the filters of one key.
 type quick struct {
@@ -59,7 +59,8 @@ type alertsView struct {
 	split    int // where the border is: column or line
 	touched  bool
 
-	late      []*row        // came while a command filtered
+	filtering bool          // a command filters
+	late      []*row        // came meanwhile
 	lateNew   map[*row]*row // rows renewed meanwhile
 	groupedAt time.Time     // when the groups were last counted
 }
@@ -213,9 +214,17 @@ type rebuilt struct {
 }
 
 func project(all []*row, keep func(*row) bool, order func(a, b *row) int) ([]*row, [6]int) {
+	return projectUntil(context.Background(), all, keep, order)
+}
+
+// projectUntil gives nothing of use when ctx has ended: nobody waits for it then.
+func projectUntil(ctx context.Context, all []*row, keep func(*row) bool, order func(a, b *row) int) ([]*row, [6]int) {
 	rows := make([]*row, 0, len(all)/2)
 	var counts [6]int
-	for _, r := range all {
+	for i, r := range all {
+		if i%1024 == 0 && ctx.Err() != nil {
+			return nil, counts
+		}
 		if keep(r) {
 			rows = append(rows, r)
 			counts[r.a.Severity.Rank()]++
@@ -235,19 +244,20 @@ func (v *alertsView) rebuild(s *shell) tea.Cmd {
 	v.late, v.lateNew, v.groupedAt = nil, nil, time.Time{}
 	if len(all) <= inlineRows {
 		v.gen++
-		v.busy = 0
+		v.busy, v.filtering = 0, false
 		rows, counts := project(all, keep, order)
-		v.adopt(s, rows, counts)
-		return nil
+		v.adopt(rows, counts)
+		return v.regroup(s)
 	}
 	s.renew(v)
-	return s.do(v, "filtering", func(context.Context) any {
-		rows, counts := project(all, keep, order)
+	v.filtering = true
+	return s.do(v, "filtering", func(ctx context.Context) any {
+		rows, counts := projectUntil(ctx, all, keep, order)
 		return rebuilt{rows, counts}
 	})
 }
 
-func (v *alertsView) adopt(s *shell, rows []*row, counts [6]int) {
+func (v *alertsView) adopt(rows []*row, counts [6]int) {
 	v.counts = counts
 	order := v.order()
 	at := v.table
@@ -263,9 +273,6 @@ func (v *alertsView) adopt(s *shell, rows []*row, counts [6]int) {
 		// It changed, and may stand elsewhere now.
 		return slices.IndexFunc(rows, func(r *row) bool { return r.key() == key })
 	})
-	if v.grouped() {
-		v.regroup(s)
-	}
 }
 
 // arrived takes rows in without moving what is under the cursor.
@@ -274,7 +281,7 @@ func (v *alertsView) arrived(s *shell, added []*row, changed bool) tea.Cmd {
 		v.held += len(added)
 		return nil
 	}
-	if v.busy > 0 { // what the command makes has not seen them
+	if v.filtering { // what the command makes has not seen them
 		v.late = append(v.late, added...)
 		if v.lateNew == nil {
 			v.lateNew = map[*row]*row{}
@@ -283,7 +290,7 @@ func (v *alertsView) arrived(s *shell, added []*row, changed bool) tea.Cmd {
 		return nil
 	}
 	v.take(s, added, s.store.renewed, changed)
-	return nil
+	return v.regroup(s)
 }
 
 // take merges new rows into what is shown, puts renewed ones in the place of
@@ -344,9 +351,6 @@ func (v *alertsView) take(s *shell, added []*row, renewed map[*row]*row, changed
 		v.table.Select(0)
 	}
 	v.unseen = min(v.unseen, len(merged))
-	if v.grouped() {
-		v.regroup(s)
-	}
 }
 
 // moved tells whether the user has gone to a row: from then on the cursor
@@ -393,17 +397,37 @@ func ruleName(a *model.Alert) string {
 	return a.Title
 }
 
-// regroup counts the groups; of a long list at most once a second.
-func (v *alertsView) regroup(s *shell) {
-	now := s.now()
-	if v.table.Len() > inlineRows && now.Sub(v.groupedAt) < time.Second && !v.groupedAt.IsZero() {
+// grouped is the groups a command has counted.
+type grouped struct {
+	by   string
+	list []*group
+}
+
+// regroup counts the groups anew; those of a long list in a command, and at
+// most once a second.
+func (v *alertsView) regroup(s *shell) tea.Cmd {
+	if !v.grouped() {
+		return nil
+	}
+	rows, by, now := v.table.Rows(), v.group, s.now()
+	if len(rows) <= inlineRows {
+		v.groups.Refresh()
+		v.groups.SetRows(groupsOf(rows, by), nil)
+		return nil
+	}
+	if now.Sub(v.groupedAt) < time.Second && !v.groupedAt.IsZero() {
 		s.app.soon = true
-		return
+		return nil
 	}
 	v.groupedAt = now
+	return s.do(v, "counting", func(context.Context) any { return grouped{by, groupsOf(rows, by)} })
+}
+
+// groupsOf counts rows by kind, the worst first.
+func groupsOf(rows []*row, kind string) []*group {
 	by := map[string]*group{}
-	for _, r := range v.table.Rows() {
-		for _, name := range groupNames(r.a, v.group) {
+	for _, r := range rows {
+		for _, name := range groupNames(r.a, kind) {
 			g := by[name]
 			if g == nil {
 				g = &group{name: name, hosts: map[string]bool{}, risk: -1}
@@ -428,17 +452,23 @@ func (v *alertsView) regroup(s *shell) {
 	slices.SortFunc(list, func(a, b *group) int {
 		return cmp.Or(cmp.Compare(b.risk, a.risk), cmp.Compare(b.n, a.n), cmp.Compare(a.name, b.name))
 	})
-	v.groups.Refresh()
-	v.groups.SetRows(list, nil)
+	return list
 }
 
 func (v *alertsView) update(s *shell, msg any) tea.Cmd {
 	switch m := msg.(type) {
 	case rebuilt:
-		v.adopt(s, m.rows, m.counts)
+		v.filtering = false
+		v.adopt(m.rows, m.counts)
 		late, renewed := v.late, v.lateNew
 		v.late, v.lateNew = nil, nil
 		v.take(s, late, renewed, true)
+		return v.regroup(s)
+	case grouped:
+		if m.by == v.group {
+			v.groups.Refresh()
+			v.groups.SetRows(m.list, nil)
+		}
 	case failed:
 		s.fail(m.what, m.err)
 	}

@@ -3,6 +3,7 @@ package tui
 import (
 	"cmp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/safetext"
@@ -10,9 +11,32 @@ import (
 	"github.com/edrctl/edrctl/internal/tui/ui"
 )
 
+// compareFold compares without regard to case, and makes no copies of what
+// most texts are: ASCII.
+func compareFold(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		x, y := a[i], b[i]
+		if x >= utf8.RuneSelf || y >= utf8.RuneSelf {
+			return cmp.Compare(strings.ToLower(a), strings.ToLower(b))
+		}
+		if x != y {
+			if 'A' <= x && x <= 'Z' {
+				x += 'a' - 'A'
+			}
+			if 'A' <= y && y <= 'Z' {
+				y += 'a' - 'A'
+			}
+			if x != y {
+				return cmp.Compare(x, y)
+			}
+		}
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
 func alertColumns(s *shell) []ui.Column[*row] {
 	compareText := func(get func(*model.Alert) string) func(a, b *row) int {
-		return func(a, b *row) int { return cmp.Compare(strings.ToLower(get(a.a)), strings.ToLower(get(b.a))) }
+		return func(a, b *row) int { return compareFold(get(a.a), get(b.a)) }
 	}
 	return []ui.Column[*row]{
 		{ID: "time", Title: "TIME", Width: 8, Min: 5, Prio: 90, Down: true,

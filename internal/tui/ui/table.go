@@ -148,8 +148,10 @@ func (t *Table[T]) MarkAll() {
 		t.ClearMarks()
 		return
 	}
+	t.drawn = nil
+	t.marks = make(map[string]bool, len(t.rows))
 	for _, r := range t.rows {
-		t.setMark(t.Key(r), true)
+		t.marks[t.Key(r)] = true
 	}
 }
 
