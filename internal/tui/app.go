@@ -80,6 +80,7 @@ type App struct {
 	onHostAt         uint64
 	hunts            []*huntView
 	caseID           string
+	work             work
 	lines            []string
 
 	soon     bool // the last frame shows what changes within a second
@@ -289,6 +290,7 @@ func (a *App) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 }
 
 func (a *App) handle(msg tea.Msg) tea.Cmd {
+	defer a.s.offerLogin() // what waited for the keys to be free
 	switch m := msg.(type) {
 	case tea.WindowSizeMsg:
 		a.w, a.h = m.Width, m.Height
@@ -372,13 +374,8 @@ func (a *App) answered(m answer) tea.Cmd {
 		x.d.running, x.d.result = false, x.res
 		a.s.say(x.d.outcome())
 		return nil
-	case loggedIn:
-		if x.err != nil {
-			a.s.fail("the login of "+x.profile, x.err)
-			return nil
-		}
-		a.s.say(safetext.Sprintf("logged in to %s", x.profile))
-		return a.feed()
+	case applied:
+		return x.apply(a.s)
 	case failed:
 		if m.view == 0 {
 			a.s.fail(x.what, x.err)
@@ -457,11 +454,12 @@ func (a *App) live(items pumpMsg) tea.Cmd {
 // expired offers to log in when a profile that answered does so no more for
 // want of it; once for each time it happens.
 func (a *App) expired(profile string, now health) {
-	before := a.health[profile]
-	if !ops.NeedsLogin(now.err) || ops.NeedsLogin(before.err) || now.state != healthStale || len(a.dialogs) > 0 || a.prompt != nil {
-		return
+	switch {
+	case ops.NeedsLogin(now.err):
+		a.s.owe(profile, now.err)
+	case now.state == healthLive:
+		a.s.answers(profile)
 	}
-	a.s.dialog(&loginDialog{profile: profile, err: now.err})
 }
 
 // pop leaves the top view; the first one stays.

@@ -70,6 +70,38 @@ func agreed(d safetext.Display) safetext.Display {
 	return safetext.Display(b.String())
 }
 
+// Typed is a text that is being typed, parted at the cursor: no sign of it
+// joins with its neighbour, so that the parts are as wide as the whole.
+func Typed(text []rune, cursor int) (before, after safetext.Display) {
+	joined := make([]bool, len(text))
+	s, state, at := string(text), byte(0), 0
+	for len(s) > 0 {
+		seq, _, n, next := ansi.GraphemeWidth.DecodeSequenceInString(s, state, nil)
+		if n <= 0 {
+			break
+		}
+		state = next
+		k := utf8.RuneCountInString(seq)
+		for i := at; i < min(at+k, len(text)) && k > 1; i++ {
+			joined[i] = true
+		}
+		at += k
+		s = s[n:]
+	}
+	show := func(from, to int) safetext.Display {
+		var b strings.Builder
+		for i := from; i < to; i++ {
+			if r := text[i]; joined[i] && r >= utf8.RuneSelf {
+				b.WriteString(escapeRune(r))
+			} else {
+				b.WriteRune(r)
+			}
+		}
+		return Text(b.String())
+	}
+	return show(0, cursor), show(cursor, len(text))
+}
+
 // joins tells whether a cluster makes one with a letter before or behind it:
 // signs that are spaces only in front of nothing, and prefixes.
 func joins(seq string, w int) bool {
