@@ -31,7 +31,10 @@ func (d *Driver) Call(ctx context.Context, c backends.Call) (*backends.Answer, e
 	case c.Op.Mutates:
 		return nil, backends.Invalid(what, "it changes something")
 	case c.Op.Returns == "websocket":
-		return d.streamAnswer(ctx, c)
+		if _, err := backends.Build(c); err != nil {
+			return nil, err
+		}
+		return d.streamAnswer(ctx, c), nil
 	}
 	req, err := d.reading(ctx, what, &c)
 	if err != nil {
@@ -485,6 +488,9 @@ func named(member, value string, object json.RawMessage) json.RawMessage {
 // messages follows one of the manager's streams: what arrives from now on, of
 // all endpoints, until ctx ends.
 func (d *Driver) messages(ctx context.Context, c backends.Call, give func(json.RawMessage) bool) error {
+	if _, err := backends.Build(c); err != nil {
+		return err
+	}
 	conn, err := d.c.Dial(ctx, c.Op.Path, nil, nil)
 	if err != nil {
 		return err
@@ -508,7 +514,7 @@ func (d *Driver) messages(ctx context.Context, c backends.Call, give func(json.R
 }
 
 // streamAnswer is a stream as lines of JSON.
-func (d *Driver) streamAnswer(ctx context.Context, c backends.Call) (*backends.Answer, error) {
+func (d *Driver) streamAnswer(ctx context.Context, c backends.Call) *backends.Answer {
 	r, w := io.Pipe()
 	go func() {
 		err := d.messages(ctx, c, func(m json.RawMessage) bool {
@@ -520,7 +526,7 @@ func (d *Driver) streamAnswer(ctx context.Context, c backends.Call) (*backends.A
 		}
 		_ = w.CloseWithError(d.callFailed("cannot call "+c.Label(), c.Op, err)) // it never fails
 	}()
-	return &backends.Answer{Status: http.StatusSwitchingProtocols, ContentType: "application/x-ndjson", Body: r}, nil
+	return &backends.Answer{Status: http.StatusSwitchingProtocols, ContentType: "application/x-ndjson", Body: r}
 }
 
 // dialect is how a manager wants rules.

@@ -20,7 +20,6 @@ type callPlan struct {
 	warnings []string
 	nothing  string
 	note     string // told when all is done
-	keep     bool   // the key in the answer was not made just now, and is masked
 
 	// check judges the answer of the first step: that it is of the one who was
 	// meant, that what it says was kept is what was sent.
@@ -68,6 +67,9 @@ func (d *Driver) planCall(ctx context.Context, what string, call *backends.Call)
 	p, err := plan(d, ctx, what, c)
 	if err != nil {
 		return nil, d.callFailed(what, c.Op, err)
+	}
+	if c.Op.Danger != "" && p.nothing == "" {
+		p.warnings = append(p.warnings, c.Op.Danger)
 	}
 	return p, nil
 }
@@ -152,9 +154,6 @@ func (d *Driver) applyCall(ctx context.Context, what string, c backends.Change, 
 		}
 		if err == nil && i == 0 {
 			act.Answer = firstValue(reply.Body)
-			if p.keep {
-				act.Answer = withoutKey(act.Answer)
-			}
 			if p.check != nil {
 				err = p.check(data)
 			}
@@ -183,25 +182,6 @@ func firstValue(body []byte) json.RawMessage {
 	var v json.RawMessage
 	_ = json.NewDecoder(bytes.NewReader(body)).Decode(&v) // it was decoded before
 	return v
-}
-
-// withoutKey masks the key of a user or an endpoint in an answer: one that was
-// not made just now is shown by what reads it, when that is asked for.
-func withoutKey(answer json.RawMessage) json.RawMessage {
-	var env struct {
-		Data    map[string]json.RawMessage `json:"data"`
-		Message string                     `json:"message"`
-		Error   string                     `json:"error"`
-	}
-	if json.Unmarshal(answer, &env) != nil || env.Data["key"] == nil {
-		return answer
-	}
-	env.Data["key"] = json.RawMessage(`"***"`)
-	b, err := json.Marshal(env)
-	if err != nil {
-		return nil
-	}
-	return b
 }
 
 // stoppedAt says what is so after a step of several failed.

@@ -97,7 +97,9 @@ func (d *Driver) planEndpointUpdate(ctx context.Context, what string, c backends
 	if newKey {
 		p.warnings = append(p.warnings, "the agent with the old key is refused from then on")
 	}
-	p.keep = !newKey
+	if newKey {
+		p.note = "edrctl api endpoints.get --uuid " + ep.UUID + " --show-secrets shows the new key"
+	}
 	p.check = d.ofEndpoint(what, "that has "+says+" now", ep)
 	return p, nil
 }

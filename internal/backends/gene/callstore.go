@@ -317,7 +317,7 @@ func (d *Driver) planUserAdd(ctx context.Context, what string, c backends.Call) 
 		return nil, err
 	}
 	if c.Args["key"] == nil {
-		p.note = "its key is shown this once: keep it now"
+		p.note = "its key is shown this once, and masked from now on"
 	}
 	p.check = func(data json.RawMessage) error {
 		var u mgrUser
@@ -385,9 +385,8 @@ func (d *Driver) planUserUpdate(ctx context.Context, what string, c backends.Cal
 		p.warnings = append(p.warnings, "this is the user whose key this profile uses: it is refused from then on, until edrctl auth login -p "+d.o.Profile+" is given the new one")
 	}
 	if newKey {
-		p.note = "its new key is shown this once: keep it now"
+		p.note = "edrctl users get " + u.Identifier + " --show-secrets shows the new key"
 	}
-	p.keep = !newKey
 	p.check = func(data json.RawMessage) error { return sameUser(what, data, u) }
 	return p, nil
 }

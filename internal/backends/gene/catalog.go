@@ -90,7 +90,7 @@ var endpointOps = []op{
 	{Name: "endpoints.create", Method: "PUT", Path: "/endpoints", Summary: "make an endpoint; UUID and key are the server's", Section: "Endpoints", Mutates: true,
 		Danger: "v1.7.0 forgets it at a restart; the answer holds the new key"},
 	{Name: "endpoints.get", Method: "GET", Path: "/endpoints/{uuid}", Summary: "one endpoint", Section: "Endpoints", Hides: []string{"data.key"}, Params: []param{pUUID, pShowKey}},
-	{Name: "endpoints.update", Method: "POST", Path: "/endpoints/{uuid}", Summary: "change group, status or criticality, or make a new key", Section: beyond, Since: relBeta2, Mutates: true,
+	{Name: "endpoints.update", Method: "POST", Path: "/endpoints/{uuid}", Summary: "change group, status or criticality, or make a new key", Section: beyond, Since: relBeta2, Mutates: true, Hides: []string{"data.key"},
 		Params: []param{
 			pUUID, pShowKey, query("newkey", "bool", "make a new key: the agent with the old one is locked out"),
 			body("status", "string", "cannot be cleared"), body("group", "string", "cannot be cleared"),
@@ -174,7 +174,7 @@ var userOps = []op{
 		secretly(body("key", "string", "key of the user; made when absent")), body("group", "string", "group of the user"), body("description", "string", "what the user is for"),
 	}},
 	{Name: "users.get", Method: "GET", Path: "/users/{uuid}", Summary: "one user, with the key", Section: beyond, Since: relBeta3, Hides: []string{"data.key"}, Params: []param{pUser}},
-	{Name: "users.update", Method: "POST", Path: "/users/{uuid}", Summary: "change a user", Section: beyond, Since: relBeta3, Mutates: true, Params: []param{
+	{Name: "users.update", Method: "POST", Path: "/users/{uuid}", Summary: "change a user", Section: beyond, Since: relBeta3, Mutates: true, Hides: []string{"data.key"}, Params: []param{
 		pUser, query("newkey", "bool", "make a new key, shown this once"), secretly(body("key", "string", "the new key")), body("group", "string", "cannot be cleared"), body("description", "string", "cannot be cleared"),
 	}},
 	{Name: "users.delete", Method: "DELETE", Path: "/users/{uuid}", Summary: "delete a user", Section: beyond, Since: relBeta3, Mutates: true, Hides: []string{"data.key"},

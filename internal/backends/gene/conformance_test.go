@@ -26,6 +26,25 @@ func TestConformance(t *testing.T) {
 	}
 }
 
+// TestConformanceCalls holds every operation of the catalogue to the rules of
+// raw calls, at both ends of the versions.
+func TestConformanceCalls(t *testing.T) {
+	for _, v := range []string{fake.Head, fake.V170} {
+		t.Run(v, func(t *testing.T) {
+			skip := map[string]string{}
+			for _, op := range gene.Catalog() {
+				switch {
+				case v == fake.V170 && op.Since != "":
+					skip["calls/"+op.Name] = "since " + op.Since
+				case v == fake.Head && op.Until != "":
+					skip["calls/"+op.Name] = "up to " + op.Until
+				}
+			}
+			conformance.RunCalls(t, conformance.Harness{Backend: gene.Name, Start: starter(v), Skip: skip})
+		})
+	}
+}
+
 // excused names the rules a version cannot be held to.
 func excused(version string) map[string]string {
 	skip := map[string]string{}
