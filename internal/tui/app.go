@@ -374,8 +374,11 @@ func (a *App) answered(m answer) tea.Cmd {
 		x.d.running, x.d.result = false, x.res
 		a.s.say(x.d.outcome())
 		return nil
+	case loggedIn:
+		return x.again(a.s)
 	case applied:
-		return x.apply(a.s)
+		x.apply(a.s)
+		return nil
 	case failed:
 		if m.view == 0 {
 			a.s.fail(x.what, x.err)

@@ -115,7 +115,7 @@ func carveName(c *model.Carve) safetext.Display {
 	return ui.Text(name)
 }
 
-func (m fetchStep) apply(s *shell) tea.Cmd {
+func (m fetchStep) apply(s *shell) {
 	x := m.d.files[m.i]
 	m.f(x)
 	if x.got != nil && x.got.Carve != nil {
@@ -125,10 +125,9 @@ func (m fetchStep) apply(s *shell) tea.Cmd {
 		s.app.work.saved[x.ref] = x.got
 	}
 	s.oweFor(x.err)
-	return nil
 }
 
-func (m fetchOver) apply(s *shell) tea.Cmd {
+func (m fetchOver) apply(s *shell) {
 	m.d.over = true
 	m.d.cancel()
 	m.d.grace.begin(s.now())
@@ -139,7 +138,6 @@ func (m fetchOver) apply(s *shell) tea.Cmd {
 	default:
 		s.say(safetext.Sprintf("%s downloaded and verified", count(here, "file")))
 	}
-	return nil
 }
 
 func (d *fetchDialog) count() (here, bad int) {
@@ -260,9 +258,8 @@ func (s *shell) check(path string) tea.Cmd {
 	})
 }
 
-func (m checkDone) apply(s *shell) tea.Cmd {
+func (m checkDone) apply(s *shell) {
 	s.dialog(&checkDialog{m: m})
-	return nil
 }
 
 // checkDialog shows what a file is.

@@ -20,7 +20,7 @@ type work struct {
 
 // applied is an answer that belongs to no view: it is taken in wherever one is.
 type applied interface {
-	apply(s *shell) tea.Cmd
+	apply(s *shell)
 }
 
 // owe notes that a profile wants a login. It is offered once for each time
@@ -77,8 +77,8 @@ type loggedIn struct {
 	err     error
 }
 
-// apply reads everything again with the new login; the views stay.
-func (m loggedIn) apply(s *shell) tea.Cmd {
+// again reads everything again with the new login; the views stay.
+func (m loggedIn) again(s *shell) tea.Cmd {
 	s.answers(m.profile)
 	if m.err != nil {
 		s.fail("the login of "+m.profile, m.err)

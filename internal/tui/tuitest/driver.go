@@ -229,12 +229,13 @@ func (d *Driver) Pass(by time.Duration) *Driver {
 }
 
 // NoWait, given to Send, does not wait for what the message sets off.
-const NoWait = noWait(true)
+const NoWait How = true
 
-type noWait bool
+// How is how Send goes on.
+type How bool
 
 // Send gives any message.
-func (d *Driver) Send(msg tea.Msg, how ...noWait) *Driver {
+func (d *Driver) Send(msg tea.Msg, how ...How) *Driver {
 	d.t.Helper()
 	d.handle(msg)
 	if len(how) > 0 {
