@@ -79,9 +79,7 @@ $ edrctl doctor`,
 	root.SetHelpCommandGroupID(groupSetup)
 	root.AddCommand(helpTopics()...)
 	check(root)
-	if cmdutil.Completing(f.Args) {
-		cmdutil.AddCompletions(root, f)
-	}
+	cmdutil.AddCompletions(root, f, f.Args)
 	return root
 }
 

@@ -19,28 +19,29 @@ func Completing(args []string) bool {
 	return len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd)
 }
 
-// AddCompletions gives every command below root the completion of its flags,
-// by their names, and of its operands, by how its Use line names them, where
-// the command has none of its own. It is called only when a shell asks: a tree
-// of this size costs more than a start should.
+// AddCompletions gives the command that a line asks words for, and those above
+// it, the completion of their flags, by the flags' names, and of its operands,
+// by how its Use line names them, where it has none of its own. args is the
+// whole line, with __complete.
 //
 // Operands: REF (of the noun the command stands below), ALERT-REF, ACTION-REF
 // …, HOST, PID, TAG, PROFILE, BACKEND, OPERATION, FILE, FOLDER; a|b|c in small
 // letters is what it says. What follows -- is somebody else's.
-func AddCompletions(root *cobra.Command, f *Factory) {
-	eachCommand(root, func(cmd *cobra.Command) {
+func AddCompletions(root *cobra.Command, f *Factory, args []string) {
+	if !Completing(args) || len(args) < 2 {
+		return
+	}
+	// As cobra finds it: the last word is not typed to its end.
+	cmd, _, err := root.Find(args[1 : len(args)-1])
+	if err != nil || cmd == nil {
+		cmd = root
+	}
+	if cmd.ValidArgsFunction == nil && !cmd.HasSubCommands() {
+		cmd.ValidArgs = nil // it does not know which operand it is about
+		cmd.ValidArgsFunction = completeOperands(cmd, f)
+	}
+	for ; cmd != nil; cmd = cmd.Parent() {
 		addFlagCompletions(cmd, f)
-		if cmd.ValidArgsFunction == nil && !cmd.HasSubCommands() {
-			cmd.ValidArgs = nil // it does not know which operand it is about
-			cmd.ValidArgsFunction = completeOperands(cmd, f)
-		}
-	})
-}
-
-func eachCommand(cmd *cobra.Command, do func(*cobra.Command)) {
-	do(cmd)
-	for _, c := range cmd.Commands() {
-		eachCommand(c, do)
 	}
 }
 
