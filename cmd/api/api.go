@@ -27,15 +27,17 @@ type options struct {
 	input   string
 }
 
-func (o *options) add(cmd *cobra.Command, f *cmdutil.Factory) {
+func (o *options) add(cmd *cobra.Command, f *cmdutil.Factory, changes bool) {
 	fs := cmd.Flags()
 	fs.StringArrayVarP(&o.text, "field", "f", nil, "NAME=TEXT: a parameter, by the vendor's name")
 	fs.StringArrayVarP(&o.typed, "json-field", "F", nil, "NAME=JSON, or NAME=@FILE: a parameter that is no text")
 	fs.StringVar(&o.input, "input", "", "take the whole body from a file; - is standard input")
 	o.Add(cmd)
 	o.AddPaging(cmd)
-	o.act.Add(cmd, f)
-	o.act.AddDanger(cmd)
+	if changes {
+		o.act.Add(cmd, f)
+		o.act.AddDanger(cmd)
+	}
 }
 
 // New builds `edrctl api`.
@@ -79,7 +81,7 @@ $ edrctl api -p demo-carbonblack devices.policy --device-id 7 --policy-name Quar
 		},
 		ValidArgsFunction: completeOperation(f),
 	}
-	o.add(cmd, f)
+	o.add(cmd, f, true)
 	cmd.Flags().StringArrayVarP(&o.headers, "header", "H", nil, "NAME: VALUE, with METHOD PATH")
 	list := newList(f)
 	cmd.AddCommand(list)
@@ -131,12 +133,12 @@ func newOperation(f *cmdutil.Factory, n named) *cobra.Command {
 		Use: n.name, Hidden: true, Short: n.on[0].op.Summary, Args: cobra.NoArgs,
 		DisableFlagsInUseLine: true,
 	}
-	o.add(cmd, f)
+	o.add(cmd, f, slices.ContainsFunc(n.on, func(b backed) bool { return b.op.Mutates }))
 	var params []backends.Param
 	for _, b := range n.on {
 		params = append(params, b.op.Params...)
 	}
-	flags := cmdutil.NewParamFlags(cmd, f, params, global(f))
+	flags := cmdutil.NewParamFlags(cmd, f, params, reserved)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		s, op, err := n.choose(f, cmd)
 		if err != nil {
@@ -154,11 +156,20 @@ func newOperation(f *cmdutil.Factory, n named) *cobra.Command {
 	return cmd
 }
 
-// global tells which names are flags of every command.
-func global(f *cmdutil.Factory) func(string) bool {
-	names := f.GlobalNames()
-	return func(name string) bool { return names[name] || name == "help" }
-}
+// ownFlags are the flags of a call, of every command and of cobra: a vendor's
+// parameter of that name is --param-NAME.
+var ownFlags = sync.OnceValue(func() map[string]bool {
+	names := cmdutil.GlobalNames()
+	for _, name := range []string{
+		"help", "field", "json-field", "header", "input", "output-file", "force", "show-secrets", "paginate", "max",
+		"case", "comment", "dry-run", "yes", "danger",
+	} {
+		names[name] = true
+	}
+	return names
+})
+
+func reserved(name string) bool { return ownFlags()[name] }
 
 // choose finds the profile an operation is called on: the one selected, or of
 // several the only one whose backend has it.

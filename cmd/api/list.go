@@ -122,8 +122,12 @@ func listed(backend string, op backends.Operation) *Listed {
 		l.Returns = "json"
 	}
 	for _, p := range op.Params {
+		flag := cmdutil.FlagName(p.Name)
+		if reserved(flag) {
+			flag = "param-" + flag
+		}
 		l.Params = append(l.Params, ListedParam{
-			Name: p.Name, Flag: "--" + cmdutil.FlagName(p.Name), In: p.In, Type: p.Type, Required: p.Required, Default: p.Default, Enum: p.Enum, Secret: p.Secret, Help: p.Help,
+			Name: p.Name, Flag: "--" + flag, In: p.In, Type: p.Type, Required: p.Required, Default: p.Default, Enum: p.Enum, Secret: p.Secret, Help: p.Help,
 		})
 	}
 	return l
@@ -201,8 +205,8 @@ func (n named) help(cmd *cobra.Command, flags *cmdutil.ParamFlags) string {
 		if op.Returns == "websocket" {
 			facts = append(facts, "a stream: one record a line until Ctrl-C or --max")
 		}
-		if op.Section != "" {
-			facts = append(facts, "described in "+op.Section)
+		if op.Section != "" && !strings.HasPrefix(op.Section, "wire/") && !strings.HasPrefix(op.Section, "beyond") {
+			facts = append(facts, fmt.Sprintf("in the vendor's document: %q", op.Section))
 		}
 		if len(facts) > 0 {
 			fmt.Fprintf(&b, "  %s\n", strings.Join(facts, "; "))

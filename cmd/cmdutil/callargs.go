@@ -211,6 +211,9 @@ func (f *Factory) argument(p backends.Param, texts []string) (any, error) {
 		}
 		return nil, Usagef("%s: %s", flag, why)
 	}
+	if p.Type == "json" {
+		return text, nil // a JSON text that was read would be taken for JSON once more
+	}
 	return v, nil
 }
 
@@ -401,7 +404,7 @@ func (p *ParamFlags) OtherUsage(cmd *cobra.Command) string {
 }
 
 // GlobalNames are the names of the flags every command takes.
-func (f *Factory) GlobalNames() map[string]bool {
+func GlobalNames() map[string]bool {
 	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
 	(&GlobalFlags{}).Bind(fs, func(string) string { return "" })
 	out := map[string]bool{}

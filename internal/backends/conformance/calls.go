@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ import (
 // Valid calls are in samples/<backend>.json.
 func RunCalls(t *testing.T, h Harness) {
 	t.Helper()
-	samples, err := Samples(h.Backend)
+	samples, err := Samples(h.Backend, h.Version)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,10 +36,12 @@ func RunCalls(t *testing.T, h Harness) {
 		t.Fatal("the driver is no Caller")
 	}
 	catalog := b.Catalog()
-	r := &Resolver{Samples: samples, Now: e.now, Do: func(op string, args map[string]any, input string) ([]byte, error) {
+	given := maps.Clone(e.options.Settings)
+	maps.Copy(given, e.secrets)
+	r := &Resolver{Samples: samples, Now: e.now, Given: given, Do: func(op string, args map[string]any, input string) ([]byte, error) {
 		return doCall(t.Context(), e.driver, catalog, op, args, input)
 	}}
-	for _, op := range catalog {
+	for _, op := range Ordered(catalog, samples) {
 		if h.skip(t, "calls/"+op.Name) {
 			continue
 		}
@@ -64,9 +67,6 @@ func RunCalls(t *testing.T, h Harness) {
 		case op.Returns == "websocket":
 		default:
 			h.readingCall(t, e, api, c)
-		}
-		if t.Failed() {
-			continue
 		}
 	}
 	for name := range samples {

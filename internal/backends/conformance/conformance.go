@@ -37,6 +37,7 @@ type Starter = func(ctx context.Context, backend string, now func() time.Time, s
 // Harness is what the suite needs to know about a driver.
 type Harness struct {
 	Backend string
+	Version string // of the product, where its samples differ; "" = the newest
 	Start   Starter
 	// Settings are added to those of the server's profile.
 	Settings map[string]string

@@ -3,11 +3,15 @@ package conformance
 import (
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/edrctl/edrctl/internal/backends"
 )
 
 //go:embed samples/*.json
@@ -19,7 +23,7 @@ var sampleFiles embed.FS
 //	"$devices.list results.0.deviceId"   a member of the answer of another sample
 //	"$now-24h ms"                        a time before now: ms, s, rfc3339 or date
 //	"$file name.txt content"             a file to upload
-//	"$unique word"                       the word with a number of its own
+//	"$unique word"                       the word with a number of its own; # in a file is one, too
 //	"$:name"                             a value of Let, made once for a call
 //	"$live.commands.issue{sessionId=:s} id"   another sample with this argument
 type Sample struct {
@@ -27,27 +31,34 @@ type Sample struct {
 	Args  map[string]any `json:"args"`
 	Input string         `json:"input"` // the whole body, in the place of arguments in it
 	Times int            `json:"times"` // as a prerequisite: called so often, the last answer counts
-	// Skip says why this operation cannot be called on the standard intrusion;
-	// By names the test that holds it.
-	Skip string `json:"skip"`
-	// Fails names a kind of error that is the right answer here ("not found").
-	Fails string `json:"fails"`
-	// Ends: a stream; records come without end.
-	Ends int `json:"ends"`
+	// Skip says why this operation cannot be called on the standard intrusion.
+	Skip  string `json:"skip"`
+	Fails string `json:"fails"` // why the right answer is an error here
+	Last  bool   `json:"last"`  // it takes away what other calls rest on: the password
 }
 
 // SampleFile is a file of a sample, to be uploaded.
 type SampleFile struct{ Name, Content string }
 
-// Samples gives the valid calls of a backend, by operation.
-func Samples(backend string) (map[string]Sample, error) {
-	b, err := sampleFiles.ReadFile("samples/" + backend + ".json")
-	if err != nil {
-		return nil, err
+// Samples gives the valid calls of a backend, by operation; those of one of
+// its versions ("" = the newest) may be others.
+func Samples(backend, version string) (map[string]Sample, error) {
+	names := []string{backend}
+	if version != "" {
+		names = append(names, backend+"-"+version)
 	}
 	out := map[string]Sample{}
-	if err := json.Unmarshal(b, &out); err != nil {
-		return nil, fmt.Errorf("samples of %s: %w", backend, err)
+	for i, name := range names {
+		b, err := sampleFiles.ReadFile("samples/" + name + ".json")
+		if i > 0 && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = json.Unmarshal(b, &out)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("samples of %s: %w", name, err)
+		}
 	}
 	return out, nil
 }
@@ -57,12 +68,29 @@ func Samples(backend string) (map[string]Sample, error) {
 type Resolver struct {
 	Samples map[string]Sample
 	Now     time.Time
+	Given   map[string]string // what a profile holds: "$password", "$username"
 	Do      func(op string, args map[string]any, input string) ([]byte, error)
 
 	unique int
 }
 
 type scope map[string]any
+
+// Ordered gives the operations of a catalogue in the order they can be called
+// in: those that take away what others rest on come last.
+func Ordered(catalog []backends.Operation, samples map[string]Sample) []backends.Operation {
+	out := slices.Clone(catalog)
+	slices.SortStableFunc(out, func(a, b backends.Operation) int {
+		switch la, lb := samples[a.Name].Last, samples[b.Name].Last; {
+		case la == lb:
+			return 0
+		case la:
+			return 1
+		}
+		return -1
+	})
+	return out
+}
 
 // Args gives the arguments and the body of the sample of an operation, after
 // calling what it rests on.
@@ -137,8 +165,11 @@ func (r *Resolver) value(v any, in scope) (any, error) {
 
 func (r *Resolver) text(s string, in scope) (any, error) {
 	rest, ok := strings.CutPrefix(s, "$")
-	if !ok {
-		return s, nil
+	if !ok || strings.HasPrefix(rest, "$") {
+		return rest, nil // $$ is a $
+	}
+	if strings.HasPrefix(rest, "$") {
+		return rest, nil // $$ is a dollar
 	}
 	head, tail, _ := strings.Cut(rest, " ")
 	if name, ok := strings.CutPrefix(head, ":"); ok {
@@ -149,11 +180,15 @@ func (r *Resolver) text(s string, in scope) (any, error) {
 		return v, nil
 	}
 	switch {
+	case r.Given[head] != "":
+		return r.Given[head], nil
 	case head == "unique":
 		r.unique++
 		return tail + "-" + strconv.Itoa(r.unique), nil
 	case head == "file":
 		name, content, _ := strings.Cut(tail, " ")
+		r.unique++
+		content = strings.ReplaceAll(content, "#", strconv.Itoa(r.unique))
 		return SampleFile{name, content}, nil
 	case strings.HasPrefix(head, "now"):
 		return r.moment(strings.TrimPrefix(head, "now"), tail)
@@ -201,6 +236,9 @@ func (r *Resolver) answer(op, path string, with map[string]any) (any, error) {
 			return nil, fmt.Errorf("calling %s first: %w", op, err)
 		}
 	}
+	if path == "" {
+		return "", nil // only that it was called
+	}
 	dec := json.NewDecoder(strings.NewReader(string(body)))
 	dec.UseNumber()
 	var v any
@@ -217,16 +255,29 @@ func (r *Resolver) answer(op, path string, with map[string]any) (any, error) {
 	return v, nil
 }
 
-// member walks a path: names, indexes, * for the first member by name and ?
-// for the first element that has the rest.
+// member walks a path: names, indexes, * for the first member by name, @ for
+// that name itself, ? for the first element that has the rest, and #name for
+// the first member that has name.
 func member(v any, path []string) any {
 	if len(path) == 0 || v == nil {
 		return v
 	}
 	switch t := v.(type) {
 	case map[string]any:
-		if names := sortedNames(t); path[0] == "*" && len(names) > 0 {
+		names := sortedNames(t)
+		if path[0] == "*" && len(names) > 0 {
 			return member(t[names[0]], path[1:])
+		}
+		if path[0] == "@" && len(names) > 0 {
+			return names[0]
+		}
+		if inner, ok := strings.CutPrefix(path[0], "#"); ok {
+			for _, n := range names {
+				if m := member(t[n], append([]string{inner}, path[1:]...)); m != nil && m != "" {
+					return m
+				}
+			}
+			return nil
 		}
 		return member(t[path[0]], path[1:])
 	case []any:

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/edrctl/edrctl/internal/backends"
+)
+
+// covered is what was found for one server.
+type covered struct {
+	target *coverTarget
+	api    map[string]string // by operation: the command that reached it
+	first  map[string]string // the first-class one
+}
+
+// firstClass finds out which commands beside `api` reach which operation:
+// by running those that read, and from the resources for administration.
+func (c *covered) firstClass(t *testing.T) {
+	t.Helper()
+	x := c.target
+	catalog := x.backend.Catalog()
+	ref := func(args ...string) string {
+		code, out, _ := x.run(append(args, "-o", "id")...)
+		first, _, _ := strings.Cut(out, "\n")
+		if code != 0 || first == "" {
+			return "none"
+		}
+		return first
+	}
+	alert := ref("alerts", "list", "--since", "80h")
+	host := ref("hosts", "list")
+	event := ref("events", "list", "--since", "80h", "--limit", "1")
+	carve := ref("carve", "list")
+	for _, line := range [][]string{
+		{"alerts", "list", "--since", "80h"}, {"alerts", "get", alert}, {"alerts", "get", alert, "--events"}, {"alerts", "count", "--by", "rule"},
+		{"events", "list", "--since", "80h", "--limit", "3"}, {"events", "get", event}, {"events", "count", "--by", "process.path"},
+		{"hosts", "list"}, {"hosts", "get", host}, {"hosts", "report"}, {"hosts", "report", host},
+		{"processes", "list", "--since", "24h", "--limit", "3"}, {"rules", "list"}, {"rules", "get", "no-such-rule"},
+		{"hunt", "hash", strings.Repeat("ab", 20)}, {"hunt", "hash", strings.Repeat("ab", 16)},
+		{"carve", "list"}, {"respond", "list"}, {"processes", "tree", alert}, {"alerts", "tree", alert},
+		{"alerts", "close", alert, "--yes"}, {"alerts", "dismiss", alert, "--yes"},
+		{"hosts", "tag", host, "seen", "--yes"}, {"hosts", "untag", host, "seen", "--yes"},
+		{"respond", "isolate", host, "--yes", "--wait", "0"}, {"respond", "release", host, "--yes", "--wait", "0"},
+		{"respond", "kill", host, "4711", "--yes", "--wait", "0"}, {"respond", "delete-file", host, `C:\x.exe`, "--yes", "--wait", "0"},
+		{"respond", "scan", host, "quick", "--yes", "--wait", "0"}, {"respond", "restart-agent", host, "--yes", "--wait", "0"},
+		{"respond", "run", host, "--yes", "--wait", "0", "--", "hostname"},
+		{"carve", "get", host, `C:\Windows\win.ini`, "--yes", "--wait", "0", "-O", t.TempDir()},
+		{"carve", "download", carve, "-O", t.TempDir()}, {"carve", "delete", carve, "--yes"},
+		{"hosts", "remove", host, "--yes"}, {"hosts", "enable", host, "--yes"}, {"hosts", "delete", host, "--yes"},
+		{"doctor"},
+	} {
+		x.rec.take()
+		_, _, _ = x.run(line...) // what it reaches counts, not how it ends
+		shown := line[:min(2, len(line))]
+		for _, e := range x.rec.take() {
+			if op, _, ok := x.operationOf(e); ok && c.first[op.Name] == "" {
+				c.first[op.Name] = "edrctl " + strings.Join(shown, " ")
+			}
+		}
+	}
+	if x.backend.Resources == nil {
+		return
+	}
+	for _, r := range x.backend.Resources() {
+		for _, v := range r.Verbs {
+			if _, ok := backends.OperationNamed(catalog, v.Op); !ok {
+				t.Errorf("%s %s rests on %s, which is no operation", r.Noun, v.Name, v.Op)
+			}
+			line := append(strings.Fields(r.Noun), v.Name)
+			if code, _, stderr := x.run(append(line, "--help")...); code != 0 {
+				t.Errorf("%s: there is no such command: %s", strings.Join(line, " "), stderr)
+			}
+			c.first[v.Op] = "edrctl " + strings.Join(line, " ")
+		}
+	}
+}
+
+// coveragePage is docs/coverage.md.
+func coveragePage(all []*covered) []byte {
+	var b bytes.Buffer
+	b.WriteString(`# Coverage
+
+Every operation of the vendors' documents, and the commands that reach it. This page is
+written by a test (` + "`go test ./cmd/edrctl -run TestCoverage -update`" + `), and the test fails when
+it is not true any more: each operation is called through the command line with valid
+input, exactly it must arrive at a strict server with the parameters its document has, and
+its answer must be shown; and with invalid input, which must be refused before anything is
+sent. The command of the second column, where there is one, was seen to reach it as well.
+
+| backend | operations | reached |
+| --- | ---: | ---: |
+`)
+	for _, c := range all {
+		total := 0
+		for _, op := range c.target.backend.Catalog() {
+			if c.target.absent(op) == "" {
+				total++
+			}
+		}
+		fmt.Fprintf(&b, "| %s | %d | %d |\n", c.target.label, total, len(c.api))
+	}
+	for _, backend := range backends.All() {
+		var of []*covered
+		for _, c := range all {
+			if c.target.backend.Name == backend.Name {
+				of = append(of, c)
+			}
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n| operation | request | by name | first-class command |%s\n| --- | --- | --- | --- |%s\n",
+			backend.Title, versionsHead(of), strings.Repeat(" --- |", len(versionsOf(of))))
+		ops := backend.Catalog()
+		slices.SortStableFunc(ops, func(a, b backends.Operation) int { return strings.Compare(a.Name, b.Name) })
+		for _, op := range ops {
+			api, first := "", ""
+			cells := ""
+			for _, c := range of {
+				if api == "" {
+					api = c.api[op.Name]
+				}
+				if first == "" {
+					first = c.first[op.Name]
+				}
+				if c.target.version != "" {
+					why := c.target.absent(op)
+					if why == "" {
+						why = "yes"
+					}
+					cells += " " + why + " |"
+				}
+			}
+			if first != "" {
+				first = "`" + first + "`"
+			}
+			mark := ""
+			switch {
+			case op.Danger != "":
+				mark = " (asks twice)"
+			case op.Mutates:
+				mark = " (changes)"
+			}
+			fmt.Fprintf(&b, "| %s%s | `%s %s` | `%s` | %s |%s\n", op.Name, mark, op.Method, op.Path, api, first, cells)
+		}
+	}
+	return b.Bytes()
+}
+
+func versionsOf(of []*covered) []string {
+	var out []string
+	for _, c := range of {
+		if c.target.version != "" {
+			out = append(out, c.target.version)
+		}
+	}
+	return out
+}
+
+func versionsHead(of []*covered) string {
+	s := ""
+	for _, v := range versionsOf(of) {
+		s += " " + v + " |"
+	}
+	return s
+}
