@@ -40,7 +40,7 @@ func goTo(view string, keys ...string) func(*picture.Session) error {
 var shots = []shot{
 	{"tui-alerts", "edrctl -p demo tui", 120, 32, press("j")},
 	{"tui-alert", "edrctl -p demo tui", 120, 40, press("enter")},
-	{"tui-tree", "edrctl -p demo tui", 120, 24, press("t")},
+	{"tui-tree", "edrctl -p demo tui", 120, 20, press("t", "g", "e", "G")},
 	{"tui-isolate", "edrctl -p demo tui", 120, 32, press("x", "i")},
 	{"tui-pulse", "edrctl -p demo tui", 120, 36, goTo("pulse")},
 	{"tui-hosts", "edrctl -p demo tui", 120, 24, goTo("hosts")},

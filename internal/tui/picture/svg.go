@@ -239,7 +239,7 @@ func write(b *strings.Builder, p *palette, r run, top float64) {
 		cells := []rune(r.text)
 		for i := 0; i < len(cells); {
 			n := i + 1
-			for n < len(cells) && cells[n] == cells[i] && (cells[i] == '─' || cells[i] == '█') {
+			for n < len(cells) && cells[n] == cells[i] && (cells[i] == '─' || cells[i] >= '▁' && cells[i] <= '█') {
 				n++
 			}
 			// A row of the same sign is one long shape.

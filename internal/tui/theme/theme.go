@@ -69,7 +69,7 @@ var unicodeGlyphs = Glyphs{
 	Vert: "│", Horiz: "─", TL: "╭", TR: "╮", BL: "╰", BR: "╯",
 	Tee: "├─", End: "└─", Pipe: "│ ", Blank: "  ",
 	Open: "▾", Closed: "▸", Leaf: " ",
-	Full: "█", Empty: "░",
+	Full: "▇", Empty: "░",
 	Spark:    []string{"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"},
 	Ellipsis: "…",
 	Spinner:  []string{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧"},
