@@ -28,7 +28,7 @@ func New(f *cmdutil.Factory) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  cmdutil.ShowHelp,
 	}
-	cmd.AddCommand(newLogin(f), newLogout(f), newStatus(f))
+	cmd.AddCommand(newLogin(f), newLogout(f), newPasswd(f), newStatus(f))
 	return cmd
 }
 

@@ -134,9 +134,11 @@ func (p Param) Value(v any) (any, error) {
 			err = errors.New("it is no file")
 		}
 	default:
-		switch v.(type) {
+		switch t := v.(type) {
 		case string, json.Number, bool, int, int64, float64:
 			v = Text(v)
+		case []any: // as vendors answer what they ask for as text with commas
+			v, err = joined(t)
 		default:
 			err = errors.New("it is no text")
 		}
@@ -150,6 +152,21 @@ func (p Param) Value(v any) (any, error) {
 		}
 	}
 	return v, nil
+}
+
+// joined is a list as a text with commas.
+func joined(list []any) (any, error) {
+	for _, e := range list {
+		switch e.(type) {
+		case string, json.Number, bool, int, int64, float64:
+		default:
+			return nil, errors.New("it is no text")
+		}
+		if strings.Contains(Text(e), ",") {
+			return nil, fmt.Errorf("%q holds a comma and cannot stand in a list with commas", Text(e))
+		}
+	}
+	return Text(list), nil
 }
 
 func wholeNumber(v any) (any, error) {

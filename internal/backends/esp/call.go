@@ -104,7 +104,7 @@ func (d *Driver) Call(ctx context.Context, c backends.Call) (*backends.Answer, e
 	if c.Op.Mutates {
 		return nil, backends.Invalid(what, "it changes something, and goes the way of every change")
 	}
-	c, extra, err := d.guardRead(what, c)
+	c, extra, err := d.guardRead(ctx, what, c)
 	if err != nil {
 		return nil, err
 	}

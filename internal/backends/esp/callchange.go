@@ -2,7 +2,6 @@ package esp
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -129,6 +128,9 @@ func (d *Driver) prepare(ctx context.Context, c backends.Call) (*guarded, error)
 	if err := checkArgs(g.what, c); err != nil { // before the guard reads them
 		return nil, err
 	}
+	if err := d.hostArgs(ctx, g.what, c); err != nil {
+		return nil, err
+	}
 	if c.Op.Danger != "" {
 		g.warn("%s", c.Op.Danger)
 	}
@@ -180,41 +182,13 @@ func checkArgs(what string, c backends.Call) error {
 			}
 			continue
 		}
-		value, err := typedArg(c.Op.Name, p, v)
+		value, err := p.Value(v)
 		if err != nil {
 			return backends.Invalid(what, p.Name+": "+err.Error())
 		}
 		c.Args[p.Name] = value
 	}
 	return nil
-}
-
-// typedArg is Param.Value, kinder to what comes out of the server's answers:
-// lists where the request has text with commas, true and false where it has
-// their words, an object's text.
-func typedArg(op string, p backends.Param, v any) (any, error) {
-	switch t := v.(type) {
-	case []any:
-		if p.Type == "string" {
-			parts := make([]string, len(t))
-			for i, e := range t {
-				s, ok := e.(string)
-				if !ok || strings.Contains(s, ",") {
-					return nil, fmt.Errorf("the call takes a text with commas, and %s cannot stand in one", backends.Text(e))
-				}
-				parts[i] = s
-			}
-			v = strings.Join(parts, ",")
-		}
-	case float64, json.Number, bool:
-		if p.Type == "string" {
-			v = backends.Text(t)
-		}
-	}
-	if op == "" {
-		return v, nil
-	}
-	return p.Value(v)
 }
 
 func summaryOf(c backends.Call) string {

@@ -16,7 +16,7 @@ var generalOperations = []backends.Operation{
 		Summary: "log in", Section: "1 general", Body: "json",
 		Hides: []string{"token", "x-access-token"},
 		Params: []backends.Param{
-			{Name: "username", In: "body", Type: "string", Required: true, Help: "or the e-mail address"},
+			{Name: "username", In: "body", Type: "string", Help: "or the e-mail address; that of the profile by default"},
 			{Name: "password", In: "body", Type: "string", Required: true, Secret: true},
 		},
 	},

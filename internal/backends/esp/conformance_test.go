@@ -15,4 +15,13 @@ func TestConformanceHunt(t *testing.T) { conformance.RunHunt(t, harness) }
 
 func TestConformanceTree(t *testing.T) { conformance.RunTree(t, harness) }
 
-func TestConformanceCalls(t *testing.T) { conformance.RunCalls(t, harness) }
+func TestConformanceCalls(t *testing.T) {
+	h := harness
+	h.Skip = map[string]string{
+		// The server's clock stands still here, and a token is a function of
+		// user and second: after these no new session can be had.
+		"calls/auth.logout":          "ends every session; TestLogoutCall drives it",
+		"calls/auth.password.change": "ends every session; TestPasswordCall drives it",
+	}
+	conformance.RunCalls(t, h)
+}

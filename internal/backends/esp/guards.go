@@ -48,7 +48,7 @@ func init() {
 
 // guardRead completes and checks a call that reads. It is folded; extra are
 // members the document does not know.
-func (d *Driver) guardRead(what string, c backends.Call) (backends.Call, map[string]any, error) {
+func (d *Driver) guardRead(ctx context.Context, what string, c backends.Call) (backends.Call, map[string]any, error) {
 	d.redactor.Add(c.Secrets()...)
 	c, extra, err := fold(c)
 	if err != nil {
@@ -57,12 +57,19 @@ func (d *Driver) guardRead(what string, c backends.Call) (backends.Call, map[str
 	if err := checkArgs(what, c); err != nil {
 		return c, nil, err
 	}
+	if err := d.hostArgs(ctx, what, c); err != nil {
+		return c, nil, err
+	}
 	if g, given := c.Args["conditions"]; given {
 		if err := CheckSearch(g, c.Op.Name != "search.run"); err != nil {
 			return c, nil, refusal(what, err)
 		}
 	}
 	switch c.Op.Name {
+	case "auth.login":
+		if _, given := c.Args["username"]; !given && c.Body == nil {
+			c.Args["username"] = d.o.Settings["username"]
+		}
 	case "indicators.search", "indicators.export", "activity.search":
 		if _, given := c.Args["date"]; !given && c.Body == nil {
 			// The server's default is the day it was started (§7).
@@ -80,6 +87,66 @@ func (d *Driver) guardRead(what string, c backends.Call) (backends.Call, map[str
 		}
 	}
 	return c, extra, nil
+}
+
+// hostParams are the parameters that name hosts, with whether they take
+// several, separated by commas.
+var hostParams = map[string]bool{"host": false, "host_identifier": false, "host_identifiers": true, "nodes": true, "actuator_id": true}
+
+// hostArgs takes hosts by reference and by name as well: the server knows them
+// by identifier. What is neither stays, and is the server's to judge.
+func (d *Driver) hostArgs(ctx context.Context, what string, c backends.Call) error {
+	for _, p := range c.Op.Params {
+		several, is := hostParams[p.Name]
+		if !is || c.Args[p.Name] == nil {
+			continue
+		}
+		list := []string{backends.Text(c.Args[p.Name])}
+		if several || strings.HasPrefix(c.Op.Name, "response.") || strings.HasPrefix(c.Op.Name, "defender.") {
+			list = csvTexts(list[0])
+		}
+		for i, h := range list {
+			h = strings.TrimPrefix(h, d.o.Profile+"/")
+			list[i] = h
+			known := isGUID(h) || p.Name == "host" && isNumber(h) || h == ""
+			// 88 counts all hosts when it does not know the one.
+			strict := c.Op.Name == "alerts.count" && h != ""
+			if known && !strict {
+				continue
+			}
+			if err := d.loadHosts(ctx, what, false); err != nil {
+				return err
+			}
+			id, n := d.hostNamed(h)
+			switch {
+			case n > 1:
+				return backends.Invalid(what, plural(n, "host is", "hosts are")+" called "+h+": name one by its identifier")
+			case n == 1:
+				list[i] = id
+			case strict:
+				return backends.NotFound("host", h)
+			}
+		}
+		c.Args[p.Name] = strings.Join(list, ",")
+	}
+	return nil
+}
+
+// hostNamed finds the identifier of a host of the directory, and how many
+// there are of its name.
+func (d *Driver) hostNamed(name string) (id string, n int) {
+	d.hosts.mu.Lock()
+	defer d.hosts.mu.Unlock()
+	for _, h := range d.hosts.list {
+		if h.ID == name {
+			return h.ID, 1
+		}
+		if strings.EqualFold(h.Name, name) {
+			id = h.ID
+			n++
+		}
+	}
+	return id, n
 }
 
 // members reads a JSON object for editing.

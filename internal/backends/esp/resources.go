@@ -4,7 +4,7 @@ import "github.com/edrctl/edrctl/internal/backends"
 
 var (
 	queryColumns  = []string{"id", "name", "interval", "platform", "snapshot", "tags", "packs", "sql"}
-	packColumns   = []string{"id", "name", "category", "tags", "queries"}
+	packColumns   = []string{"id", "name", "category", "tags", "description"}
 	configColumns = []string{"id", "platform", "name", "is_default", "description", "conditions"}
 	hostColumns   = []string{"id", "display_name", "host_identifier", "last_ip", "is_active", "tags"}
 )
@@ -16,124 +16,135 @@ func Resources() []backends.Resource {
 		{
 			Noun: "rules", Title: "detection rules", ID: "id",
 			Verbs: []backends.ResourceVerb{
-				{Name: "add", Op: "rules.add", Short: "add a rule; conditions that could never fire are refused"},
-				{Name: "update", Op: "rules.set", Operands: []string{"rule_id"}, Short: "change members of a rule; the others are kept"},
-				{Name: "tactics", Op: "rules.tactics", Operands: []string{"technique_ids"}, Short: "tactics of ATT&CK techniques (the server asks MITRE)"},
+				{Name: "add", Op: "rules.add", Example: "-f rule.json --dry-run", Short: "Add a rule; conditions that could never fire are refused"},
+				{Name: "update", Op: "rules.set", Operands: []string{"rule_id"}, Example: "102 --severity CRITICAL --dry-run", Short: "Change members of a rule; the others are kept"},
+				{Name: "tactics", Op: "rules.tactics", Operands: []string{"technique_ids"}, Example: "T1059,T1003", Short: "Tactics of ATT&CK techniques (the server asks MITRE)"},
 			},
 		},
 		{
 			Noun: "iocs", Title: "the server's own indicators", ID: "name", Columns: []string{"name", "type", "severity", "values", "intel_type"},
 			Verbs: []backends.ResourceVerb{
 				{Name: "list", Op: "iocs.list"},
-				{Name: "add", Op: "iocs.add", Operands: []string{"name"}, From: "data", Short: "add indicators, to an entry of the name or a new one; nothing else is lost"},
-				{Name: "remove", Op: "iocs.add", Operands: []string{"remove"}, Short: "remove an entry, or with --values some of its indicators; nothing else is lost"},
+				{Name: "add", Op: "iocs.add", Operands: []string{"name"}, From: "data", Example: "bad-ips --type remote_address --values 192.0.2.1,192.0.2.2 --dry-run", Short: "Add indicators, to an entry of the name or a new one; nothing else is lost"},
+				{Name: "remove", Op: "iocs.add", Operands: []string{"remove"}, Example: "intel-2_md5 --dry-run", Short: "Remove an entry, or with --values some of its indicators; nothing else is lost"},
 			},
 		},
 		{
 			Noun: "queries", Title: "scheduled queries", ID: "id", Columns: queryColumns,
 			Verbs: []backends.ResourceVerb{
 				{Name: "list", Op: "queries.list"},
-				{Name: "packed", Op: "queries.packed", Short: "list the queries that are in a pack"},
-				{Name: "get", Op: "queries.get", Operands: []string{"query_id"}},
-				{Name: "add", Op: "queries.add", Operands: []string{"name"}},
-				{Name: "update", Op: "queries.set", Operands: []string{"query_id"}, Short: "change members of a query; the others are kept"},
-				{Name: "delete", Op: "queries.delete", Operands: []string{"query..."}},
+				{Name: "packed", Op: "queries.packed", Short: "List the queries that are in a pack"},
+				{Name: "get", Op: "queries.get", Operands: []string{"query_id"}, Example: "1"},
+				{Name: "add", Op: "queries.add", Operands: []string{"name"}, Example: "ports --query 'select * from listening_ports;' --interval 3600 --dry-run"},
+				{Name: "update", Op: "queries.set", Operands: []string{"query_id"}, Example: "1 --interval 60 --dry-run", Short: "Change members of a query; the others are kept"},
+				{Name: "delete", Op: "queries.delete", Operands: []string{"query..."}, Example: "win_file_events --dry-run"},
 			},
 		},
 		{
 			Noun: "queries tags", Title: "tags of a scheduled query", ID: "tag", Columns: []string{"tag"},
 			Verbs: []backends.ResourceVerb{
-				{Name: "list", Op: "queries.tags.list", Operands: []string{"query_id"}},
-				{Name: "add", Op: "queries.tags.add", Operands: []string{"query_id", "tag..."}},
-				{Name: "remove", Op: "queries.tags.remove", Operands: []string{"query_id", "tag..."}},
+				{Name: "list", Op: "queries.tags.list", Operands: []string{"query_id"}, Example: "1"},
+				{Name: "add", Op: "queries.tags.add", Operands: []string{"query_id", "tag..."}, Example: "1 servers --dry-run"},
+				{Name: "remove", Op: "queries.tags.remove", Operands: []string{"query_id", "tag..."}, Example: "1 servers --dry-run"},
 			},
 		},
 		{
 			Noun: "packs", Title: "packs of queries", ID: "id", Columns: packColumns,
 			Verbs: []backends.ResourceVerb{
 				{Name: "list", Op: "packs.list"},
-				{Name: "get", Op: "packs.get", Operands: []string{"pack_id"}},
-				{Name: "add", Op: "packs.add", Operands: []string{"name"}, Short: "add a pack, or queries to a pack of the name"},
-				{Name: "upload", Op: "packs.upload", From: "file", Short: "upload an osquery pack file (.json, .conf)"},
-				{Name: "delete", Op: "packs.delete", Operands: []string{"pack..."}},
+				{Name: "get", Op: "packs.get", Operands: []string{"pack_id"}, Example: "1"},
+				{Name: "add", Op: "packs.add", Operands: []string{"name"}, Example: "doors -f pack.json --dry-run", Short: "Add a pack, or queries to a pack of the name"},
+				{Name: "upload", Op: "packs.upload", From: "file", Example: "-f doors.json --category Monitoring --dry-run", Short: "Upload an osquery pack file (.json, .conf)"},
+				{Name: "delete", Op: "packs.delete", Operands: []string{"pack..."}, Example: "all-events-pack --dry-run"},
 			},
 		},
 		{
 			Noun: "packs tags", Title: "tags of a pack", ID: "tag", Columns: []string{"tag"},
 			Verbs: []backends.ResourceVerb{
-				{Name: "list", Op: "packs.tags.list", Operands: []string{"pack"}},
-				{Name: "add", Op: "packs.tags.add", Operands: []string{"pack", "tag..."}},
-				{Name: "remove", Op: "packs.tags.remove", Operands: []string{"pack", "tag..."}},
+				{Name: "list", Op: "packs.tags.list", Operands: []string{"pack"}, Example: "all-events-pack"},
+				{Name: "add", Op: "packs.tags.add", Operands: []string{"pack", "tag..."}, Example: "all-events-pack servers --dry-run"},
+				{Name: "remove", Op: "packs.tags.remove", Operands: []string{"pack", "tag..."}, Example: "all-events-pack servers --dry-run"},
 			},
 		},
 		{
 			Noun: "configs", Title: "configurations of agents", ID: "id", Columns: configColumns,
 			Verbs: []backends.ResourceVerb{
 				{Name: "list", Op: "configs.list"},
-				{Name: "get", Op: "configs.get", Operands: []string{"config_id"}},
-				{Name: "add", Op: "configs.add", Operands: []string{"name"}},
-				{Name: "update", Op: "configs.set", Operands: []string{"config_id"}, Short: "change a configuration; of queries interval and status"},
-				{Name: "delete", Op: "configs.delete", Operands: []string{"config_id..."}, Short: "delete a configuration; its hosts fall back to the default"},
-				{Name: "assign", Op: "configs.assign", Operands: []string{"config_id", "host_identifiers"}, Short: "give a configuration to hosts, or with --tags to those that carry one"},
-				{Name: "hosts", Op: "configs.hosts", Operands: []string{"config_id"}, Columns: hostColumns, Short: "list the hosts that run a configuration"},
+				{Name: "get", Op: "configs.get", Operands: []string{"config_id"}, Example: "1"},
+				{Name: "add", Op: "configs.add", Operands: []string{"name"}, Example: "web --platform linux --conditions '{\"hostname\":{\"value\":\"*web*\"}}' --dry-run"},
+				{Name: "update", Op: "configs.set", Operands: []string{"config_id"}, Example: "1 --queries '{\"process_events\":{\"interval\":60}}' --dry-run", Short: "Change a configuration; of queries interval and status"},
+				{Name: "delete", Op: "configs.delete", Operands: []string{"config_id..."}, Example: "4 --dry-run", Short: "Delete a configuration; its hosts fall back to the default"},
+				{Name: "assign", Op: "configs.assign", Operands: []string{"config_id", "host_identifiers"}, Example: "1 web-03,git-01 --dry-run", Short: "Give a configuration to hosts, or with --tags to those that carry one"},
+				{Name: "hosts", Op: "configs.hosts", Operands: []string{"config_id"}, Example: "1", Columns: hostColumns, Short: "List the hosts that run a configuration"},
 			},
 		},
 		{
 			Noun: "tags", Title: "tags", ID: "value", Columns: []string{"value", "nodes", "packs", "queries"},
 			Verbs: []backends.ResourceVerb{
 				{Name: "list", Op: "tags.list"},
-				{Name: "add", Op: "tags.add", Operands: []string{"tag..."}},
-				{Name: "delete", Op: "tags.delete", Operands: []string{"tag..."}, Short: "delete a tag; what carries it is shown first"},
-				{Name: "tagged", Op: "tags.tagged", Operands: []string{"tags"}, Columns: []string{"hosts", "packs", "queries"}, Short: "show what carries a tag"},
+				{Name: "add", Op: "tags.add", Operands: []string{"tag..."}, Example: "servers --dry-run"},
+				{Name: "delete", Op: "tags.delete", Operands: []string{"tag..."}, Example: "web --dry-run", Short: "Delete a tag; what carries it is shown first"},
+				{Name: "tagged", Op: "tags.tagged", Operands: []string{"tags"}, Example: "web", Columns: []string{"hosts", "packs", "queries"}, Short: "Show what carries a tag"},
 			},
 		},
 		{
 			Noun: "yara", Title: "YARA files", ID: "name", Columns: []string{"name", "platforms"},
 			Verbs: []backends.ResourceVerb{
 				{Name: "list", Op: "yara.list"},
-				{Name: "view", Op: "yara.view", Operands: []string{"file_name"}, Columns: []string{"name", "content"}},
-				{Name: "add", Op: "yara.add", From: "file", Short: "upload a YARA file (.yar, .yara)"},
-				{Name: "delete", Op: "yara.delete", Operands: []string{"file_name..."}},
+				{Name: "view", Op: "yara.view", Operands: []string{"file_name"}, Example: "packed.yara --jq .content", Columns: []string{"name", "content"}},
+				{Name: "add", Op: "yara.add", From: "file", Example: "-f look.yara --platform windows,linux --dry-run", Short: "Upload a YARA file (.yar, .yara)"},
+				{Name: "delete", Op: "yara.delete", Operands: []string{"file_name..."}, Example: "packed.yara --dry-run"},
 			},
 		},
 		{
 			Noun: "schema", Title: "tables osquery can be asked for", ID: "name", Columns: []string{"name", "platform", "description"},
 			Verbs: []backends.ResourceVerb{
-				{Name: "list", Op: "schema.list", Fixed: map[string]any{"export_type": "json"}, Short: "list the tables with their columns"},
-				{Name: "get", Op: "schema.get", Operands: []string{"table"}, Columns: []string{"name", "sql"}},
+				{Name: "list", Op: "schema.list", Fixed: map[string]any{"export_type": "json"}, Short: "List the tables with their columns"},
+				{Name: "get", Op: "schema.get", Operands: []string{"table"}, Example: "processes", Columns: []string{"name", "sql"}},
 			},
 		},
 		{
-			Noun: "hosts", Title: "endpoints", ID: "host_identifier",
+			Noun: "hosts config", Title: "configuration of a host's agent, as osquery gets it", Columns: []string{"options", "queries", "packs", "filters"},
 			Verbs: []backends.ResourceVerb{
-				{Name: "config", Op: "hosts.config", Operands: []string{"host_identifier"}, Columns: []string{"options", "queries", "packs", "filters"}, Short: "show the whole configuration the agent of a host runs"},
-				{Name: "extra-config", Op: "hosts.additional_config", Operands: []string{"host_identifier"}, Columns: []string{"queries", "packs", "tags"}, Short: "show queries, packs and tags a host has beside its configuration"},
-				{Name: "results", Op: "hosts.activity.count", Operands: []string{"host_identifier"}, Columns: []string{"name", "count"}, Short: "count the stored results of a host, by query"},
-				{Name: "logs", Op: "hosts.status_logs", Operands: []string{"host_identifier"}, Columns: []string{"created", "severity", "filename", "line", "message"}, Short: "show what the agent of a host logged"},
+				{Name: "get", Op: "hosts.config", Operands: []string{"host_identifier"}, Short: "Show the whole configuration the agent of a host runs", Example: "web-03"},
+				{Name: "extra", Op: "hosts.additional_config", Operands: []string{"host_identifier"}, Columns: []string{"queries", "packs", "tags"}, Short: "Show queries, packs and tags a host has beside its configuration", Example: "web-03"},
+			},
+		},
+		{
+			Noun: "hosts results", Title: "stored results of a host", ID: "name", Columns: []string{"name", "count"},
+			Verbs: []backends.ResourceVerb{
+				{Name: "count", Op: "hosts.activity.count", Operands: []string{"host_identifier"}, Short: "Count the stored results of a host, by query", Example: "web-03"},
+				{Name: "list", Op: "hosts.activity", Operands: []string{"host_identifier", "query_name"}, Columns: []string{"timestamp", "action", "columns"}, Short: "List the stored results of a query on a host", Example: "web-03 process_events"},
+			},
+		},
+		{
+			Noun: "hosts logs", Title: "what agents log of themselves", Columns: []string{"created", "severity", "filename", "line", "message"},
+			Verbs: []backends.ResourceVerb{
+				{Name: "list", Op: "hosts.status_logs", Operands: []string{"host_identifier"}, Short: "List what the agent of a host logged", Example: "web-03"},
 			},
 		},
 		{
 			Noun: "stats", Title: "numbers of the server",
 			Verbs: []backends.ResourceVerb{
-				{Name: "dashboard", Op: "dashboard.get", Columns: []string{"alert_data", "distribution_and_status", "purge_duration"}, Short: "show what the console's first page shows"},
-				{Name: "hosts", Op: "hosts.count", Columns: []string{"windows", "linux", "darwin"}, Short: "count hosts by platform and state"},
-				{Name: "alerts", Op: "alerts.count", Columns: []string{"alert_source"}, Short: "count alerts by source"},
-				{Name: "host", Op: "hosts.alerts.distribution", Operands: []string{"host"}, Columns: []string{"sources", "rules"}, Short: "count the alerts of a host by source and rule"},
+				{Name: "dashboard", Op: "dashboard.get", Columns: []string{"alert_data", "distribution_and_status", "purge_duration"}, Short: "Show what the console's first page shows"},
+				{Name: "hosts", Op: "hosts.count", Columns: []string{"windows", "linux", "darwin"}, Short: "Count hosts by platform and state"},
+				{Name: "alerts", Op: "alerts.count", Columns: []string{"alert_source"}, Short: "Count alerts by source"},
+				{Name: "host", Op: "hosts.alerts.distribution", Operands: []string{"host"}, Columns: []string{"sources", "rules"}, Short: "Count the alerts of a host by source and rule"},
 			},
 		},
 		{
 			Noun: "settings", Title: "settings of the platform", Columns: []string{"purge_data_duration", "alert_aggregation_duration", "sso_enable"},
 			Verbs: []backends.ResourceVerb{
 				{Name: "show", Op: "settings.get"},
-				{Name: "set", Op: "settings.set", Short: "change settings; a shorter purge duration deletes stored results"},
+				{Name: "set", Op: "settings.set", Example: "--purge-data-duration 90 --dry-run", Short: "Change settings; a shorter purge duration deletes stored results"},
 			},
 		},
 		{
 			Noun: "settings email", Title: "e-mail of the platform", Columns: []string{"email", "smtpAddress", "smtpPort", "emailRecipients", "use_ssl", "use_tls"},
 			Verbs: []backends.ResourceVerb{
 				{Name: "show", Op: "email.get"},
-				{Name: "set", Op: "email.set", Short: "change the e-mail settings; the server sends a test mail"},
-				{Name: "test", Op: "email.test", Short: "send a test mail, keep nothing"},
+				{Name: "set", Op: "email.set", Short: "Change the e-mail settings; the server sends a test mail"},
+				{Name: "test", Op: "email.test", Short: "Send a test mail, keep nothing"},
 			},
 		},
 		{
@@ -153,21 +164,21 @@ func Resources() []backends.Resource {
 		{
 			Noun: "defender", Title: "Windows Defender on endpoints (enterprise edition)",
 			Verbs: []backends.ResourceVerb{
-				{Name: "scan", Op: "defender.scan", Operands: []string{"host_identifier"}, Short: "scan hosts now"},
-				{Name: "exclusions", Op: "defender.exclusions", Operands: []string{"host_identifier"}, Short: "add or remove what Defender does not look at"},
-				{Name: "schedule", Op: "defender.schedule", Operands: []string{"host_identifier"}, Short: "set when Defender scans"},
-				{Name: "update", Op: "defender.update", Operands: []string{"host_identifier"}, Short: "update the signatures"},
-				{Name: "settings", Op: "defender.settings", Operands: []string{"host_identifier"}, Short: "ask hosts for the settings of Defender; respond get shows what they say"},
-				{Name: "status", Op: "defender.status", Operands: []string{"host_identifier"}, Short: "ask hosts for the state of Defender; respond get shows what they say"},
-				{Name: "refresh", Op: "defender.refresh", Operands: []string{"host_identifier"}, Short: "have the state of Defender read anew; the host's record shows it later"},
-				{Name: "quarantine", Op: "defender.quarantine.list", Operands: []string{"host_identifier"}, Short: "ask hosts for what is in quarantine; respond get shows what they say"},
-				{Name: "carve", Op: "defender.quarantine.carve", Operands: []string{"host_identifier", "path"}, Short: "collect a file from the quarantine; carve list shows it later"},
+				{Name: "scan", Op: "defender.scan", Operands: []string{"host_identifier"}, Short: "Scan hosts now"},
+				{Name: "exclusions", Op: "defender.exclusions", Operands: []string{"host_identifier"}, Short: "Add or remove what Defender does not look at"},
+				{Name: "schedule", Op: "defender.schedule", Operands: []string{"host_identifier"}, Short: "Set when Defender scans"},
+				{Name: "update", Op: "defender.update", Operands: []string{"host_identifier"}, Short: "Update the signatures"},
+				{Name: "settings", Op: "defender.settings", Operands: []string{"host_identifier"}, Short: "Ask hosts for the settings of Defender; respond get shows what they say"},
+				{Name: "status", Op: "defender.status", Operands: []string{"host_identifier"}, Short: "Ask hosts for the state of Defender; respond get shows what they say"},
+				{Name: "refresh", Op: "defender.refresh", Operands: []string{"host_identifier"}, Short: "Have the state of Defender read anew; the host's record shows it later"},
+				{Name: "quarantine", Op: "defender.quarantine.list", Operands: []string{"host_identifier"}, Short: "Ask hosts for what is in quarantine; respond get shows what they say"},
+				{Name: "carve", Op: "defender.quarantine.carve", Operands: []string{"host_identifier", "path"}, Short: "Collect a file from the quarantine; carve list shows it later"},
 			},
 		},
 		{
 			Noun: "results", Title: "stored results",
 			Verbs: []backends.ResourceVerb{
-				{Name: "delete", Op: "results.delete", Operands: []string{"days_of_data"}, Short: "delete what is older than so many days, of all hosts (editions up to 3.0)"},
+				{Name: "delete", Op: "results.delete", Operands: []string{"days_of_data"}, Short: "Delete what is older than so many days, of all hosts (editions up to 3.0)"},
 			},
 		},
 		{
@@ -181,7 +192,7 @@ func Resources() []backends.Resource {
 				{Name: "indicators", Op: "indicators.export", From: "file"},
 				{Name: "alert-events", Op: "alerts.alerted_events.export", Operands: []string{"alert_id"}},
 				{Name: "actions", Op: "response.export"},
-				{Name: "status-logs", Op: "hosts.status_logs.export", Operands: []string{"host_identifier"}, Columns: []string{"task_id"}, Short: "have the logs of a host's agent made into a file on the server"},
+				{Name: "status-logs", Op: "hosts.status_logs.export", Operands: []string{"host_identifier"}, Columns: []string{"task_id"}, Short: "Have the logs of a host's agent made into a file on the server"},
 			},
 		},
 	}
