@@ -118,8 +118,10 @@ func (h *flags) hunt(ctx context.Context, f *cmdutil.Factory, list *ioc.List, ke
 		defer func() { f.Debugf(hunt.Checkpoint.Close()) }()
 	}
 	bar := f.IO.StartProgress()
+	last := "" // what was found last: on a terminal it is seen as it comes
+	hunt.Seen = func(h *model.Hit) { last = hitLine(h) }
 	hunt.Progress = func(p ops.HuntProgress) {
-		bar.Set(safetext.Text(progressLine(len(list.Indicators), len(fleet.Sources), p)))
+		bar.Set(safetext.Text(progressLine(len(list.Indicators), len(fleet.Sources), p) + last))
 	}
 	hits, sum := fleet.Hunt(ctx, hunt)
 	bar.Done()
@@ -179,6 +181,15 @@ func progressLine(indicators, sources int, p ops.HuntProgress) string {
 	if p.Done > 0 && p.Done < p.Units {
 		left := p.Elapsed / time.Duration(p.Done) * time.Duration(p.Units-p.Done)
 		line += fmt.Sprintf(", about %s left", left.Round(time.Second))
+	}
+	return line
+}
+
+// hitLine names a hit in a few words.
+func hitLine(h *model.Hit) string {
+	line := ", the last: " + h.Indicator.Value
+	if h.Host != nil && h.Host.Name != "" {
+		line += " on " + h.Host.Name
 	}
 	return line
 }

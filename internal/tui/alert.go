@@ -340,6 +340,9 @@ func triageLine(s *shell, a *model.Action) para {
 	if a.State != model.ActionDone {
 		p = append(p, span{st, safetext.Text(" " + string(a.State))})
 	}
+	if inForce(a) {
+		p = append(p, span{t.Warn, " in force"})
+	}
 	if who := a.Details["user"]; who != "" {
 		p = append(p, span{t.Dim, " by " + ui.Text(who)})
 	}

@@ -203,7 +203,7 @@ func (a *App) footer() string {
 		seen := map[keys.Action]bool{}
 		for _, h := range list {
 			b, ok := a.s.keys.Of(h.action)
-			if !ok || len(b.Keys) == 0 || seen[h.action] {
+			if !ok || len(b.Keys) == 0 || seen[h.action] || h.action == keys.Act && h.short == "" && a.s.actingOff() != "" {
 				continue
 			}
 			seen[h.action] = true

@@ -69,17 +69,12 @@ func (s *shell) openActions(v view) tea.Cmd {
 		s.warn("nothing is selected to act on")
 		return nil
 	}
-	if s.app.opt.Replay != "" {
-		s.warn("a replay changes nothing: acting is off")
-		return nil
-	}
-	all := true
-	for _, p := range s.svc.Profiles() {
-		all = all && p.ReadOnly
-	}
-	if _, reads := records[0].(*model.Carve); all && !reads {
-		s.warn("read-only: acting is off")
-		return nil
+	// Files can be brought here whatever may not be changed there.
+	if _, reads := records[0].(*model.Carve); !reads || s.app.opt.Replay != "" {
+		if why := s.actingOff(); why != "" {
+			s.warn(why)
+			return nil
+		}
 	}
 	about := aboutRecords(records)
 	if a, ok := records[0].(*model.Alert); ok && len(records) == 1 {
@@ -87,6 +82,19 @@ func (s *shell) openActions(v view) tea.Cmd {
 	}
 	actor := s.actor
 	return s.ask(func(context.Context) any { return menuRead{about, choices(actor, records)} })
+}
+
+// actingOff says why nothing at all can be changed here, "" when something can.
+func (s *shell) actingOff() safetext.Display {
+	if s.app.opt.Replay != "" {
+		return "a replay changes nothing: acting is off"
+	}
+	for _, p := range s.svc.Profiles() {
+		if !p.ReadOnly {
+			return ""
+		}
+	}
+	return "read-only: acting is off"
 }
 
 // ask runs something whose answer is not a view's.

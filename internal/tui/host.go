@@ -25,6 +25,9 @@ type hostView struct {
 	twins   []*model.Host // of the same name on other profiles, this one first
 	done    bool
 	bad     []ops.Outcome
+	deeds   []*model.Action // on it, newest first
+	carves  []*model.Carve  // from it
+	more    bool            // deeds and carves were read
 	madeFor int
 	at      uint64
 }
@@ -61,8 +64,8 @@ type hostsRead struct {
 
 func (v *hostView) open(s *shell) tea.Cmd {
 	name := hostName(v.h)
-	v.done = false
-	return s.do(v, "reading the host", func(ctx context.Context) any {
+	v.done, v.more = false, false
+	return tea.Batch(s.do(v, "reading what was done to the host", func(ctx context.Context) any { return deedsOn(ctx, s, name) }), s.do(v, "reading the host", func(ctx context.Context) any {
 		var out hostsRead
 		out.outcomes = s.svc.Hosts(ctx, ops.Request{}, func(h *model.Host) bool {
 			if strings.EqualFold(hostName(h), name) {
@@ -71,11 +74,42 @@ func (v *hostView) open(s *shell) tea.Cmd {
 			return true
 		})
 		return out
+	}))
+}
+
+// hostDeeds is what was done to a host, and what was collected from it.
+type hostDeeds struct {
+	deeds  []*model.Action
+	carves []*model.Carve
+}
+
+// mostDeeds is how many actions and files of a host are shown.
+const mostDeeds = 8
+
+func deedsOn(ctx context.Context, s *shell, name string) hostDeeds {
+	var out hostDeeds
+	// An actor that cannot tell leaves the list empty: :actions says why.
+	_, _ = readActions(ctx, s, func(a *model.Action) bool {
+		if a.Host != nil && strings.EqualFold(hostName(a.Host), name) {
+			out.deeds = append(out.deeds, a)
+		}
+		return len(out.deeds) < mostDeeds
 	})
+	var req ops.Request
+	req.Since, req.Until = s.now().Add(-30*24*time.Hour), s.now().Add(time.Minute)
+	s.svc.Carves(ctx, req, func(c *model.Carve) bool {
+		if strings.EqualFold(hostName(c.Host), name) {
+			out.carves = append(out.carves, c)
+		}
+		return len(out.carves) < mostDeeds
+	})
+	return out
 }
 
 func (v *hostView) update(s *shell, msg any) tea.Cmd {
 	switch m := msg.(type) {
+	case hostDeeds:
+		v.deeds, v.carves, v.more, v.madeFor = m.deeds, m.carves, true, 0
 	case hostsRead:
 		v.done, v.madeFor = true, 0
 		v.bad = nil
@@ -179,6 +213,16 @@ func (v *hostView) make(s *shell, w int) {
 		c.lines = append(c.lines, para{
 			{t.Dim, s.clock(r.a.Time, 8) + "  "}, {t.Severity(r.a.Severity), score + " " + pad(safetext.Display(alertLetters(r.a)), 5)}, {"", r.text().title},
 		})
+	}
+	if v.more {
+		c.section(safetext.Display(count(len(v.deeds), "action") + ", the latest first  (:actions lists all)"))
+		for _, a := range v.deeds {
+			c.lines = append(c.lines, triageLine(s, a))
+		}
+		c.section(safetext.Display(count(len(v.carves), "carve") + "  (x gets a file, :carves downloads)"))
+		for _, x := range v.carves {
+			c.lines = append(c.lines, para{{t.Dim, s.clock(x.Created, 11) + "  "}, {t.Accent, pad(safetext.Text(string(x.State)), 9) + " "}, {"", ui.Text(firstOf(x.Path, x.Name))}, {t.Dim, "  " + bytesOf(x.Size)}})
+		}
 	}
 	v.lines = c.lines
 }

@@ -15,5 +15,7 @@ func TestReadOnly(t *testing.T) {
 		f.List[i].ReadOnly = true
 	}
 	d := tuitest.Start(t, f, 120, 30, nil)
-	d.See(" RO ").Press("x").See("read-only: acting is off")
+	d.See(" RO ").Miss("x act").Press("x").See("read-only: acting is off")
+	// Reading is not acting: a collected file can still be brought here.
+	d.Press("enter").Miss("x act").Press("esc").Go("carves").See("x download, verify").Press("x").See("verify the saved file")
 }
