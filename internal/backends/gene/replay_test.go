@@ -42,10 +42,17 @@ type exchange struct {
 	path string
 	q    url.Values
 	body []byte
+
+	posted []byte // of a request whose body is a file
 }
 
 // sent is the body of the request.
-func (e *exchange) sent() []byte                   { return []byte(e.Request.Body.Text) }
+func (e *exchange) sent() []byte {
+	if e.posted != nil {
+		return e.posted
+	}
+	return []byte(e.Request.Body.Text)
+}
 func (e *exchange) sentHeaders() map[string]string { return e.Request.Headers }
 
 func recordings(t *testing.T) []*exchange {
@@ -80,6 +87,11 @@ func recordings(t *testing.T) []*exchange {
 					t.Fatal(err)
 				}
 			}
+			if e.Request.Body.File != "" {
+				if e.posted, err = os.ReadFile(filepath.Join(dir, e.Request.Body.File)); err != nil {
+					t.Fatal(err)
+				}
+			}
 			out = append(out, e)
 		}
 		_ = f.Close()
@@ -93,18 +105,18 @@ var (
 		reason string
 		match  func(*exchange) bool
 	}{
-		{"write: rules, endpoints, commands and users are changed by a later milestone", func(e *exchange) bool {
+		{"changes something: TestReplayCalls", func(e *exchange) bool {
 			return slices.Contains([]string{"POST", "PUT", "DELETE"}, e.Request.Method)
 		}},
 		{"method the driver never sends", func(e *exchange) bool { return e.Request.Method != "GET" }},
 		{"the recording has no body", func(e *exchange) bool { return e.Response.Status == 200 && len(e.body) == 0 }},
-		{"acts although GET: belongs to the rule commands", func(e *exchange) bool { return e.path == "/rules/save" || e.path == "/rules/reload" }},
-		{"state of a command: belongs to respond", func(e *exchange) bool { return strings.Contains(e.path, "/command") }},
-		{"download of an artifact: belongs to carve", func(e *exchange) bool {
+		{"acts although GET: TestReplayCalls", func(e *exchange) bool { return e.path == "/rules/save" || e.path == "/rules/reload" }},
+		{"state of a command: TestReplayCalls, and respond", func(e *exchange) bool { return strings.Contains(e.path, "/command") }},
+		{"download of an artifact: TestReplayCalls, and carve", func(e *exchange) bool {
 			m := onEndpoint.FindStringSubmatch(e.path)
 			return m != nil && strings.HasPrefix(m[2], "/artifacts/")
 		}},
-		{"reached by `edrctl api` only: users, IoCs, agent and Sysmon configuration, tools, archive", func(e *exchange) bool {
+		{"administration (users, IoCs, agent and Sysmon configuration, tools, archive): TestReplayCalls", func(e *exchange) bool {
 			return strings.HasPrefix(e.path, "/users") || strings.HasPrefix(e.path, "/iocs") || strings.HasSuffix(e.path, "/config") ||
 				strings.HasPrefix(e.path, "/endpoints/windows/osqueryi") || strings.HasPrefix(e.path, "/endpoints/beos") || strings.HasSuffix(e.path, "/archive")
 		}},
