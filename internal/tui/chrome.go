@@ -41,14 +41,33 @@ func (a *App) crumbs(room int) []safetext.Display {
 			}
 		}
 	}
+	// What does not fit even so is left out, from the start; "" marks it.
+	if len(titles) > 2 && total > room {
+		last := len(titles) - 1
+		titles[last] = ui.CutMiddle(titles[last], max(6, room-8), a.s.theme.Glyphs.Ellipsis)
+		left := room - ui.Width(titles[last]) - 7
+		for i := last - 1; i >= 0; i-- {
+			titles[i] = ui.CutMiddle(titles[i], 6, a.s.theme.Glyphs.Ellipsis)
+			if left -= ui.Width(titles[i]) + 3; left < 0 {
+				titles[i] = ""
+			}
+		}
+	}
 	return titles
 }
 
 func (a *App) crumbEnds() []int {
 	at := 8
 	var ends []int
+	gap := false
 	for _, d := range a.crumbs(a.crumbRoom()) {
-		at += ui.Width(d) + 3
+		switch {
+		case d != "":
+			at += ui.Width(d) + 3
+		case !gap:
+			gap = true
+			at += 4
+		}
 		ends = append(ends, at)
 	}
 	return ends
@@ -66,6 +85,12 @@ func (a *App) header() string {
 	l.Put(t.Title, " edrctl")
 	titles := a.crumbs(a.crumbRoom())
 	for i, d := range titles {
+		if d == "" {
+			if i == 0 {
+				l.Glyph(t.Crumb, " "+t.Glyphs.Crumb+" "+t.Glyphs.Ellipsis)
+			}
+			continue
+		}
 		l.Glyph(t.Crumb, " "+t.Glyphs.Crumb+" ")
 		st := t.Crumb
 		if i == len(titles)-1 {
@@ -201,6 +226,10 @@ func (a *App) footer() string {
 		list = append(list, v.hints(a.s)...)
 		list = append(list, hint{action: keys.Filter}, hint{action: keys.Palette}, hint{action: keys.Help})
 		seen := map[keys.Action]bool{}
+		helpWidth := 0
+		if b, ok := a.s.keys.Of(keys.Help); ok && len(b.Keys) > 0 {
+			helpWidth = ui.Width(safetext.Display(keys.Label(b.Keys[0]))) + ui.Width(safetext.Display(b.Short)) + 3
+		}
 		for _, h := range list {
 			b, ok := a.s.keys.Of(h.action)
 			if !ok || len(b.Keys) == 0 || seen[h.action] || h.action == keys.Act && h.short == "" && a.s.actingOff() != "" {
@@ -216,8 +245,13 @@ func (a *App) footer() string {
 				key = b.Keys[0]
 			}
 			need := ui.Width(safetext.Display(key)) + 1 + ui.Width(safetext.Display(short)) + 2
-			if a.w-l.Left()+need > room {
-				break
+			// Help is the key to all others: it keeps its place.
+			keep := 0
+			if h.action != keys.Help {
+				keep = helpWidth
+			}
+			if a.w-l.Left()+need+keep > room {
+				continue
 			}
 			ks, hs := t.Key, t.KeyHelp
 			if h.off != "" {
