@@ -23,15 +23,18 @@ import (
 // tabShells says how each is started without the user's own files, and how it is
 // taught to print its line at Ctrl-G.
 var tabShells = []struct {
-	name  string
-	args  []string
-	setup string // %s is the script
+	what, name string
+	args       []string
+	setup      string // %s is the script
 }{
-	{"bash", []string{"--norc", "--noprofile", "-i"}, `PS1='> '; bind 'set bell-style none'; bind 'set show-all-if-ambiguous on'; bind 'set page-completions off'; bind 'set enable-bracketed-paste off'; ` +
+	{"bash", "bash", []string{"--norc", "--noprofile", "-i"}, `PS1='> '; bind 'set bell-style none'; bind 'set show-all-if-ambiguous on'; bind 'set page-completions off'; bind 'set enable-bracketed-paste off'; ` +
 		`dump() { printf '\nLINE<%%s>\n' "$READLINE_LINE"; }; bind -x '"\C-g": dump'; source %s; echo REA''DY`},
-	{"zsh", []string{"-f", "-i"}, `PS1='> '; unsetopt zle_bracketed_paste beep; autoload -Uz compinit; compinit -u -D; dump() { print -r -- $'\n'"LINE<$BUFFER>" }; zle -N dump; bindkey -e; ` +
+	{"zsh", "zsh", []string{"-f", "-i"}, `PS1='> '; unsetopt zle_bracketed_paste beep; autoload -Uz compinit; compinit -u -D; dump() { print -r -- $'\n'"LINE<$BUFFER>" }; zle -N dump; bindkey -e; ` +
 		`bindkey '^G' dump; bindkey '^U' kill-whole-line; source %s; echo REA''DY`},
-	{"fish", []string{"--no-config", "-i"}, `function fish_prompt; printf '> '; end; set -g fish_autosuggestion_enabled 0; ` +
+	// As packages install it: a function in a folder of fpath.
+	{"zsh from fpath", "zsh", []string{"-f", "-i"}, `PS1='> '; unsetopt zle_bracketed_paste beep; mkdir d; cp %s d/_edrctl; fpath=($PWD/d $fpath); autoload -Uz compinit; compinit -u -D; ` +
+		`dump() { print -r -- $'\n'"LINE<$BUFFER>" }; zle -N dump; bindkey -e; bindkey '^G' dump; bindkey '^U' kill-whole-line; echo REA''DY`},
+	{"fish", "fish", []string{"--no-config", "-i"}, `function fish_prompt; printf '> '; end; set -g fish_autosuggestion_enabled 0; ` +
 		`bind \cg 'printf "\nLINE<%%s>\n" (commandline)'; bind \cu kill-whole-line; source %s; echo REA''DY`},
 }
 
@@ -120,7 +123,7 @@ func TestCompletionInShells(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, sh := range tabShells {
-		t.Run(sh.name, func(t *testing.T) {
+		t.Run(sh.what, func(t *testing.T) {
 			t.Parallel()
 			bin, err := exec.LookPath(sh.name)
 			if err != nil {
@@ -206,6 +209,7 @@ func shellEnv(home, edrctl string) []string {
 	return []string{
 		"HOME=" + home, "PATH=" + filepath.Dir(edrctl) + ":" + os.Getenv("PATH"), "TERM=xterm-256color", "LANG=C.UTF-8", "TZ=UTC", "COLUMNS=200", "LINES=50",
 		"HISTFILE=/dev/null", "DBUS_SESSION_BUS_ADDRESS=",
+		"GORACE=atexit_sleep_ms=0", // the race detector waits a second at the end of every program
 	}
 }
 
