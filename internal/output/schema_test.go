@@ -1,29 +1,18 @@
 package output_test
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
-	"encoding/csv"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"math"
 	"math/rand/v2"
-	"net/netip"
 	"os"
-	"path"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/edrctl/edrctl/internal/iostreams"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/output"
+	"github.com/edrctl/edrctl/internal/output/docschema"
 )
 
 func shared(t *testing.T) string {
@@ -156,339 +145,35 @@ var kindsByName = map[string]output.Kind{
 }
 
 func TestECSFields(t *testing.T) {
-	f, err := os.Open(filepath.Join(shared(t), "schemas", "ecs-fields.csv"))
+	schema, err := docschema.LoadECS(filepath.Join(shared(t), "schemas", "ecs-fields.csv"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	rows, err := csv.NewReader(f).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	type field struct {
-		typ   string
-		array bool
-	}
-	fields := map[string]field{}
-	for _, r := range rows[1:] {
-		fields[r[3]] = field{r[4], r[6] == "array"}
-	}
-	var walk func(prefix string, v any)
-	walk = func(prefix string, v any) {
-		if prefix == "labels" || prefix == "edrctl" {
-			return
-		}
-		if m, ok := v.(map[string]any); ok && fields[prefix].typ != "flattened" {
-			for k, x := range m {
-				walk(strings.TrimPrefix(prefix+"."+k, "."), x)
-			}
-			return
-		}
-		def, ok := fields[prefix]
-		if !ok {
-			t.Errorf("%s is no ECS field", prefix)
-			return
-		}
-		list, isList := v.([]any)
-		if isList != def.array {
-			t.Errorf("%s: array %v, want %v", prefix, isList, def.array)
-		}
-		if !isList {
-			list = []any{v}
-		}
-		for _, x := range list {
-			var good bool
-			switch def.typ {
-			case "long":
-				n, isNum := x.(float64)
-				good = isNum && n == math.Trunc(n)
-			case "float":
-				_, good = x.(float64)
-			case "boolean":
-				_, good = x.(bool)
-			case "ip":
-				_, err := netip.ParseAddr(fmt.Sprint(x))
-				good = err == nil
-			case "date":
-				_, err := time.Parse(time.RFC3339Nano, fmt.Sprint(x))
-				good = err == nil
-			default:
-				_, good = x.(string)
-			}
-			if !good {
-				t.Errorf("%s is %T %v, want %s", prefix, x, x, def.typ)
-			}
-		}
-	}
+	n := 0
 	for name, recs := range schemaRecords() {
 		for _, d := range documents(t, output.FormatECS, kindsByName[name], recs...) {
-			walk("", d)
-			if t.Failed() {
-				t.Fatalf("in %v", d)
+			n++
+			if wrong := schema.Check(d); len(wrong) > 0 {
+				t.Fatalf("%s: %s\nin %v", name, strings.Join(wrong, "; "), d)
 			}
 		}
 	}
-}
-
-// ocsf is the schema as the test needs it: classes and objects resolved
-// through extends, profiles and the Windows extension.
-type ocsf struct {
-	t       *testing.T
-	files   map[string]map[string]any
-	dict    map[string]map[string]any
-	types   map[string]map[string]any
-	objects map[string]string // name to file
-	classes map[int]string
-}
-
-func loadOCSF(t *testing.T) *ocsf {
-	raw, err := os.ReadFile(filepath.Join(shared(t), "schemas", "ocsf-schema-1.8.0.tar.gz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	zr, err := gzip.NewReader(bytes.NewReader(raw))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &ocsf{t: t, files: map[string]map[string]any{}, dict: map[string]map[string]any{}, types: map[string]map[string]any{}, objects: map[string]string{}, classes: map[int]string{}}
-	for tr := tar.NewReader(zr); ; {
-		h, err := tr.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		name := path.Clean(h.Name)
-		if !strings.HasSuffix(name, ".json") {
-			continue
-		}
-		var m map[string]any
-		if err := json.NewDecoder(tr).Decode(&m); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		s.files[name] = m
-	}
-	for _, f := range []string{"dictionary.json", "extensions/windows/dictionary.json"} {
-		for k, v := range s.files[f]["attributes"].(map[string]any) {
-			s.dict[k] = v.(map[string]any)
-		}
-	}
-	for k, v := range s.files["dictionary.json"]["types"].(map[string]any)["attributes"].(map[string]any) {
-		s.types[k] = v.(map[string]any)
-	}
-	categories := s.files["categories.json"]["attributes"].(map[string]any)
-	for f, m := range s.files {
-		name, _ := m["name"].(string)
-		switch {
-		case strings.Contains(f, "objects/") && (s.objects[name] == "" || strings.HasPrefix(f, "objects/")):
-			s.objects[name] = f
-		case strings.Contains(f, "events/") && m["uid"] != nil:
-			ext := 0
-			if strings.HasPrefix(f, "extensions/windows/") {
-				ext = 2
-			}
-			category := s.category(f, name)
-			c, ok := categories[category].(map[string]any)
-			if !ok {
-				continue
-			}
-			s.classes[ext*100000+int(c["uid"].(float64))*1000+int(m["uid"].(float64))] = f
-		case f == "events/base_event.json":
-			s.classes[0] = f
-		}
-	}
-	return s
-}
-
-func (s *ocsf) parent(file string) string {
-	ext, _ := s.files[file]["extends"].(string)
-	if ext == "" {
-		return ""
-	}
-	for f, m := range s.files {
-		if m["name"] == ext && f != file && (strings.HasPrefix(f, "objects/") == strings.Contains(file, "objects/")) && !strings.HasPrefix(f, "profiles") && !strings.HasPrefix(f, "extensions") {
-			return f
-		}
-	}
-	return ""
-}
-
-func (s *ocsf) category(file, _ string) string {
-	for f := file; f != ""; f = s.parent(f) {
-		if c, ok := s.files[f]["category"].(string); ok {
-			return c
-		}
-	}
-	return ""
-}
-
-type attribute struct {
-	required bool
-	enum     map[string]bool
-}
-
-// attributes gathers those of a file and what it extends and includes.
-func (s *ocsf) attributes(file string) (attrs map[string]*attribute, constraints []map[string]any) {
-	attrs = map[string]*attribute{}
-	var chain []string
-	for f := file; f != ""; f = s.parent(f) {
-		chain = append([]string{f}, chain...)
-	}
-	add := func(m map[string]any) {
-		for k, v := range m {
-			if k == "$include" {
-				continue
-			}
-			def, _ := v.(map[string]any)
-			a := attrs[k]
-			if a == nil {
-				a = &attribute{enum: map[string]bool{}}
-				if e, ok := s.dict[k]["enum"].(map[string]any); ok {
-					for id := range e {
-						a.enum[id] = true
-					}
-				}
-				attrs[k] = a
-			}
-			if r, ok := def["requirement"].(string); ok {
-				a.required = r == "required"
-			}
-			if e, ok := def["enum"].(map[string]any); ok {
-				for id := range e {
-					a.enum[id] = true
-				}
-			}
-		}
-	}
-	for _, f := range chain {
-		m, _ := s.files[f]["attributes"].(map[string]any)
-		if inc, ok := m["$include"].([]any); ok {
-			for _, i := range inc {
-				p, _ := s.files[i.(string)]["attributes"].(map[string]any)
-				add(p)
-				for k := range p {
-					if own, overridden := m[k]; !overridden || own == nil {
-						attrs[k].required = false // profiles apply when named
-					}
-				}
-			}
-		}
-		add(m)
-	}
-	if c, ok := s.files[file]["constraints"].(map[string]any); ok {
-		constraints = append(constraints, c)
-	}
-	return attrs, constraints
-}
-
-func (s *ocsf) check(where, file string, obj map[string]any) {
-	attrs, constraints := s.attributes(file)
-	for k, a := range attrs {
-		if _, ok := obj[k]; a.required && !ok {
-			s.t.Errorf("%s lacks %s", where, k)
-		}
-	}
-	for _, c := range constraints {
-		for rule, list := range c {
-			n := 0
-			for _, k := range list.([]any) {
-				if _, ok := obj[k.(string)]; ok {
-					n++
-				}
-			}
-			if n == 0 || rule == "just_one" && n > 1 {
-				s.t.Errorf("%s: %s of %v, has %d", where, rule, list, n)
-			}
-		}
-	}
-	for k, v := range obj {
-		a := attrs[k]
-		if a == nil {
-			s.t.Errorf("%s has no attribute %s in %s", where, k, file)
-			continue
-		}
-		s.value(where+"."+k, k, a, v)
-	}
-}
-
-func (s *ocsf) value(where, name string, a *attribute, v any) {
-	def := s.dict[name]
-	list, isList := v.([]any)
-	if want, _ := def["is_array"].(bool); want != isList {
-		s.t.Errorf("%s: array %v, want %v", where, isList, want)
-		return
-	}
-	if !isList {
-		list = []any{v}
-	}
-	for _, x := range list {
-		typ, _ := def["type"].(string)
-		if m, ok := x.(map[string]any); ok {
-			if name == "unmapped" {
-				continue
-			}
-			f := s.objects[typ]
-			if f == "" {
-				s.t.Errorf("%s is an object, want %s", where, typ)
-				continue
-			}
-			s.check(where, f, m)
-			continue
-		}
-		base, pattern, limit := typ, "", 0.0
-		if d := s.types[typ]; d != nil {
-			pattern, _ = d["regex"].(string)
-			limit, _ = d["max_len"].(float64)
-			if b, ok := d["type"].(string); ok {
-				base = b
-			}
-		}
-		n, isNum := x.(float64)
-		text, isText := x.(string)
-		good := false
-		switch base {
-		case "integer_t", "long_t":
-			good = isNum && n == math.Trunc(n)
-		case "float_t":
-			good = isNum
-		case "boolean_t":
-			_, good = x.(bool)
-		case "string_t":
-			good = isText && (limit == 0 || float64(len(text)) <= limit) && (pattern == "" || regexp.MustCompile(pattern).MatchString(text))
-		case "json_t":
-			good = true
-		}
-		if !good {
-			s.t.Errorf("%s is %T %v, want %s", where, x, x, typ)
-		}
-		if name == "class_uid" || name == "category_uid" || strings.HasSuffix(where, "observables.type_id") {
-			continue // their enumeration is computed when the schema is compiled
-		}
-		if len(a.enum) > 0 && isNum && !a.enum[fmt.Sprint(int(n))] {
-			s.t.Errorf("%s: %v is not in its enumeration", where, n)
-		}
-	}
+	t.Logf("%d documents", n)
 }
 
 func TestOCSFDocumentsFollowTheSchema(t *testing.T) {
-	s := loadOCSF(t)
+	schema, err := docschema.LoadOCSF(filepath.Join(shared(t), "schemas", "ocsf-schema-1.8.0.tar.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	seen := map[int]int{}
 	for name, recs := range schemaRecords() {
 		for _, d := range documents(t, output.FormatOCSF, kindsByName[name], recs...) {
-			uid := int(d["class_uid"].(float64))
-			seen[uid]++
-			file := s.classes[uid]
-			if file == "" {
-				t.Fatalf("no class %d", uid)
-			}
-			s.check(fmt.Sprint(name, " ", uid), file, d)
-			if got, want := int(d["type_uid"].(float64)), uid*100+int(d["activity_id"].(float64)); got != want {
-				t.Errorf("type_uid %d, want %d", got, want)
-			}
-			if t.Failed() {
+			class, wrong := schema.Check(d)
+			seen[class]++
+			if len(wrong) > 0 {
 				j, _ := json.Marshal(d)
-				t.Fatalf("in %s", j)
+				t.Fatalf("%s: %s\nin %s", name, strings.Join(wrong, "; "), j)
 			}
 		}
 	}
@@ -498,4 +183,49 @@ func TestOCSFDocumentsFollowTheSchema(t *testing.T) {
 		}
 	}
 	t.Logf("documents by class: %v", seen)
+}
+
+// The checks would say so: each of these documents is wrong in one way.
+func TestTheSchemasFindWhatIsWrong(t *testing.T) {
+	schema, err := docschema.LoadOCSF(filepath.Join(shared(t), "schemas", "ocsf-schema-1.8.0.tar.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ecs, err := docschema.LoadECS(filepath.Join(shared(t), "schemas", "ecs-fields.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kill := &model.Action{Origin: model.Origin{ID: "act-1"}, Verb: "kill", State: model.ActionDone, Target: &model.ActionTarget{PID: 7}, Host: &model.Host{Name: "WS-1"}}
+	for what, spoil := range map[string]func(map[string]any){
+		"a required attribute is missing":    func(d map[string]any) { delete(d, "command_uid") },
+		"an unknown attribute":               func(d map[string]any) { d["colour"] = "red" },
+		"a value outside of the enumeration": func(d map[string]any) { d["activity_id"] = 77.0 },
+		"a wrong type":                       func(d map[string]any) { d["time"] = "now" },
+		"an object that names nothing":       func(d map[string]any) { d["process"] = map[string]any{} },
+		"a type_uid that does not fit":       func(d map[string]any) { d["type_uid"] = 1.0 },
+	} {
+		d := documents(t, output.FormatOCSF, kindsByName["action"], kill)[0]
+		if _, wrong := schema.Check(d); len(wrong) > 0 {
+			t.Fatalf("before: %v", wrong)
+		}
+		if spoil(d); func() []string { _, w := schema.Check(d); return w }() == nil {
+			t.Errorf("OCSF: %s: not found", what)
+		}
+	}
+	for what, spoil := range map[string]func(map[string]any){
+		"an unknown field":          func(d map[string]any) { d["event"].(map[string]any)["colour"] = "red" },
+		"a list where one is asked": func(d map[string]any) { d["message"] = []any{"x"} },
+		"no address":                func(d map[string]any) { d["destination"] = map[string]any{"ip": "nowhere"} },
+		"a type of another category": func(d map[string]any) {
+			d["event"].(map[string]any)["type"] = []any{"protocol"}
+		},
+	} {
+		d := documents(t, output.FormatECS, kindsByName["action"], kill)[0]
+		if wrong := ecs.Check(d); len(wrong) > 0 {
+			t.Fatalf("before: %v", wrong)
+		}
+		if spoil(d); len(ecs.Check(d)) == 0 {
+			t.Errorf("ECS: %s: not found", what)
+		}
+	}
 }
