@@ -99,7 +99,7 @@ func (d *Driver) openCall(ctx context.Context, c backends.Call) (*client.Stream,
 	}
 	stream, err := d.client.Open(ctx, call)
 	if err != nil {
-		return nil, d.explain(ctx, what, r, isCollection(strings.TrimPrefix(call.Path, apiBase)), err)
+		return nil, d.explain(ctx, what, r, c.Op.Name != "" && isCollection(strings.TrimPrefix(call.Path, apiBase)), err)
 	}
 	return stream, nil
 }
@@ -222,8 +222,8 @@ func complete(c backends.Call) (backends.Call, error) {
 				return c, backends.Invalid(what, "policyId is no whole number")
 			}
 			info["id"] = id
-		} else if s, _ := info["name"].(string); strings.TrimSpace(s) == "" {
-			return c, backends.Invalid(what, "policyInfo.name is missing")
+		} else if err := checkPolicy(info); err != nil {
+			return c, backends.Invalid(what, err.Error())
 		}
 		c.Args["policyInfo"] = info
 	case "policies.rules.add", "policies.rules.replace":
@@ -237,6 +237,22 @@ func complete(c backends.Call) (backends.Call, error) {
 	}
 	return c, nil
 }
+
+// checkPolicy holds a new policy to what the server needs (§8.3).
+func checkPolicy(info map[string]any) error {
+	if s, _ := info["name"].(string); strings.TrimSpace(s) == "" {
+		return errors.New("policyInfo.name is missing")
+	}
+	if s, _ := info["priorityLevel"].(string); !contains(priorities, s) {
+		return fmt.Errorf("policyInfo.priorityLevel is %q: want one of %s", s, strings.Join(priorities, " "))
+	}
+	if _, ok := info["policy"].(map[string]any); !ok {
+		return errors.New("policyInfo.policy is missing: rules, sensorSettings, avSettings …")
+	}
+	return nil
+}
+
+var priorities = []string{"LOW", "MEDIUM", "HIGH", "MISSION_CRITICAL"}
 
 func objectArg(c backends.Call, name string) (map[string]any, error) {
 	p, _ := c.Op.Param(name)
