@@ -53,5 +53,5 @@ func writeChanged(path string, data []byte) error {
 	if old, err := os.ReadFile(path); err == nil && string(old) == string(data) {
 		return nil
 	}
-	return os.WriteFile(path, data, 0o644) //nolint:gosec // documentation, for everyone
+	return os.WriteFile(path, data, 0o644)
 }
