@@ -12,13 +12,13 @@ import (
 	"github.com/edrctl/edrctl/internal/tui/ui"
 )
 
-// techniqueName is id and name, the name from the table when the backend gave
-// none.
+// techniqueName is id and name; the name from the table, and the backend's for
+// what the table does not know.
 func techniqueName(a model.Attack) string {
-	name := a.Technique.Name
 	known, ok := attack.Find(a.Technique.ID)
+	name := known.Name
 	if name == "" {
-		name = known.Name
+		name = a.Technique.Name
 	}
 	out := strings.TrimSpace(a.Technique.ID + " " + name)
 	if ok && known.Revoked {
@@ -27,12 +27,14 @@ func techniqueName(a model.Attack) string {
 	return out
 }
 
-// tacticsOf are the tactics a technique serves.
+// tacticsOf are the tactics a technique serves here: the one the backend says
+// if the technique can serve it, else all it can.
 func tacticsOf(a model.Attack) []string {
-	if a.Tactic != "" {
-		return []string{strings.ToLower(strings.ReplaceAll(a.Tactic, " ", "-"))}
+	said := strings.ToLower(strings.ReplaceAll(a.Tactic, " ", "-"))
+	known, ok := attack.Find(a.Technique.ID)
+	if said != "" && (!ok || len(known.Tactics) == 0 || slices.Contains(known.Tactics, said)) {
+		return []string{said}
 	}
-	known, _ := attack.Find(a.Technique.ID)
 	return known.Tactics
 }
 

@@ -143,17 +143,19 @@ var stageTactics = map[string]string{
 	"BREACH":              "exfiltration",
 }
 
-// attackOf reads the kill-chain stage and the techniques that newer sensors
-// put among the TTPs (MITRE_T1003_001_LSASS_MEMORY).
+// attackOf reads the techniques that newer sensors put among the TTPs
+// (MITRE_T1003_001_LSASS_MEMORY) and the kill-chain stage. The stage is the
+// alert's as a whole: it stands by itself, for a technique serves tactics of
+// its own (dumping credentials is no impact because the intrusion got that far).
 func attackOf(stage string, ttps []string) []model.Attack {
 	tactic := stageTactics[stage]
 	var out []model.Attack
 	for _, t := range ttps {
 		if id, name, ok := techniqueOf(t); ok {
-			out = append(out, model.Attack{Technique: model.Named{ID: id, Name: name}, Tactic: tactic})
+			out = append(out, model.Attack{Technique: model.Named{ID: id, Name: name}})
 		}
 	}
-	if len(out) == 0 && tactic != "" {
+	if tactic != "" {
 		out = append(out, model.Attack{Tactic: tactic})
 	}
 	return out
