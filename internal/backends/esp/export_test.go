@@ -121,3 +121,6 @@ func HuntRow(kind, value, table string, b []byte) ([]*model.Hit, error) {
 	}
 	return newPrey(kind, []string{value}).hits(r, r.event(false)), nil
 }
+
+// PythonPattern checks a pattern of Python's.
+func PythonPattern(p string) (string, error) { return pythonPattern(p) }

@@ -284,6 +284,11 @@ func guardEmail(ctx context.Context, g *guarded) error {
 			g.args[n] = v
 		}
 	}
+	for _, n := range []string{"use_ssl", "use_tls"} {
+		if !g.has(n) {
+			g.args[n] = false
+		}
+	}
 	for _, n := range []string{"email", "smtpAddress", "smtpPort", "emailRecipients"} {
 		if g.text(n) == "" {
 			return g.invalid("%s is missing", n)

@@ -328,6 +328,11 @@ func pythonPattern(p string) (unsure string, err error) {
 		return "it is very long", nil
 	}
 	for i := 0; i < len(p); i++ {
+		for _, known := range []string{"(?=", "(?!", "(?<=", "(?<!", "(?P=", "(?#", "(?("} {
+			if strings.HasPrefix(p[i:], known) {
+				unsure = "it uses " + known + "…, which is known to the server's language only"
+			}
+		}
 		if p[i] == '(' && strings.HasPrefix(p[i:], "(?<") && !strings.HasPrefix(p[i:], "(?<=") && !strings.HasPrefix(p[i:], "(?<!") {
 			return "", errors.New("a named group is written (?P<name>…)")
 		}
@@ -363,9 +368,9 @@ func pythonPattern(p string) (unsure string, err error) {
 	switch se.Code {
 	case syntax.ErrInvalidPerlOp, syntax.ErrMissingRepeatArgument:
 		if strings.HasPrefix(se.Expr, "(?") {
-			for _, known := range []string{"(?=", "(?!", "(?<=", "(?<!", "(?P=", "(?#", "(?(", "(?a", "(?L", "(?u", "(?x", "(?i", "(?m", "(?s"} {
-				if strings.HasPrefix(se.Expr, known) {
-					return "it uses " + short(known) + "…, which is known to the server's language only", nil
+			for _, flag := range []string{"(?a", "(?L", "(?u", "(?x", "(?i", "(?m", "(?s"} {
+				if strings.HasPrefix(se.Expr, flag) {
+					return "it uses " + flag + "…, which is known to the server's language only", nil
 				}
 			}
 		}
