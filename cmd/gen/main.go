@@ -58,6 +58,13 @@ func run() error {
 	if err := pictures("docs/img"); err != nil {
 		return err
 	}
+	mapping, err := mappingTables()
+	if err != nil {
+		return err
+	}
+	if err := replace("docs/formats.md", "mapping", mapping); err != nil {
+		return err
+	}
 	if err := reference(); err != nil {
 		return err
 	}

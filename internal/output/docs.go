@@ -222,3 +222,21 @@ func parentOf(p *model.Process, ancestors []*model.Process) *model.Process {
 	}
 	return &model.Process{UID: p.Parent.UID, PID: p.Parent.PID, Name: p.Parent.Name, Path: p.Parent.Path, CommandLine: p.Parent.CommandLine}
 }
+
+// imageRest is what a product says of a process and neither schema has a field
+// for.
+func imageRest(p *model.Process) doc {
+	d := doc{}
+	if p == nil {
+		return d
+	}
+	d.set("elevation", p.Elevation)
+	if p.Packed != nil {
+		d["packed"] = *p.Packed
+	}
+	if r := p.Reputation; r != nil {
+		d.at("reputation.verdict", r.Verdict)
+		d.at("reputation.native", r.Native)
+	}
+	return d
+}

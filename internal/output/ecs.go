@@ -290,6 +290,8 @@ func ecsActors(d doc, h *model.Host, u *model.User, p *model.Process, ancestors 
 	d.set("process", ecsProcess(p))
 	if p != nil {
 		d.at("process.parent", ecsParent(parentOf(p, ancestors)))
+		d.at("edrctl.process", imageRest(p))
+		d.at("edrctl.process.integrity", p.Integrity)
 	}
 	if len(ancestors) > 0 {
 		var list []doc

@@ -57,7 +57,9 @@ func ecsHit(h *model.Hit) doc {
 		d.at("file.path", f.Path)
 		d.at("file.name", first(f.Name, model.BaseName(f.Path)))
 		d.at("file.hash", ecsHash(f.Hash))
+		d.at("file.size", f.Size)
 	}
+	d.at("labels.verdict", h.Verdict)
 	return d
 }
 
@@ -68,6 +70,7 @@ func ocsfHit(h *model.Hit, opt Options) doc {
 	info.set("first_seen_time", millis(h.First))
 	info.set("last_seen_time", millis(h.Last))
 	d.set("count", h.Count)
+	d.at("unmapped.verdict", h.Verdict)
 	if h.File != nil {
 		evidences, _ := d["evidences"].([]doc)
 		if len(evidences) == 0 {

@@ -179,7 +179,17 @@ func ocsfAlert(a *model.Alert, opt Options) doc {
 	d.set("device", ocsfDevice(a.Host))
 	d.set("observables", ocsfObservables(a.Indicators))
 	d.set("evidences", ocsfEvidences(a))
+	d.at("unmapped.image", ocsfImage(a.Process))
 	d.set("raw_data", string(a.Raw))
+	return d
+}
+
+// ocsfImage is what OCSF has no attribute for, or none that takes so little.
+func ocsfImage(p *model.Process) doc {
+	d := imageRest(p)
+	if p != nil && p.Signed != nil {
+		d["signed"] = *p.Signed
+	}
 	return d
 }
 
@@ -295,10 +305,7 @@ func ocsfProcessRecord(p *model.Process, opt Options) doc {
 	d["severity_id"], d["severity"] = 1, "Informational"
 	d.set("raw_data", string(p.Raw))
 	d.set("count", p.EventCount)
-	if r := p.Reputation; r != nil {
-		d.at("unmapped.reputation.verdict", r.Verdict)
-		d.at("unmapped.reputation.native", r.Native)
-	}
+	d.at("unmapped.image", ocsfImage(p))
 	if c == classBase {
 		d.at("unmapped.device", device)
 		d.at("unmapped.process", proc)

@@ -144,6 +144,8 @@ func ocsfEvent(e *model.Event, opt Options) doc {
 	if e.File != nil {
 		d.at("unmapped.old_path", e.File.OldPath)
 	}
+	d.at("unmapped.url", e.URL)
+	d.at("unmapped.image", ocsfImage(e.Process))
 	d.set("raw_data", string(e.Raw))
 	return d
 }
