@@ -88,6 +88,13 @@ func Run(ctx context.Context, f *cmdutil.Factory, o options) error {
 		return err
 	}
 	defer app.Close()
+	if o.replay == "" {
+		if selected, err := f.Selected(); err == nil {
+			if err := unlock(ctx, f, selected); err != nil {
+				return err
+			}
+		}
+	}
 	release := hush(f)
 	defer release()
 	_, err = tea.NewProgram(app, programOptions(ctx, f)...).Run()
@@ -122,9 +129,11 @@ func (brokenError) HintText() string { return "this is a defect of edrctl; --deb
 func hush(f *cmdutil.Factory) (release func()) {
 	before := f.Flags.Quiet
 	f.IO.SetQuiet(true)
+	f.IO.SetNoInput(true) // the keys are the screen's
 	let := f.Hold()
 	return sync.OnceFunc(func() {
 		f.IO.SetQuiet(before)
+		f.IO.SetNoInput(f.Flags.NoInput)
 		let()
 	})
 }
@@ -201,6 +210,11 @@ func prepare(ctx context.Context, f *cmdutil.Factory, o options) (screen.Options
 				args = append(args, "--config", config)
 			}
 			return exec.Command(self, args...) //nolint:gosec // this program itself
+		}
+		opt.Unlock = func(profile string) error {
+			f.IO.SetNoInput(f.Flags.NoInput)
+			defer f.IO.SetNoInput(true)
+			return unlock(ctx, f, []string{profile})
 		}
 	}
 	return opt, nil

@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/term"
@@ -47,7 +48,8 @@ type Streams struct {
 	getenv                func(string) string
 	width                 int // 0: find out
 	unicode               bool
-	quiet, noInput        bool
+	quiet                 bool
+	noInput               atomic.Bool // the screen turns it on and off while others read it
 	lines                 *lineReader
 	password              func() (string, error) // tests
 }
@@ -118,7 +120,7 @@ func (s *Streams) SetColor(m ColorMode) { s.color = m }
 func (s *Streams) SetQuiet(on bool) { s.quiet = on }
 
 // SetNoInput applies --no-input: every prompt is refused.
-func (s *Streams) SetNoInput(on bool) { s.noInput = on }
+func (s *Streams) SetNoInput(on bool) { s.noInput.Store(on) }
 
 // Quiet tells whether --quiet was given.
 func (s *Streams) Quiet() bool { return s.quiet }

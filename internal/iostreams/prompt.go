@@ -22,7 +22,7 @@ var errNoInput = fmt.Errorf("%w (or --no-input was given)", ErrNoPrompt)
 
 // CanPrompt tells whether a question can be asked: standard input and standard
 // error are terminals and --no-input was not given.
-func (s *Streams) CanPrompt() bool { return s.inTTY && s.errTTY && !s.noInput }
+func (s *Streams) CanPrompt() bool { return s.inTTY && s.errTTY && !s.noInput.Load() }
 
 // Confirm asks a yes/no question; Enter alone, end of input and anything but
 // y or yes is no.

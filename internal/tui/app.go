@@ -41,7 +41,10 @@ type Options struct {
 	Light    *bool // nil: as the terminal says
 	Replay   string
 	Login    Login // nil: logging in from here is not possible
-	Keep     int   // how many alerts are held; 0 = 100,000
+	// Unlock reads what a login has kept, while the terminal is still an
+	// ordinary one and questions can be asked; may be nil.
+	Unlock func(profile string) error
+	Keep   int // how many alerts are held; 0 = 100,000
 	// Manual is for tests: nothing ticks, and what arrives by itself waits
 	// until Drain.
 	Manual bool

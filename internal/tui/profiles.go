@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"io"
 	"os/exec"
 
 	tea "charm.land/bubbletea/v2"
@@ -108,9 +109,11 @@ func (d *loginDialog) key(s *shell, name string, _ tea.KeyPressMsg) (bool, tea.C
 			return true, nil
 		}
 		profile := d.profile
-		return true, tea.ExecProcess(s.app.opt.Login(profile), func(err error) tea.Msg {
-			return answer{msg: loggedIn{profile, err}}
-		})
+		run := &loginRun{cmd: s.app.opt.Login(profile)}
+		if unlock := s.app.opt.Unlock; unlock != nil {
+			run.after = func() error { return unlock(profile) }
+		}
+		return true, tea.Exec(run, func(err error) tea.Msg { return answer{msg: loggedIn{profile, err}} })
 	}
 	return false, nil
 }
@@ -142,6 +145,32 @@ func (d *loginDialog) draw(s *shell, maxW, _ int) ([]string, int, int, int) {
 	lines = append(lines, l.String())
 	return frameBox(t, "log in to "+ui.Text(d.profile), t.Title, lines, w), w, -1, 0
 }
+
+// loginRun has the terminal to itself: the login first, then what unlocks the
+// secrets it kept for this process too.
+type loginRun struct {
+	cmd   *exec.Cmd
+	after func() error
+}
+
+func (r *loginRun) Run() error {
+	if err := r.cmd.Run(); err != nil {
+		return err
+	}
+	if r.after == nil {
+		return nil
+	}
+	return r.after()
+}
+
+// SetStdin gives the login the keyboard.
+func (r *loginRun) SetStdin(in io.Reader) { r.cmd.Stdin = in }
+
+// SetStdout gives the login the terminal.
+func (r *loginRun) SetStdout(out io.Writer) { r.cmd.Stdout = out }
+
+// SetStderr gives the login the terminal for its questions.
+func (r *loginRun) SetStderr(out io.Writer) { r.cmd.Stderr = out }
 
 // Login makes the command that logs in to a profile on this terminal.
 type Login func(profile string) *exec.Cmd

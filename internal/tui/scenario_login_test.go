@@ -21,6 +21,10 @@ func TestExpiredLogin(t *testing.T) {
 			ran = append(ran, profile)
 			return exec.Command("true")
 		}
+		o.Unlock = func(profile string) error {
+			ran = append(ran, "unlock "+profile)
+			return nil
+		}
 	})
 	waitFor(t, func() bool { return f.Watched() == 4 })
 	d.Press("j", "enter").See("▸ powershell.exe injected into spoolsv")
@@ -33,7 +37,7 @@ func TestExpiredLogin(t *testing.T) {
 	d.Go("profiles").See("the session has expired").Press("j", "j", "j", "enter").See("[ Log in ]").Pass(2 * second).Press("tab").Pass(second)
 	f.Fail("es", nil)
 	d.Press("enter")
-	if !slices.Equal(ran, []string{"es"}) || !slices.Equal(f.Renewed(), []string{"es"}) {
+	if !slices.Equal(ran, []string{"es", "unlock es"}) || !slices.Equal(f.Renewed(), []string{"es"}) {
 		t.Fatalf("ran %v, renewed %v", ran, f.Renewed())
 	}
 	d.Wait("esp●").See("logged in to es").Pass(5 * second).Press("esc").See("▸ powershell.exe injected into spoolsv").Press("esc").See("29 alerts")
