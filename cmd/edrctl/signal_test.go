@@ -60,7 +60,7 @@ func TestInterruptEndsAtOnce(t *testing.T) {
 			if err := os.WriteFile(file, fmt.Appendf(nil, "profiles:\n  mute: {backend: cwatch, url: %q, customer_id: 1}\n", srv.URL), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			cmd := exec.Command("edrctl", append(strings.Fields(tt.command), "-p", "mute", "--config", file)...) //nolint:gosec // our own program
+			cmd := exec.Command("edrctl", append(strings.Fields(tt.command), "-p", "mute", "--config", file)...)
 			cmd.Env = append(os.Environ(), "HOME="+home, "EDRCTL_MUTE_TOKEN=TOKENTOKEN", "XDG_RUNTIME_DIR=", "DBUS_SESSION_BUS_ADDRESS=")
 			var out, errOut bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &out, &errOut
