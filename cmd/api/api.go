@@ -85,8 +85,14 @@ $ edrctl api -p demo-carbonblack devices.policy --device-id 7 --policy-name Quar
 	cmd.Flags().StringArrayVarP(&o.headers, "header", "H", nil, "NAME: VALUE, with METHOD PATH")
 	list := newList(f)
 	cmd.AddCommand(list)
-	for _, op := range union() {
-		cmd.AddCommand(newOperation(f, op))
+	// Only what the command line names, so that a start costs nothing for the
+	// two hundred others; nil asks for the whole tree.
+	if f.Args == nil || slices.Contains(f.Args, "api") {
+		for _, op := range union() {
+			if f.Args == nil || slices.Contains(f.Args, op.name) {
+				cmd.AddCommand(newOperation(f, op))
+			}
+		}
 	}
 	return cmd
 }
