@@ -101,6 +101,9 @@ func NewParamFlags(cmd *cobra.Command, f *Factory, params []backends.Param, rese
 
 func paramHelp(p backends.Param) string {
 	help := p.Help
+	if help == "" && len(p.Enum) == 0 { // no flag is without a word
+		help = "the vendor's " + p.Name
+	}
 	if len(p.Enum) > 0 {
 		help = strings.TrimPrefix(help+": ", ": ") + strings.Join(p.Enum, " ")
 	}
