@@ -37,6 +37,7 @@ func (i impl) operands() []operand {
 		name, repeated := strings.CutSuffix(name, "...")
 		p, _ := i.op.Param(name)
 		p.Name = name
+		p.Required = p.Required && name != i.verb.From // -f may fill it
 		out = append(out, operand{p, repeated})
 	}
 	return out

@@ -99,7 +99,9 @@ func (v *verb) answers(ctx context.Context, s *ops.Source, i impl, kind output.K
 	if err != nil {
 		return err
 	}
-	if len(docs) == 1 && len(res.All()) == 1 {
+	format := v.f.Flags.Output
+	object := format == output.FormatJSON || format == output.FormatYAML || format == "" && (v.f.Flags.JQ != "" || v.f.Flags.Template != "")
+	if object && len(docs) == 1 && len(res.All()) == 1 {
 		return w.One(docs[0])
 	}
 	for _, d := range docs {
@@ -164,6 +166,7 @@ func (v *verb) fill(c *backends.Call, i impl) error {
 	if err != nil {
 		return err
 	}
+	text = vendorOnly(text, i.backend)
 	if i.verb.From != "" {
 		p, ok := i.op.Param(i.verb.From)
 		if !ok {
@@ -236,6 +239,57 @@ func merge(c *backends.Call, i impl, doc []byte) error {
 		c.Args[name] = val
 	}
 	return nil
+}
+
+// vendorOnly takes ref, profile and backend off what a command of ours wrote
+// (list or get with -o json or ndjson), so that it can be edited and sent back.
+// What is not that stays as it is.
+func vendorOnly(text []byte, backend string) []byte {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	var out [][]byte
+	changed := false
+	for {
+		var doc json.RawMessage
+		if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return text
+		}
+		var list []json.RawMessage
+		if doc[0] == '[' && json.Unmarshal(doc, &list) == nil {
+			whole := true
+			for n := range list {
+				var ours bool
+				list[n], ours = stripped(list[n], backend)
+				whole = whole && ours
+			}
+			if b, err := json.Marshal(list); err == nil && whole && len(list) > 0 {
+				doc, changed = b, true
+			}
+		} else if d, ours := stripped(doc, backend); ours {
+			doc, changed = d, true
+		}
+		out = append(out, doc)
+	}
+	if !changed {
+		return text
+	}
+	return bytes.Join(out, []byte("\n"))
+}
+
+func stripped(doc json.RawMessage, backend string) (json.RawMessage, bool) {
+	var m map[string]json.RawMessage
+	if json.Unmarshal(doc, &m) != nil || m["profile"] == nil || string(m["backend"]) != `"`+backend+`"` {
+		return doc, false
+	}
+	delete(m, "ref")
+	delete(m, "profile")
+	delete(m, "backend")
+	b, err := json.Marshal(m)
+	if err != nil {
+		return doc, false
+	}
+	return b, true
 }
 
 // read1 reads -f once, however many calls are made of it.

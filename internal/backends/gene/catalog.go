@@ -177,8 +177,7 @@ var userOps = []op{
 	{Name: "users.update", Method: "POST", Path: "/users/{uuid}", Summary: "change a user", Section: beyond, Since: relBeta3, Mutates: true, Hides: []string{"data.key"}, Params: []param{
 		pUser, query("newkey", "bool", "make a new key, shown this once"), secretly(body("key", "string", "the new key")), body("group", "string", "cannot be cleared"), body("description", "string", "cannot be cleared"),
 	}},
-	{Name: "users.delete", Method: "DELETE", Path: "/users/{uuid}", Summary: "delete a user", Section: beyond, Since: relBeta3, Mutates: true, Hides: []string{"data.key"},
-		Danger: "a user can delete himself", Params: []param{pUser}},
+	{Name: "users.delete", Method: "DELETE", Path: "/users/{uuid}", Summary: "delete a user", Section: beyond, Since: relBeta3, Mutates: true, Hides: []string{"data.key"}, Params: []param{pUser}},
 }
 
 var iocOps = []op{
