@@ -3,6 +3,7 @@ package tui_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -298,4 +299,17 @@ func play(t *testing.T, r chance, more func(step int) bool) {
 	}
 	d.Settle()
 	d.App.Close()
+}
+
+// soak is how long the long tests run, from EDRCTL_SOAK; 0: the short form.
+func soak(t testing.TB) time.Duration {
+	v := os.Getenv("EDRCTL_SOAK")
+	if v == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(v)
+	if err != nil {
+		t.Fatalf("EDRCTL_SOAK: %v", err)
+	}
+	return d
 }

@@ -5,7 +5,6 @@ package tui_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -23,19 +22,6 @@ import (
 	"github.com/edrctl/edrctl/internal/tui"
 	"github.com/edrctl/edrctl/internal/tui/tuitest"
 )
-
-// soak is how long the long tests run, from EDRCTL_SOAK; 0: the short form.
-func soak(t testing.TB) time.Duration {
-	v := os.Getenv("EDRCTL_SOAK")
-	if v == "" {
-		return 0
-	}
-	d, err := time.ParseDuration(v)
-	if err != nil {
-		t.Fatalf("EDRCTL_SOAK: %v", err)
-	}
-	return d
-}
 
 // within fails when a time is over its budget: the budget itself when the
 // figures are taken (EDRCTL_SOAK), four times as much where other tests share
