@@ -75,8 +75,11 @@ type store struct {
 	now     func() time.Time
 }
 
+// noFloors is when everything is kept, alerts without a time too.
+var noFloors = [2]mark{{at: math.MinInt64}, {at: math.MinInt64}}
+
 func newStore() *store {
-	return &store{byRef: map[string]*row{}, minutes: map[int64]int{}, limit: maxAlerts, now: time.Now}
+	return &store{byRef: map[string]*row{}, minutes: map[int64]int{}, limit: maxAlerts, floors: noFloors, now: time.Now}
 }
 
 // age is a time as nanoseconds. One in the future counts as now, so that a
@@ -98,7 +101,7 @@ func (s *store) gone(r *row) bool { return r.mark().compare(s.floors[r.tier()]) 
 func (s *store) begin() { s.renewed = nil }
 
 // forget lets everything be counted anew: all profiles are read from the start.
-func (s *store) forget() { s.floors, s.dropped = [2]mark{}, 0 }
+func (s *store) forget() { s.floors, s.dropped = noFloors, 0 }
 
 // add takes a batch and tells which rows are new and whether rows known
 // before have changed (see renewed) or gone. again: the batch may hold what has
@@ -125,7 +128,7 @@ func (s *store) add(batch []*model.Alert, fresh, again bool) (added []*row, chan
 		}
 		s.seq++
 		r := &row{a: a, seq: s.seq, at: s.age(a.Time), fresh: fresh}
-		if s.gone(r) {
+		if s.gone(r) || again && s.floors != noFloors && r.at <= s.floors[r.tier()].at {
 			if !again {
 				s.dropped++
 				s.arrived(a)
@@ -214,7 +217,7 @@ func (s *store) loss() safetext.Display {
 	if s.dropped == 0 {
 		return ""
 	}
-	if s.floors[1] == (mark{}) {
+	if s.floors[1] == noFloors[1] {
 		return safetext.Sprintf("oldest %s below HIGH dropped", thousands(s.dropped))
 	}
 	return safetext.Sprintf("oldest %s dropped", thousands(s.dropped))
