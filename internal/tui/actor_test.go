@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -110,6 +111,11 @@ func (a *actor) History(_ context.Context, about *model.Alert) ([]*model.Action,
 }
 
 func (a *actor) InForce(context.Context) ([]*ops.InForce, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if slices.ContainsFunc(a.sent, func(s string) bool { return strings.HasPrefix(s, "undo ") }) {
+		return nil, nil
+	}
 	return []*ops.InForce{{
 		Action: "cb/act-19f2", Profile: "cb", Backend: "carbonblack", Verb: "isolate", Host: "SRV-DB-02", Since: model.At(tuitest.Now.Add(-4 * time.Minute)),
 		By: "k.ivanova", State: "done", Undo: "edrctl respond undo cb/act-19f2",
@@ -166,8 +172,10 @@ func TestDisabledSaysWhy(t *testing.T) {
 // The list of actions leads to undo.
 func TestActionsUndo(t *testing.T) {
 	d, _ := acting(t)
-	d.Go("actions").See("isolate", "in force 1", "SRV-DB-02", "release").Press("x").See("undo").Press("enter")
-	d.Pass(second).Press("enter").See("undo")
+	d.Go("in-force").See("isolate", "in force 1", "SRV-DB-02", "release").Press("x").See("undo").Press("u").See("undo: SRV-DB-02")
+	// After it, the list behind tells how it is now.
+	d.Pass(2*second).Press("left").Pass(second).Press("enter").See("1 done").Pass(2*second).Press("enter").See("in force 0", "nothing is isolated or blocked").Miss("● 02:56")
+	d.Go("actions").See("in force 0", "done").Press("enter").See("edrctl respond get cb/act-19f2")
 }
 
 // A dialog that is hidden while the action is under way does not stop it.

@@ -204,6 +204,23 @@ func (d *actDialog) shut(s *shell) {
 	}
 }
 
+// after reads again what the action may have changed in the view behind.
+func (d *actDialog) after(s *shell) tea.Cmd {
+	if d.result == nil {
+		return nil
+	}
+	v := s.app.top()
+	switch v.(type) {
+	case *hostView, *recordView:
+		return s.refresh(v)
+	}
+	switch v.name() {
+	case "actions", "carves", "hosts":
+		return s.refresh(v)
+	}
+	return nil
+}
+
 // collected are the references of the files the action brought to the server.
 func (d *actDialog) collected() []string {
 	var out []string
@@ -233,7 +250,7 @@ func (d *actDialog) key(s *shell, name string, k tea.KeyPressMsg) (bool, tea.Cmd
 		if d.result != nil || d.running {
 			d.shut(s)
 		}
-		return true, nil
+		return true, d.after(s)
 	}
 	if d.result != nil || d.err != nil {
 		switch name {
@@ -244,7 +261,7 @@ func (d *actDialog) key(s *shell, name string, k tea.KeyPressMsg) (bool, tea.Cmd
 			if d.result != nil {
 				d.shut(s)
 			}
-			return true, nil
+			return true, d.after(s)
 		case "d":
 			if refs := d.collected(); len(refs) > 0 {
 				d.shut(s)

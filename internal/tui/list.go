@@ -141,6 +141,9 @@ func (v *listView[T]) update(s *shell, msg any) tea.Cmd {
 		return v.again(s)
 	case readDone:
 		v.loaded, v.outcomes, v.err, v.cut = true, m.outcomes, m.err, m.cut
+		if len(v.all) == 0 {
+			v.project() // what was there before is there no more
+		}
 		if m.err != nil && !errors.Is(m.err, context.Canceled) {
 			s.fail("reading "+v.what+"s", m.err)
 		}
