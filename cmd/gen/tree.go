@@ -173,7 +173,7 @@ func (a able) of(c *cobra.Command) (can, cannot []string) {
 
 // synopsis is how a command is called, as its help says.
 func synopsis(c *cobra.Command) string {
-	if c.Runnable() && !c.HasSubCommands() {
+	if _, operands, _ := strings.Cut(c.Use, " "); c.Runnable() && (!c.HasSubCommands() || operands != "") {
 		return c.UseLine()
 	}
 	return fmt.Sprintf("%s COMMAND", c.CommandPath())
