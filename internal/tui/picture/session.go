@@ -130,20 +130,5 @@ func (s *Session) Type(line string) error {
 	return s.settle()
 }
 
-// Find moves the cursor down until the line it is on shows a text.
-func (s *Session) Find(text, cursor string) error {
-	for range 200 {
-		for _, l := range strings.Split(s.Frame(), "\n") {
-			if strings.Contains(l, cursor) && strings.Contains(ansi.Strip(l), text) {
-				return nil
-			}
-		}
-		if err := s.Press("j"); err != nil {
-			return err
-		}
-	}
-	return fmt.Errorf("no line with %q:\n%s", text, ansi.Strip(s.Frame()))
-}
-
 // Frame is what the terminal would show.
 func (s *Session) Frame() string { return s.app.View().Content }
