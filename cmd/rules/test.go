@@ -56,10 +56,12 @@ func newTest(f *cmdutil.Factory) *cobra.Command {
 	var recent bool
 	cmd := &cobra.Command{
 		Use:   "test -f FILE",
-		Short: "Check rules of the Gene engine here, and see on which events they would fire",
-		Long: `Check rules of the Gene engine (gene) without a server: the whole language is
-read here, both schemas, and what an engine would refuse, or drop silently, is
-said. A rule that was refused can do harm on a manager: test before you add.
+		Short: "Check rules here, and see on which events they would fire (gene, esp)",
+		Long: `Check rules without adding them. Rules of the Gene engine (gene): the whole
+language is read here, both schemas, and what an engine would refuse, or drop
+silently, is said. A rule that was refused can do harm on a manager: test before
+you add. Rules of conditions (esp, with an ESP profile selected): what the server
+takes and what could never fire is said, with how to write it right.
 
 With --events the rules are tried on a file of events, as events list --raw -o
 ndjson writes it; with --recent on the events the selected profiles have now,
@@ -67,6 +69,7 @@ narrowed by the usual filters. What a container of the manager holds is not
 known here: such a rule may fire. Exit 1 when a rule has an error.`,
 		Example: `$ edrctl rules test -f rules.gen
 $ edrctl rules test -f rules.gen --recent -p demo-gene --since 2h
+$ edrctl rules test -f rule.json --recent -p demo-esp --since 2h
 $ edrctl events list -p demo-gene --raw -o ndjson | edrctl rules test -f rules.gen --events - -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -79,7 +82,14 @@ $ edrctl events list -p demo-gene --raw -o ndjson | edrctl rules test -f rules.g
 			if recent && events != "" {
 				return cmdutil.Usagef("--events and --recent exclude each other")
 			}
-			t, err := readRules(f, file)
+			text, err := readFile(f, file)
+			if err != nil {
+				return err
+			}
+			if list := ofConditions(text); list != nil {
+				return testConditions(cmd.Context(), f, list, events, recent, &flags)
+			}
+			t, err := readRules(file, text)
 			if err != nil {
 				return err
 			}
@@ -126,7 +136,8 @@ type trial struct {
 	by     map[string]*Tested
 }
 
-func readRules(f *cmdutil.Factory, name string) (*trial, error) {
+// readFile reads rules as JSON; YAML is turned into it.
+func readFile(f *cmdutil.Factory, name string) ([]byte, error) {
 	r, err := f.ReadInput(name)
 	if err != nil {
 		return nil, err
@@ -144,6 +155,10 @@ func readRules(f *cmdutil.Factory, name string) (*trial, error) {
 			text = doc
 		}
 	}
+	return text, nil
+}
+
+func readRules(name string, text []byte) (*trial, error) {
 	rules, err := generule.Parse(text)
 	if err != nil {
 		return nil, cmdutil.Usagef("%s: %w", name, err)
@@ -190,12 +205,17 @@ func (t *trial) of(name string) *Tested {
 }
 
 func (t *trial) fromFile(f *cmdutil.Factory, name string) error {
+	t.tried = true
+	return eachEvent(f, name, t.on)
+}
+
+// eachEvent gives the events of a file: objects one a line, or a JSON array.
+func eachEvent(f *cmdutil.Factory, name string, on func(doc []byte, label string) error) error {
 	r, err := f.ReadInput(name)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = r.Close() }() // only read from
-	t.tried = true
 	in := bufio.NewReaderSize(r, 64<<10)
 	first, _ := in.Peek(1)
 	if len(first) == 1 && first[0] == '[' { // -o json
@@ -208,7 +228,7 @@ func (t *trial) fromFile(f *cmdutil.Factory, name string) error {
 			if err := dec.Decode(&doc); err != nil {
 				return cmdutil.Usagef("%s: event %d is no JSON", name, n)
 			}
-			if err := t.on(doc, labelOf(doc, n)); err != nil {
+			if err := on(doc, labelOf(doc, n)); err != nil {
 				return cmdutil.Usagef("%s: event %d: %w", name, n, err)
 			}
 		}
@@ -226,7 +246,7 @@ func (t *trial) fromFile(f *cmdutil.Factory, name string) error {
 		if len(doc) == 0 {
 			continue
 		}
-		if err := t.on(doc, labelOf(doc, n)); err != nil {
+		if err := on(doc, labelOf(doc, n)); err != nil {
 			return cmdutil.Usagef("%s: line %d: %w", name, n, err)
 		}
 	}

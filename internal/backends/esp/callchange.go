@@ -274,10 +274,12 @@ func (d *Driver) applyCall(ctx context.Context, c backends.Change, update func(*
 	act.NativeState, act.Answer = short(a.Message), answerOf(a)
 	act.State, act.FinishedAt = model.ActionDone, model.At(d.o.Clock())
 	if strings.HasPrefix(g.op.Name, "response.") || strings.HasPrefix(g.op.Name, "defender.") {
-		act.State, act.FinishedAt = model.ActionSent, model.Time{}
-		tookCommand(d, a, act)
-		if act.ID == "" { // nothing to follow: taken is all that can be known
-			act.State, act.FinishedAt = model.ActionDone, model.At(d.o.Clock())
+		// The call is over; what it started goes on, and is read by these ids.
+		var started model.Action
+		tookCommand(d, a, &started)
+		act.Details = started.Details
+		if started.ID != "" {
+			detail(act, "note", "edrctl respond get "+d.o.Profile+"/"+started.ID+" tells what the hosts say")
 		}
 	}
 	if g.after != nil {

@@ -209,4 +209,5 @@ var (
 	_ backends.ActionFinder     = (*Driver)(nil)
 	_ backends.Carver           = (*Driver)(nil)
 	_ backends.Caller           = (*Driver)(nil)
+	_ backends.RuleReader       = (*Driver)(nil)
 )

@@ -459,7 +459,7 @@ func TestGuardsOnHosts(t *testing.T) {
 		t.Errorf("nobody: %v", err)
 	}
 	_, a, err := k.do("defender.scan", `{"host_identifier":"t/WIN-1","scan_type":1}`)
-	if err != nil || a.ID == "" || a.State != model.ActionSent {
+	if err != nil || a.Details["openc2_id"] == "" || a.State != model.ActionDone || !strings.Contains(string(a.Answer), "openc2_id") {
 		t.Errorf("by name: %+v %v", a, err)
 	}
 	c := newDesk(t, fake.CE3)

@@ -319,6 +319,21 @@ var mapShapes = map[string]func(data []byte, give func(any) error) error{
 		}
 		return nil
 	},
+	"tags.tagged": func(data []byte, give func(any) error) error {
+		return eachMember(data, func(kind string, v []byte) error {
+			if kindOf(v) != '[' {
+				return nil
+			}
+			return eachElement(v, func(v []byte) error {
+				m, err := members(v)
+				if err != nil {
+					return err
+				}
+				name, id := firstOf(backends.Text(m["name"]), backends.Text(m["display_name"])), firstOf(backends.Text(m["host_identifier"]), backends.Text(m["id"]))
+				return give(object{{"kind", map[string]string{"hosts": "host", "packs": "pack", "queries": "query"}[kind]}, {"id", id}, {"name", name}, {"item", json.RawMessage(v)}})
+			})
+		})
+	},
 	"schema.list": func(data []byte, give func(any) error) error {
 		return eachMember(data, func(name string, v []byte) error {
 			if kindOf(v) == '"' {

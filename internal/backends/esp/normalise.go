@@ -254,7 +254,7 @@ func (r *row) fillActor(e *model.Event) {
 		return
 	}
 	if p.UID == "" && e.Kind == model.KindProcessStart {
-		p.UID = fallbackUID(r.hostID+r.nodeID, p.PID, p.Started)
+		p.UID = fallbackUID(firstOf(r.hostID, r.nodeID), p.PID, p.Started)
 	}
 	p.ID = p.UID
 	p.User = e.User

@@ -16,9 +16,9 @@ func Resources() []backends.Resource {
 		{
 			Noun: "rules", Title: "detection rules", ID: "id",
 			Verbs: []backends.ResourceVerb{
-				{Name: "add", Op: "rules.add", Example: "-f rule.json --dry-run", Short: "Add a rule; conditions that could never fire are refused"},
-				{Name: "update", Op: "rules.set", Operands: []string{"rule_id"}, Example: "102 --severity CRITICAL --dry-run", Short: "Change members of a rule; the others are kept"},
-				{Name: "tactics", Op: "rules.tactics", Operands: []string{"technique_ids"}, Example: "T1059,T1003", Short: "Tactics of ATT&CK techniques (the server asks MITRE)"},
+				{Name: "add", Op: "rules.add", Columns: []string{"rule_id", "message"}, Example: "-f rule.json --dry-run", Short: "Add a rule; conditions that could never fire are refused"},
+				{Name: "update", Op: "rules.set", Columns: []string{"id", "name", "severity", "status"}, Operands: []string{"rule_id"}, Example: "102 --severity CRITICAL --dry-run", Short: "Change members of a rule; the others are kept"},
+				{Name: "tactics", Op: "rules.tactics", Columns: []string{"tactics", "description"}, Operands: []string{"technique_ids"}, Example: "T1059,T1003", Short: "Tactics of ATT&CK techniques (the server asks MITRE)"},
 			},
 		},
 		{
@@ -84,7 +84,7 @@ func Resources() []backends.Resource {
 				{Name: "list", Op: "tags.list"},
 				{Name: "add", Op: "tags.add", Operands: []string{"tag..."}, Example: "servers --dry-run"},
 				{Name: "delete", Op: "tags.delete", Operands: []string{"tag..."}, Example: "web --dry-run", Short: "Delete a tag; what carries it is shown first"},
-				{Name: "tagged", Op: "tags.tagged", Operands: []string{"tags"}, Example: "web", Columns: []string{"hosts", "packs", "queries"}, Short: "Show what carries a tag"},
+				{Name: "tagged", Op: "tags.tagged", Operands: []string{"tags"}, Example: "web", Columns: []string{"kind", "id", "name"}, Short: "Show what carries a tag"},
 			},
 		},
 		{
@@ -162,11 +162,11 @@ func Resources() []backends.Resource {
 			},
 		},
 		{
-			Noun: "defender", Title: "Windows Defender on endpoints (enterprise edition)",
+			Noun: "defender", Title: "Windows Defender on endpoints (enterprise edition)", Columns: []string{"openc2_id", "message"},
 			Verbs: []backends.ResourceVerb{
-				{Name: "scan", Op: "defender.scan", Operands: []string{"host_identifier"}, Short: "Scan hosts now"},
-				{Name: "exclusions", Op: "defender.exclusions", Operands: []string{"host_identifier"}, Short: "Add or remove what Defender does not look at"},
-				{Name: "schedule", Op: "defender.schedule", Operands: []string{"host_identifier"}, Short: "Set when Defender scans"},
+				{Name: "scan", Op: "defender.scan", Operands: []string{"host_identifier"}, Example: "SRV-APP-03 --scan-type 1 --dry-run", Short: "Scan hosts now"},
+				{Name: "exclusions", Op: "defender.exclusions", Operands: []string{"host_identifier"}, Example: `SRV-APP-03 --action add --path C:\build --dry-run`, Short: "Add or remove what Defender does not look at"},
+				{Name: "schedule", Op: "defender.schedule", Operands: []string{"host_identifier"}, Example: "SRV-APP-03 --scan-type 2 --time 10:30 --scan-day 1 --dry-run", Short: "Set when Defender scans"},
 				{Name: "update", Op: "defender.update", Operands: []string{"host_identifier"}, Short: "Update the signatures"},
 				{Name: "settings", Op: "defender.settings", Operands: []string{"host_identifier"}, Short: "Ask hosts for the settings of Defender; respond get shows what they say"},
 				{Name: "status", Op: "defender.status", Operands: []string{"host_identifier"}, Short: "Ask hosts for the state of Defender; respond get shows what they say"},
