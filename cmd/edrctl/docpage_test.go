@@ -169,7 +169,9 @@ var varying = []struct {
 	by string
 }{
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?( ?UTC|Z|[+-]\d\d:\d\d)?`), "TIME"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d%3A\d\d%3A\d\d(\.\d+)?Z`), "TIME"},
 	{regexp.MustCompile(`\b\d{4}-\d\d-\d\d\b`), "DATE"},
+	{regexp.MustCompile(`\b179[56]\d{9}\b`), "MILLIS"},
 	{regexp.MustCompile(`\b\d+[smhd] ago`), "AGO"},
 	{regexp.MustCompile(`just now`), "AGO"},
 	{regexp.MustCompile(`\b(\d+m)?\d+(\.\d+)? ?(ns|µs|ms|s)\b`), "TOOK"},
@@ -183,12 +185,19 @@ var varying = []struct {
 	{regexp.MustCompile(` +\n`), "\n"},
 }
 
-// normal is a text without what differs between two runs.
-func normal(text string) string {
+// normal is what a command printed, without what differs between two runs.
+// Where several programs or profiles write at once, the order of lines does.
+func normal(command, text string) string {
 	for _, v := range varying {
 		text = v.re.ReplaceAllString(text, v.by)
 	}
-	return strings.TrimRight(text, " \n")
+	text = strings.TrimRight(text, " \n")
+	if strings.Contains(command, " | ") || strings.Contains(command, "--explain") {
+		lines := strings.Split(text, "\n")
+		slices.Sort(lines)
+		text = strings.Join(lines, "\n")
+	}
+	return text
 }
 
 var chance = regexp.MustCompile(`\b(act-[a-z2-9]{8}|[0-9A-F]{10})\b`)

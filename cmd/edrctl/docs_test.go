@@ -170,7 +170,7 @@ func (r *reader) block(b *block) {
 		text := strings.Join(got, "\n")
 		r.known.learn(shown, text)
 		r.compared += len(got)
-		if normal(text) == normal(shown) {
+		if normal(s.command, text) == normal(s.command, shown) {
 			continue
 		}
 		if *updateDocs {
