@@ -335,7 +335,7 @@ func (d *Driver) findCall(ctx context.Context, c backends.Change) (*model.Action
 // enterpriseOnly says what an edition without a route can do instead.
 func enterpriseOnly(op backends.Operation, err error) error {
 	var be *backends.Error
-	if errors.As(err, &be) && be.Kind == backends.KindUnsupported && op.Since == EditionEnterprise {
+	if errors.As(err, &be) && be.Kind == backends.KindUnsupported && op.Since == EditionEnterprise && strings.Contains(be.Why, "does not have the route") {
 		be.Why = "this edition of ESP does not have " + op.Method + " " + op.Path
 		be.Hint = "response actions, Defender and alert graphs exist in the enterprise edition only"
 	}
