@@ -160,7 +160,8 @@ func (d *desk) ask(t *testing.T, op, profile, value string) answer {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self)
-	cmd.Env = d.environ(helperVariable + "=" + string(q))
+	// A program under the race detector otherwise waits a second before it ends.
+	cmd.Env = d.environ(helperVariable+"="+string(q), "GORACE=atexit_sleep_ms=0")
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {
@@ -279,6 +280,7 @@ var keyringPrograms = []string{"dbus-daemon", "dbus-send", "gnome-keyring-daemon
 const slow, quick = 4500 * time.Millisecond, 1500 * time.Millisecond
 
 func TestRealKeyring(t *testing.T) {
+	t.Parallel()
 	programs(t, keyringPrograms...)
 	d := newDesk(t)
 	d.startBus(t, false)
@@ -360,6 +362,7 @@ func TestRealKeyring(t *testing.T) {
 // The session bus in $XDG_RUNTIME_DIR is found without a variable that names
 // it, wherever that folder is.
 func TestRealKeyringByRuntimeFolder(t *testing.T) {
+	t.Parallel()
 	programs(t, keyringPrograms...)
 	d := newDesk(t)
 	d.startBus(t, false)
@@ -377,6 +380,7 @@ func TestRealKeyringByRuntimeFolder(t *testing.T) {
 // nobody is there. What is read elsewhere still is, what is stored goes into
 // the encrypted file, and the advice is to unlock it.
 func TestRealKeyringLocked(t *testing.T) {
+	t.Parallel()
 	for name, hangs := range map[string]bool{"prompt cannot be shown": false, "prompt is not answered": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -424,6 +428,7 @@ func TestRealKeyringLocked(t *testing.T) {
 
 // The bus goes away while the keyring waits for its prompt.
 func TestRealKeyringBusEnds(t *testing.T) {
+	t.Parallel()
 	programs(t, keyringPrograms...)
 	d := newDesk(t)
 	d.startBus(t, true)
@@ -442,6 +447,7 @@ func TestRealKeyringBusEnds(t *testing.T) {
 
 // Buses without a keyring, and what is no bus at all.
 func TestNoRealKeyring(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		prepare func(*testing.T, *desk)
 		limit   time.Duration
