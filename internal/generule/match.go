@@ -53,7 +53,7 @@ var (
 func ParseMatch(s string) (*Match, error) {
 	head := matchHead.FindStringSubmatch(s)
 	if head == nil {
-		return nil, errors.New("it does not begin with $name:")
+		return nil, errors.New("$name: is missing at its beginning")
 	}
 	m := &Match{Name: head[1]}
 	rest := strings.TrimRight(head[2], " \t\r\n")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -224,7 +225,7 @@ func (d *Driver) findCall(ctx context.Context, what string, c backends.Change) (
 	p, err := d.planCall(ctx, what, c.Call)
 	there := err == nil && p.nothing != ""
 	switch {
-	case backends.KindOf(err) == backends.KindNotFound && c.Call.Op.Method == "DELETE":
+	case backends.KindOf(err) == backends.KindNotFound && c.Call.Op.Method == http.MethodDelete:
 		there = true
 	case err != nil && strings.HasPrefix(c.Call.Op.Name, "users.") && strings.HasSuffix(err.Error(), " already"):
 		return nil, &backends.Error{What: what, Why: "there is such a user now: edrctl users update --newkey gives a key that is known"}

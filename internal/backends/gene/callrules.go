@@ -96,12 +96,11 @@ func (d *Driver) planRules(ctx context.Context, what string, c backends.Call) (*
 		if len(r.Errors) > 0 {
 			continue
 		}
-		converted, notes, err := r.Rule, []string(nil), error(nil)
+		convert := r.To1
 		if dia.schema2 {
-			converted, notes, err = r.To2()
-		} else {
-			converted, notes, err = r.To1()
+			convert = r.To2
 		}
+		converted, notes, err := convert()
 		if err != nil {
 			problems = append(problems, "rule "+name+": this manager takes schema "+map[bool]string{true: "2", false: "1"}[dia.schema2]+", and "+err.Error())
 			continue

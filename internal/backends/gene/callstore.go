@@ -35,7 +35,7 @@ var iocTypes = map[string]int{"md5": 32, "sha1": 40, "sha256": 64, "imphash": 32
 // derived is a UUID made of texts: the same of the same, so that adding twice
 // is one entry (RFC 9562, version 5).
 func derived(texts ...string) string {
-	sum := sha1.Sum([]byte("edrctl\x00gene\x00" + strings.Join(texts, "\x00"))) //nolint:gosec // a name, as the RFC makes it
+	sum := sha1.Sum([]byte("edrctl\x00gene\x00" + strings.Join(texts, "\x00")))
 	b := sum[:16]
 	b[6], b[8] = b[6]&0x0f|0x50, b[8]&0x3f|0x80
 	s := hex.EncodeToString(b)

@@ -64,8 +64,8 @@ func TestConformanceChange(t *testing.T) {
 	}
 	for _, v := range []string{fake.Head, fake.V170, fake.Beta, fake.Beta2} {
 		t.Run(v, func(t *testing.T) {
-			if v != fake.Head && testing.Short() {
-				t.Skip("short: only the newest version")
+			if v != fake.Head && (testing.Short() || raceDetector) {
+				t.Skip("short, or under the race detector: only the newest version")
 			}
 			skip := map[string]string{}
 			for _, c := range cases {

@@ -48,6 +48,12 @@ func TestConformanceCalls(t *testing.T) {
 // excused names the rules a version cannot be held to.
 func excused(version string) map[string]string {
 	skip := map[string]string{}
+	if version != fake.Head {
+		// Of all the filters a version's server sees the host's alone; the rest
+		// is one code over normalised records.
+		const once = "held on the newest version, and for what differs by TestFiltersEveryVersion"
+		skip["events/filters"], skip["alerts/filters"], skip["processes/filters"] = once, once, once
+	}
 	if version == fake.V170 || version == fake.Beta {
 		const bytes = "events carry no hash: the id is the SHA-1 of their bytes, which the rule changes"
 		const poll = "this version has no streams: the watcher is Unsupported and the caller polls"

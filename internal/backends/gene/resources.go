@@ -2,10 +2,7 @@ package gene
 
 import "github.com/edrctl/edrctl/internal/backends"
 
-type (
-	resource = backends.Resource
-	verb     = backends.ResourceVerb
-)
+type verb = backends.ResourceVerb
 
 // Resources are the nouns by which this manager is administered.
 func Resources() []backends.Resource {
