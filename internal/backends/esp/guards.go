@@ -177,17 +177,6 @@ func canonical(v any) string {
 	return string(b)
 }
 
-// rests makes g rest on what f reads: it is read now, and again just before
-// the call is sent.
-func (g *guarded) rests(ctx context.Context, f func(ctx context.Context) (string, error)) error {
-	found, err := f(ctx)
-	if err != nil {
-		return err
-	}
-	g.basis, g.found = f, found
-	return nil
-}
-
 // oneLine shows a value in a summary: short, on one line.
 func oneLine(v any) string {
 	var s string

@@ -30,18 +30,18 @@ func (g *guarded) configs(ctx context.Context) ([]configRow, error) {
 	return out, err
 }
 
-func (g *guarded) config(ctx context.Context) (*configRow, []configRow, error) {
+func (g *guarded) config(ctx context.Context) (*configRow, error) {
 	all, err := g.configs(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	id := g.text("config_id")
 	for i := range all {
 		if all[i].ID == id {
-			return &all[i], all, nil
+			return &all[i], nil
 		}
 	}
-	return nil, nil, backends.NotFound("configuration", id)
+	return nil, backends.NotFound("configuration", id)
 }
 
 // configHosts names the hosts that run a configuration (87).
@@ -118,7 +118,7 @@ func guardConfigAdd(ctx context.Context, g *guarded) error {
 
 func guardConfigSet(ctx context.Context, g *guarded) error {
 	g.drop("id", "is_default", "platform")
-	c, _, err := g.config(ctx)
+	c, err := g.config(ctx)
 	if err != nil {
 		return err
 	}
@@ -238,7 +238,7 @@ func guardConfigSet(ctx context.Context, g *guarded) error {
 }
 
 func guardConfigDelete(ctx context.Context, g *guarded) error {
-	c, _, err := g.config(ctx)
+	c, err := g.config(ctx)
 	if err != nil {
 		return err
 	}
@@ -254,7 +254,7 @@ func guardConfigDelete(ctx context.Context, g *guarded) error {
 		g.warn("%s back to the default: %s", plural(len(hosts), "host falls", "hosts fall"), some(hosts))
 	}
 	g.landed = func(ctx context.Context) (bool, error) {
-		_, _, err := g.config(ctx)
+		_, err := g.config(ctx)
 		if backends.KindOf(err) == backends.KindNotFound {
 			return true, nil
 		}
@@ -264,7 +264,7 @@ func guardConfigDelete(ctx context.Context, g *guarded) error {
 }
 
 func guardConfigAssign(ctx context.Context, g *guarded) error {
-	c, _, err := g.config(ctx)
+	c, err := g.config(ctx)
 	if err != nil {
 		return err
 	}
