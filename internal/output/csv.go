@@ -2,6 +2,7 @@ package output
 
 import (
 	"encoding/csv"
+	"encoding/json"
 	"reflect"
 	"strings"
 	"unicode/utf8"
@@ -60,12 +61,17 @@ func (w *csvWriter) Write(rec any) error {
 	}
 	for i, g := range w.get {
 		text := g.text(v)
-		if val := g.get(v); !w.opt.CSVRaw && val.Kind() != reflect.Int && val.Kind() != reflect.Int64 && val.Kind() != reflect.Float64 {
+		if val := g.get(v); !w.opt.CSVRaw && !isNumber(val) && val.Kind() != reflect.Int && val.Kind() != reflect.Int64 && val.Kind() != reflect.Float64 {
 			text = guardFormula(text)
 		}
 		w.row[i] = safe(text)
 	}
 	return w.csv.Write(w.row)
+}
+
+// isNumber tells a number of a Document, which is kept by its digits.
+func isNumber(v reflect.Value) bool {
+	return v.IsValid() && v.Type() == reflect.TypeFor[json.Number]()
 }
 
 func (w *csvWriter) One(rec any) error {
