@@ -121,8 +121,7 @@ func TestListFollowsTheStore(t *testing.T) {
 		a.Update(tea.WindowSizeMsg{Width: 100, Height: 30})
 		home := a.stack[0].(*alertsView)
 		var pending []tea.Cmd
-		var take func(cmd tea.Cmd)
-		take = func(cmd tea.Cmd) {
+		take := func(cmd tea.Cmd) {
 			if cmd != nil {
 				pending = append(pending, cmd)
 			}

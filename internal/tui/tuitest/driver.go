@@ -228,7 +228,7 @@ func (d *Driver) Pass(by time.Duration) *Driver {
 	return d
 }
 
-// NoWait, given to Send, does not wait for what the message sets off.
+// NoWait given to Send: it does not wait for what the message sets off.
 const NoWait How = true
 
 // How is how Send goes on.
