@@ -108,7 +108,6 @@ type session struct {
 	out   *bufio.Reader
 	shell *exec.Cmd
 	n     int
-	log   []string
 }
 
 // docStart is when every page is read: a Sunday, five past two in the morning.

@@ -154,7 +154,7 @@ func longText(s string) string {
 // writeAll makes a folder hold exactly these files among those of a suffix: a
 // command that is gone takes its page with it.
 func writeAll(dir, suffix string, files map[string][]byte) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return err
 	}
 	old, err := filepath.Glob(filepath.Join(dir, "*"+suffix))
