@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -270,7 +271,8 @@ func (f *Factory) ParseFields(op *backends.Operation, args map[string]any, text,
 			return unknownParam(*op, key)
 		default:
 			p = backends.Param{Name: key, In: "body", Type: "string"}
-			if op.Method == "GET" || op.Method == "HEAD" || op.Method == "OPTIONS" || op.Method == "DELETE" {
+			switch op.Method {
+			case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodDelete:
 				p.In = "query"
 			}
 			if asJSON {

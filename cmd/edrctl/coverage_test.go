@@ -57,7 +57,14 @@ type coverRecorder struct {
 	mu   sync.Mutex
 	next http.Handler
 	log  []wireCall
-	busy sync.WaitGroup
+	busy int // requests whose answer is not written down yet
+	idle *sync.Cond
+}
+
+func newRecorder() *coverRecorder {
+	r := &coverRecorder{}
+	r.idle = sync.NewCond(&r.mu)
+	return r
 }
 
 func (r *coverRecorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
@@ -67,14 +74,23 @@ func (r *coverRecorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.next.ServeHTTP(w, req)
 		return
 	}
-	r.busy.Add(1)
-	defer r.busy.Done()
+	r.begin(1)
+	defer r.begin(-1)
 	x.body, _ = io.ReadAll(req.Body)
 	req.Body = io.NopCloser(bytes.NewReader(x.body))
 	kept := &coverTee{ResponseWriter: w, status: http.StatusOK}
 	r.next.ServeHTTP(kept, req)
 	x.status, x.answer, x.answerType = kept.status, kept.buf.Bytes(), w.Header().Get("Content-Type")
 	r.add(x)
+}
+
+// begin counts a request in, or out again.
+func (r *coverRecorder) begin(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.busy += n; r.busy == 0 {
+		r.idle.Broadcast()
+	}
 }
 
 func (r *coverRecorder) add(x wireCall) {
@@ -84,9 +100,11 @@ func (r *coverRecorder) add(x wireCall) {
 }
 
 func (r *coverRecorder) take() []wireCall {
-	r.busy.Wait() // an answer is whole at the client before it is written down here
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for r.busy > 0 { // an answer is whole at the client before it is written down here
+		r.idle.Wait()
+	}
 	out := r.log
 	r.log = nil
 	return out
@@ -153,7 +171,7 @@ func coverTargets(t *testing.T) []*coverTarget {
 		if err != nil {
 			t.Fatal(err)
 		}
-		x := &coverTarget{label: label, version: version, backend: b, profile: "cover-" + name, samples: samples, rec: &coverRecorder{}, ahead: &atomic.Int64{}}
+		x := &coverTarget{label: label, version: version, backend: b, profile: "cover-" + name, samples: samples, rec: newRecorder(), ahead: &atomic.Int64{}}
 		server, secrets, settings := serve(x, func(h http.Handler) http.Handler { x.rec.next = h; return x.rec })
 		x.given = maps.Clone(secrets)
 		for k, v := range settings {
