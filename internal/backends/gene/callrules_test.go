@@ -100,10 +100,17 @@ func TestRuleOrders(t *testing.T) {
 		if err != nil || a.State != model.ActionDone || len(a.Answer) == 0 {
 			t.Fatalf("%v %+v", err, a)
 		}
-		for _, r := range pv.Requests {
-			if !strings.Contains(strings.Join(pv.Requests, "\n"), "POST /rules") {
-				t.Errorf("the preview shows %v", r)
+		shown := []string{"POST /rules", "GET /rules/save", "GET /rules/reload"}
+		if v == fake.Head {
+			shown = shown[:1]
+		}
+		for i, r := range pv.Requests {
+			if len(pv.Requests) != len(shown) || !strings.HasPrefix(r, shown[i]) {
+				t.Errorf("the preview shows %v", pv.Requests)
 			}
+		}
+		if n := strings.Count(pv.Summary, ", then "); n != len(shown)-1 {
+			t.Errorf("the preview says %s", pv.Summary)
 		}
 		expect("add", []string{"Kept", "One"}, "POST /rules", "GET /rules/save", "GET /rules/reload")
 		// Again: nothing to do. Another body under that name: refused, and nothing sent.
