@@ -114,7 +114,8 @@ func (d *Driver) hostArgs(ctx context.Context, what string, c backends.Call) err
 			if known && !strict {
 				continue
 			}
-			if err := d.loadHosts(ctx, what, false); err != nil {
+			// A removed host is named only to have it back, or to be rid of it.
+			if err := d.loadHosts(ctx, what, c.Op.Name == "hosts.enable" || c.Op.Name == "hosts.delete"); err != nil {
 				return err
 			}
 			id, n := d.hostNamed(h)

@@ -450,6 +450,11 @@ func TestGuardsOnHosts(t *testing.T) {
 	if err != nil || a.Details["openc2_id"] == "" || a.State != model.ActionDone || !strings.Contains(string(a.Answer), "openc2_id") {
 		t.Errorf("by name: %+v %v", a, err)
 	}
+	for _, op := range []string{"hosts.remove", "hosts.enable"} {
+		if _, _, err := k.do(op, `{"host":"web-1"}`); err != nil || k.srv.Calls()[op] != 1 {
+			t.Errorf("%s by name: %v", op, err)
+		}
+	}
 	c := newDesk(t, fake.CE3)
 	if _, _, err := c.do("defender.scan", `{"host_identifier":"WIN-1","scan_type":1}`); backends.KindOf(err) != backends.KindUnsupported || !strings.Contains(err.Error(), "edition") {
 		t.Errorf("an edition without Defender: %v", err)
