@@ -116,7 +116,7 @@ var docStart = time.Date(2026, 11, 22, 2, 5, 0, 0, time.UTC)
 // What the pages show in the place of this machine's own.
 const (
 	shownHome = "/home/analyst"
-	shownUser = "analyst"
+	shownUser = "jane"
 	shownHost = "soc-01"
 )
 
