@@ -340,7 +340,11 @@ func (v *verb) read(ctx context.Context, fleet *ops.Fleet, args []string) error 
 		return werr
 	}
 	if v.f.TableOnTerminal() && held == nil {
-		v.f.Note("%d %s", shown, v.noun)
+		noun := v.noun
+		if shown == 1 {
+			noun = strings.TrimSuffix(noun, "s")
+		}
+		v.f.Note("%d %s", shown, noun)
 	}
 	return err
 }
