@@ -95,6 +95,7 @@ func (d *documents) report(what string) (total int) {
 
 // Every record of the demo is a document of both schemas.
 func TestDemoDocuments(t *testing.T) {
+	t.Parallel()
 	d := newDocuments(t)
 	w := newWorld(t, "")
 	since := []string{"--since", "8d", "-p", "all"}
@@ -153,6 +154,7 @@ func TestDemoDocuments(t *testing.T) {
 // Every record that a real server sent, or a vendor's document shows, is a
 // document of both schemas.
 func TestRecordedDocuments(t *testing.T) {
+	t.Parallel()
 	d := newDocuments(t)
 	d.cwatch()
 	d.carbonblack()
@@ -165,6 +167,7 @@ func TestRecordedDocuments(t *testing.T) {
 
 // Real Sysmon events are documents of both schemas.
 func TestRealSysmonDocuments(t *testing.T) {
+	t.Parallel()
 	d := newDocuments(t)
 	w, _ := realWorld(t)
 	if n := d.of(w, "events list", append([]string{"events", "list"}, realWindow...)...); n != 22054 {
