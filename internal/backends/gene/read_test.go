@@ -289,6 +289,7 @@ func TestArtifacts(t *testing.T) {
 }
 
 func TestWatch(t *testing.T) {
+	t.Parallel() // it mostly waits
 	data := busy(100, time.Hour)
 	log := data.Log.(*memLog)
 	for i := range 5 {

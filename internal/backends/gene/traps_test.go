@@ -30,6 +30,7 @@ func day(d time.Duration) backends.Query {
 // Trap 6: the 15 s limit cuts the answer, or there is none; the window is
 // halved and nothing is lost.
 func TestWindowsAreHalved(t *testing.T) {
+	t.Parallel() // it mostly waits
 	for _, cut := range []int{40, 300, 3000} {
 		each(t, func(t *testing.T, v string) {
 			d, warned, f := start(t, busy(5000, 5*time.Hour), fake.Options{Version: v, CutEvents: cut})
@@ -77,6 +78,7 @@ func TestAccidentsAreNoLimit(t *testing.T) {
 
 // When even a second cannot be answered, that is an error, never a short list.
 func TestHopelessWindow(t *testing.T) {
+	t.Parallel() // it mostly waits
 	each(t, func(t *testing.T, v string) {
 		d, _, _ := start(t, busy(600, 100*time.Millisecond), fake.Options{Version: v, CutEvents: 3})
 		l, err := d.Events(t.Context(), day(time.Minute))
@@ -114,6 +116,7 @@ func TestLateEventsAreNotLost(t *testing.T) {
 
 // Trap 9: full pages are continued; what comes twice is dropped.
 func TestPaging(t *testing.T) {
+	t.Parallel() // it mostly waits
 	data := busy(24_000, 900*time.Millisecond) // one second holds many pages
 	for _, v := range []string{fake.Beta2, fake.Head} {
 		d, _, f := start(t, data, fake.Options{Version: v})
@@ -139,6 +142,7 @@ func TestEmptyStoreOfBeta2(t *testing.T) {
 
 // Trap 1: after a DELETE older managers answer for the wrong endpoint.
 func TestIndexBug(t *testing.T) {
+	t.Parallel() // it mostly waits
 	for _, v := range []string{fake.V170, fake.Beta, fake.Beta2} {
 		f := fake.New(busy(100, time.Hour), fake.Options{Version: v, Key: testKey, Now: clock})
 		srv := httptest.NewServer(f)
