@@ -85,6 +85,7 @@ type ProcessPage struct {
 	Events    []*model.Event // events of the parent met on the way
 	Next      string         // "" = that was all
 	Remaining int            // after this page; -1 = some, unknown how many
+	Self      *model.Process // the process asked about, when it was found by pid and its id is known now
 }
 
 // Column is a column of a table that can be queried live.

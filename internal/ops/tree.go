@@ -57,6 +57,7 @@ type focus struct {
 	process *model.Process
 	host    *model.Host
 	alert   *model.Alert
+	event   bool // it did something at time
 	time    time.Time
 }
 
@@ -79,6 +80,9 @@ func (f *Fleet) Tree(ctx context.Context, q TreeQuery) (*TreeResult, error) {
 		node = t.b.AddProcess(fo.source.Profile, fo.process, fo.host)
 	}
 	node.Focus = true
+	if fo.event {
+		node.Saw(fo.time)
+	}
 	first := Outcome{Profile: fo.source.Profile, Backend: fo.source.Backend}
 	if first.Err = t.family(ctx, node); first.Err != nil {
 		t.notes = append(t.notes, first)
@@ -116,7 +120,7 @@ func (f *Fleet) focus(ctx context.Context, q TreeQuery) (focus, error) {
 		if err != nil {
 			return fo, err
 		}
-		fo.process, fo.host, fo.time = e.Process, e.Host, e.Time.Time
+		fo.process, fo.host, fo.time, fo.event = e.Process, e.Host, e.Time.Time, true
 	case TreeOfProcess:
 		if err := f.findProcess(ctx, s, id, q, &fo); err != nil {
 			return fo, inProfile(s, err)

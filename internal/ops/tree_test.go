@@ -220,3 +220,43 @@ type alertSeer struct{ *seer }
 func (s *alertSeer) Alert(context.Context, string, bool) (*model.Alert, error) {
 	return (&clan{}).Alert(nil, "", false) //nolint:staticcheck // the context is not used
 }
+
+// namesake is a clan whose alerts tell of their process by pid alone, and
+// whose children are found by the id that is looked up for it.
+type namesake struct{ *clan }
+
+func (c namesake) Alert(context.Context, string, bool) (*model.Alert, error) {
+	a, err := c.clan.Alert(context.Background(), "", false)
+	a.Process = &model.Process{PID: 20, Path: a.Process.Path, Name: a.Process.Name}
+	return a, err
+}
+
+func (c namesake) Children(ctx context.Context, p backends.ProcessRef, cursor string) (backends.ProcessPage, error) {
+	asked := p.UID
+	p.UID = "shell"
+	page, err := c.clan.Children(ctx, p, cursor)
+	if asked == "" && err == nil {
+		page.Self = clanProcess("shell", 20, "")
+	}
+	return page, err
+}
+
+// A process that its alert tells by pid alone stands once in its tree, above
+// what it started.
+func TestTreeOfAProcessKnownByPID(t *testing.T) {
+	c := namesake{&clan{seer: &seer{events: []*model.Event{clanBirth("e1", "one", 31)}}}}
+	res, err := fleet(c).Tree(t.Context(), ops.TreeQuery{Kind: ops.TreeOfAlert, Ref: "a", Until: epoch, Window: time.Hour, Whole: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shells := 0
+	res.Tree.Walk(func(n *ptree.Node, _ int) bool {
+		if n.Process.PID == 20 {
+			shells++
+		}
+		return true
+	})
+	if f := res.Focus; shells != 1 || f == nil || f.Process.UID != "shell" || len(f.Alerts) != 1 || len(f.Children) != 2 || f.Parent == nil {
+		t.Errorf("%d times in the tree; the focus is %+v", shells, res.Focus)
+	}
+}

@@ -68,8 +68,7 @@ func (t *liveTree) unread() func(*ptree.Node) bool {
 		if !can || n.Process.UID == "" && n.Process.PID == 0 {
 			return false
 		}
-		_, asked := done[n.KeyOf()]
-		return !asked
+		return !slices.ContainsFunc(n.Keys(), func(k string) bool { _, asked := done[k]; return asked })
 	}
 }
 
@@ -208,6 +207,9 @@ func (t *liveTree) page(ctx context.Context, k kin) ([]kin, error) {
 	}
 	for _, e := range page.Events {
 		t.b.AddEvent(k.source.Profile, e)
+	}
+	if page.Self != nil {
+		t.b.AddProcess(k.source.Profile, page.Self, host)
 	}
 	var kids []kin
 	for _, p := range page.Processes {

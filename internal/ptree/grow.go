@@ -3,6 +3,7 @@ package ptree
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -49,6 +50,54 @@ func (b *Builder) Selves(n *Node) []Self {
 			out = append(out, Self{x.key, o.SeenBy[0], &o.Process})
 		} else if o == nil && x.Gap && x.Process.UID != "" && len(x.SeenBy) == 1 {
 			out = append(out, Self{x.key, x.SeenBy[0], &x.Process}) // made while building: nobody told of it itself
+		}
+	}
+	return out
+}
+
+// profile is whose process a node is, before others were joined to it.
+func (n *Node) profile() string {
+	p, _, _ := strings.Cut(n.key, "/")
+	return p
+}
+
+// As gives the process of a built node as each profile knows it, one a
+// profile: with its own id and its own host, which are what that profile can
+// be asked about. Unlike Selves it needs no builder.
+func (n *Node) As() []Self {
+	var out []Self
+	at := map[string]int{}
+	for queue := []*Node{n}; len(queue) > 0; queue = queue[1:] {
+		x := queue[0]
+		queue = append(queue, x.took...)
+		if x.key == "" {
+			continue
+		}
+		p := &x.Process
+		if x.own != nil {
+			p = x.own
+		}
+		self := Self{x.key, x.profile(), p}
+		i, known := at[self.Profile]
+		switch {
+		case !known:
+			at[self.Profile] = len(out)
+			out = append(out, self)
+		case out[i].Process.UID == "" && p.UID != "":
+			out[i] = self
+		}
+	}
+	return out
+}
+
+// Keys are the builder's names of what one profile told of a node's process:
+// its own, and those that were found to be the same one.
+func (n *Node) Keys() []string {
+	var out []string
+	for queue := []*Node{n}; len(queue) > 0; queue = queue[1:] {
+		queue = append(queue, queue[0].took...)
+		if queue[0].profile() == n.profile() {
+			out = append(out, queue[0].key)
 		}
 	}
 	return out

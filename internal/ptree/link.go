@@ -57,7 +57,7 @@ func (b *Builder) joinParents() {
 					parent.Process.UID, parent.nameless = l.said.UID, false
 				}
 			case mayBe(parentOf(&p.Process), &parent.Process) && (p.nameless || parent.nameless || !slices.ContainsFunc(p.SeenBy, func(s string) bool { return slices.Contains(parent.SeenBy, s) })):
-				parent.absorb(p)
+				parent.absorb(p, false)
 				queue = append(queue, parent) // it may name its own parent in two ways now
 			}
 		}

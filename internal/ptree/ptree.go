@@ -39,6 +39,8 @@ type Node struct {
 	nameless bool             // known by pid and start, without a uid of its own
 	merged   *Node            // where this one went when two profiles saw the same process
 	took     []*Node          // those that went into this one
+	own      *model.Process   // what its profile alone told, kept when it took others in
+	seen     [2]time.Time     // when it was first and last seen at work; zero when nobody told
 	key      string           // under which the builder first met it; "" for an image alone
 	at       int              // its place in the builder's order
 }
@@ -180,6 +182,7 @@ func (b *Builder) AddEvent(profile string, e *model.Event) {
 			actor.Process.Ended = e.Time
 		}
 		actor.count(e.Kind)
+		actor.Saw(e.Time.Time)
 	}
 	if e.Kind != model.KindProcessStart || e.Target == nil {
 		return
@@ -216,6 +219,7 @@ func (b *Builder) AddAlert(profile string, a *model.Alert) *Node {
 	if n == nil {
 		return nil
 	}
+	n.Saw(a.Time.Time)
 	b.AddAncestors(profile, n, a.Ancestors)
 	if !slices.ContainsFunc(n.Alerts, func(o *model.Alert) bool { return o.Ref == a.Ref && o.ID == a.ID }) {
 		n.Alerts = append(n.Alerts, a)
@@ -259,7 +263,9 @@ func (b *Builder) AddMissing(profile, uid string, count int) {
 // Build links what was added. The Builder must not be used afterwards.
 func (b *Builder) Build() *Tree {
 	b.indexPIDs()
+	b.adopt(true)
 	b.unite()
+	b.adopt(false)
 	b.joinParents()
 	t := &Tree{byKey: b.nodes}
 	seen := len(b.order)
@@ -312,6 +318,9 @@ func (b *Builder) indexPIDs() {
 func (b *Builder) unite() {
 	for _, list := range b.index {
 		for i, n := range list {
+			if n.merged != nil {
+				continue
+			}
 			for j := i - 1; j >= 0; j-- {
 				o := list[j].last()
 				if o == n {
@@ -321,7 +330,7 @@ func (b *Builder) unite() {
 					break
 				}
 				if same(o, n) {
-					o.absorb(n)
+					o.absorb(n, false)
 					break
 				}
 			}
@@ -349,8 +358,15 @@ func commonHash(a, b *model.Hash) bool {
 	return a.SHA256 != "" && a.SHA256 == b.SHA256 || a.SHA1 != "" && a.SHA1 == b.SHA1 || a.MD5 != "" && a.MD5 == b.MD5
 }
 
-// absorb takes over what n knows.
-func (o *Node) absorb(n *Node) {
+// absorb takes over what n knows. apart: they saw different events, as two
+// rows of one profile do; two profiles saw the same ones.
+func (o *Node) absorb(n *Node, apart bool) {
+	if o.own == nil {
+		c := o.Process
+		o.own = &c
+	}
+	o.Saw(n.seen[0])
+	o.Saw(n.seen[1])
 	fill(&o.Process, &n.Process)
 	o.SeenBy = append(o.SeenBy, n.SeenBy...)
 	o.Alerts = append(o.Alerts, n.Alerts...)
@@ -360,6 +376,9 @@ func (o *Node) absorb(n *Node) {
 			both = map[model.Kind]int{}
 		}
 		for k, c := range n.Events {
+			if apart {
+				c += both[k]
+			}
 			both[k] = max(both[k], c) // both saw the same things: the fuller view counts
 		}
 		o.Events = both

@@ -267,7 +267,7 @@ func (d *Driver) childrenFromLogs(ctx context.Context, what string, p backends.P
 		if err != nil || self == nil {
 			return page, err
 		}
-		p.UID = self.UID
+		p.UID, page.Self = self.UID, self
 	}
 	host, pid, started, ok := splitFallback(p.UID)
 	if !ok || pid == 0 {
