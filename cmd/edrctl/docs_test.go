@@ -23,6 +23,7 @@ var updateDocs = flag.Bool("update", false, "write what the examples of the page
 //	go test ./cmd/edrctl -run TestDocs          checks
 //	go test ./cmd/edrctl -run TestDocs -update  writes the outputs into the pages
 func TestDocs(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIPPED: runs every example of the pages")
 	}
