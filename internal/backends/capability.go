@@ -30,7 +30,8 @@ var Capabilities = []Capability{
 	{"hunt.server", []string{"hunt ioc (on the server)"}, has[IndicatorHunter]},
 	{"hunt.local", []string{"hunt ioc (matched here)"}, has[EventSearcher]},
 	{"hunt.query", []string{"hunt query"}, has[LiveQuerier]},
-	{"tree.expand", []string{"alerts tree", "processes tree"}, has[TreeExpander]},
+	{"tree.events", []string{"alerts tree", "events tree", "processes tree"}, has[EventSearcher]}, // built from events where nothing else tells
+	{"tree.expand", []string{"alerts tree (kin told by the server)"}, has[TreeExpander]},
 	{"process.get", []string{"processes tree (by id)"}, has[ProcessGetter]},
 	{"rules.list", []string{"rules list"}, has[RuleLister]},
 	{"rules.get", []string{"rules get"}, has[RuleGetter]},
