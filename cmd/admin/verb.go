@@ -276,6 +276,7 @@ func (v *verb) read(ctx context.Context, fleet *ops.Fleet, args []string) error 
 	outcomes := make([]ops.Outcome, len(fleet.Sources))
 	var held *output.Document
 	shown := 0
+	missing := slices.Clone(v.f.Flags.Columns)
 	var werr error
 	for round := range rounds {
 		found := fleet.Items(ctx, func(s *ops.Source) (backends.Call, error) {
@@ -298,6 +299,7 @@ func (v *verb) read(ctx context.Context, fleet *ops.Fleet, args []string) error 
 				werr = err
 				break
 			}
+			missing = slices.DeleteFunc(missing, doc.Has)
 			if single && shown == 0 {
 				held = doc
 			} else {
@@ -338,6 +340,12 @@ func (v *verb) read(ctx context.Context, fleet *ops.Fleet, args []string) error 
 	}
 	if werr = cmdutil.IgnoreClosed(werr); werr != nil {
 		return werr
+	}
+	// A member that no row has is a slip of the fingers more often than not.
+	if shown > 0 {
+		for _, name := range missing {
+			v.f.Warn("--columns: no row has %s; -o json shows what there is", name)
+		}
 	}
 	if v.f.TableOnTerminal() && held == nil {
 		noun := v.noun

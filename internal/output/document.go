@@ -116,6 +116,27 @@ func (d *Document) identity(k Kind) string {
 	return id
 }
 
+// Has tells whether the document has a member of a dotted name, or may have:
+// what is null or an empty list shows none of its members.
+func (d *Document) Has(name string) bool { return holds(d.parse(), name) }
+
+func holds(v any, name string) bool {
+	switch t := v.(type) {
+	case nil:
+		return true
+	case map[string]any:
+		if _, ok := t[name]; ok {
+			return true
+		}
+		head, rest, dotted := strings.Cut(name, ".")
+		m, ok := t[head]
+		return ok && dotted && holds(m, rest)
+	case []any:
+		return len(t) == 0 || slices.ContainsFunc(t, func(e any) bool { return holds(e, name) })
+	}
+	return false
+}
+
 // documentValue finds a dotted name in a Document.
 func documentValue(rec reflect.Value, name string) reflect.Value {
 	if !rec.IsValid() || !rec.CanAddr() {
