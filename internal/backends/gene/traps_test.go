@@ -116,7 +116,7 @@ func TestLateEventsAreNotLost(t *testing.T) {
 
 // Trap 9: full pages are continued; what comes twice is dropped.
 func TestPaging(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()                               // it mostly waits
 	data := busy(24_000, 900*time.Millisecond) // one second holds many pages
 	for _, v := range []string{fake.Beta2, fake.Head} {
 		d, _, f := start(t, data, fake.Options{Version: v})
