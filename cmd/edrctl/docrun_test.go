@@ -199,8 +199,8 @@ func (s *session) run(command string) (out string, code int) {
 	if u, err := user.Current(); err == nil && strings.Contains(command, "edrctl audit") {
 		text = regexp.MustCompile(`\b`+regexp.QuoteMeta(u.Username)+`\b`).ReplaceAllString(text, shownUser)
 	}
-	if host, err := os.Hostname(); err == nil && host != "" {
-		text = strings.ReplaceAll(text, host, shownHost)
+	if host, err := os.Hostname(); err == nil && host != "" { // whole words only: ids may hold it by chance
+		text = regexp.MustCompile(`\b`+regexp.QuoteMeta(host)+`\b`).ReplaceAllString(text, shownHost)
 	}
 	return strings.TrimRight(text, "\n"), code
 }
