@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -31,10 +32,10 @@ const graceOfChange = 30 * time.Second
 // Main runs one command line and gives the exit code. It can be called many
 // times in one process, as the script tests do.
 func Main(args []string, io *iostreams.Streams, getenv func(string) string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	flags := &cmdutil.GlobalFlags{}
 	f := cmdutil.NewFactory(io, flags, getenv)
+	ctx, stop := interruptible(f.Lent)
+	defer stop()
 	f.Args, f.Version = args, version.Get().Version
 	root := NewRoot(f)
 	root.SetArgs(cmdutil.JoinWait(args))
@@ -58,6 +59,35 @@ func Main(args []string, io *iostreams.Streams, getenv func(string) string) int 
 		}
 		f.Note("finishing the change that is under way; Ctrl-C again leaves it")
 	}
+}
+
+// interruptible gives a context that ends with the first signal that asks the
+// program to. An interrupt while the terminal is lent is for whoever has it.
+// After stop the next signal kills at once.
+func interruptible(lent func() bool) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	over := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case s := <-signals:
+				if s == os.Interrupt && lent() {
+					continue
+				}
+				cancel()
+				return
+			case <-over:
+				return
+			}
+		}
+	}()
+	return ctx, sync.OnceFunc(func() {
+		signal.Stop(signals)
+		close(over)
+		cancel()
+	})
 }
 
 func run(ctx context.Context, root *cobra.Command, f *cmdutil.Factory) int {

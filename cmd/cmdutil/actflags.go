@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -240,6 +241,19 @@ func (f *Factory) Held() bool { return f.held.Load() > 0 }
 // Hold keeps the program from ending, until release, for what must be put in
 // order first: the terminal.
 func (f *Factory) Hold() (release func()) { return f.hold() }
+
+// Lend leaves Ctrl-C to a program that has the terminal for a while: until it
+// is given back, an interrupt does not end this one. A terminal sends it to
+// both at once, and the other may have ended before this one looks at it, so
+// it counts as lent a moment longer.
+func (f *Factory) Lend() (back func()) {
+	const moment = 200 * time.Millisecond
+	f.lent.Add(1)
+	return sync.OnceFunc(func() { time.AfterFunc(moment, func() { f.lent.Add(-1) }) })
+}
+
+// Lent tells whether an interrupt is for another program.
+func (f *Factory) Lent() bool { return f.lent.Load() > 0 }
 
 // hold marks the time in which a change is under way.
 func (f *Factory) hold() (release func()) {

@@ -77,6 +77,7 @@ type Factory struct {
 	Version string
 
 	held        atomic.Int32 // changes under way
+	lent        atomic.Int32 // programs that have the terminal
 	shown       bool         // the live table of the last change stands on the terminal
 	redactor    *client.Redactor
 	pacers      *client.Pacers

@@ -121,6 +121,16 @@ func (x *terminal) wait(s string) time.Duration {
 	return 0
 }
 
+// waitFrom waits for what comes after a place in the output.
+func (x *terminal) waitFrom(at int, s string) {
+	x.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(x.text()[at:], s); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			x.t.Fatalf("%q never came:\n%q", s, x.text()[at:])
+		}
+	}
+}
+
 func (x *terminal) send(s string) {
 	x.t.Helper()
 	if _, err := x.master.WriteString(s); err != nil {

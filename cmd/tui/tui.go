@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -211,7 +212,10 @@ func prepare(ctx context.Context, f *cmdutil.Factory, o options) (screen.Options
 			}
 			return exec.Command(self, args...) //nolint:gosec // this program itself
 		}
+		opt.Lend = f.Lend
 		opt.Unlock = func(profile string) error {
+			ctx, stop := signal.NotifyContext(ctx, os.Interrupt) // it ends the question only
+			defer stop()
 			f.IO.SetNoInput(f.Flags.NoInput)
 			defer f.IO.SetNoInput(true)
 			return unlock(ctx, f, []string{profile})

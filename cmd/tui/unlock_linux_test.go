@@ -30,8 +30,7 @@ func TestPassphraseBeforeTheScreen(t *testing.T) {
 	if strings.Contains(x.text(), "\x1b[?1049h") {
 		t.Fatal("the screen was open when it asked")
 	}
-	time.Sleep(100 * time.Millisecond) // the question stands there a moment before the echo is off
-	x.send("a passphrase of a test\r")
+	x.send("a passphrase of a test\r") // at once: the echo is off before the question stands there
 	x.wait("\x1b[?1049h")
 	x.wait("127.0.0.1:9") // the key was there: the server was dialled
 	x.send("q")
@@ -41,4 +40,41 @@ func TestPassphraseBeforeTheScreen(t *testing.T) {
 			t.Fatalf("%s was shown", s)
 		}
 	}
+}
+
+// Ctrl-C in a login that was started from the screen leaves the login only:
+// the view comes back, and Ctrl-C is the screen's own key again.
+func TestInterruptOfALogin(t *testing.T) {
+	bin := build(t, "../edrctl")
+	config := filepath.Join(t.TempDir(), "lab.yaml")
+	if err := os.WriteFile(config, []byte("profiles:\n  lab: {backend: gene, url: \"http://127.0.0.1:9\"}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	x := open(t, 100, 30, bin, "--config", config, "tui")
+	x.wait("log in to lab")
+	for i := range 2 { // and again: what was lent was given back
+		time.Sleep(time.Second) // keys in flight answer nothing
+		at := len(x.text())
+		x.send("\t")
+		time.Sleep(600 * time.Millisecond)
+		x.send("\r")
+		x.waitFrom(at, "\x1b[?1049l")
+		x.waitFrom(at, "api_key of lab")
+		x.send("\x03")
+		x.waitFrom(at, "\x1b[?1049h")
+		x.waitFrom(at, "was left; nothing was changed")
+		time.Sleep(400 * time.Millisecond)
+		if i == 0 {
+			at = len(x.text())
+			x.send(":profiles\r")
+			x.waitFrom(at, "edrctl auth login lab")
+		}
+		x.send("\r")
+	}
+	x.send("\x1b")
+	time.Sleep(100 * time.Millisecond)
+	if err := x.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	x.ended(130)
 }

@@ -78,9 +78,6 @@ func (s *Streams) Password(ctx context.Context, prompt safetext.Display) (string
 	if !s.CanPrompt() {
 		return "", errNoInput
 	}
-	if _, err := io.WriteString(s.ErrOut, s.Show(prompt)); err != nil {
-		return "", err
-	}
 	read := s.password
 	restore := func() {}
 	if read == nil {
@@ -92,11 +89,23 @@ func (s *Streams) Password(ctx context.Context, prompt safetext.Display) (string
 		if err != nil {
 			return "", fmt.Errorf("cannot read the terminal's state: %w", err)
 		}
+		// Off before the question stands there: what is sent at once is an
+		// answer too, and must not be shown.
+		if err := echoOff(fd); err != nil {
+			return "", fmt.Errorf("cannot turn the terminal's echo off: %w", err)
+		}
 		restore = func() { _ = term.Restore(fd, state) }
 		read = func() (string, error) {
+			if err := awaitLine(ctx, fd); err != nil {
+				return "", err
+			}
 			b, err := term.ReadPassword(fd)
 			return string(b), err
 		}
+	}
+	defer restore()
+	if _, err := io.WriteString(s.ErrOut, s.Show(prompt)); err != nil {
+		return "", err
 	}
 	type result struct {
 		text string
@@ -115,7 +124,6 @@ func (s *Streams) Password(ctx context.Context, prompt safetext.Display) (string
 		}
 		return r.text, r.err
 	case <-ctx.Done():
-		restore()
 		return "", ctx.Err()
 	}
 }

@@ -1,6 +1,7 @@
 package iostreams
 
 import (
+	"context"
 	"errors"
 	"os"
 	"syscall"
@@ -32,3 +33,16 @@ func understandsEscapes(f *os.File) bool {
 	}
 	return windows.SetConsoleMode(h, mode|windows.ENABLE_VIRTUAL_TERMINAL_PROCESSING) == nil
 }
+
+// echoOff stops the console from showing what is typed. What was typed ahead
+// stays in its buffer.
+func echoOff(fd int) error {
+	var mode uint32
+	if err := windows.GetConsoleMode(windows.Handle(fd), &mode); err != nil {
+		return err
+	}
+	return windows.SetConsoleMode(windows.Handle(fd), mode&^windows.ENABLE_ECHO_INPUT)
+}
+
+// awaitLine does not wait: a console gives no line ahead of the read.
+func awaitLine(context.Context, int) error { return nil }

@@ -30,10 +30,14 @@ type actor struct {
 	fetchErr error
 	changed  string // what checking a file finds
 	notReady string
-	fails    string // id of an alert that cannot be changed
+	fails    string            // id of an alert that cannot be changed
+	cannot   map[string]string // verb of what a profile cannot do
 }
 
 func (a *actor) Can(profile, verb string) (string, error) {
+	if a.cannot[profile] == verb {
+		return "", errors.New("cannot: " + profile + " does not offer it")
+	}
 	if profile == "es" && verb == "isolate" {
 		return "", errors.New("cannot isolate: esp does not offer it")
 	}

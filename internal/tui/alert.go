@@ -25,6 +25,7 @@ type recordView struct {
 	viewCore
 	page
 	r       model.Record
+	also    []model.Record // the same as other profiles know it
 	events  []*model.Event
 	evDone  bool
 	evErr   error
@@ -40,6 +41,7 @@ func newAlert(a *model.Alert) *recordView            { return &recordView{r: a, 
 func newRecord(r model.Record) *recordView           { return &recordView{r: r, page: page{at: -1}} }
 func (v *recordView) scopes() []keys.Scope           { return []keys.Scope{keys.Alert, keys.Views} }
 func (v *recordView) selection() []model.Record      { return []model.Record{v.r} }
+func (v *recordView) others() []model.Record         { return v.also }
 func (v *recordView) status(*shell) safetext.Display { return v.page.status() }
 
 func (v *recordView) title() string {
@@ -177,6 +179,13 @@ func (v *recordView) make(s *shell, w int) {
 		eventCard(c, r)
 	case *model.Process:
 		c.process(r)
+		if len(v.also) > 0 {
+			also := make([]string, len(v.also))
+			for i, x := range v.also {
+				also[i] = x.GetOrigin().Profile
+			}
+			c.field("seen by", ui.Text(strings.Join(append([]string{r.Profile}, also...), ", ")), s.theme.Dim)
+		}
 		if q := r.Parent; q != nil {
 			c.section("parent")
 			c.process(&model.Process{UID: q.UID, PID: q.PID, Name: q.Name, Path: q.Path, CommandLine: q.CommandLine})
@@ -296,7 +305,7 @@ func (v *recordView) alert(c *card, a *model.Alert) {
 	}
 	for _, e := range v.events {
 		c.lines = append(c.lines, para{
-			{t.Dim, c.s.clock(e.Time, 8) + "  "}, {t.Accent, pad(safetext.Display(e.Kind), 16) + " "}, {"", eventSummary(e)},
+			{t.Dim, c.s.clock(e.Time, 8) + "  "}, {t.Accent, pad(ui.Text(string(e.Kind)), 16) + " "}, {"", eventSummary(e)},
 		})
 	}
 	c.section("triage")
@@ -460,7 +469,7 @@ func eventSummary(e *model.Event) safetext.Display {
 func safePort(p int) string { return ":" + string(safetext.Sprintf("%d", p)) }
 
 func eventCard(c *card, e *model.Event) {
-	c.field("kind", safetext.Display(e.Kind), c.s.theme.Accent)
+	c.field("kind", ui.Text(string(e.Kind)), c.s.theme.Accent)
 	c.field("action", ui.Text(e.Action), "")
 	c.field("when", c.s.moment(e.Time), "")
 	c.field("where", hostLine(e.Host), "")

@@ -76,7 +76,7 @@ func alertColumns(s *shell) []ui.Column[*row] {
 				if r.a.Status == model.StatusUnknown {
 					return "", ""
 				}
-				return statusStyle(t, r.a.Status), safetext.Display(r.a.Status)
+				return statusStyle(t, r.a.Status), ui.Text(string(r.a.Status))
 			},
 			Compare: compareText(func(a *model.Alert) string { return string(a.Status) })},
 	}

@@ -122,7 +122,7 @@ func (v *alertsView) summary(s *shell, w int) string {
 			arrow = t.Glyphs.Down
 		}
 		name := v.sort
-		right.Put(t.Dim, "sort: ").Put("", safetext.Display(name+" ")).Glyph("", arrow).Space(1)
+		right.Put(t.Dim, "sort: ").Put("", ui.Text(name+" ")).Glyph("", arrow).Space(1)
 	}
 	rw := w - right.Left()
 	if room := l.Left() - rw; room >= 24 {
@@ -148,16 +148,16 @@ func (v *alertsView) filterText() safetext.Display {
 		d += x
 	}
 	if v.quick.severity != "" {
-		add(safetext.Display("severity>=" + v.quick.severity))
+		add("severity>=" + ui.Text(string(v.quick.severity)))
 	}
 	if v.quick.backend != "" {
-		add(safetext.Display("backend=" + v.quick.backend))
+		add("backend=" + ui.Text(v.quick.backend))
 	}
 	if v.quick.host != "" {
 		add("host=" + ui.Text(v.quick.host))
 	}
 	if v.quick.status != "" {
-		add(safetext.Display("status=" + v.quick.status))
+		add("status=" + ui.Text(string(v.quick.status)))
 	}
 	return d
 }

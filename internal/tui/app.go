@@ -44,7 +44,10 @@ type Options struct {
 	// Unlock reads what a login has kept, while the terminal is still an
 	// ordinary one and questions can be asked; may be nil.
 	Unlock func(profile string) error
-	Keep   int // how many alerts are held; 0 = 100,000
+	// Lend leaves Ctrl-C to the login while it has the terminal; nil where
+	// nothing else takes it.
+	Lend func() (back func())
+	Keep int // how many alerts are held; 0 = 100,000
 	// Manual is for tests: nothing ticks, and what arrives by itself waits
 	// until Drain.
 	Manual bool
@@ -79,8 +82,6 @@ type App struct {
 		x, y int
 	}
 	cursorX, cursorY int
-	onHost           map[string]hostCount
-	onHostAt         uint64
 	hunts            []*huntView
 	caseID           string
 	work             work

@@ -98,12 +98,12 @@ func (c *card) alertHead(a *model.Alert) {
 	if a.Score != nil {
 		score = safetext.Sprintf("%.3g/10", *a.Score)
 	}
-	p := para{{t.Severity(a.Severity), score + safetext.Display(" "+a.Severity)}}
+	p := para{{t.Severity(a.Severity), score + " " + ui.Text(string(a.Severity))}}
 	if a.Status != "" && a.Status != model.StatusUnknown {
-		p = append(p, span{t.Dim, " · "}, span{statusStyle(t, a.Status), safetext.Display(a.Status)})
+		p = append(p, span{t.Dim, " · "}, span{statusStyle(t, a.Status), ui.Text(string(a.Status))})
 	}
 	if a.Verdict != "" && a.Verdict != model.VerdictUnknown {
-		p = append(p, span{t.Dim, safetext.Display(" · " + strings.ReplaceAll(string(a.Verdict), "_", " "))})
+		p = append(p, span{t.Dim, " · " + ui.Text(strings.ReplaceAll(string(a.Verdict), "_", " "))})
 	}
 	c.lines = append(c.lines, p)
 	c.blank()

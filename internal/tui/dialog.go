@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,8 +41,29 @@ func (g *grace) swallow(now time.Time) bool {
 	return early
 }
 
-// frameBox draws a border with a title around lines.
-func frameBox(t *theme.Theme, title safetext.Display, st theme.Style, lines []string, w int) []string {
+// outside is how many lines of a box are above and below what it shows.
+type outside struct{ above, below int }
+
+// fit cuts lines to the room of a box. The first ones that are pinned stay,
+// of the others the last, but so that the lines from focus to upTo are among
+// them; focus -1 is none. shift is how far the others moved up.
+func fit(lines []string, pinned, room, focus, upTo int) (shown []string, shift int, out outside) {
+	over := len(lines) - room
+	if over <= 0 {
+		return lines, 0, out
+	}
+	pinned = max(0, min(pinned, room-2))
+	shift = over
+	if focus >= 0 {
+		shift = max(min(shift, focus-pinned), upTo+1-room, 0)
+	}
+	out = outside{shift, over - shift}
+	return slices.Concat(lines[:pinned], lines[pinned+shift:len(lines)-out.below]), shift, out
+}
+
+// frameBox draws a border with a title around lines; its lower edge says when
+// there are more lines than are shown.
+func frameBox(t *theme.Theme, title safetext.Display, st theme.Style, lines []string, w int, more outside) []string {
 	g := t.Glyphs
 	inner := w - 4
 	top := ui.NewLine(t, w, "").Glyph(t.Border, g.TL+g.Horiz+" ").Put(st, ui.Cut(title, inner-2, g.Ellipsis)).Space(1)
@@ -52,7 +74,17 @@ func frameBox(t *theme.Theme, title safetext.Display, st theme.Style, lines []st
 		l.Raw(s, inner).Space(1).Glyph(t.Border, g.Vert)
 		out = append(out, l.String())
 	}
-	bottom := ui.NewLine(t, w, "").Glyph(t.Border, g.BL+strings.Repeat(g.Horiz, w-2)+g.BR)
+	bottom, edge := ui.NewLine(t, w, ""), g.BL
+	for _, m := range []struct {
+		n    int
+		mark string
+	}{{more.above, g.Up}, {more.below, g.Down}} {
+		if m.n > 0 {
+			bottom.Glyph(t.Border, edge+g.Horiz).Space(1).Glyph(t.Warn, m.mark).Put(t.Warn, safetext.Sprintf(" %d more ", m.n))
+			edge = ""
+		}
+	}
+	bottom.Glyph(t.Border, edge+strings.Repeat(g.Horiz, max(0, bottom.Left()-1-len(edge)/len(g.BL)))+g.BR)
 	return append(out, bottom.String())
 }
 
@@ -80,8 +112,11 @@ func (s *shell) openActions(v view) tea.Cmd {
 	if a, ok := records[0].(*model.Alert); ok && len(records) == 1 {
 		about = ui.Text(a.Title)
 	}
-	actor := s.actor
-	return s.ask(func(context.Context) any { return menuRead{about, choices(actor, records)} })
+	actor, twins := s.actor, []model.Record(nil)
+	if x, ok := v.(interface{ others() []model.Record }); ok {
+		twins = x.others()
+	}
+	return s.ask(func(context.Context) any { return menuRead{about, choices(actor, records, twins)} })
 }
 
 // actingOff says why nothing at all can be changed here, "" when something can.
@@ -121,6 +156,7 @@ func (s *shell) openMenu(m menuRead) {
 type menuDialog struct {
 	menuRead
 	cursor int
+	first  int // line shown
 	grace  grace
 }
 
@@ -145,6 +181,12 @@ func (d *menuDialog) key(s *shell, name string, _ tea.KeyPressMsg) (bool, tea.Cm
 		}
 	case "down", "j":
 		d.cursor = min(len(d.choices)-1, d.cursor+1)
+		return false, nil
+	case "tab", "right":
+		d.choices[d.cursor].turn(1)
+		return false, nil
+	case "shift+tab", "left":
+		d.choices[d.cursor].turn(-1)
 		return false, nil
 	case "enter":
 		if d.grace.swallow(s.now()) {
@@ -186,10 +228,8 @@ func (d *menuDialog) take(s *shell, i int) (bool, tea.Cmd) {
 func (d *menuDialog) draw(s *shell, maxW, maxH int) ([]string, int, int, int) {
 	t := s.theme
 	w := min(maxW, 76)
-	var lines []string
-	first := max(0, d.cursor-(maxH-3)+1)
-	for i := first; i < len(d.choices) && len(lines) < maxH-2; i++ {
-		c := d.choices[i]
+	lines := make([]string, 0, len(d.choices))
+	for i, c := range d.choices {
 		ground := theme.Style("")
 		if i == d.cursor {
 			ground = t.Selected
@@ -204,10 +244,26 @@ func (d *menuDialog) draw(s *shell, maxW, maxH int) ([]string, int, int, int) {
 		}
 		l := ui.NewLine(t, w-4, ground).Cell(ks, safetext.Display(c.key), 2, false)
 		l.Put(ls, safetext.Display(c.label))
+		if len(c.ways) > 0 { // whom it goes to must be seen before it is chosen
+			l.Put(t.Accent, "  "+safetext.Text(c.profile()))
+			if len(c.ways) > 1 && i == d.cursor {
+				l.Put(t.Key, safetext.Sprintf(" (tab: %s)", d.other(c)))
+			}
+		}
 		if l.Left() > 8 && tail != "" {
 			l.Space(2).Put(t.Dim, safetext.Text(tail))
 		}
 		lines = append(lines, l.String())
 	}
-	return frameBox(t, "act on "+d.about, t.Title, lines, w), w, -1, 0
+	room := max(1, maxH-2)
+	first := max(0, min(max(d.first, d.cursor-room+1), d.cursor, len(lines)-room))
+	last := min(len(lines), first+room)
+	d.first = first
+	return frameBox(t, "act on "+d.about, t.Title, lines[first:last], w, outside{first, len(lines) - last}), w, -1, 0
+}
+
+// other names the profile tab goes to.
+func (d *menuDialog) other(c choice) string {
+	c.turn(1)
+	return c.profile()
 }

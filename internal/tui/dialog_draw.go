@@ -17,7 +17,8 @@ func (d *actDialog) draw(s *shell, maxW, maxH int) ([]string, int, int, int) {
 	inner := w - 4
 	cx, cy := -1, 0
 	var lines []string
-	small := maxH < 14 // no room to breathe: what matters stays
+	pinned, focus, upTo := 0, -1, -1 // lines that stay, and those that must be seen too
+	small := maxH < 14               // no room to breathe: what matters stays
 	put := func(st theme.Style, text safetext.Display) {
 		if small && text == "" {
 			return
@@ -27,7 +28,11 @@ func (d *actDialog) draw(s *shell, maxW, maxH int) ([]string, int, int, int) {
 		}
 	}
 	// The target stands in the title too: it must be seen at any size.
+	word, _, _ := strings.Cut(d.c.label, " ")
 	title := safetext.Text(d.c.label)
+	if small || maxW < 60 {
+		title = safetext.Text(word)
+	}
 	if d.plan_ != nil {
 		if n := len(d.plan_.Steps); n == 1 {
 			title += ": " + ui.Text(d.plan_.Steps[0].Name())
@@ -56,6 +61,7 @@ func (d *actDialog) draw(s *shell, maxW, maxH int) ([]string, int, int, int) {
 		put(t.Dim, "enter closes")
 	default:
 		d.targets(s, put, max(2, maxH-12))
+		pinned = d.named(inner) // what it is done to stays in sight
 		if d.running {
 			put("", "")
 			put(t.Accent, safetext.Sprintf("sent; waiting %s (esc hides this, the action goes on)", age(s.now().Sub(d.began))))
@@ -72,6 +78,7 @@ func (d *actDialog) draw(s *shell, maxW, maxH int) ([]string, int, int, int) {
 			c := e.draw(l, t.Input)
 			if d.at == at {
 				cx, cy = 2+lead+c, 1+len(lines)
+				focus, upTo = len(lines), len(lines)
 			}
 			lines = append(lines, l.String())
 		}
@@ -79,8 +86,12 @@ func (d *actDialog) draw(s *shell, maxW, maxH int) ([]string, int, int, int) {
 		field(atComment, "comment", &d.comment)
 		field(atCase, "case", &d.caseID)
 		if n := d.needTyped(); n != "" {
+			asked := len(lines)
 			put(t.DialogDanger, safetext.Sprintf("type %s to go on:", n))
 			field(atTyped, "name", &d.typed)
+			if d.at == atTyped {
+				focus = asked
+			}
 		}
 		if d.canQueue() {
 			mark, st := t.Glyphs.Ring, t.Dim
@@ -100,15 +111,21 @@ func (d *actDialog) draw(s *shell, maxW, maxH int) ([]string, int, int, int) {
 			}
 		}
 		put("", "")
-		l := ui.NewLine(t, inner, "")
+		l, gap := ui.NewLine(t, inner, ""), 2
+		if inner < 44 {
+			gap = 1
+		}
 		button := func(at int, label safetext.Display, st theme.Style) {
 			if d.at == at {
 				st = t.DialogButton
 			}
-			l.Put(st, "[ "+label+" ]").Space(2)
+			l.Put(st, "[ "+label+" ]").Space(gap)
 		}
 		button(atCancel, "Cancel", "")
 		request := safetext.Display("Requests")
+		if gap == 1 {
+			request = "Request" // the last button whole, on 40 columns
+		}
 		if d.requests {
 			request = "Hide"
 		}
@@ -117,27 +134,38 @@ func (d *actDialog) draw(s *shell, maxW, maxH int) ([]string, int, int, int) {
 		if d.blocked() != "" {
 			go_ = t.KeyOff
 		}
-		word, _, _ := strings.Cut(d.c.label, " ")
 		button(atGo, safetext.Text(word), go_)
 		lines = append(lines, l.String())
 		if why := d.blocked(); why != "" && d.at == atGo {
 			put(t.Warn, safetext.Text(why))
 		}
 	}
-	if room := maxH - 2; len(lines) > room {
-		from := len(lines) - room
-		if d.result != nil || d.err != nil {
-			from = min(d.scroll, from)
-			d.scroll = from
-		}
-		lines = lines[from : from+room]
-		cy -= from
+	room := maxH - 2
+	if d.result != nil || d.err != nil {
+		d.scroll = max(0, min(d.scroll, len(lines)-room))
+		focus, upTo = d.scroll, d.scroll
 	}
+	shown, shift, out := fit(lines, pinned, room, focus, upTo)
+	cy -= shift
 	st := t.Title
 	if d.c.danger {
 		st = t.DialogDanger
 	}
-	return frameBox(t, title, st, lines, w), w, cx, cy
+	return frameBox(t, title, st, shown, w, out), w, cx, cy
+}
+
+// named is how many lines, from the first, say what it is done to: one target
+// whole, or how many and the first of them.
+func (d *actDialog) named(inner int) int {
+	if len(d.plan_.Steps) != 1 {
+		return 2
+	}
+	st := d.plan_.Steps[0]
+	line := "  " + st.Name()
+	if st.Source != nil {
+		line += " (" + st.Source.Profile + ")"
+	}
+	return len(ui.Wrap(safetext.Text(line), inner))
 }
 
 // targets lists what it is on, what it would do, and what cannot be.

@@ -200,11 +200,9 @@ func (d *fetchDialog) draw(s *shell, maxW, maxH int) ([]string, int, int, int) {
 	} else {
 		put(t.Dim, "esc hides this, the download goes on · X stops it")
 	}
-	if room := maxH - 2; len(lines) > room {
-		d.scroll = min(d.scroll, len(lines)-room)
-		lines = lines[d.scroll : d.scroll+room]
-	}
-	return frameBox(t, safetext.Sprintf("download to %s", d.o.Dir), t.Title, lines, w), w, -1, 0
+	d.scroll = max(0, min(d.scroll, len(lines)-maxH+2))
+	shown, _, out := fit(lines, 0, maxH-2, d.scroll, d.scroll)
+	return frameBox(t, safetext.Sprintf("download to %s", d.o.Dir), t.Title, shown, w, out), w, -1, 0
 }
 
 func (x *fetching) draw(t *theme.Theme, inner int, put func(theme.Style, safetext.Display), add func(string)) {
@@ -316,5 +314,6 @@ func (d *checkDialog) draw(s *shell, maxW, maxH int) ([]string, int, int, int) {
 	for _, p := range c.lines[d.scroll:min(len(c.lines), d.scroll+room)] {
 		lines = append(lines, p.fit(t, w-4, ""))
 	}
-	return frameBox(t, "verify "+ui.Text(model.BaseName(d.m.path)), t.Title, lines, w), w, -1, 0
+	out := outside{d.scroll, len(c.lines) - d.scroll - len(lines)}
+	return frameBox(t, "verify "+ui.Text(model.BaseName(d.m.path)), t.Title, lines, w, out), w, -1, 0
 }

@@ -440,16 +440,17 @@ func (d *formDialog) draw(s *shell, maxW, maxH int) ([]string, int, int, int) {
 	button(d.cancel(), "Cancel")
 	button(d.cancel()+1, safetext.Display(d.f.button))
 	lines = append(lines, l.String())
-	if room := maxH - 2; len(lines) > room {
-		from := len(lines) - room
-		lines = lines[from:]
-		cy -= from
+	focus := -1
+	if cx >= 0 {
+		focus = cy - 1
 	}
+	shown, shift, out := fit(lines, 1, maxH-2, focus, focus)
+	cy -= shift
 	st := t.Title
 	if d.c.danger {
 		st = t.DialogDanger
 	}
-	return frameBox(t, safetext.Text(d.c.label), st, lines, w), w, cx, cy
+	return frameBox(t, safetext.Text(d.c.label), st, shown, w, out), w, cx, cy
 }
 
 // aboutRecords names what a dialog is on.

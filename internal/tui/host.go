@@ -1,7 +1,9 @@
 package tui
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +31,10 @@ type hostView struct {
 	carves  []*model.Carve  // from it
 	more    bool            // deeds and carves were read
 	madeFor int
-	at      uint64
+	madeAt  int64 // the second: it tells how long ago things were
+	theme   *theme.Theme
+	mine    []*row // its alerts that are held
+	counted bool
 }
 
 func newHost(h *model.Host, profile string) *hostView {
@@ -46,6 +51,19 @@ func (v *hostView) selection() []model.Record {
 	}
 	return []model.Record{&h}
 }
+
+// others are the host on the other profiles that watch it.
+func (v *hostView) others() []model.Record {
+	var out []model.Record
+	mine := v.selection()[0].GetOrigin().Profile
+	for _, h := range v.twins {
+		if h.Profile != mine {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
 func (v *hostView) command(*shell) string {
 	return "edrctl hosts get " + shellQuote(firstOf(v.h.Ref, hostName(v.h)))
 }
@@ -133,20 +151,68 @@ func (v *hostView) update(s *shell, msg any) tea.Cmd {
 	return nil
 }
 
-func (v *hostView) arrived(*shell, []*row, bool) tea.Cmd {
+// arrived takes in what came of this host: with many alerts held, looking
+// through all of them for every batch would hold the keys up.
+func (v *hostView) arrived(s *shell, added []*row, changed bool) tea.Cmd {
+	if v.counted && changed {
+		for i, r := range v.mine {
+			for n := s.store.renewed[r]; n != nil; n = s.store.renewed[n] {
+				v.mine[i] = n
+			}
+		}
+		v.mine = slices.DeleteFunc(v.mine, func(r *row) bool { return s.store.byRef[r.key()] != r })
+	}
+	if v.counted {
+		for _, r := range added {
+			if v.isMine(r.a) {
+				v.mine = append(v.mine, r)
+			}
+		}
+	}
 	v.madeFor = 0
 	return nil
 }
 
-func (v *hostView) mine(a *model.Alert) bool {
+func (v *hostView) isMine(a *model.Alert) bool {
 	return strings.EqualFold(hostName(a.Host), hostName(v.h))
 }
 
-func (v *hostView) make(s *shell, w int) {
-	if v.madeFor == w && v.at == s.store.version {
+// count finds the alerts of the host among those held.
+func (v *hostView) count(s *shell) {
+	if v.counted {
 		return
 	}
-	v.madeFor, v.at = w, s.store.version
+	v.counted, v.mine = true, v.mine[:0]
+	for _, r := range s.store.all {
+		if v.isMine(r.a) {
+			v.mine = append(v.mine, r)
+		}
+	}
+}
+
+// worstRows are the n of the highest risk, the latest of equal ones first.
+func worstRows(rows []*row, n int) []*row {
+	worse := func(a, b *row) int { return cmp.Or(riskOf(b.a)-riskOf(a.a), b.mark().compare(a.mark())) }
+	var out []*row
+	for _, r := range rows {
+		if len(out) == n && worse(r, out[n-1]) >= 0 {
+			continue
+		}
+		if len(out) == n {
+			out = out[:n-1]
+		}
+		i, _ := slices.BinarySearchFunc(out, r, worse)
+		out = slices.Insert(out, i, r)
+	}
+	return out
+}
+
+func (v *hostView) make(s *shell, w int) {
+	at := s.now().Unix()
+	if v.madeFor == w && v.theme == s.theme && v.madeAt == at {
+		return
+	}
+	v.madeFor, v.theme, v.madeAt = w, s.theme, at
 	t := s.theme
 	c := &card{s: s, w: w}
 	c.wrap(t.Bold, ui.Text(hostName(v.h)))
@@ -200,15 +266,9 @@ func (v *hostView) make(s *shell, w int) {
 	for _, o := range v.bad {
 		c.wrap(t.Err, safetext.Sprintf("%s: %s", o.Profile, o.Err))
 	}
-	var mine []*row
-	for _, r := range s.store.all {
-		if v.mine(r.a) {
-			mine = append(mine, r)
-		}
-	}
-	c.section(safetext.Sprintf("%s in the last %s  (enter lists them)", count(len(mine), "alert"), age(s.app.opt.Window)))
-	rows, _ := project(mine, func(*row) bool { return true }, func(a, b *row) int { return riskOf(b.a) - riskOf(a.a) })
-	for _, r := range rows[:min(len(rows), 12)] {
+	v.count(s)
+	c.section(safetext.Sprintf("%s in the last %s  (enter lists them)", count(len(v.mine), "alert"), age(s.app.opt.Window)))
+	for _, r := range worstRows(v.mine, 12) {
 		_, score := scoreCell(t, r.a, 2)
 		c.lines = append(c.lines, para{
 			{t.Dim, s.clock(r.a.Time, 8) + "  "}, {t.Severity(r.a.Severity), score + " " + pad(safetext.Display(alertLetters(r.a)), 5)}, {"", r.text().title},
@@ -234,7 +294,7 @@ func (v *hostView) key(s *shell, a keys.Action, _ string) (tea.Cmd, bool) {
 	name := hostName(v.h)
 	switch a {
 	case keys.Open:
-		return s.push(newAlertsOf(s, scope{title: name, match: v.mine, flags: "--host " + shellQuote("="+name)})), true
+		return s.push(newAlertsOf(s, scope{title: name, match: v.isMine, flags: "--host " + shellQuote("="+name)})), true
 	case keys.Tree:
 		return s.push(newProcesses(s, name)), true
 	case keys.Events:

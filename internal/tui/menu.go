@@ -2,6 +2,7 @@ package tui
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/model"
@@ -18,6 +19,29 @@ type choice struct {
 	records   []model.Record
 	verdict   model.Verdict // of triage
 	ask       bool          // its parameters are asked for before it is looked at
+	ways      []way         // the profiles that can do it, where several saw the record; the first is taken unless another is chosen
+}
+
+// way is how one profile would do it, to the record as that profile knows it.
+type way struct {
+	profile, how string
+	records      []model.Record
+}
+
+// go by a way.
+func (c *choice) take(i int) { c.how, c.records = c.ways[i].how, c.ways[i].records }
+
+// profile is whose record the choice is on.
+func (c *choice) profile() string { return c.records[0].GetOrigin().Profile }
+
+// turn goes by the next way, when there is another.
+func (c *choice) turn(by int) {
+	n := len(c.ways)
+	if n < 2 || c.off != "" {
+		return
+	}
+	at := slices.IndexFunc(c.ways, func(w way) bool { return w.profile == c.profile() })
+	c.take((at + by + n) % n)
 }
 
 // kinds are the records of a selection by what can be done to them.
@@ -49,18 +73,25 @@ func sortOut(records []model.Record) kinds {
 }
 
 // choices are what could be done to records, the impossible with its reason.
-// It may build drivers, so it is made in a command.
-func choices(a Actor, records []model.Record) []choice {
+// It may build drivers, so it is made in a command. twins is a single record
+// as other profiles know it: each action goes to a profile that can do it.
+func choices(a Actor, records, twins []model.Record) []choice {
 	k := sortOut(records)
+	if len(records) != 1 {
+		twins = nil
+	}
 	var out []choice
 	add := func(key, verb, label string, on []model.Record, none string, set ...func(*choice)) {
 		c := choice{key: key, verb: verb, label: label, records: on}
 		for _, f := range set {
 			f(&c)
 		}
-		if len(on) == 0 {
+		switch {
+		case len(on) == 0:
 			c.off = none
-		} else {
+		case len(twins) > 0:
+			c.off = c.wayOf(a, append(slices.Clone(on), twins...))
+		default:
 			c.how, c.off = able(a, verb, on)
 		}
 		out = append(out, c)
@@ -149,6 +180,26 @@ func able(a Actor, verb string, on []model.Record) (how, off string) {
 		}
 	}
 	return "", off
+}
+
+// wayOf finds the profiles that can do it, in the order they were named, and
+// says why none can.
+func (c *choice) wayOf(a Actor, records []model.Record) (off string) {
+	var whys []string
+	for _, r := range records {
+		how, why := able(a, c.verb, []model.Record{r})
+		switch {
+		case why == "":
+			c.ways = append(c.ways, way{r.GetOrigin().Profile, how, []model.Record{r}})
+		case !slices.Contains(whys, why):
+			whys = append(whys, why)
+		}
+	}
+	if len(c.ways) == 0 {
+		return strings.Join(whys, "; ")
+	}
+	c.take(0)
+	return ""
 }
 
 // reason is an error as short as a menu has room for.

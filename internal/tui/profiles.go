@@ -1,6 +1,8 @@
 package tui
 
 import (
+	"context"
+	"errors"
 	"io"
 	"os/exec"
 
@@ -109,7 +111,7 @@ func (d *loginDialog) key(s *shell, name string, _ tea.KeyPressMsg) (bool, tea.C
 			return true, nil
 		}
 		profile := d.profile
-		run := &loginRun{cmd: s.app.opt.Login(profile)}
+		run := &loginRun{cmd: s.app.opt.Login(profile), lend: s.app.opt.Lend}
 		if unlock := s.app.opt.Unlock; unlock != nil {
 			run.after = func() error { return unlock(profile) }
 		}
@@ -143,24 +145,42 @@ func (d *loginDialog) draw(s *shell, maxW, _ int) ([]string, int, int, int) {
 	}
 	l.Put(cancel, "[ Later ]").Space(2).Put(login, "[ Log in ]")
 	lines = append(lines, l.String())
-	return frameBox(t, "log in to "+ui.Text(d.profile), t.Title, lines, w), w, -1, 0
+	return frameBox(t, "log in to "+ui.Text(d.profile), t.Title, lines, w, outside{}), w, -1, 0
 }
 
 // loginRun has the terminal to itself: the login first, then what unlocks the
 // secrets it kept for this process too.
 type loginRun struct {
 	cmd   *exec.Cmd
+	lend  func() (back func())
 	after func() error
 }
 
+// errLoginLeft says that the login was left with Ctrl-C.
+var errLoginLeft = errors.New("it was left; nothing was changed")
+
+// leftByInterrupt is the exit code of a command that was interrupted.
+const leftByInterrupt = 130
+
 func (r *loginRun) Run() error {
-	if err := r.cmd.Run(); err != nil {
+	if r.lend != nil {
+		defer r.lend()()
+	}
+	var exit *exec.ExitError
+	switch err := r.cmd.Run(); {
+	case errors.As(err, &exit) && (exit.ExitCode() == leftByInterrupt || exit.ExitCode() < 0):
+		return errLoginLeft
+	case err != nil:
 		return err
 	}
 	if r.after == nil {
 		return nil
 	}
-	return r.after()
+	err := r.after()
+	if errors.Is(err, context.Canceled) {
+		return errors.New("it is kept, but the passphrase was not given")
+	}
+	return err
 }
 
 // SetStdin gives the login the keyboard.

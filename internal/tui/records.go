@@ -136,8 +136,13 @@ func quoteInner(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)
 }
 
-// eventsOfProcess is what one process did.
-func eventsOfProcess(s *shell, p *model.Process, span [2]time.Time) view {
+// eventsOfProcess is what one process did; twins are the same process as other
+// profiles know it, whose events name it by other ids.
+func eventsOfProcess(s *shell, p *model.Process, span [2]time.Time, twins ...model.Record) view {
+	same := []*model.Process{p}
+	for _, x := range twins {
+		same = append(same, processOf(x))
+	}
 	if p.Started.IsZero() && span[1].Before(s.now().Add(-20*365*24*time.Hour)) {
 		span = [2]time.Time{s.now().Add(-s.app.opt.Window), s.now()}
 	}
@@ -152,7 +157,7 @@ func eventsOfProcess(s *shell, p *model.Process, span [2]time.Time) view {
 	inner := v.read
 	v.read = func(ctx context.Context, s *shell, each func(*model.Event) bool) ([]ops.Outcome, error) {
 		return inner(ctx, s, func(e *model.Event) bool {
-			if !concerns(e.Process, p) && !concerns(e.Target, p) {
+			if !slices.ContainsFunc(same, func(p *model.Process) bool { return concerns(e.Process, p) || concerns(e.Target, p) }) {
 				return true
 			}
 			return each(e)
@@ -246,25 +251,7 @@ func deref(p *float64) float64 {
 
 // alertsOn counts the alerts held of a host.
 func (s *shell) alertsOn(h *model.Host) (n int, worst model.Severity) {
-	if s.app.onHost == nil || s.app.onHostAt != s.store.version {
-		s.app.onHost, s.app.onHostAt = map[string]hostCount{}, s.store.version
-		for _, r := range s.store.all {
-			k := r.a.Profile + "\x00" + strings.ToLower(hostName(r.a.Host))
-			c := s.app.onHost[k]
-			c.n++
-			if c.worst == "" || r.a.Severity.Rank() > c.worst.Rank() {
-				c.worst = r.a.Severity
-			}
-			s.app.onHost[k] = c
-		}
-	}
-	c := s.app.onHost[h.Profile+"\x00"+strings.ToLower(hostName(h))]
-	return c.n, c.worst
-}
-
-type hostCount struct {
-	n     int
-	worst model.Severity
+	return s.store.hosts[keyOfHost(h.Profile, hostName(h))].of()
 }
 
 func newHosts(s *shell) *listView[*model.Host] {

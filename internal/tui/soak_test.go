@@ -44,9 +44,15 @@ type flood struct {
 	rate   int
 	made   atomic.Int64
 	halted chan struct{}
+	before []*model.Alert // there when it begins
 }
 
-func (f *flood) ListAlerts(context.Context, string, ops.Request, func(*model.Alert) bool) error {
+func (f *flood) ListAlerts(_ context.Context, profile string, _ ops.Request, each func(*model.Alert) bool) error {
+	for _, a := range f.before {
+		if a.Profile == profile && !each(a) {
+			break
+		}
+	}
 	return nil
 }
 
@@ -255,6 +261,43 @@ func TestFlood(t *testing.T) {
 	if err := tuitest.Check(l.frame, l.w, l.h); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestHostsInAFlood: with every row a session holds, 5,000 new alerts a second
+// and a full list of hosts, whose alerts are counted as they come, keys answer
+// in the list and on the page of a host.
+func TestHostsInAFlood(t *testing.T) {
+	held := 100_000
+	if raced {
+		held = 2_000
+	}
+	f := &flood{Fake: tuitest.Shift(), rate: 5000, halted: make(chan struct{}), before: tuitest.Burst(held)}
+	f.HostList = nil
+	for i := range 1500 {
+		name := fmt.Sprintf("WS-%04d", i)
+		f.HostList = append(f.HostList, &model.Host{Origin: model.Origin{ID: name, Ref: "cw/" + name, Profile: "cw"}, Name: name})
+	}
+	l := newLoop(t, tui.Options{Service: f, Zone: time.UTC, View: "hosts"}, 160, 50)
+	for deadline := time.Now().Add(20 * time.Second); ; l.play(20 * time.Millisecond) {
+		if n, dropped := l.app.Held(); n+dropped > held && strings.Contains(l.frame, "WS-0004") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the alerts never came:\n%s", ansi.Strip(l.frame))
+		}
+	}
+	l.play(200 * time.Millisecond)
+	for _, x := range []struct{ what, see string }{{"in the list of hosts", "ALERTS"}, {"on the page of a host", "in the last 24 h"}} {
+		if text := ansi.Strip(l.frame); !strings.Contains(text, x.see) {
+			t.Fatalf("it does not show %q:\n%s", x.see, text)
+		}
+		l.frames = nil
+		l.play(700*time.Millisecond, "j", "k")
+		within(t, "from a key to its frame "+x.what, l.p99(), 33*time.Millisecond)
+		l.take(tuitest.Key("enter"))
+		l.play(50 * time.Millisecond)
+	}
+	close(f.halted)
 }
 
 // TestIdle: a screen on which nothing happens does nothing: it may look at the

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/edrctl/edrctl/internal/model"
@@ -72,14 +73,53 @@ type store struct {
 	version uint64
 	evicted uint64        // counts the times rows were let go
 	renewed map[*row]*row // what took the place of what since begin
+	hosts   map[hostKey]*hostCount
 	now     func() time.Time
+}
+
+// hostKey is a host of a profile, its name in lower case.
+type hostKey struct{ profile, host string }
+
+func keyOfHost(profile, name string) hostKey { return hostKey{profile, strings.ToLower(name)} }
+
+// hostCount is how many alerts are held of a host, by severity.
+type hostCount [6]int
+
+// of gives how many there are, and how bad the worst is.
+func (c *hostCount) of() (n int, worst model.Severity) {
+	if c == nil {
+		return 0, ""
+	}
+	for _, sev := range model.Severities {
+		if k := c[sev.Rank()]; k > 0 {
+			if n == 0 || sev.Rank() > worst.Rank() {
+				worst = sev
+			}
+			n += k
+		}
+	}
+	return n, worst
+}
+
+// tally counts a row for its host, or takes it out again. It is done as rows
+// come and go: counting 100,000 at every change would hold the keys up.
+func (s *store) tally(r *row, by int) {
+	k := keyOfHost(r.a.Profile, hostName(r.a.Host))
+	c := s.hosts[k]
+	if c == nil {
+		c = &hostCount{}
+		s.hosts[k] = c
+	}
+	if c[r.a.Severity.Rank()] += by; *c == (hostCount{}) {
+		delete(s.hosts, k)
+	}
 }
 
 // noFloors is when everything is kept, alerts without a time too.
 var noFloors = [2]mark{{at: math.MinInt64}, {at: math.MinInt64}}
 
 func newStore() *store {
-	return &store{byRef: map[string]*row{}, minutes: map[int64]int{}, limit: maxAlerts, floors: noFloors, now: time.Now}
+	return &store{byRef: map[string]*row{}, hosts: map[hostKey]*hostCount{}, minutes: map[int64]int{}, limit: maxAlerts, floors: noFloors, now: time.Now}
 }
 
 // age is a time as nanoseconds. One in the future counts as now, so that a
@@ -121,6 +161,8 @@ func (s *store) add(batch []*model.Alert, fresh, again bool) (added []*row, chan
 				r := &row{a: a, seq: old.seq, at: old.at, fresh: old.fresh}
 				s.renewed[old] = r
 				s.byRef[a.Ref] = r
+				s.tally(old, -1)
+				s.tally(r, 1)
 				replaced++
 				moved = moved || s.gone(r) // less severe now, and older than what is kept of those
 			}
@@ -136,6 +178,7 @@ func (s *store) add(batch []*model.Alert, fresh, again bool) (added []*row, chan
 			continue
 		}
 		s.byRef[a.Ref] = r
+		s.tally(r, 1)
 		s.all = append(s.all, r)
 		s.arrived(a)
 		added = append(added, r)
@@ -203,6 +246,7 @@ func (s *store) sweep() {
 	for _, r := range s.all {
 		if s.gone(r) {
 			delete(s.byRef, r.key())
+			s.tally(r, -1)
 			s.dropped++
 			continue
 		}

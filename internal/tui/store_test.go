@@ -33,10 +33,23 @@ func sound(t *testing.T, s *store) {
 	if len(s.all) > s.limit || len(s.all) != len(s.byRef) {
 		t.Fatalf("%d rows, %d by reference, at most %d", len(s.all), len(s.byRef), s.limit)
 	}
+	hosts := map[hostKey]hostCount{}
 	for _, r := range s.all {
 		if s.byRef[r.key()] != r || s.gone(r) {
 			t.Fatalf("%s is held twice, or below the floor", r.key())
 		}
+		k := keyOfHost(r.a.Profile, hostName(r.a.Host))
+		c := hosts[k]
+		c[r.a.Severity.Rank()]++
+		hosts[k] = c
+	}
+	for k, c := range s.hosts {
+		if *c != hosts[k] {
+			t.Fatalf("%v has %v alerts, counted as %v", k, hosts[k], *c)
+		}
+	}
+	if len(hosts) != len(s.hosts) {
+		t.Fatalf("%d hosts have alerts, %d are counted", len(hosts), len(s.hosts))
 	}
 }
 

@@ -352,11 +352,57 @@ func (v *treeView) process(n *ptree.Node) *model.Process {
 	if owner, ok := v.more[n]; ok {
 		n = owner
 	}
+	if known := v.known(n); len(known) > 0 {
+		return known[0]
+	}
 	p := n.Process
 	if p.Profile == "" && len(n.SeenBy) > 0 {
 		p.Profile = n.SeenBy[0]
 	}
 	return &p
+}
+
+// known is a process as each profile knows it, with its own id and host; the
+// profile the tree was asked of first.
+func (v *treeView) known(n *ptree.Node) []*model.Process {
+	var out []*model.Process
+	home, _, _ := strings.Cut(v.q.Ref, "/")
+	for _, self := range n.As() {
+		p := *self.Process
+		p.Profile = self.Profile
+		// What another product told as well is good to see, and names nothing.
+		p.Name, p.Path, p.CommandLine = cmp.Or(p.Name, n.Process.Name), cmp.Or(p.Path, n.Process.Path), cmp.Or(p.CommandLine, n.Process.CommandLine)
+		if p.Started.IsZero() {
+			p.Started = n.Process.Started
+		}
+		if p.PID == 0 {
+			p.PID = n.Process.PID
+		}
+		if p.Profile == home {
+			out = slices.Insert(out, 0, &p)
+		} else {
+			out = append(out, &p)
+		}
+	}
+	return out
+}
+
+// others are the process under the cursor as the other profiles know it.
+func (v *treeView) others() []model.Record {
+	n := v.current()
+	if owner, ok := v.more[n]; ok {
+		n = owner
+	}
+	if n == nil {
+		return nil
+	}
+	var out []model.Record
+	for i, p := range v.known(n) {
+		if i > 0 {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 func (v *treeView) selection() []model.Record {
@@ -416,9 +462,9 @@ func (v *treeView) key(s *shell, a keys.Action, _ string) (tea.Cmd, bool) {
 		if owner, ok := v.more[n]; ok {
 			return v.read(s, owner, false), true
 		}
-		return s.push(eventsOfProcess(s, v.process(n), v.around(s))), true
+		return s.push(eventsOfProcess(s, v.process(n), v.around(s), v.others()...)), true
 	case keys.Events:
-		return s.push(eventsOfProcess(s, v.process(n), v.around(s))), true
+		return s.push(eventsOfProcess(s, v.process(n), v.around(s), v.others()...)), true
 	case keys.Filter:
 		v.searchPrompt(s)
 	case keys.NextMatch:
@@ -430,8 +476,9 @@ func (v *treeView) key(s *shell, a keys.Action, _ string) (tea.Cmd, bool) {
 	case keys.Host:
 		return drill(s, keys.Host, v.process(n)), true
 	case keys.Raw:
-		p := v.process(n)
-		return s.push(newRecord(p)), true
+		x := newRecord(v.process(n))
+		x.also = v.others()
+		return s.push(x), true
 	case keys.Export:
 		v.exportPrompt(s)
 	case keys.Copy:

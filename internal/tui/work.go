@@ -80,6 +80,10 @@ type loggedIn struct {
 // again reads everything again with the new login; the views stay.
 func (m loggedIn) again(s *shell) tea.Cmd {
 	s.answers(m.profile)
+	if errors.Is(m.err, errLoginLeft) {
+		s.warn("the login of " + ui.Text(m.profile) + " was left; nothing was changed")
+		return nil
+	}
 	if m.err != nil {
 		s.fail("the login of "+m.profile, m.err)
 		return nil
