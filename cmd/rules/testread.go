@@ -16,8 +16,11 @@ import (
 // such, from a rule of the Gene engine; each is given as JSON.
 func ofConditions(text []byte) []json.RawMessage {
 	text = bytes.TrimSpace(text)
-	list := []json.RawMessage{text}
-	if len(text) > 0 && text[0] == '[' && json.Unmarshal(text, &list) != nil {
+	var list []json.RawMessage
+	switch {
+	case len(text) == 0 || text[0] != '[':
+		list = append(list, text)
+	case json.Unmarshal(text, &list) != nil:
 		return nil
 	}
 	for _, rule := range list {
