@@ -46,7 +46,7 @@ var exampleFiles = map[string]string{
 func TestHelpExamplesRun(t *testing.T) {
 	t.Parallel()
 	if testing.Short() || raceBuilt {
-		t.Skip("SKIPPED: in the short run, and under the race detector, for time: the pages' examples run the same commands")
+		t.Skip("SKIPPED: in the short run, and under the race detector, for time; CI runs it without")
 	}
 	w := newWorld(t, "")
 	config, err := os.ReadFile(w.env["EDRCTL_CONFIG"])

@@ -21,10 +21,6 @@ import (
 	"github.com/edrctl/edrctl/internal/iostreams"
 )
 
-// raceBuilt is true under the race detector, where a start takes ten times as
-// long: the examples are then run by a binary built without it.
-var raceBuilt bool
-
 // clockVariable makes this binary run as edrctl with a clock that starts at
 // that Unix time, and with a terminal of docWidth columns where its output is
 // not redirected: what the pages show is then the same on every day.
@@ -84,19 +80,11 @@ var docBin = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	bin := filepath.Join(dir, "edrctl")
-	if !raceBuilt {
-		self, err := os.Executable()
-		if err != nil {
-			return "", err
-		}
-		return dir, os.Symlink(self, bin)
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
 	}
-	build := exec.Command("go", "test", "-c", "-o", bin, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return dir, nil
+	return dir, os.Symlink(self, bin)
 })
 
 // session is a shell in a home of its own, as somebody has who reads a page
