@@ -216,6 +216,9 @@ func (x *fetching) draw(t *theme.Theme, inner int, put func(theme.Style, safetex
 		} else if c != nil {
 			put(t.Err, safetext.Text("  not as its manifest says: "+c.Why))
 		}
+	case errors.Is(x.err, context.Canceled):
+		put(t.Warn, safetext.Display(t.Glyphs.Cross+" ")+x.name)
+		put(t.Warn, "  stopped; what is here is gone on with next time")
 	case x.err != nil:
 		put(t.Err, safetext.Display(t.Glyphs.Cross+" ")+x.name)
 		put(t.Err, "  "+safetext.Text(x.err.Error()))

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -463,6 +464,15 @@ func aboutRecords(records []model.Record) safetext.Display {
 		return ui.Text(strings.TrimSpace(hostName(r.Host) + " (" + refOf(r) + ")"))
 	case *model.Carve:
 		return ui.Text(strings.TrimSpace(hostName(r.Host) + " " + r.Path))
+	case *model.Process:
+		what := cmp.Or(processName(r), "process")
+		if r.PID > 0 {
+			what += fmt.Sprintf(" (%d)", r.PID)
+		}
+		if h := hostName(r.Host); h != "" {
+			what += " on " + h
+		}
+		return ui.Text(what)
 	}
 	if h := hostOf(records[0]); h != nil && hostName(h) != "" {
 		return ui.Text(hostName(h))

@@ -1,7 +1,9 @@
 package tui
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -162,24 +164,33 @@ func keep[T model.Record](list []model.Record, ok func(T) bool) []model.Record {
 }
 
 // able tells how a verb would be done on records, or why not: with several
-// profiles it is enough that one can.
+// profiles it is enough that one can, and it says to how many it can be done.
 func able(a Actor, verb string, on []model.Record) (how, off string) {
-	asked := map[string]bool{}
+	asked := map[string]error{}
+	can := 0
 	for _, r := range on {
 		p := r.GetOrigin().Profile
-		if p == "" || asked[p] {
-			continue
+		err, known := asked[p]
+		if !known && p != "" {
+			var h string
+			if h, err = a.Can(p, verb); err == nil {
+				how = cmp.Or(how, h)
+			} else {
+				off = cmp.Or(off, reason(err))
+			}
+			asked[p] = err
 		}
-		asked[p] = true
-		h, err := a.Can(p, verb)
 		if err == nil {
-			return h, ""
-		}
-		if off == "" {
-			off = reason(err)
+			can++
 		}
 	}
-	return "", off
+	switch {
+	case can == 0:
+		return "", off
+	case can < len(on):
+		return fmt.Sprintf("%d of %d: %s", can, len(on), how), ""
+	}
+	return how, ""
 }
 
 // wayOf finds the profiles that can do it, in the order they were named, and

@@ -26,7 +26,13 @@ type command struct {
 // commands are all, in the order of suggestion.
 func commands() []command {
 	push := func(make func(s *shell, args string) view) func(*shell, string) (tea.Cmd, error) {
-		return func(s *shell, args string) (tea.Cmd, error) { return s.push(make(s, args)), nil }
+		return func(s *shell, args string) (tea.Cmd, error) {
+			v, top := make(s, args), s.app.top()
+			if args == "" && top.name() == v.name() && top.title() == v.title() {
+				return s.refresh(top), nil // one is there already; two would take two times esc
+			}
+			return s.push(v), nil
+		}
 	}
 	list := []command{
 		{"alerts", "[filter]", "the live list", func(s *shell, args string) (tea.Cmd, error) {

@@ -120,3 +120,12 @@ func TestAgesMoveOn(t *testing.T) {
 	d, _ := start(t, 80, 24)
 	d.Press("H").See("2026-11-22 02:59:20 UTC (4").Pass(3 * time.Minute).See("2026-11-22 02:59:20 UTC (3 min ago)").Pass(2 * time.Minute).See("UTC (5 min ago)")
 }
+
+// Of several records, the menu says to how many it can be done.
+func TestMenuSaysToHowMany(t *testing.T) {
+	d, a := acting(t)
+	a.cannot = map[string]string{"ge": "isolate"}
+	d.Press("g", "space", "space", "space", "x").See("act on 3 selected", "isolate from the network  2 of 3: as c").Press("esc")
+	a.cannot = map[string]string{"ge": "kill", "cb": "kill", "cw": "kill"}
+	d.Press("x").See("kill the process  cannot: ge does not")
+}
