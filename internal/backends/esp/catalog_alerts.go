@@ -6,7 +6,7 @@ import "github.com/edrctl/edrctl/internal/backends"
 var alertsOperations = []backends.Operation{
 	{
 		Name: "alerts.count", Method: "GET", Path: "/alerts/count_by_source",
-		Summary: "alert counts by source", Section: "88 alerts",
+		Summary: "Alert counts by source", Section: "88 alerts",
 		Params: []backends.Param{
 			{Name: "resolved", In: "query", Type: "bool"},
 			{Name: "duration", In: "query", Type: "int", Enum: []string{"1", "2", "3", "4"}, Default: "3", Help: "1 hour, 2 day, 3 week, 4 thirty days"},
@@ -18,7 +18,7 @@ var alertsOperations = []backends.Operation{
 	},
 	{
 		Name: "alerts.list", Method: "POST", Path: "/alerts",
-		Summary: "list alerts", Section: "89 alerts", Paging: "offset", Body: "json",
+		Summary: "List alerts", Section: "89 alerts", Paging: "offset", Body: "json",
 		Params: []backends.Param{
 			{Name: "start", In: "body", Type: "int", Default: "0"},
 			{Name: "limit", In: "body", Type: "int", Default: "10"},
@@ -37,7 +37,7 @@ var alertsOperations = []backends.Operation{
 	},
 	{
 		Name: "alerts.resolve", Method: "PUT", Path: "/alerts",
-		Summary: "resolve / re-open alerts", Section: "90 alerts", Body: "json", Mutates: true,
+		Summary: "Resolve / re-open alerts", Section: "90 alerts", Body: "json", Mutates: true,
 		Params: []backends.Param{
 			{Name: "resolve", In: "body", Type: "bool", Help: "true resolves, false opens again; to be said"},
 			{Name: "alert_ids", In: "body", Type: "array", Required: true, Help: "array of integers"},
@@ -47,14 +47,14 @@ var alertsOperations = []backends.Operation{
 	},
 	{
 		Name: "alerts.get", Method: "GET", Path: "/alerts/{alert_id}",
-		Summary: "one alert", Section: "91 alerts",
+		Summary: "One alert", Section: "91 alerts",
 		Params: []backends.Param{
 			{Name: "alert_id", In: "path", Type: "int", Required: true},
 		},
 	},
 	{
 		Name: "alerts.export", Method: "POST", Path: "/alerts/alert_source/export",
-		Summary: "export alerts (CSV)", Section: "92 alerts", Body: "json", Returns: "csv",
+		Summary: "Export alerts (CSV)", Section: "92 alerts", Body: "json", Returns: "csv",
 		Params: []backends.Param{
 			{Name: "source", In: "body", Type: "string", Required: true, Enum: []string{"virustotal", "rule", "ibmxforce", "alienvault", "ioc"}},
 			{Name: "duration", In: "body", Type: "int", Enum: []string{"1", "2", "3", "4"}, Default: "3", Help: "1 hour, 2 day, 3 week, 4 thirty days"},
@@ -67,7 +67,7 @@ var alertsOperations = []backends.Operation{
 	},
 	{
 		Name: "alerts.graph", Method: "GET", Path: "/alerts/graph",
-		Summary: "alerts time line", Section: "93 alerts", Since: "enterprise",
+		Summary: "Alerts time line", Section: "93 alerts", Since: "enterprise",
 		Params: []backends.Param{
 			{Name: "source", In: "query", Type: "string", Required: true, Help: "alert source"},
 			{Name: "duration", In: "query", Type: "int", Default: "3", Help: "1-4"},
@@ -79,14 +79,14 @@ var alertsOperations = []backends.Operation{
 	},
 	{
 		Name: "alerts.events", Method: "GET", Path: "/alerts/{alert_id}/events",
-		Summary: "events around an alert", Section: "94 alerts", Since: "enterprise",
+		Summary: "Events around an alert", Section: "94 alerts", Since: "enterprise",
 		Params: []backends.Param{
 			{Name: "alert_id", In: "path", Type: "int", Required: true},
 		},
 	},
 	{
 		Name: "alerts.alerted_events", Method: "POST", Path: "/alerts/{alert_id}/alerted_events",
-		Summary: "aggregated events of an alert", Section: "95 alerts", Paging: "offset", Body: "json",
+		Summary: "Aggregated events of an alert", Section: "95 alerts", Paging: "offset", Body: "json",
 		Params: []backends.Param{
 			{Name: "alert_id", In: "path", Type: "int", Required: true},
 			{Name: "query_name", In: "body", Type: "string", Help: "name of a scheduled query"},
@@ -99,7 +99,7 @@ var alertsOperations = []backends.Operation{
 	},
 	{
 		Name: "alerts.process", Method: "POST", Path: "/alerts/process",
-		Summary: "process tree root", Section: "96 alerts", Since: "enterprise", Body: "json",
+		Summary: "Process tree root", Section: "96 alerts", Since: "enterprise", Body: "json",
 		Params: []backends.Param{
 			{Name: "process_guid", In: "body", Type: "string", Required: true},
 			{Name: "node_id", In: "body", Type: "int", Required: true},
@@ -108,7 +108,7 @@ var alertsOperations = []backends.Operation{
 	},
 	{
 		Name: "alerts.process.children", Method: "POST", Path: "/alerts/process/child",
-		Summary: "process tree children", Section: "97 alerts", Since: "enterprise", Body: "json",
+		Summary: "Process tree children", Section: "97 alerts", Since: "enterprise", Body: "json",
 		Params: []backends.Param{
 			{Name: "process_guid", In: "body", Type: "string", Required: true},
 			{Name: "action", In: "body", Type: "string", Required: true, Help: "group name of 96"},
@@ -118,14 +118,14 @@ var alertsOperations = []backends.Operation{
 	},
 	{
 		Name: "alerts.state", Method: "GET", Path: "/alerts/{alert_id}/state",
-		Summary: "state of the alerted host", Section: "98 alerts", Since: "enterprise",
+		Summary: "State of the alerted host", Section: "98 alerts", Since: "enterprise",
 		Params: []backends.Param{
 			{Name: "alert_id", In: "path", Type: "int", Required: true},
 		},
 	},
 	{
 		Name: "alerts.alerted_events.export", Method: "GET", Path: "/alerts/{alert_id}/alerted_events/export",
-		Summary: "export aggregated events (CSV)", Section: "99 alerts", Returns: "csv",
+		Summary: "Export aggregated events (CSV)", Section: "99 alerts", Returns: "csv",
 		Params: []backends.Param{
 			{Name: "alert_id", In: "path", Type: "int", Required: true},
 			{Name: "query_name", In: "query", Type: "string", Required: true, Help: "name of a scheduled query"},

@@ -6,7 +6,7 @@ import "github.com/edrctl/edrctl/internal/backends"
 var contentOperations = []backends.Operation{
 	{
 		Name: "tags.list", Method: "GET", Path: "/tags",
-		Summary: "list tags", Section: "39 tags", Paging: "offset",
+		Summary: "List tags", Section: "39 tags", Paging: "offset",
 		Params: []backends.Param{
 			{Name: "start", In: "query", Type: "int"},
 			{Name: "limit", In: "query", Type: "int"},
@@ -15,14 +15,14 @@ var contentOperations = []backends.Operation{
 	},
 	{
 		Name: "tags.add", Method: "POST", Path: "/tags/add",
-		Summary: "add tag", Section: "40 tags", Body: "json", Mutates: true,
+		Summary: "Add tag", Section: "40 tags", Body: "json", Mutates: true,
 		Params: []backends.Param{
 			{Name: "tag", In: "body", Type: "string", Required: true},
 		},
 	},
 	{
 		Name: "tags.delete", Method: "POST", Path: "/tags/delete",
-		Summary: "delete tag", Section: "41 tags", Body: "json", Mutates: true,
+		Summary: "Delete tag", Section: "41 tags", Body: "json", Mutates: true,
 		Danger: "removes the tag from everything that carries it",
 		Params: []backends.Param{
 			{Name: "tag", In: "body", Type: "string", Required: true},
@@ -30,18 +30,18 @@ var contentOperations = []backends.Operation{
 	},
 	{
 		Name: "tags.tagged", Method: "POST", Path: "/tags/tagged",
-		Summary: "what is tagged", Section: "42 tags", Body: "json",
+		Summary: "What is tagged", Section: "42 tags", Body: "json",
 		Params: []backends.Param{
 			{Name: "tags", In: "body", Type: "string", Required: true, Help: "separated by commas"},
 		},
 	},
 	{
 		Name: "yara.list", Method: "GET", Path: "/yara",
-		Summary: "list yara files", Section: "48 yara",
+		Summary: "List yara files", Section: "48 yara",
 	},
 	{
 		Name: "yara.add", Method: "POST", Path: "/yara/add",
-		Summary: "upload yara file", Section: "49 yara", Body: "multipart", Mutates: true,
+		Summary: "Upload yara file", Section: "49 yara", Body: "multipart", Mutates: true,
 		Params: []backends.Param{
 			{Name: "file", In: "file", Type: "file", Required: true},
 			{Name: "platform", In: "body", Type: "string", Required: true, Help: "3.5.1+: csv of windows,linux,darwin"},
@@ -49,14 +49,14 @@ var contentOperations = []backends.Operation{
 	},
 	{
 		Name: "yara.view", Method: "POST", Path: "/yara/view",
-		Summary: "view yara file", Section: "50 yara", Body: "json",
+		Summary: "View yara file", Section: "50 yara", Body: "json",
 		Params: []backends.Param{
 			{Name: "file_name", In: "body", Type: "string", Required: true},
 		},
 	},
 	{
 		Name: "yara.delete", Method: "POST", Path: "/yara/delete",
-		Summary: "delete yara file", Section: "51 yara", Body: "json", Mutates: true,
+		Summary: "Delete yara file", Section: "51 yara", Body: "json", Mutates: true,
 		Danger: "deletes the file for good",
 		Params: []backends.Param{
 			{Name: "file_name", In: "body", Type: "string", Required: true},
@@ -65,11 +65,11 @@ var contentOperations = []backends.Operation{
 	},
 	{
 		Name: "iocs.list", Method: "GET", Path: "/iocs",
-		Summary: "list IOCs", Section: "52 iocs",
+		Summary: "List IOCs", Section: "52 iocs",
 	},
 	{
 		Name: "iocs.add", Method: "POST", Path: "/iocs/add",
-		Summary: "add or remove IOCs", Section: "53 iocs", Body: "json", Mutates: true,
+		Summary: "Add or remove IOCs", Section: "53 iocs", Body: "json", Mutates: true,
 		Danger: "the server replaces all indicators by those it is sent; edrctl reads what is there and sends the whole",
 		Params: []backends.Param{
 			{Name: "data", In: "body", Type: "object", Help: "entries to add: name -> {type, severity, values}; values join those of an entry of the name"},
@@ -83,14 +83,14 @@ var contentOperations = []backends.Operation{
 	},
 	{
 		Name: "schema.list", Method: "GET", Path: "/schema",
-		Summary: "schema of all tables", Section: "57 schema",
+		Summary: "Schema of all tables", Section: "57 schema",
 		Params: []backends.Param{
 			{Name: "export_type", In: "query", Type: "string", Enum: []string{"sql", "json"}, Default: "sql"},
 		},
 	},
 	{
 		Name: "schema.get", Method: "GET", Path: "/schema/{table}",
-		Summary: "schema of one table", Section: "58 schema",
+		Summary: "Schema of one table", Section: "58 schema",
 		Params: []backends.Param{
 			{Name: "table", In: "path", Type: "string", Required: true},
 		},

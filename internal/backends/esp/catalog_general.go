@@ -6,14 +6,14 @@ import "github.com/edrctl/edrctl/internal/backends"
 var generalOperations = []backends.Operation{
 	{
 		Name: "downloads.get", Method: "GET", Path: "/downloads/{path}",
-		Summary: "download a server file", Section: "0 downloads", Returns: "binary",
+		Summary: "Download a server file", Section: "0 downloads", Returns: "binary",
 		Params: []backends.Param{
 			{Name: "path", In: "path", Type: "string", Required: true},
 		},
 	},
 	{
 		Name: "auth.login", Method: "POST", Path: "/login",
-		Summary: "log in", Section: "1 general", Body: "json",
+		Summary: "Log in", Section: "1 general", Body: "json",
 		Hides: []string{"token", "x-access-token"},
 		Params: []backends.Param{
 			{Name: "username", In: "body", Type: "string", Help: "or the e-mail address; that of the profile by default"},
@@ -22,7 +22,7 @@ var generalOperations = []backends.Operation{
 	},
 	{
 		Name: "auth.password.change", Method: "POST", Path: "/management/changepw",
-		Summary: "change password", Section: "2 general", Body: "json", Mutates: true,
+		Summary: "Change password", Section: "2 general", Body: "json", Mutates: true,
 		Danger: "ends every session of the user",
 		Params: []backends.Param{
 			{Name: "old_password", In: "body", Type: "string", Required: true, Secret: true},
@@ -32,18 +32,18 @@ var generalOperations = []backends.Operation{
 	},
 	{
 		Name: "auth.password.verify", Method: "POST", Path: "/management/verifypw",
-		Summary: "verify password", Section: "3 general", Since: "ce3", Body: "json",
+		Summary: "Verify password", Section: "3 general", Since: "ce3", Body: "json",
 		Params: []backends.Param{
 			{Name: "password", In: "body", Type: "string", Required: true, Secret: true},
 		},
 	},
 	{
 		Name: "auth.logout", Method: "POST", Path: "/logout",
-		Summary: "log out", Section: "4 general", Mutates: true,
+		Summary: "Log out", Section: "4 general", Mutates: true,
 	},
 	{
 		Name: "threatintel.keys.set", Method: "POST", Path: "/management/apikeys",
-		Summary: "set threat-intel keys", Section: "5 general", Body: "json", Mutates: true,
+		Summary: "Set threat-intel keys", Section: "5 general", Body: "json", Mutates: true,
 		Danger: "replaces the keys in use",
 		Hides:  []string{"data.*.key", "data.*.pass"},
 		Params: []backends.Param{
@@ -55,16 +55,16 @@ var generalOperations = []backends.Operation{
 	},
 	{
 		Name: "threatintel.keys.get", Method: "GET", Path: "/management/apikeys",
-		Summary: "view threat-intel keys", Section: "6 general",
+		Summary: "View threat-intel keys", Section: "6 general",
 		Hides: []string{"data.*.key", "data.*.pass"},
 	},
 	{
 		Name: "virustotal.engines.get", Method: "GET", Path: "/management/virustotal/av_engine",
-		Summary: "view VirusTotal engines", Section: "7 general",
+		Summary: "View VirusTotal engines", Section: "7 general",
 	},
 	{
 		Name: "virustotal.engines.set", Method: "POST", Path: "/management/virustotal/av_engine",
-		Summary: "set VirusTotal engines", Section: "8 general", Body: "json", Mutates: true,
+		Summary: "Set VirusTotal engines", Section: "8 general", Body: "json", Mutates: true,
 		Params: []backends.Param{
 			{Name: "min_match_count", In: "body", Type: "int"},
 			{Name: "vt_scan_retention_period", In: "body", Type: "int", Help: "3.5.1+"},
@@ -73,7 +73,7 @@ var generalOperations = []backends.Operation{
 	},
 	{
 		Name: "hunt.upload", Method: "POST", Path: "/hunt-upload",
-		Summary: "hunt by indicator file", Section: "9 general", Paging: "offset", Body: "multipart",
+		Summary: "Hunt by indicator file", Section: "9 general", Paging: "offset", Body: "multipart",
 		Params: []backends.Param{
 			{Name: "file", In: "file", Type: "file", Required: true, Help: "one indicator per line"},
 			{Name: "type", In: "body", Type: "string", Required: true, Enum: []string{"md5", "sha256", "domain_name", "ja3_md5", "process_guid", "parent_process_guid", "target_path", "target_name", "process_name", "remote_address"}},
@@ -85,7 +85,7 @@ var generalOperations = []backends.Operation{
 	},
 	{
 		Name: "hunt.indicators", Method: "POST", Path: "/indicators/hunt",
-		Summary: "hunt by indicator list", Section: "10 general", Paging: "offset", Body: "json",
+		Summary: "Hunt by indicator list", Section: "10 general", Paging: "offset", Body: "json",
 		Params: []backends.Param{
 			{Name: "indicators", In: "body", Type: "string", Required: true, Help: "csv string"},
 			{Name: "type", In: "body", Type: "string", Required: true, Enum: []string{"md5", "sha256", "domain_name", "ja3_md5", "process_guid", "parent_process_guid", "target_path", "target_name", "process_name", "remote_address"}},
@@ -97,7 +97,7 @@ var generalOperations = []backends.Operation{
 	},
 	{
 		Name: "hunt.export", Method: "POST", Path: "/hunt-upload/export",
-		Summary: "hunt export (CSV)", Section: "11 general", Body: "multipart", Returns: "csv",
+		Summary: "Hunt export (CSV)", Section: "11 general", Body: "multipart", Returns: "csv",
 		Params: []backends.Param{
 			{Name: "file", In: "file", Type: "file", Required: true},
 			{Name: "type", In: "body", Type: "string", Required: true, Enum: []string{"md5", "sha256", "domain_name", "ja3_md5", "process_guid", "parent_process_guid", "target_path", "target_name", "process_name", "remote_address"}},
@@ -107,7 +107,7 @@ var generalOperations = []backends.Operation{
 	},
 	{
 		Name: "search.run", Method: "POST", Path: "/search",
-		Summary: "search by conditions", Section: "12 general", Paging: "offset", Body: "json",
+		Summary: "Search by conditions", Section: "12 general", Paging: "offset", Body: "json",
 		Params: []backends.Param{
 			{Name: "conditions", In: "body", Type: "object", Required: true, Help: "a group {condition, rules}"},
 			{Name: "host_identifier", In: "body", Type: "string"},
@@ -118,7 +118,7 @@ var generalOperations = []backends.Operation{
 	},
 	{
 		Name: "indicators.search", Method: "POST", Path: "/indicators/upload",
-		Summary: "indicator search in a time window", Section: "13 general", Paging: "id-cursor", Body: "multipart",
+		Summary: "Indicator search in a time window", Section: "13 general", Paging: "id-cursor", Body: "multipart",
 		Params: []backends.Param{
 			{Name: "file", In: "file", Type: "file", Required: true},
 			{Name: "indicator_type", In: "body", Type: "string", Required: true, Enum: []string{"md5", "sha256", "domain_name", "ja3_md5", "process_guid", "parent_process_guid", "target_path", "target_name", "process_name", "remote_address"}},
@@ -133,7 +133,7 @@ var generalOperations = []backends.Operation{
 	},
 	{
 		Name: "indicators.export", Method: "POST", Path: "/indicators/upload/export",
-		Summary: "indicator search export (CSV)", Section: "14 general", Body: "multipart", Returns: "csv",
+		Summary: "Indicator search export (CSV)", Section: "14 general", Body: "multipart", Returns: "csv",
 		Params: []backends.Param{
 			{Name: "file", In: "file", Type: "file", Required: true},
 			{Name: "indicator_type", In: "body", Type: "string", Required: true, Enum: []string{"md5", "sha256", "domain_name", "ja3_md5", "process_guid", "parent_process_guid", "target_path", "target_name", "process_name", "remote_address"}},
@@ -146,7 +146,7 @@ var generalOperations = []backends.Operation{
 	},
 	{
 		Name: "activity.search", Method: "POST", Path: "/activity/search",
-		Summary: "activity search", Section: "15 general", Paging: "id-cursor", Body: "json",
+		Summary: "Activity search", Section: "15 general", Paging: "id-cursor", Body: "json",
 		Params: []backends.Param{
 			{Name: "conditions", In: "body", Type: "object", Required: true, Help: "a group {condition, rules}"},
 			{Name: "host_identifier", In: "body", Type: "string"},
@@ -160,7 +160,7 @@ var generalOperations = []backends.Operation{
 	},
 	{
 		Name: "results.delete", Method: "POST", Path: "/queryresult/delete",
-		Summary: "delete query results", Section: "16 general", Until: "ce2", Body: "json", Mutates: true,
+		Summary: "Delete query results", Section: "16 general", Until: "ce2", Body: "json", Mutates: true,
 		Danger: "deletes stored results for good",
 		Params: []backends.Param{
 			{Name: "days_of_data", In: "body", Type: "int", Required: true},
@@ -168,11 +168,11 @@ var generalOperations = []backends.Operation{
 	},
 	{
 		Name: "settings.get", Method: "GET", Path: "/management/settings",
-		Summary: "view platform settings", Section: "17 general",
+		Summary: "View platform settings", Section: "17 general",
 	},
 	{
 		Name: "settings.set", Method: "PUT", Path: "/management/settings",
-		Summary: "update platform settings", Section: "18 general", Body: "json", Mutates: true,
+		Summary: "Update platform settings", Section: "18 general", Body: "json", Mutates: true,
 		Danger: "a shorter purge duration deletes stored results for good",
 		Params: []backends.Param{
 			{Name: "purge_data_duration", In: "body", Type: "string", Help: "days; integer in 2.x, text in 3.5.1"},
@@ -183,7 +183,7 @@ var generalOperations = []backends.Operation{
 	},
 	{
 		Name: "results.export", Method: "POST", Path: "/schedule_query/export",
-		Summary: "export scheduled query results (CSV)", Section: "19 general", Body: "json", Returns: "csv",
+		Summary: "Export scheduled query results (CSV)", Section: "19 general", Body: "json", Returns: "csv",
 		Params: []backends.Param{
 			{Name: "query_name", In: "body", Type: "string", Required: true, Help: "name of a scheduled query"},
 			{Name: "host_identifier", In: "body", Type: "string", Required: true},
@@ -191,11 +191,11 @@ var generalOperations = []backends.Operation{
 	},
 	{
 		Name: "dashboard.get", Method: "GET", Path: "/dashboard",
-		Summary: "dashboard", Section: "20 dashboard",
+		Summary: "Dashboard", Section: "20 dashboard",
 	},
 	{
 		Name: "email.set", Method: "POST", Path: "/email/configure",
-		Summary: "configure email", Section: "54 email", Body: "json", Mutates: true,
+		Summary: "Configure email", Section: "54 email", Body: "json", Mutates: true,
 		Danger: "sends a test mail and replaces the settings",
 		Hides:  []string{"data.password"},
 		Params: []backends.Param{
@@ -210,12 +210,12 @@ var generalOperations = []backends.Operation{
 	},
 	{
 		Name: "email.get", Method: "GET", Path: "/email/configure",
-		Summary: "view email settings", Section: "55 email",
+		Summary: "View email settings", Section: "55 email",
 		Hides: []string{"data.password"},
 	},
 	{
 		Name: "email.test", Method: "POST", Path: "/email/test",
-		Summary: "test email", Section: "56 email", Body: "json", Mutates: true,
+		Summary: "Test email", Section: "56 email", Body: "json", Mutates: true,
 		Params: []backends.Param{
 			{Name: "email", In: "body", Type: "string", Help: "sender; what is left out is taken from the settings there are"},
 			{Name: "smtpPort", In: "body", Type: "string"},

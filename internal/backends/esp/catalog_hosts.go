@@ -6,11 +6,11 @@ import "github.com/edrctl/edrctl/internal/backends"
 var hostsOperations = []backends.Operation{
 	{
 		Name: "hosts.export", Method: "GET", Path: "/hosts/export",
-		Summary: "export hosts (CSV)", Section: "21 hosts", Returns: "csv",
+		Summary: "Export hosts (CSV)", Section: "21 hosts", Returns: "csv",
 	},
 	{
 		Name: "hosts.list", Method: "POST", Path: "/hosts",
-		Summary: "list hosts", Section: "22 hosts", Paging: "offset", Body: "json",
+		Summary: "List hosts", Section: "22 hosts", Paging: "offset", Body: "json",
 		Params: []backends.Param{
 			{Name: "status", In: "body", Type: "bool", Help: "true online, false offline"},
 			{Name: "platform", In: "body", Type: "string", Enum: []string{"windows", "linux", "darwin"}},
@@ -23,7 +23,7 @@ var hostsOperations = []backends.Operation{
 	},
 	{
 		Name: "hosts.get", Method: "GET", Path: "/hosts/{host}",
-		Summary: "one host", Section: "23 hosts",
+		Summary: "One host", Section: "23 hosts",
 		Hides: []string{"data.node_key"},
 		Params: []backends.Param{
 			{Name: "host", In: "path", Type: "string", Required: true, Help: "host identifier or node id"},
@@ -31,18 +31,18 @@ var hostsOperations = []backends.Operation{
 	},
 	{
 		Name: "hosts.alerts.distribution", Method: "GET", Path: "/hosts/{host}/alerts/distribution",
-		Summary: "alerts distribution of a host", Section: "24 hosts",
+		Summary: "Alerts distribution of a host", Section: "24 hosts",
 		Params: []backends.Param{
 			{Name: "host", In: "path", Type: "string", Required: true, Help: "host identifier or node id"},
 		},
 	},
 	{
 		Name: "hosts.count", Method: "GET", Path: "/hosts/count",
-		Summary: "host counts", Section: "25 hosts",
+		Summary: "Host counts", Section: "25 hosts",
 	},
 	{
 		Name: "hosts.status_logs", Method: "POST", Path: "/hosts/status_logs",
-		Summary: "status logs", Section: "26 hosts", Paging: "offset", Body: "json",
+		Summary: "Status logs", Section: "26 hosts", Paging: "offset", Body: "json",
 		Params: []backends.Param{
 			{Name: "host_identifier", In: "body", Type: "string"},
 			{Name: "node_id", In: "body", Type: "int", Help: "instead of host_identifier"},
@@ -53,7 +53,7 @@ var hostsOperations = []backends.Operation{
 	},
 	{
 		Name: "hosts.additional_config", Method: "POST", Path: "/hosts/additional_config",
-		Summary: "additional config", Section: "27 hosts", Body: "json",
+		Summary: "Additional config", Section: "27 hosts", Body: "json",
 		Params: []backends.Param{
 			{Name: "host_identifier", In: "body", Type: "string"},
 			{Name: "node_id", In: "body", Type: "int", Help: "instead of host_identifier"},
@@ -61,7 +61,7 @@ var hostsOperations = []backends.Operation{
 	},
 	{
 		Name: "hosts.config", Method: "POST", Path: "/hosts/config",
-		Summary: "full config of a host", Section: "28 hosts", Body: "json",
+		Summary: "Full config of a host", Section: "28 hosts", Body: "json",
 		Params: []backends.Param{
 			{Name: "host_identifier", In: "body", Type: "string"},
 			{Name: "node_id", In: "body", Type: "int", Help: "instead of host_identifier"},
@@ -69,7 +69,7 @@ var hostsOperations = []backends.Operation{
 	},
 	{
 		Name: "hosts.activity.count", Method: "POST", Path: "/hosts/recent_activity/count",
-		Summary: "result counts per query", Section: "29 hosts", Body: "json",
+		Summary: "Result counts per query", Section: "29 hosts", Body: "json",
 		Params: []backends.Param{
 			{Name: "host_identifier", In: "body", Type: "string"},
 			{Name: "node_id", In: "body", Type: "int", Help: "instead of host_identifier"},
@@ -77,7 +77,7 @@ var hostsOperations = []backends.Operation{
 	},
 	{
 		Name: "hosts.activity", Method: "POST", Path: "/hosts/recent_activity",
-		Summary: "results of a query", Section: "30 hosts", Paging: "id-cursor", Body: "json",
+		Summary: "Results of a query", Section: "30 hosts", Paging: "id-cursor", Body: "json",
 		Params: []backends.Param{
 			{Name: "host_identifier", In: "body", Type: "string"},
 			{Name: "node_id", In: "body", Type: "int", Help: "instead of host_identifier"},
@@ -91,14 +91,14 @@ var hostsOperations = []backends.Operation{
 	},
 	{
 		Name: "hosts.tags.list", Method: "GET", Path: "/hosts/{host}/tags",
-		Summary: "tags of a host", Section: "31 hosts",
+		Summary: "Tags of a host", Section: "31 hosts",
 		Params: []backends.Param{
 			{Name: "host", In: "path", Type: "string", Required: true, Help: "host identifier or node id"},
 		},
 	},
 	{
 		Name: "hosts.tags.add", Method: "POST", Path: "/hosts/{host}/tags",
-		Summary: "tag a host", Section: "32 hosts", Body: "json", Mutates: true,
+		Summary: "Tag a host", Section: "32 hosts", Body: "json", Mutates: true,
 		Params: []backends.Param{
 			{Name: "host", In: "path", Type: "string", Required: true, Help: "host identifier or node id"},
 			{Name: "tag", In: "body", Type: "string", Required: true},
@@ -106,7 +106,7 @@ var hostsOperations = []backends.Operation{
 	},
 	{
 		Name: "hosts.tags.remove", Method: "DELETE", Path: "/hosts/{host}/tags",
-		Summary: "untag a host", Section: "33 hosts", Body: "json", Mutates: true,
+		Summary: "Untag a host", Section: "33 hosts", Body: "json", Mutates: true,
 		Params: []backends.Param{
 			{Name: "host", In: "path", Type: "string", Required: true, Help: "host identifier or node id"},
 			{Name: "tag", In: "body", Type: "string", Required: true},
@@ -114,7 +114,7 @@ var hostsOperations = []backends.Operation{
 	},
 	{
 		Name: "hosts.search.export", Method: "POST", Path: "/hosts/search/export",
-		Summary: "search results export (CSV)", Section: "34 hosts", Body: "json", Returns: "csv",
+		Summary: "Search results export (CSV)", Section: "34 hosts", Body: "json", Returns: "csv",
 		Params: []backends.Param{
 			{Name: "conditions", In: "body", Type: "object", Help: "a group {condition, rules}"},
 			{Name: "host_identifier", In: "body", Type: "string"},
@@ -126,7 +126,7 @@ var hostsOperations = []backends.Operation{
 	},
 	{
 		Name: "hosts.delete", Method: "DELETE", Path: "/hosts/{host}/delete",
-		Summary: "delete a host for good", Section: "35 hosts", Mutates: true,
+		Summary: "Delete a host for good", Section: "35 hosts", Mutates: true,
 		Danger: "deletes the host and its data for good",
 		Params: []backends.Param{
 			{Name: "host", In: "path", Type: "string", Required: true, Help: "host identifier or node id"},
@@ -134,7 +134,7 @@ var hostsOperations = []backends.Operation{
 	},
 	{
 		Name: "hosts.remove", Method: "PUT", Path: "/hosts/{host}/delete",
-		Summary: "remove (disable) a host", Section: "36 hosts", Mutates: true,
+		Summary: "Remove (disable) a host", Section: "36 hosts", Mutates: true,
 		Danger: "takes the host out of service until it is enabled again",
 		Hides:  []string{"data.node_key"},
 		Params: []backends.Param{
@@ -143,14 +143,14 @@ var hostsOperations = []backends.Operation{
 	},
 	{
 		Name: "hosts.enable", Method: "PUT", Path: "/hosts/{host}/enable",
-		Summary: "enable a removed host", Section: "37 hosts", Mutates: true,
+		Summary: "Enable a removed host", Section: "37 hosts", Mutates: true,
 		Params: []backends.Param{
 			{Name: "host", In: "path", Type: "string", Required: true, Help: "host identifier or node id"},
 		},
 	},
 	{
 		Name: "hosts.status_logs.export", Method: "POST", Path: "/hosts/status_log/export",
-		Summary: "export status logs (async)", Section: "38 hosts", Since: "ce3", Body: "json",
+		Summary: "Export status logs (async)", Section: "38 hosts", Since: "ce3", Body: "json",
 		Params: []backends.Param{
 			{Name: "host_identifier", In: "body", Type: "string"},
 			{Name: "node_id", In: "body", Type: "int", Help: "instead of host_identifier"},
@@ -159,7 +159,7 @@ var hostsOperations = []backends.Operation{
 	},
 	{
 		Name: "carves.list", Method: "POST", Path: "/carves",
-		Summary: "list carves", Section: "43 carves", Paging: "offset", Body: "json",
+		Summary: "List carves", Section: "43 carves", Paging: "offset", Body: "json",
 		Params: []backends.Param{
 			{Name: "host_identifier", In: "body", Type: "string", Help: "limits to one host"},
 			{Name: "start", In: "body", Type: "int", Default: "0"},
@@ -169,14 +169,14 @@ var hostsOperations = []backends.Operation{
 	},
 	{
 		Name: "carves.download", Method: "GET", Path: "/carves/download/{session_id}",
-		Summary: "download a carve", Section: "44 carves", Returns: "binary",
+		Summary: "Download a carve", Section: "44 carves", Returns: "binary",
 		Params: []backends.Param{
 			{Name: "session_id", In: "path", Type: "string", Required: true},
 		},
 	},
 	{
 		Name: "carves.query", Method: "POST", Path: "/carves/query",
-		Summary: "carve of a live query", Section: "45 carves", Body: "json",
+		Summary: "Carve of a live query", Section: "45 carves", Body: "json",
 		Params: []backends.Param{
 			{Name: "query_id", In: "body", Type: "string", Required: true, Help: "as string"},
 			{Name: "host_identifier", In: "body", Type: "string", Required: true},
@@ -184,7 +184,7 @@ var hostsOperations = []backends.Operation{
 	},
 	{
 		Name: "carves.delete", Method: "POST", Path: "/carves/delete",
-		Summary: "delete a carve", Section: "46 carves", Body: "json", Mutates: true,
+		Summary: "Delete a carve", Section: "46 carves", Body: "json", Mutates: true,
 		Danger: "deletes the collected file for good",
 		Params: []backends.Param{
 			{Name: "session_id", In: "body", Type: "string", Required: true},
@@ -192,7 +192,7 @@ var hostsOperations = []backends.Operation{
 	},
 	{
 		Name: "distributed.add", Method: "POST", Path: "/distributed/add",
-		Summary: "send a live query", Section: "47 distributed", Body: "json", Mutates: true,
+		Summary: "Send a live query", Section: "47 distributed", Body: "json", Mutates: true,
 		Danger: "runs on endpoints; without nodes, tags or os_name old editions send it to all hosts",
 		Params: []backends.Param{
 			{Name: "query", In: "body", Type: "string", Required: true, Help: "osquery SQL"},

@@ -6,7 +6,7 @@ import "github.com/edrctl/edrctl/internal/backends"
 var responseOperations = []backends.Operation{
 	{
 		Name: "response.list", Method: "POST", Path: "/response",
-		Summary: "list response actions", Section: "100 response", Since: "enterprise", Paging: "offset", Body: "json",
+		Summary: "List response actions", Section: "100 response", Since: "enterprise", Paging: "offset", Body: "json",
 		Params: []backends.Param{
 			{Name: "start", In: "body", Type: "int", Default: "0", Help: "offset"},
 			{Name: "limit", In: "body", Type: "int", Default: "10"},
@@ -15,7 +15,7 @@ var responseOperations = []backends.Operation{
 	},
 	{
 		Name: "response.view", Method: "POST", Path: "/response/view",
-		Summary: "actions per host", Section: "101 response", Since: "enterprise", Paging: "offset", Body: "json",
+		Summary: "Actions per host", Section: "101 response", Since: "enterprise", Paging: "offset", Body: "json",
 		Params: []backends.Param{
 			{Name: "start", In: "body", Type: "int", Default: "0", Help: "offset"},
 			{Name: "limit", In: "body", Type: "int", Default: "10"},
@@ -25,18 +25,18 @@ var responseOperations = []backends.Operation{
 	},
 	{
 		Name: "response.export", Method: "POST", Path: "/response/export",
-		Summary: "export actions (CSV)", Section: "102 response", Since: "enterprise", Returns: "csv",
+		Summary: "Export actions (CSV)", Section: "102 response", Since: "enterprise", Returns: "csv",
 	},
 	{
 		Name: "response.get", Method: "GET", Path: "/response/{command_id}",
-		Summary: "one command", Section: "103 response", Since: "enterprise",
+		Summary: "One command", Section: "103 response", Since: "enterprise",
 		Params: []backends.Param{
 			{Name: "command_id", In: "path", Type: "string", Required: true},
 		},
 	},
 	{
 		Name: "response.status", Method: "POST", Path: "/response/status",
-		Summary: "response status of a host", Section: "104 response", Since: "enterprise", Body: "json",
+		Summary: "Response status of a host", Section: "104 response", Since: "enterprise", Body: "json",
 		Params: []backends.Param{
 			{Name: "host_identifier", In: "body", Type: "string", Required: true, Help: "or node_id"},
 			{Name: "node_id", In: "body", Type: "int"},
@@ -44,7 +44,7 @@ var responseOperations = []backends.Operation{
 	},
 	{
 		Name: "response.restart_agent", Method: "POST", Path: "/response/restart-agent",
-		Summary: "restart agent", Section: "105 response", Since: "enterprise", Body: "json", Mutates: true,
+		Summary: "Restart agent", Section: "105 response", Since: "enterprise", Body: "json", Mutates: true,
 		Danger: "restarts the agent on the hosts",
 		Params: []backends.Param{
 			{Name: "host_identifier", In: "body", Type: "string", Required: true, Help: "one or more, separated by commas"},
@@ -52,7 +52,7 @@ var responseOperations = []backends.Operation{
 	},
 	{
 		Name: "response.add", Method: "POST", Path: "/response/add",
-		Summary: "add file/process/network action", Section: "106 response", Since: "enterprise", Body: "json", Mutates: true,
+		Summary: "Add file/process/network action", Section: "106 response", Since: "enterprise", Body: "json", Mutates: true,
 		Danger: "acts on endpoints: deletes files, stops processes, changes the firewall",
 		Params: []backends.Param{
 			{Name: "action", In: "body", Type: "string", Required: true, Enum: []string{"delete", "stop", "contain"}},
@@ -77,7 +77,7 @@ var responseOperations = []backends.Operation{
 	},
 	{
 		Name: "response.script", Method: "POST", Path: "/response/custom-action",
-		Summary: "add script action", Section: "107 response", Since: "enterprise", Body: "json", Mutates: true,
+		Summary: "Add script action", Section: "107 response", Since: "enterprise", Body: "json", Mutates: true,
 		Danger: "runs a script on endpoints",
 		Params: []backends.Param{
 			{Name: "host_identifier", In: "body", Type: "string", Required: true, Help: "one or more, separated by commas"},
@@ -90,7 +90,7 @@ var responseOperations = []backends.Operation{
 	},
 	{
 		Name: "response.delete", Method: "DELETE", Path: "/response/{openc2_id}/delete",
-		Summary: "delete action record", Section: "108 response", Since: "enterprise", Mutates: true,
+		Summary: "Delete action record", Section: "108 response", Since: "enterprise", Mutates: true,
 		Danger: "deletes the record of the action and undoes nothing",
 		Params: []backends.Param{
 			{Name: "openc2_id", In: "path", Type: "int", Required: true},
@@ -98,14 +98,14 @@ var responseOperations = []backends.Operation{
 	},
 	{
 		Name: "response.cancel", Method: "POST", Path: "/response/cancel",
-		Summary: "cancel command", Section: "109 response", Since: "enterprise", Body: "json", Mutates: true,
+		Summary: "Cancel command", Section: "109 response", Since: "enterprise", Body: "json", Mutates: true,
 		Params: []backends.Param{
 			{Name: "command_id", In: "body", Type: "string", Required: true, Help: "32 hex"},
 		},
 	},
 	{
 		Name: "response.live", Method: "POST", Path: "/response/live_response",
-		Summary: "add live response", Section: "110 response", Since: "enterprise", Body: "json", Mutates: true,
+		Summary: "Add live response", Section: "110 response", Since: "enterprise", Body: "json", Mutates: true,
 		Danger: "runs a script on endpoints",
 		Params: []backends.Param{
 			{Name: "host_identifier", In: "body", Type: "string", Required: true, Help: "one or more, separated by commas"},
@@ -119,7 +119,7 @@ var responseOperations = []backends.Operation{
 	},
 	{
 		Name: "response.status.all", Method: "GET", Path: "/response/status/all",
-		Summary: "response status of all hosts", Section: "111 response", Since: "enterprise",
+		Summary: "Response status of all hosts", Section: "111 response", Since: "enterprise",
 	},
 	{
 		Name: "defender.scan", Method: "POST", Path: "/defender-management/scan-now",

@@ -6,7 +6,7 @@ import "github.com/edrctl/edrctl/internal/backends"
 var rulesOperations = []backends.Operation{
 	{
 		Name: "rules.list", Method: "POST", Path: "/rules",
-		Summary: "list rules", Section: "59 rules", Paging: "offset", Body: "json",
+		Summary: "List rules", Section: "59 rules", Paging: "offset", Body: "json",
 		Params: []backends.Param{
 			{Name: "start", In: "body", Type: "int"},
 			{Name: "limit", In: "body", Type: "int"},
@@ -16,14 +16,14 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "rules.get", Method: "GET", Path: "/rules/{rule_id}",
-		Summary: "one rule", Section: "60 rules",
+		Summary: "One rule", Section: "60 rules",
 		Params: []backends.Param{
 			{Name: "rule_id", In: "path", Type: "int", Required: true},
 		},
 	},
 	{
 		Name: "rules.set", Method: "POST", Path: "/rules/{rule_id}",
-		Summary: "modify rule", Section: "61 rules", Body: "json", Mutates: true,
+		Summary: "Modify rule", Section: "61 rules", Body: "json", Mutates: true,
 		Danger: "the server resets every field that is left out; edrctl reads the rule and sends the whole",
 		Params: []backends.Param{
 			{Name: "rule_id", In: "path", Type: "int", Required: true},
@@ -43,7 +43,7 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "rules.add", Method: "POST", Path: "/rules/add",
-		Summary: "add rule", Section: "62 rules", Body: "json", Mutates: true,
+		Summary: "Add rule", Section: "62 rules", Body: "json", Mutates: true,
 		Params: []backends.Param{
 			{Name: "alerters", In: "body", Type: "string", Help: "csv of debug,rsyslog,email"},
 			{Name: "name", In: "body", Type: "string", Required: true},
@@ -61,14 +61,14 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "rules.tactics", Method: "POST", Path: "/rules/tactics",
-		Summary: "tactics of techniques", Section: "63 rules", Body: "json",
+		Summary: "Tactics of techniques", Section: "63 rules", Body: "json",
 		Params: []backends.Param{
 			{Name: "technique_ids", In: "body", Type: "string", Required: true, Help: "separated by commas"},
 		},
 	},
 	{
 		Name: "queries.list", Method: "POST", Path: "/queries",
-		Summary: "list queries", Section: "64 queries", Paging: "offset", Body: "json",
+		Summary: "List queries", Section: "64 queries", Paging: "offset", Body: "json",
 		Params: []backends.Param{
 			{Name: "start", In: "body", Type: "int"},
 			{Name: "limit", In: "body", Type: "int"},
@@ -77,7 +77,7 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "queries.packed", Method: "POST", Path: "/queries/packed",
-		Summary: "list packed queries", Section: "65 queries", Paging: "offset", Body: "json",
+		Summary: "List packed queries", Section: "65 queries", Paging: "offset", Body: "json",
 		Params: []backends.Param{
 			{Name: "start", In: "body", Type: "int"},
 			{Name: "limit", In: "body", Type: "int"},
@@ -86,14 +86,14 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "queries.get", Method: "GET", Path: "/queries/{query_id}",
-		Summary: "one query", Section: "66 queries",
+		Summary: "One query", Section: "66 queries",
 		Params: []backends.Param{
 			{Name: "query_id", In: "path", Type: "int", Required: true},
 		},
 	},
 	{
 		Name: "queries.add", Method: "POST", Path: "/queries/add",
-		Summary: "add query", Section: "67 queries", Body: "json", Mutates: true,
+		Summary: "Add query", Section: "67 queries", Body: "json", Mutates: true,
 		Params: []backends.Param{
 			{Name: "name", In: "body", Type: "string", Required: true},
 			{Name: "query", In: "body", Type: "string", Required: true, Help: "SQL"},
@@ -109,7 +109,7 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "queries.set", Method: "POST", Path: "/queries/{query_id}",
-		Summary: "modify query", Section: "68 queries", Body: "json", Mutates: true,
+		Summary: "Modify query", Section: "68 queries", Body: "json", Mutates: true,
 		Danger: "the server resets every field that is left out, packs and tags too; edrctl reads the query and sends the whole",
 		Params: []backends.Param{
 			{Name: "query_id", In: "path", Type: "int", Required: true},
@@ -127,14 +127,14 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "queries.tags.list", Method: "GET", Path: "/queries/{query_id}/tags",
-		Summary: "tags of a query", Section: "69 queries",
+		Summary: "Tags of a query", Section: "69 queries",
 		Params: []backends.Param{
 			{Name: "query_id", In: "path", Type: "int", Required: true},
 		},
 	},
 	{
 		Name: "queries.tags.add", Method: "POST", Path: "/queries/{query_id}/tags",
-		Summary: "tag a query", Section: "70 queries", Body: "json", Mutates: true,
+		Summary: "Tag a query", Section: "70 queries", Body: "json", Mutates: true,
 		Params: []backends.Param{
 			{Name: "query_id", In: "path", Type: "int", Required: true},
 			{Name: "tag", In: "body", Type: "string", Required: true},
@@ -142,7 +142,7 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "queries.tags.remove", Method: "DELETE", Path: "/queries/{query_id}/tags",
-		Summary: "untag a query", Section: "71 queries", Body: "json", Mutates: true,
+		Summary: "Untag a query", Section: "71 queries", Body: "json", Mutates: true,
 		Params: []backends.Param{
 			{Name: "query_id", In: "path", Type: "int", Required: true},
 			{Name: "tag", In: "body", Type: "string", Required: true},
@@ -150,7 +150,7 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "queries.delete", Method: "DELETE", Path: "/queries/{query}/delete",
-		Summary: "delete query", Section: "72 queries", Mutates: true,
+		Summary: "Delete query", Section: "72 queries", Mutates: true,
 		Danger: "deletes the query and ends its schedule",
 		Params: []backends.Param{
 			{Name: "query", In: "path", Type: "string", Required: true, Help: "query id or name"},
@@ -158,7 +158,7 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "packs.list", Method: "POST", Path: "/packs",
-		Summary: "list packs", Section: "73 packs", Paging: "offset", Body: "json",
+		Summary: "List packs", Section: "73 packs", Paging: "offset", Body: "json",
 		Params: []backends.Param{
 			{Name: "start", In: "body", Type: "int"},
 			{Name: "limit", In: "body", Type: "int"},
@@ -167,14 +167,14 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "packs.get", Method: "GET", Path: "/packs/{pack_id}",
-		Summary: "one pack", Section: "74 packs",
+		Summary: "One pack", Section: "74 packs",
 		Params: []backends.Param{
 			{Name: "pack_id", In: "path", Type: "int", Required: true},
 		},
 	},
 	{
 		Name: "packs.add", Method: "POST", Path: "/packs/add",
-		Summary: "add pack", Section: "75 packs", Body: "json", Mutates: true,
+		Summary: "Add pack", Section: "75 packs", Body: "json", Mutates: true,
 		Danger: "a pack of the same name gets these queries added and its tags replaced",
 		Params: []backends.Param{
 			{Name: "tags", In: "body", Type: "string", Help: "separated by commas; those of a pack that is there are kept when none are given"},
@@ -189,14 +189,14 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "packs.tags.list", Method: "GET", Path: "/packs/{pack}/tags",
-		Summary: "tags of a pack", Section: "76 packs",
+		Summary: "Tags of a pack", Section: "76 packs",
 		Params: []backends.Param{
 			{Name: "pack", In: "path", Type: "string", Required: true, Help: "pack id or name"},
 		},
 	},
 	{
 		Name: "packs.tags.add", Method: "POST", Path: "/packs/{pack}/tags",
-		Summary: "tag a pack", Section: "77 packs", Body: "json", Mutates: true,
+		Summary: "Tag a pack", Section: "77 packs", Body: "json", Mutates: true,
 		Params: []backends.Param{
 			{Name: "pack", In: "path", Type: "string", Required: true, Help: "pack id or name"},
 			{Name: "tag", In: "body", Type: "string", Required: true},
@@ -204,7 +204,7 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "packs.tags.remove", Method: "DELETE", Path: "/packs/{pack}/tags",
-		Summary: "untag a pack", Section: "78 packs", Body: "json", Mutates: true,
+		Summary: "Untag a pack", Section: "78 packs", Body: "json", Mutates: true,
 		Params: []backends.Param{
 			{Name: "pack", In: "path", Type: "string", Required: true, Help: "pack id or name"},
 			{Name: "tag", In: "body", Type: "string", Required: true},
@@ -212,7 +212,7 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "packs.delete", Method: "DELETE", Path: "/packs/{pack}/delete",
-		Summary: "delete pack", Section: "79 packs", Mutates: true,
+		Summary: "Delete pack", Section: "79 packs", Mutates: true,
 		Danger: "deletes the pack",
 		Params: []backends.Param{
 			{Name: "pack", In: "path", Type: "string", Required: true, Help: "pack id or name"},
@@ -220,7 +220,7 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "packs.upload", Method: "POST", Path: "/packs/upload",
-		Summary: "upload pack", Section: "80 packs", Body: "multipart", Mutates: true,
+		Summary: "Upload pack", Section: "80 packs", Body: "multipart", Mutates: true,
 		Params: []backends.Param{
 			{Name: "file", In: "file", Type: "file", Required: true, Help: ".json or .conf"},
 			{Name: "category", In: "body", Type: "string", Enum: []string{"Intrusion Detection", "Monitoring", "Compliance and Management", "Forensics and Incident Response", "General", "Others"}},
@@ -228,7 +228,7 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "configs.add", Method: "POST", Path: "/configs",
-		Summary: "add config", Section: "81 configs", Since: "ce3", Body: "json", Mutates: true,
+		Summary: "Add config", Section: "81 configs", Since: "ce3", Body: "json", Mutates: true,
 		Params: []backends.Param{
 			{Name: "name", In: "body", Type: "string", Required: true},
 			{Name: "filters", In: "body", Type: "object"},
@@ -240,18 +240,18 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "configs.list", Method: "GET", Path: "/configs",
-		Summary: "list configs", Section: "82 configs", Since: "ce3",
+		Summary: "List configs", Section: "82 configs", Since: "ce3",
 	},
 	{
 		Name: "configs.get", Method: "GET", Path: "/configs/{config_id}",
-		Summary: "one config", Section: "83 configs", Since: "ce3",
+		Summary: "One config", Section: "83 configs", Since: "ce3",
 		Params: []backends.Param{
 			{Name: "config_id", In: "path", Type: "int", Required: true},
 		},
 	},
 	{
 		Name: "configs.set", Method: "PUT", Path: "/configs/{config_id}",
-		Summary: "modify config", Section: "84 configs", Since: "ce3", Body: "json", Mutates: true,
+		Summary: "Modify config", Section: "84 configs", Since: "ce3", Body: "json", Mutates: true,
 		Danger: "changes what the agents of its hosts record",
 		Params: []backends.Param{
 			{Name: "config_id", In: "path", Type: "int", Required: true},
@@ -264,7 +264,7 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "configs.delete", Method: "DELETE", Path: "/configs/{config_id}",
-		Summary: "delete config", Section: "85 configs", Since: "ce3", Mutates: true,
+		Summary: "Delete config", Section: "85 configs", Since: "ce3", Mutates: true,
 		Danger: "deletes the configuration; its hosts fall back to the default",
 		Params: []backends.Param{
 			{Name: "config_id", In: "path", Type: "int", Required: true},
@@ -272,7 +272,7 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "configs.assign", Method: "PUT", Path: "/configs/{config_id}/assign",
-		Summary: "assign config", Section: "86 configs", Since: "ce3", Body: "json", Mutates: true,
+		Summary: "Assign config", Section: "86 configs", Since: "ce3", Body: "json", Mutates: true,
 		Danger: "changes what the agents of the hosts record",
 		Params: []backends.Param{
 			{Name: "config_id", In: "path", Type: "int", Required: true},
@@ -282,7 +282,7 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "configs.hosts", Method: "GET", Path: "/configs/{config_id}/hosts",
-		Summary: "hosts of a config", Section: "87 configs", Since: "ce3",
+		Summary: "Hosts of a config", Section: "87 configs", Since: "ce3",
 		Params: []backends.Param{
 			{Name: "config_id", In: "path", Type: "int", Required: true},
 		},
