@@ -223,6 +223,7 @@ func BenchmarkBuild100k(b *testing.B) {
 // is in the tree exactly once, below at most one parent.
 func FuzzBuild(f *testing.F) {
 	f.Add([]byte{0, 1, 1, 2, 2, 0, 3, 3})
+	f.Add([]byte{0x41, 1, 1, 2, 0x40, 2, 3, 2, 0x43, 5, 9, 2})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var b ptree.Builder
 		added := map[string]bool{}
@@ -238,6 +239,9 @@ func FuzzBuild(f *testing.F) {
 			case 4:
 				b.AddEvent(profile, &model.Event{Kind: model.KindProcessStart, Process: p, Host: ws14, Target: proc(parent, "", 1, 3, "y")})
 				added[profile+"/"+parent] = true
+			}
+			if data[i]&0x40 != 0 { // told by pid alone
+				b.AddEvent(profile, &model.Event{Kind: model.KindNetworkConnect, Time: at(int(data[i+2] % 16)), Host: ws14, Process: &model.Process{PID: p.PID, Path: p.Path}})
 			}
 			b.AddProcess(profile, p, ws14)
 			if p.UID != "" {
