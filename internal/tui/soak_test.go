@@ -292,7 +292,7 @@ func TestHostsInAFlood(t *testing.T) {
 			t.Fatalf("it does not show %q:\n%s", x.see, text)
 		}
 		l.frames = nil
-		l.play(700*time.Millisecond, "j", "k")
+		l.play(400*time.Millisecond, "j", "k")
 		within(t, "from a key to its frame "+x.what, l.p99(), 33*time.Millisecond)
 		l.take(tuitest.Key("enter"))
 		l.play(50 * time.Millisecond)
