@@ -121,7 +121,7 @@ func crashChild(dir, run string) {
 // left without an intent, and what was in flight is shown as unknown and can
 // be looked up.
 func TestKilledAtRandomPoints(t *testing.T) {
-	runs := 200
+	runs := crashRuns
 	if testing.Short() {
 		runs = 20
 	}

@@ -1,0 +1,6 @@
+//go:build !race
+
+package conformance
+
+// thin: every filter is tried.
+const thin = 1

@@ -1,0 +1,6 @@
+//go:build !race
+
+package ops_test
+
+// crashRuns is how often the program is killed.
+const crashRuns = 200
