@@ -295,7 +295,7 @@ func TestCoverage(t *testing.T) {
 			t.Run(x.label, func(t *testing.T) {
 				t.Parallel()
 				flags := flagsOf(t, x)
-				c := &covered{target: x, api: map[string]string{}, first: map[string]string{}}
+				c := &covered{target: x, api: map[string]string{}, first: map[string]string{}, unrun: map[string]bool{}}
 				all[i] = c
 				r := &conformance.Resolver{Samples: x.samples, Now: time.Now(), Given: x.given, Do: func(name string, args map[string]any, input string) ([]byte, error) {
 					op, ok := backends.OperationNamed(x.backend.Catalog(), name)

@@ -15,6 +15,7 @@ type covered struct {
 	target *coverTarget
 	api    map[string]string // by operation: the command that reached it
 	first  map[string]string // the first-class one
+	unrun  map[string]bool   // of first: it is there and names the operation, and was not run
 }
 
 // firstClass finds out which commands beside `api` reach which operation:
@@ -87,8 +88,26 @@ func (c *covered) firstClass(t *testing.T) {
 				t.Errorf("%s: there is no such command: %s", strings.Join(line, " "), stderr)
 			}
 			c.first[v.Op] = "edrctl " + strings.Join(line, " ")
+			c.unrun[v.Op] = !x.reaches(v, line)
 		}
 	}
+}
+
+// reaches runs a command of administration that only reads and needs nothing
+// to be named, and tells whether its operation arrived at the server.
+func (x *coverTarget) reaches(v backends.ResourceVerb, line []string) bool {
+	op, _ := backends.OperationNamed(x.backend.Catalog(), v.Op)
+	if op.Mutates || op.Danger != "" || op.Returns == "websocket" || len(v.Operands) > 0 || x.absent(op) != "" {
+		return false
+	}
+	x.rec.take()
+	_, _, _ = x.run(line...) // what it reaches counts, not how it ends
+	for _, e := range x.rec.take() {
+		if got, _, ok := x.operationOf(e); ok && got.Name == v.Op {
+			return true
+		}
+	}
+	return false
 }
 
 // nameFit tells how far the words of a command are those of an operation:
@@ -117,7 +136,11 @@ written by a test (` + "`go test ./cmd/edrctl -run TestCoverage -update`" + `), 
 it is not true any more: each operation is called through the command line with valid
 input, exactly it must arrive at a strict server with the parameters its document has, and
 its answer must be shown; and with invalid input, which must be refused before anything is
-sent. The command of the second column, where there is one, was seen to reach it as well.
+sent. Where an answer is an error on the server of the test, the operation says why.
+
+A first-class command was seen to reach its operation too, except where a * follows it:
+that one is a command of administration which changes something or needs something to be
+named. The test looks that it is there and rests on this operation, and does not run it.
 
 | backend | in the vendor's document | beyond it, of the server | reached |
 | --- | ---: | ---: | ---: |
@@ -147,14 +170,17 @@ sent. The command of the second column, where there is one, was seen to reach it
 		ops := backend.Catalog()
 		slices.SortStableFunc(ops, func(a, b backends.Operation) int { return strings.Compare(a.Name, b.Name) })
 		for _, op := range ops {
-			api, first := "", ""
+			api, first, unrun, fails := "", "", false, ""
 			cells := ""
 			for _, c := range of {
 				if api == "" {
 					api = c.api[op.Name]
 				}
-				if first == "" {
-					first = c.first[op.Name]
+				if first == "" || unrun && c.first[op.Name] != "" {
+					first, unrun = c.first[op.Name], c.unrun[op.Name]
+				}
+				if why := c.target.samples[op.Name].Fails; why != "" {
+					fails = why
 				}
 				if c.target.version != "" {
 					why := c.target.absent(op)
@@ -167,12 +193,18 @@ sent. The command of the second column, where there is one, was seen to reach it
 			if first != "" {
 				first = "`" + first + "`"
 			}
+			if unrun {
+				first += " *"
+			}
 			mark := ""
 			switch {
 			case op.Danger != "":
 				mark = " (asks twice)"
 			case op.Mutates:
 				mark = " (changes)"
+			}
+			if fails != "" {
+				mark += " (error: " + fails + ")"
 			}
 			fmt.Fprintf(&b, "| %s%s | `%s %s` | `%s` | %s |%s\n", op.Name, mark, op.Method, op.Path, api, first, cells)
 		}
