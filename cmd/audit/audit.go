@@ -2,6 +2,8 @@
 package audit
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"strings"
 
@@ -25,7 +27,7 @@ the hash of the one before; a record that was changed, removed or moved is found
 		Args: cobra.NoArgs,
 		RunE: cmdutil.ShowHelp,
 	}
-	cmd.AddCommand(newList(f), newVerify(f), newInForce(f))
+	cmd.AddCommand(newList(f), newVerify(f), newHead(f), newInForce(f))
 	return cmd
 }
 
@@ -160,7 +162,8 @@ var kindReport = output.NewKind[journal.Report]("report", []output.Column{
 }, nil)
 
 func newVerify(f *cmdutil.Factory) *cobra.Command {
-	return &cobra.Command{
+	var expect []string
+	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Check the chain of the journal: exit 1 when a record was changed, removed or moved",
 		Args:  cobra.NoArgs,
@@ -173,7 +176,12 @@ func newVerify(f *cmdutil.Factory) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			rep, err := journal.Verify(paths.State)
+			for _, h := range expect {
+				if b, err := hex.DecodeString(h); err != nil || len(b) != sha256.Size {
+					return cmdutil.Usagef("invalid --expect %q: want the 64 hex digits that edrctl audit head printed", h)
+				}
+			}
+			rep, err := journal.Verify(paths.State, expect...)
 			if err != nil {
 				return err
 			}
@@ -191,6 +199,43 @@ func newVerify(f *cmdutil.Factory) *cobra.Command {
 				return &backends.Error{What: "the journal was tampered with", Why: rep.Path, Hint: "the lines above say where; records before them are good"}
 			}
 			return nil
+		},
+	}
+	cmd.Flags().StringSliceVar(&expect, "expect", nil, "hash of a record that must be in the chain, as edrctl audit head printed it earlier")
+	return cmd
+}
+
+var kindHead = output.NewKind[journal.Head]("head", []output.Column{
+	{Name: "seq", As: output.AsNumber}, {Name: "hash"}, {Name: "time", As: output.AsTime},
+}, nil)
+
+func newHead(f *cmdutil.Factory) *cobra.Command {
+	return &cobra.Command{
+		Use:   "head",
+		Short: "Print the number and hash of the newest record, to keep elsewhere",
+		Long: `Print the number and hash of the newest record. Whoever can write to this machine
+can also replace the whole journal; a hash kept elsewhere, in syslog or in a ticket,
+shows that: edrctl audit verify --expect HASH fails when that record is gone.`,
+		Example: `$ edrctl audit head
+$ edrctl audit head --jq .hash | logger -t edrctl-audit`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			paths, err := f.Paths()
+			if err != nil {
+				return err
+			}
+			h, ok, err := journal.ReadHead(paths.State)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				return &backends.Error{Kind: backends.KindNotFound, What: "no journal head", Why: "nothing was changed from this machine yet", Hint: "edrctl audit verify checks that no journal was cut off"}
+			}
+			w, err := f.Printer(cmd.Context(), kindHead)
+			if err != nil {
+				return err
+			}
+			return cmdutil.IgnoreClosed(w.One(&h))
 		},
 	}
 }

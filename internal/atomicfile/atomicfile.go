@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/rogpeppe/go-internal/lockedfile"
 )
 
 // Modes of everything edrctl keeps for itself.
@@ -41,6 +43,19 @@ func Write(path string, data []byte) error {
 		return errors.Join(err, os.Remove(name))
 	}
 	return nil
+}
+
+// Lock holds the lock file at path, made with mode 0600 whatever the umask, until
+// unlock is called; a second process waits.
+func Lock(path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, FileMode)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Close(); err != nil {
+		return nil, err
+	}
+	return lockedfile.MutexAt(path).Lock()
 }
 
 func fill(f *os.File, data []byte) error {

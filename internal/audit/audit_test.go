@@ -2,10 +2,14 @@ package audit_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -127,6 +131,7 @@ func TestTornWriteHeals(t *testing.T) {
 		}
 		// The head is written after the line: a crash leaves it one behind.
 		torn := t.TempDir()
+		copyHead(t, dir, torn, whole[:before])
 		if err := os.WriteFile(audit.Path(torn), whole[:cut], 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -142,6 +147,128 @@ func TestTornWriteHeals(t *testing.T) {
 		if r = verify(t, torn); !r.OK {
 			t.Errorf("cut at %d, after three: %+v", cut-before, r)
 		}
+	}
+}
+
+// copyHead puts the head that belongs to the journal lines into dir.
+func copyHead(t *testing.T, from, to string, lines []byte) {
+	t.Helper()
+	if err := os.WriteFile(audit.Path(to), lines, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	last := lines[bytes.LastIndexByte(lines[:len(lines)-1], '\n')+1 : len(lines)-1]
+	h, ok, err := audit.ReadHead(from)
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	head := fmt.Sprintf(`{"seq":%d,"hash":"%x"}`, h.Seq-1, sha256.Sum256(last))
+	if err := os.WriteFile(filepath.Join(to, "audit.head"), []byte(head), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A truncation is reported for ever: an ordinary record written afterwards does
+// not hide it, wherever the cut was and whether or not the head is left.
+func TestTruncationStaysVisible(t *testing.T) {
+	for name, cut := range map[string]func(t *testing.T, dir string){
+		"last three records": func(t *testing.T, dir string) { truncate(t, dir, 7, 0) },
+		"last record":        func(t *testing.T, dir string) { truncate(t, dir, 9, 0) },
+		"inside a record":    func(t *testing.T, dir string) { truncate(t, dir, 7, 20) },
+		"whole file":         func(t *testing.T, dir string) { truncate(t, dir, 0, 0) },
+		"file removed":       func(t *testing.T, dir string) { remove(t, audit.Path(dir)) },
+		"end and head":       func(t *testing.T, dir string) { truncate(t, dir, 7, 0); remove(t, filepath.Join(dir, "audit.head")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			write(t, dir, 10)
+			cut(t, dir)
+			if r := verify(t, dir); r.OK {
+				t.Fatal("the cut itself is not found")
+			}
+			for range 2 {
+				write(t, dir, 2)
+				if r := verify(t, dir); r.OK {
+					t.Fatalf("hidden by what was written after: %+v", r)
+				}
+			}
+			fatal := 0
+			for _, f := range verify(t, dir).Findings {
+				if f.Fatal {
+					fatal++
+				}
+			}
+			if fatal != 1 {
+				t.Errorf("%d findings for one cut", fatal)
+			}
+		})
+	}
+}
+
+func truncate(t *testing.T, dir string, lines, more int) {
+	t.Helper()
+	b, err := os.ReadFile(audit.Path(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep := 0
+	for range lines {
+		keep += bytes.IndexByte(b[keep:], '\n') + 1
+	}
+	if err := os.Truncate(audit.Path(dir), int64(keep+more)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func remove(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A hash kept elsewhere finds a journal that was replaced whole, head and all.
+func TestAnchor(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, 5)
+	h, ok, err := audit.ReadHead(dir)
+	if err != nil || !ok || h.Seq != 5 || h.Time.IsZero() {
+		t.Fatal(h, ok, err)
+	}
+	write(t, dir, 3)
+	if r, err := audit.Verify(dir, strings.ToUpper(h.Hash)); err != nil || !r.OK {
+		t.Errorf("%+v %v", r, err)
+	}
+	remove(t, audit.Path(dir))
+	remove(t, filepath.Join(dir, "audit.head"))
+	write(t, dir, 8)
+	if r := verify(t, dir); !r.OK {
+		t.Errorf("without an anchor nothing shows: %+v", r)
+	}
+	if r, err := audit.Verify(dir, h.Hash); err != nil || r.OK {
+		t.Errorf("%+v %v", r, err)
+	}
+}
+
+// A line without end costs no more memory than the longest record.
+func TestEndlessLine(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, 2)
+	f, err := os.OpenFile(audit.Path(dir), os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const size = 256 << 20
+	if err := errors.Join(f.Truncate(size), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if r := verify(t, dir); len(r.Findings) == 0 {
+		t.Errorf("%+v", r)
+	}
+	runtime.ReadMemStats(&after)
+	if held := after.TotalAlloc - before.TotalAlloc; held > 128<<20 {
+		t.Errorf("%d MB were allocated for one line", held>>20)
 	}
 }
 

@@ -7,6 +7,7 @@ package audit
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -18,8 +19,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/rogpeppe/go-internal/lockedfile"
 
 	"github.com/edrctl/edrctl/internal/atomicfile"
 )
@@ -93,7 +92,8 @@ type Record struct {
 	Error    string            `json:"error,omitempty"`
 	Undoes   string            `json:"undoes,omitempty"` // the action this one takes back
 	Details  map[string]string `json:"details,omitempty"`
-	Healed   string            `json:"healed,omitempty"` // why the line before is no record: a write that was cut
+	Healed   string            `json:"healed,omitempty"` // why the line before is not a record: a write that was cut
+	Gap      string            `json:"gap,omitempty"`    // what was missing before this record when it was written: a new chain begins here
 }
 
 // Who is what every record says of the run.
@@ -120,11 +120,13 @@ func (j *Journal) Who() Who { return j.who }
 // Path is the file of the journal in dir.
 func Path(dir string) string { return filepath.Join(dir, fileName) }
 
-// head is the newest record, kept beside the journal so that lines cut off
-// its end are missed.
-type head struct {
-	Seq  int64  `json:"seq"`
-	Hash string `json:"hash"`
+// Head is the newest record of a journal. It is kept next to the journal, so
+// that lines cut off its end are missed; a copy kept elsewhere (syslog, a ticket)
+// is an anchor for Verify.
+type Head struct {
+	Seq  int64     `json:"seq"`
+	Hash string    `json:"hash"` // hex SHA-256 of its line, without the newline
+	Time time.Time `json:"time,omitzero"`
 }
 
 var genesis = strings.Repeat("0", sha256.Size*2)
@@ -145,34 +147,21 @@ func (j *Journal) Append(r Record) (err error) {
 	if err := os.MkdirAll(j.dir, 0o700); err != nil {
 		return err
 	}
-	unlock, err := lockedfile.MutexAt(filepath.Join(j.dir, lockName)).Lock()
+	unlock, err := atomicfile.Lock(filepath.Join(j.dir, lockName))
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	f, err := os.OpenFile(Path(j.dir), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(Path(j.dir), os.O_RDWR|os.O_CREATE, atomicfile.FileMode)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	last, torn, size, err := lastLine(f)
+	end, err := j.findEnd(f)
 	if err != nil {
 		return err
 	}
-	r.Seq, r.Prev = 1, genesis
-	if last != nil {
-		r.Prev = hashOf(last)
-		var before Record
-		if json.Unmarshal(last, &before) == nil && before.Seq > 0 {
-			r.Seq = before.Seq + 1
-		} else {
-			r.Healed = "the line before is a write that was cut"
-			r.Seq = j.seqBefore(f, size-int64(len(last))-1) + 1
-		}
-		if torn && r.Healed == "" {
-			r.Healed = "the line before was not ended"
-		}
-	}
+	r.Seq, r.Prev, r.Healed, r.Gap = end.seq+1, end.hash, end.healed, end.gap
 	r.Time = j.now().UTC()
 	r.User, r.Host, r.PID, r.Command, r.Version = j.who.User, j.who.Host, j.who.PID, j.who.Command, j.who.Version
 	if r.Case == "" {
@@ -182,22 +171,74 @@ func (j *Journal) Append(r Record) (err error) {
 	if err != nil {
 		return err
 	}
-	var out []byte
-	if torn {
-		out = append(out, '\n')
+	out := append(line, '\n')
+	if end.torn {
+		out = append([]byte("\n"), out...)
 	}
-	out = append(append(out, line...), '\n')
-	if _, err := f.WriteAt(out, size); err != nil {
+	if _, err := f.WriteAt(out, end.size); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	h, err := json.Marshal(head{r.Seq, hashOf(line)})
+	return writeHead(j.dir, Head{Seq: r.Seq, Hash: hashOf(line), Time: r.Time})
+}
+
+// end is what the next record follows.
+type end struct {
+	seq    int64  // of the newest record
+	hash   string // of the line before
+	torn   bool   // the file does not end with a newline
+	size   int64
+	healed string // see Record
+	gap    string
+}
+
+// findEnd reads the end of the journal and compares it with the head, so that
+// a record appended after a truncation never hides it.
+func (j *Journal) findEnd(f *os.File) (end, error) {
+	last, torn, size, err := lastLine(f)
 	if err != nil {
-		return err
+		return end{}, err
 	}
-	return atomicfile.Write(filepath.Join(j.dir, headName), append(h, '\n'))
+	e := end{hash: genesis, torn: torn, size: size}
+	if last != nil {
+		e.hash = hashOf(last)
+		var before Record
+		if json.Unmarshal(last, &before) == nil && before.Seq > 0 {
+			e.seq = before.Seq
+			if torn {
+				e.healed = "the line before was not ended"
+			}
+		} else {
+			e.healed = "the line before is a write that was cut"
+			e.seq = seqBefore(f, size-int64(len(last))-1)
+		}
+	}
+	h, known, err := ReadHead(j.dir)
+	if err != nil {
+		return end{}, err
+	}
+	if gap := gapBefore(h, known, e); gap != "" {
+		e.gap, e.seq, e.hash, e.healed = gap, max(h.Seq, e.seq), cmp.Or(h.Hash, e.hash), ""
+	}
+	return e, nil
+}
+
+// gapBefore tells what is missing at the end of a journal, "" when it is whole.
+// The head is written after the line: a crash between the two leaves it one behind.
+func gapBefore(h Head, known bool, e end) string {
+	switch {
+	case !known && e.seq > 1:
+		return fmt.Sprintf("%s was missing after record %d: later records may have been cut off", headName, e.seq)
+	case known && h.Seq == e.seq+1:
+		return fmt.Sprintf("record %d was missing: the end had been cut off", h.Seq)
+	case known && h.Seq > e.seq:
+		return fmt.Sprintf("records %d to %d were missing: the end had been cut off", e.seq+1, h.Seq)
+	case known && h.Seq == e.seq && e.healed == "" && h.Hash != e.hash:
+		return fmt.Sprintf("record %d was not the one that was written", h.Seq)
+	}
+	return ""
 }
 
 func encode(r Record) ([]byte, error) {
@@ -250,7 +291,7 @@ func lineEndingAt(f *os.File, end int64) (line []byte, torn bool, err error) {
 }
 
 // seqBefore finds the number of the last readable record that ends before end.
-func (j *Journal) seqBefore(f *os.File, end int64) int64 {
+func seqBefore(f *os.File, end int64) int64 {
 	for end > 0 {
 		line, _, err := lineEndingAt(f, end)
 		if err != nil || line == nil {
@@ -265,15 +306,26 @@ func (j *Journal) seqBefore(f *os.File, end int64) int64 {
 	return 0
 }
 
-// readHead gives what was the newest record when it was written; ok is false
-// when nothing is known.
-func readHead(dir string) (h head, ok bool, err error) {
+// ReadHead gives the newest record of the journal in dir as it was written; ok
+// is false when there is no head.
+func ReadHead(dir string) (h Head, ok bool, err error) {
 	b, err := os.ReadFile(filepath.Join(dir, headName))
 	if errors.Is(err, fs.ErrNotExist) {
-		return h, false, nil
+		return Head{}, false, nil
 	}
 	if err != nil {
-		return h, false, err
+		return Head{}, false, err
 	}
-	return h, json.Unmarshal(b, &h) == nil && h.Seq > 0, nil
+	if json.Unmarshal(b, &h) != nil || h.Seq <= 0 || len(h.Hash) != sha256.Size*2 {
+		return Head{}, false, nil
+	}
+	return h, true, nil
+}
+
+func writeHead(dir string, h Head) error {
+	b, err := json.Marshal(h)
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(filepath.Join(dir, headName), append(b, '\n'))
 }

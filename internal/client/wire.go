@@ -47,9 +47,15 @@ func (w wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp, err := tr.RoundTrip(out)
 	dog.Stop()
-	if err == nil && context.Cause(ctx) != nil {
+	switch {
+	case err != nil:
+	case context.Cause(ctx) != nil:
 		_ = resp.Body.Close()
 		err = context.Cause(ctx)
+	case resp.StatusCode == http.StatusSwitchingProtocols:
+		// The connection is the server's now: no context ends a read from it.
+		_ = resp.Body.Close()
+		err = a.at.malformed("it switches to another protocol, which nobody asked for", nil)
 	}
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {

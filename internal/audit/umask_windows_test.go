@@ -1,0 +1,3 @@
+package audit_test
+
+func setUmask(mask int) int { return mask }
