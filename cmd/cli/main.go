@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"os"
 	"os/signal"
 	"strings"
@@ -37,6 +38,8 @@ func Main(args []string, io *iostreams.Streams, getenv func(string) string) int 
 	ctx, stop := interruptible(f.Lent)
 	defer stop()
 	f.Args, f.Version = args, version.Get().Version
+	log.SetFlags(0)
+	log.SetOutput(libraryLog{f})
 	root := NewRoot(f)
 	root.SetArgs(cmdutil.JoinWait(args))
 
@@ -61,6 +64,15 @@ func Main(args []string, io *iostreams.Streams, getenv func(string) string) int 
 	}
 }
 
+// libraryLog is where libraries log, net/http above all: what they quote is the
+// server's and may hold a secret, so it is redacted and shows under --debug only.
+type libraryLog struct{ f *cmdutil.Factory }
+
+func (l libraryLog) Write(p []byte) (int, error) {
+	l.f.Debugf(errors.New(strings.TrimRight(string(p), "\n")))
+	return len(p), nil
+}
+
 // interruptible gives a context that ends with the first signal that asks the
 // program to. An interrupt while the terminal is lent is for whoever has it.
 // After stop the next signal kills at once.
@@ -68,6 +80,9 @@ func interruptible(lent func() bool) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // under nohup it stays ignored
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	over := make(chan struct{})
 	go func() {
 		for {

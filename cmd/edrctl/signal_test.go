@@ -3,8 +3,11 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -47,6 +50,7 @@ func TestInterruptEndsAtOnce(t *testing.T) {
 		{"watch", hangs, syscall.SIGINT, "alerts watch"},
 		{"hunt", hangs, syscall.SIGINT, "hunt hash da39a3ee5e6b4b0d3255bfef95601890afd80709"},
 		{"terminated", hangs, syscall.SIGTERM, "events list"},
+		{"hung up", hangs, syscall.SIGHUP, "alerts watch"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			srv := httptest.NewServer(tt.server)
@@ -93,5 +97,73 @@ func TestInterruptEndsAtOnce(t *testing.T) {
 			}
 			t.Logf("ended %v after the signal", took.Round(time.Millisecond))
 		})
+	}
+}
+
+// What libraries log of a server's bytes reaches no terminal, and under --debug
+// only without the secret in it.
+func TestLibraryLogIsRedacted(t *testing.T) {
+	const token = "TOKENTOKEN-1234567"
+	answered := make(chan struct{}, 16)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				r := bufio.NewReader(conn)
+				for {
+					if _, err := http.ReadRequest(r); err != nil {
+						return
+					}
+					// One answer too many, which net/http logs as soon as it reads it.
+					_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
+					time.Sleep(20 * time.Millisecond)
+					_, _ = io.WriteString(conn, "HTTP/1.1 200 OK "+token+"\r\n\r\n")
+					answered <- struct{}{}
+				}
+			}()
+		}
+	}()
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(file, fmt.Appendf(nil, "profiles:\n  odd: {backend: cwatch, url: \"http://%s\", customer_id: 1}\n", l.Addr()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, debug := range []bool{false, true} {
+		args := []string{"alerts", "watch", "--interval", "50ms", "-p", "odd", "--config", file}
+		if debug {
+			args = append(args, "--debug")
+		}
+		cmd := exec.Command("edrctl", args...)
+		cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "EDRCTL_ODD_TOKEN="+token, "XDG_RUNTIME_DIR=", "DBUS_SESSION_BUS_ADDRESS=")
+		var errOut bytes.Buffer
+		cmd.Stderr = &errOut
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			select {
+			case <-answered:
+			case <-time.After(20 * time.Second):
+				t.Error("it does not ask")
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait() // only what it wrote is looked at
+		got := errOut.String()
+		if strings.Contains(got, token) {
+			t.Errorf("debug %v: the token is shown: %s", debug, got)
+		}
+		if strings.Contains(got, "Unsolicited") != debug {
+			t.Errorf("debug %v: %s", debug, got)
+		}
 	}
 }

@@ -313,7 +313,7 @@ func TestTerminal(t *testing.T) {
 		x.wait("over with 0")
 		x.ended(0)
 	})
-	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 		t.Run(sig.String(), func(t *testing.T) {
 			x := open(t, 80, 24, bin, "-p", "demo", "tui")
 			x.wait("CRIT")
