@@ -13,8 +13,8 @@ import (
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
 	"github.com/edrctl/edrctl/internal/backends"
-	"github.com/edrctl/edrctl/internal/config"
 	"github.com/edrctl/edrctl/internal/ops"
+	"github.com/edrctl/edrctl/internal/suggest"
 )
 
 // options are the flags of a call.
@@ -240,7 +240,7 @@ func unknownOperation(f *cmdutil.Factory, name string) error {
 		known = append(known, n.name)
 	}
 	u := &cmdutil.UsageError{Err: fmt.Errorf("%q is no operation of any backend", name), Hint: "edrctl api list --search " + firstWord(name) + " looks for it"}
-	if s := config.Suggest(name, known); s != "" {
+	if s := suggest.Nearest(name, known); s != "" {
 		u.Hint = "did you mean " + s + "? edrctl api list shows all"
 	}
 	_ = f

@@ -10,8 +10,8 @@ import (
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
 	"github.com/edrctl/edrctl/internal/backends"
-	"github.com/edrctl/edrctl/internal/config"
 	"github.com/edrctl/edrctl/internal/output"
+	"github.com/edrctl/edrctl/internal/suggest"
 )
 
 // New builds `edrctl backends`.
@@ -148,7 +148,7 @@ func newOperations(f *cmdutil.Factory) *cobra.Command {
 			b, err := backends.Lookup(args[0])
 			if err != nil {
 				u := &cmdutil.UsageError{Err: fmt.Errorf("%q is no backend", args[0]), Hint: "one of " + strings.Join(names(), " ")}
-				if s := config.Suggest(args[0], names()); s != "" {
+				if s := suggest.Nearest(args[0], names()); s != "" {
 					u.Hint = "did you mean " + s + "?"
 				}
 				return u

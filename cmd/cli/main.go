@@ -18,8 +18,8 @@ import (
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
 	"github.com/edrctl/edrctl/cmd/version"
-	"github.com/edrctl/edrctl/internal/config"
 	"github.com/edrctl/edrctl/internal/iostreams"
+	"github.com/edrctl/edrctl/internal/suggest"
 )
 
 // grace is how long a command may take to end after Ctrl-C before the program
@@ -141,7 +141,7 @@ func usage(cmd *cobra.Command, err error) error {
 		for _, fs := range flagSets(cmd) {
 			known = append(known, flagNames(fs)...)
 		}
-		if s := config.Suggest(name, known); s != "" {
+		if s := suggest.Nearest(name, known); s != "" {
 			u.Hint = fmt.Sprintf("did you mean --%s? see %s --help", s, cmd.CommandPath())
 		}
 	}

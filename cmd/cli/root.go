@@ -26,8 +26,8 @@ import (
 	"github.com/edrctl/edrctl/cmd/rules"
 	"github.com/edrctl/edrctl/cmd/tui"
 	"github.com/edrctl/edrctl/cmd/version"
-	"github.com/edrctl/edrctl/internal/config"
 	"github.com/edrctl/edrctl/internal/iostreams"
+	"github.com/edrctl/edrctl/internal/suggest"
 )
 
 const (
@@ -115,7 +115,7 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 		Err:  fmt.Errorf("%q is no command of %s", name, cmd.CommandPath()),
 		Hint: fmt.Sprintf("see %s --help", cmd.CommandPath()),
 	}
-	if s := config.Suggest(name, known); s != "" {
+	if s := suggest.Nearest(name, known); s != "" {
 		u.Hint = fmt.Sprintf("did you mean %s %s?", cmd.CommandPath(), s)
 	}
 	return u

@@ -31,7 +31,7 @@ var rooms = []struct {
 	// The program. Only main knows every driver.
 	{pkg: "cmd/edrctl", may: []string{"cmd/cli", "internal/backends/all", "internal/iostreams"}, only: []string{}},
 	{pkg: "cmd/gen", may: []string{"cmd/...", "internal/backends", "internal/backends/all", "internal/ops", "internal/ioc", "internal/iostreams", "internal/model", "internal/output", "internal/atomicfile"}},
-	{pkg: "cmd/cli", may: []string{"cmd/...", "internal/config", "internal/secrets", "internal/iostreams", "internal/output", "internal/audit"}},
+	{pkg: "cmd/cli", may: []string{"cmd/...", "internal/config", "internal/secrets", "internal/iostreams", "internal/output", "internal/audit", "internal/suggest"}},
 	{pkg: "cmd/tui", may: join(commands, []string{"internal/tui/..."})},
 	{pkg: "cmd/hunt", may: join(commands, []string{"internal/ioc", "internal/sigma", "internal/cache"})}, // reads the files of a hunt
 	{pkg: "cmd/carve", may: join(commands, []string{"internal/download"})},                               // verifies manifests, opens archives
@@ -66,13 +66,15 @@ var rooms = []struct {
 	{pkg: "internal/iostreams", may: []string{"internal/safetext"}},
 	{pkg: "internal/safetext/...", only: []string{}},
 	{pkg: "internal/model", only: []string{}},
-	{pkg: "internal/filter", may: []string{"internal/model"}, only: []string{}},
+	{pkg: "internal/filter", may: []string{"internal/model", "internal/domainname", "internal/suggest"}, only: []string{}},
+	{pkg: "internal/domainname", only: []string{"golang.org/x/net"}},
+	{pkg: "internal/suggest", only: []string{}},
 	{pkg: "internal/ptree", may: []string{"internal/model", "internal/safetext"}, only: []string{"github.com/charmbracelet/x/ansi"}},
-	{pkg: "internal/ioc", may: []string{"internal/model"}},
+	{pkg: "internal/ioc", may: []string{"internal/model", "internal/domainname"}},
 	{pkg: "internal/generule", only: []string{}}, // Gene's rule language: its driver and `rules test` speak it
 	{pkg: "internal/sigma", may: []string{"internal/model"}},
 	{pkg: "internal/audit", may: []string{"internal/atomicfile"}},
-	{pkg: "internal/config", may: []string{"internal/atomicfile"}},
+	{pkg: "internal/config", may: []string{"internal/atomicfile", "internal/suggest"}},
 	{pkg: "internal/secrets", may: []string{"internal/atomicfile", "internal/config"}},
 	{pkg: "internal/atomicfile", only: []string{}},
 	{pkg: "internal/download", may: []string{"internal/atomicfile", "internal/safetext"}},
@@ -89,7 +91,7 @@ var rooms = []struct {
 // commands is what the package of a noun may import.
 var commands = []string{
 	"cmd/cmdutil", "internal/ops", "internal/backends", "internal/output", "internal/config", "internal/secrets",
-	"internal/iostreams", "internal/audit", "internal/model", "internal/filter", "internal/safetext", "internal/ptree",
+	"internal/iostreams", "internal/audit", "internal/model", "internal/filter", "internal/safetext", "internal/ptree", "internal/suggest",
 }
 
 // keepers lists, for modules that must stay behind one room, who may import

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/edrctl/edrctl/internal/suggest"
 )
 
 var (
@@ -65,7 +67,7 @@ func (p *parser) backend(prof *Profile, key, n *yaml.Node, entries []pair) ([]Ke
 	if n == nil {
 		// A misspelt key is the likelier cause, and has a line of its own.
 		for _, e := range entries {
-			if Suggest(e.key.Value, []string{"backend"}) != "" {
+			if suggest.Nearest(e.key.Value, []string{"backend"}) != "" {
 				return nil, at(e.key, "profile %s: unknown key %s", prof.Name, quote(e.key.Value)).hint("did you mean backend?")
 			}
 		}
