@@ -195,7 +195,7 @@ func TestLockedKeyring(t *testing.T) {
 		t.Errorf("%d calls in %v: one time-out must be enough for the run", calls.Load(), d)
 	}
 	// What cannot go into the keyring goes into the encrypted file.
-	b.answers = []string{"pass", "pass"}
+	b.answers = []string{"a passphrase of tests", "a passphrase of tests"}
 	if where, err := b.Set(t.Context(), "a", "token", "v-a-l-u-e", secrets.SetOptions{}); err != nil || where.Kind != secrets.Encrypted {
 		t.Errorf("Set = %v, %v", where, err)
 	}
@@ -233,7 +233,7 @@ func TestTooBig(t *testing.T) {
 		}
 		return keyring.ErrNotFound
 	})
-	b := newBench(t, map[string]string{"EDRCTL_PASSPHRASE": "pass"})
+	b := newBench(t, map[string]string{"EDRCTL_PASSPHRASE": "a passphrase of tests"})
 	big := strings.Repeat("x", 5000)
 	if where, err := b.Set(t.Context(), "a", "token", big, secrets.SetOptions{}); err != nil || where.Kind != secrets.Encrypted {
 		t.Fatalf("Set = %v, %v", where, err)
@@ -440,7 +440,7 @@ func TestNoFiles(t *testing.T) {
 func TestNobodyToAsk(t *testing.T) {
 	secrets.FreshKeyring(t, "linux", time.Second)
 	dir := t.TempDir()
-	env := map[string]string{"EDRCTL_PASSPHRASE": "pass"}
+	env := map[string]string{"EDRCTL_PASSPHRASE": "a passphrase of tests"}
 	s := secrets.Cheap(t, secrets.New(secrets.Options{Getenv: func(k string) string { return env[k] }, StateDir: dir}))
 	if _, err := s.Set(t.Context(), "a", "token", "value", secrets.SetOptions{}); err != nil {
 		t.Fatal(err)
@@ -502,7 +502,7 @@ func TestInsecureStorage(t *testing.T) {
 func TestNewestWins(t *testing.T) {
 	secrets.FreshKeyring(t, "linux", time.Second)
 	keyring.MockInit()
-	b := newBench(t, map[string]string{"EDRCTL_PASSPHRASE": "pass"})
+	b := newBench(t, map[string]string{"EDRCTL_PASSPHRASE": "a passphrase of tests"})
 	for i, value := range []string{"file-1", "ring-2", "file-3", "ring-4"} {
 		kind := secrets.Encrypted
 		delete(b.env, "DBUS_SESSION_BUS_ADDRESS")
@@ -533,7 +533,7 @@ func TestNewestWins(t *testing.T) {
 func TestConcurrentPrograms(t *testing.T) {
 	secrets.FreshKeyring(t, "linux", time.Second)
 	dir := t.TempDir()
-	env := func(k string) string { return map[string]string{"EDRCTL_PASSPHRASE": "pass"}[k] }
+	env := func(k string) string { return map[string]string{"EDRCTL_PASSPHRASE": "a passphrase of tests"}[k] }
 	open := func() *secrets.Store {
 		return secrets.Cheap(t, secrets.New(secrets.Options{Getenv: env, StateDir: dir}))
 	}
@@ -553,4 +553,57 @@ func TestConcurrentPrograms(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, v, err)
 		}
 	}
+}
+
+// A new file is never protected by a passphrase that is guessed in a moment;
+// one that exists already keeps opening.
+func TestWeakPassphrase(t *testing.T) {
+	secrets.FreshKeyring(t, "linux", time.Second)
+	for _, pass := range []string{"x", "hunter22", "aaaaaaaaaaaaaaaa", "abababababababab"} {
+		b := newBench(t, map[string]string{"EDRCTL_PASSPHRASE": pass})
+		_, err := b.Set(t.Context(), "esp", "password", "s3cret-one", secrets.SetOptions{})
+		if err == nil || !strings.HasPrefix(err.Error(), "EDRCTL_PASSPHRASE: the passphrase ") || strings.Contains(err.Error(), pass+" ") {
+			t.Errorf("%q: %v", pass, err)
+		}
+	}
+	b := newBench(t, map[string]string{})
+	b.answers = []string{"short", "four words are enough", "four words are enough"}
+	if _, err := b.Set(t.Context(), "esp", "password", "s3cret-one", secrets.SetOptions{}); err != nil || len(b.answers) != 0 {
+		t.Fatalf("%v; asked %q", err, b.asked)
+	}
+	if !strings.HasPrefix(b.asked[1], "The passphrase is too short") {
+		t.Errorf("asked %q", b.asked)
+	}
+}
+
+// Every command that needs a secret of the encrypted file pays for opening it.
+// The bound on time is loose for busy machines; the one on memory is exact.
+func TestEncryptedFileIsCheap(t *testing.T) {
+	secrets.FreshKeyring(t, "linux", time.Second)
+	env := func(k string) string { return map[string]string{"EDRCTL_PASSPHRASE": "a passphrase of tests"}[k] }
+	dir := t.TempDir()
+	open := func() *secrets.Store { return secrets.New(secrets.Options{StateDir: dir, Getenv: env}) }
+	if _, err := open().Set(t.Context(), "esp", "password", "s3cret-one", secrets.SetOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	least := time.Hour
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	const runs = 5
+	for range runs {
+		began := time.Now()
+		if v, err := open().Get(t.Context(), "esp", "password"); err != nil || v != "s3cret-one" {
+			t.Fatal(v, err)
+		}
+		least = min(least, time.Since(began))
+	}
+	runtime.ReadMemStats(&after)
+	if held := (after.TotalAlloc - before.TotalAlloc) / runs; held > 20<<20 {
+		t.Errorf("opening it takes %d MiB", held>>20)
+	}
+	const slack = 10 // busy machines, and the race detector
+	if least > 100*time.Millisecond*slack {
+		t.Errorf("opening it takes %s", least)
+	}
+	t.Logf("opened in %s", least)
 }
