@@ -41,8 +41,8 @@ type CredentialCheck struct {
 	Note    string
 }
 
-// Query asks for records. A driver yields newest first, each id once, all of
-// [Since, Until), filtered at least as far as Plan says; it never yields a
+// Query asks for records. A driver yields newest first (or sets Settled in its
+// Listing), each id once, all of [Since, Until), filtered at least as far as Plan says; it never yields a
 // part of the answer as if it were the whole: what could not be read ends the
 // sequence with an error.
 type Query struct {
@@ -66,6 +66,10 @@ type Plan struct {
 type Listing[T any] struct {
 	Plan Plan
 	Seq  iter.Seq2[T, error]
+	// Settled is set when Seq follows the server's order, which is not newest
+	// first; the caller sorts. Asked between two records, it gives the time
+	// that no record still to come is expected to reach; zero while unknown.
+	Settled func() time.Time
 }
 
 // The optional interfaces. What a driver can do is what it implements.

@@ -20,7 +20,7 @@ type Field string
 // The fields. Their names are the flags'.
 const (
 	Host        Field = "host"         // host name or id
-	User        Field = "user"         // user name, DOMAIN\name
+	User        Field = "user"         // user name, DOMAIN\name, or the id where the product has no name
 	Process     Field = "process"      // process name (acting, target, ancestors)
 	Path        Field = "path"         // process image path
 	CommandLine Field = "command-line" // command line (acting, target)

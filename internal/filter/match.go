@@ -226,11 +226,12 @@ func (c *collector) host(h *model.Host) {
 }
 
 func (c *collector) user(u *model.User) {
-	if u == nil || u.Name == "" {
+	if u == nil {
 		return
 	}
 	c.put(User, u.Name)
-	if u.Domain != "" {
+	c.put(User, u.ID) // osquery names a user by number alone
+	if u.Domain != "" && u.Name != "" {
 		c.put(User, u.Domain+`\`+u.Name)
 	}
 }

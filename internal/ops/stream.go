@@ -70,7 +70,7 @@ func list[T model.Record](ctx context.Context, f *Fleet, req Request, ordered bo
 				defer close(feeds[i])
 				o := &out.outcomes[i]
 				start := time.Now()
-				o.Err = feed(ctx, s, req, o, &explain, open, feeds[i])
+				o.Err = feed(ctx, s, req, ordered && !custom, o, &explain, open, feeds[i])
 				o.Elapsed = time.Since(start)
 				if ctx.Err() != nil && outer.Err() == nil {
 					o.Err = nil // nobody wanted more: the end of a limit is no failure
@@ -102,8 +102,9 @@ func list[T model.Record](ctx context.Context, f *Fleet, req Request, ordered bo
 	return out
 }
 
-// feed pulls one source's records, filters and stamps them.
-func feed[T model.Record](ctx context.Context, s *Source, req Request, o *Outcome, explain *sync.Mutex, open opener[T], to chan<- T) error {
+// feed pulls one source's records, filters and stamps them, and sorts them
+// when the merge needs an order that the source does not have.
+func feed[T model.Record](ctx context.Context, s *Source, req Request, ordered bool, o *Outcome, explain *sync.Mutex, open opener[T], to chan<- T) error {
 	listing, err := open(ctx, s, req.Query)
 	if err != nil {
 		return err
@@ -114,16 +115,14 @@ func feed[T model.Record](ctx context.Context, s *Source, req Request, o *Outcom
 		req.Explain(s.Profile, listing.Plan)
 		explain.Unlock()
 	}
-	residual := listing.Plan.Residual
-	whole := residual.Empty()
-	for r, err := range listing.Seq {
+	records := matching(s, listing)
+	if ordered && listing.Settled != nil {
+		records = newestFirst(records, req.Limit, listing.Settled)
+	}
+	for r, err := range records {
 		if err != nil {
 			return err
 		}
-		if !whole && !residual.Match(r) {
-			continue
-		}
-		s.stampRecord(r)
 		select {
 		case to <- r:
 			o.Count++
@@ -132,6 +131,27 @@ func feed[T model.Record](ctx context.Context, s *Source, req Request, o *Outcom
 		}
 	}
 	return ctx.Err()
+}
+
+// matching gives the records of a listing that pass its residual, stamped.
+func matching[T model.Record](s *Source, l backends.Listing[T]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		residual := l.Plan.Residual
+		all := residual.Empty()
+		for r, err := range l.Seq {
+			if err != nil {
+				yield(r, err)
+				return
+			}
+			if !all && !residual.Match(r) {
+				continue
+			}
+			s.stampRecord(r)
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
 }
 
 // merge gives the records of feeds that are each newest first as one

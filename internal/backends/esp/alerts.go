@@ -62,8 +62,9 @@ func (d *Driver) alertSearch(q backends.Query) *alertSearch {
 }
 
 // alertTerm is the searchterm a filter allows. 89 looks for a substring in
-// severity, host names and rule name; --rule also matches the rule's number,
-// so only a text that cannot be one is pushed.
+// severity and host names, and in the rule name when source "rule" is sent
+// too, which leaves out nothing: other alerts have no rule. --rule also
+// matches the rule's number, so only a text that cannot be one is pushed.
 func alertTerm(f filter.Filter) string {
 	for _, t := range f.Get(filter.Rule) {
 		if len(t.Any) == 1 && strings.ContainsFunc(t.Any[0].Text, func(r rune) bool { return r < '0' || r > '9' }) && t.Any[0].Mode != filter.Glob {
@@ -76,7 +77,10 @@ func alertTerm(f filter.Filter) string {
 }
 
 func (s *alertSearch) request(resolved bool, w window) alertsRequest {
-	r := alertsRequest{Resolved: resolved, Limit: alertPage, SearchTerm: s.term}
+	r := alertsRequest{Resolved: resolved, Limit: alertPage}
+	if s.term != "" {
+		r.Source, r.SearchTerm = sourceRule, s.term
+	}
 	if s.q.Limit > 0 && s.q.Limit < alertPage && s.residual.Empty() {
 		r.Limit = max(s.q.Limit, 10)
 	}
@@ -388,6 +392,9 @@ func indicators(e *model.Event) []model.Indicator {
 	}
 	return out
 }
+
+// sourceRule is the source of alerts that a rule raised.
+const sourceRule = "rule"
 
 // sourceTitle names an alert without a rule by where it comes from.
 func sourceTitle(a *model.Alert) string {

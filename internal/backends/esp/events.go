@@ -32,8 +32,8 @@ func (d *Driver) Events(ctx context.Context, q backends.Query) (backends.Listing
 	if err != nil {
 		return none, err
 	}
-	s := d.search(q, nat)
-	l := backends.Listing[*model.Event]{Plan: s.plan()}
+	s := d.search(q, nat).byDay()
+	l := backends.Listing[*model.Event]{Plan: s.plan(), Settled: func() time.Time { return s.settled }}
 	l.Seq = func(yield func(*model.Event, error) bool) {
 		for r, err := range s.rows(ctx) {
 			if err != nil {
@@ -56,6 +56,7 @@ type search struct {
 	since, until time.Time
 	req          activityRequest
 	windows      []window
+	settled      time.Time // no row still to come is as new as this
 	// column and file make it a search for a file of values (13) instead of
 	// one by conditions.
 	column string
@@ -76,9 +77,6 @@ func (d *Driver) search(q backends.Query, nat native) *search {
 		}
 	}
 	s.req = activityRequest{Conditions: g, QueryName: nat.queryName, Limit: eventPage, Type: 2}
-	if q.Limit > 0 && q.Limit < eventPage && q.Filter.Empty() {
-		s.req.Limit = max(q.Limit, 10)
-	}
 	s.windows = d.reported(s.since, s.until)
 	return s
 }
@@ -86,14 +84,26 @@ func (d *Driver) search(q backends.Query, nat native) *search {
 // reported are the windows of the server's time that hold what happened in
 // [since, until).
 func (d *Driver) reported(since, until time.Time) []window {
+	return windows(since, d.reportedUntil(until), false)
+}
+
+func (d *Driver) reportedUntil(until time.Time) time.Time {
 	now := d.o.Clock()
 	switch late := until.Add(lateBy); {
 	case late.Before(now):
-		until = late
+		return late
 	case until.Before(now):
-		until = now
+		return now
 	}
-	return windows(since, until, false)
+	return until
+}
+
+// byDay asks for the same span day by day, where that is not too many days.
+func (s *search) byDay() *search {
+	if list := days(s.since, s.d.reportedUntil(s.until)); list != nil {
+		s.windows = list
+	}
+	return s
 }
 
 // call is the request of one page: 13 with a file of values, else 15.
@@ -139,7 +149,9 @@ func (s *search) plan() backends.Plan {
 	return p
 }
 
-// rows yields the rows of the window, newest first, each once.
+// rows yields the rows of the window, each once, in the server's order: by
+// arrival within a window of the server. A host that was offline delivers old
+// rows under new ids, so nothing within a window is newest first.
 func (s *search) rows(ctx context.Context) iter.Seq2[*row, error] {
 	return func(yield func(*row, error) bool) {
 		hosts, named, err := s.d.matchHosts(ctx, s.what, s.q.Filter)
@@ -147,21 +159,14 @@ func (s *search) rows(ctx context.Context) iter.Seq2[*row, error] {
 			yield(nil, err)
 			return
 		}
-		var seq iter.Seq2[*row, error]
 		switch {
 		case named && len(hosts) == 0:
 			return
-		case named && len(hosts) <= maxHostSearches:
-			var each []iter.Seq2[*row, error]
-			for _, h := range hosts {
-				each = append(each, s.host(ctx, h))
-			}
-			seq = mergeRows(each)
-		default:
-			seq = s.host(ctx, nil)
+		case !named || len(hosts) > maxHostSearches:
+			hosts = []*model.Host{nil} // one stream of all hosts
 		}
 		recent := newRecent(4096)
-		for r, err := range seq {
+		for r, err := range s.stored(ctx, hosts) {
 			if err != nil {
 				yield(nil, err)
 				return
@@ -177,14 +182,14 @@ func (s *search) rows(ctx context.Context) iter.Seq2[*row, error] {
 	}
 }
 
-// host yields the rows of one host, or of all when h is nil. A server
-// without activity search is read result log by result log.
-func (s *search) host(ctx context.Context, h *model.Host) iter.Seq2[*row, error] {
+// stored yields the rows of some hosts; nil is all of them. A server without
+// activity search is read result log by result log.
+func (s *search) stored(ctx context.Context, hosts []*model.Host) iter.Seq2[*row, error] {
 	return func(yield func(*row, error) bool) {
 		sent := false
-		for r, err := range s.activity(ctx, h) {
+		for r, err := range s.activity(ctx, hosts) {
 			if err != nil && !sent && withoutSearch(err) {
-				for r, err := range s.logs(ctx, h) {
+				for r, err := range s.logs(ctx, hosts) {
 					if !yield(r, err) {
 						return
 					}
@@ -204,40 +209,49 @@ func withoutSearch(err error) bool {
 	return errors.As(err, &be) && (be.Kind == backends.KindUnsupported || strings.Contains(be.Why, "Unsupported operator"))
 }
 
-// activity reads 15 window after window.
-func (s *search) activity(ctx context.Context, h *model.Host) iter.Seq2[*row, error] {
+// activity reads 15 window after window, in each host after host. What a
+// window holds was reported by its end, so it happened before that, give or
+// take a clock.
+func (s *search) activity(ctx context.Context, hosts []*model.Host) iter.Seq2[*row, error] {
 	return func(yield func(*row, error) bool) {
 		for i, w := range s.windows {
-			req := s.req
-			req.Date, req.Duration = w.date, w.duration
-			if h != nil {
-				req.HostIdentifier = h.ID
+			if i > 0 {
+				s.settled = w.end().Add(lateBy)
 			}
-			pg := resultPager{
-				what: s.what, mode: s.d.pages.get(), learned: s.d.pages.set,
-				ahead: s.q.Limit == 0 || s.q.Limit > req.Limit,
-				fetch: func(ctx context.Context, start int64) (*page, error) {
-					r := req
-					r.Start = start
-					path, call := s.call(r)
-					return s.d.sendPage(ctx, s.what, path, call)
-				},
-			}
-			shared := w.end()
-			for r, err := range pg.rows(ctx) {
-				if err != nil {
-					yield(nil, err)
-					return
-				}
-				if i > 0 && parseTime(r.timestamp).Equal(shared) {
-					continue // both bounds are inclusive: the window before had it
-				}
-				if s.within(r) && !yield(r, nil) {
-					return
+			for _, h := range hosts {
+				for r, err := range s.window(ctx, w, h) {
+					if err != nil {
+						yield(nil, err)
+						return
+					}
+					if i > 0 && parseTime(r.timestamp).Equal(w.end()) {
+						continue // both bounds are inclusive: the window before had it
+					}
+					if s.within(r) && !yield(r, nil) {
+						return
+					}
 				}
 			}
 		}
 	}
+}
+
+// window reads all pages of one window for one host, or for all.
+func (s *search) window(ctx context.Context, w window, h *model.Host) iter.Seq2[*row, error] {
+	req := s.req
+	req.Date, req.Duration = w.date, w.duration
+	if h != nil {
+		req.HostIdentifier = h.ID
+	}
+	return resultPager{
+		what: s.what, mode: s.d.pages.get(), learned: s.d.pages.set, ahead: true,
+		fetch: func(ctx context.Context, start int64) (*page, error) {
+			r := req
+			r.Start = start
+			path, call := s.call(r)
+			return s.d.sendPage(ctx, s.what, path, call)
+		},
+	}.rows(ctx)
 }
 
 // within compares the row's own time with the window asked for.
@@ -250,15 +264,14 @@ func (s *search) within(r *row) bool {
 }
 
 // logs reads the result logs of hosts query by query (29, 30): every query a
-// host has results of, newest first, merged by time.
-func (s *search) logs(ctx context.Context, only *model.Host) iter.Seq2[*row, error] {
+// host has results of, merged by time.
+func (s *search) logs(ctx context.Context, hosts []*model.Host) iter.Seq2[*row, error] {
 	return func(yield func(*row, error) bool) {
 		if _, ok := s.req.Conditions.(group); ok && s.q.Native != "" && s.req.QueryName == "" {
 			yield(nil, &backends.Error{Kind: backends.KindUnsupported, What: s.what, Why: "this server has no activity search, so it takes no conditions"})
 			return
 		}
-		hosts := []*model.Host{only}
-		if only == nil {
+		if len(hosts) == 1 && hosts[0] == nil {
 			if err := s.d.loadHosts(ctx, s.what, true); err != nil {
 				yield(nil, err)
 				return

@@ -17,7 +17,7 @@ func (d *Driver) Processes(ctx context.Context, q backends.Query) (backends.List
 	}
 	events := q
 	events.Limit = 0 // most rows are of other kinds
-	s := d.search(events, nat)
+	s := d.search(events, nat).byDay()
 	s.what = "cannot list processes"
 	l := backends.Listing[*model.Process]{Plan: s.plan()}
 	l.Seq = func(yield func(*model.Process, error) bool) {

@@ -135,6 +135,23 @@ func windows(since, until time.Time, unbounded bool) []window {
 	}
 }
 
+// maxDays is how long a span may be to be asked for day by day.
+const maxDays = 31
+
+// days covers [since, until) day by day, newest first; nil when that takes too
+// many. A week's window would bring up to five days that nobody asked for, and
+// rows within a window have no order: a limit is met after a day, not a week.
+func days(since, until time.Time) []window {
+	var out []window
+	for end := until.UTC().Add(-time.Nanosecond).Truncate(day); len(out) < maxDays; end = end.Add(-day) {
+		out = append(out, window{date: end.Format(time.DateOnly), duration: 2})
+		if !end.After(since) {
+			return out
+		}
+	}
+	return nil
+}
+
 // firstESP is before any record of any ESP server: the product's first
 // release was in 2019.
 var firstESP = time.Date(2018, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -187,7 +187,7 @@ func alertsList(s *Server, r *request) reply {
 		if !resolved && !from.IsZero() && (a.Time.Before(from) || a.Time.After(to)) {
 			continue
 		}
-		if len(ids) > 0 && !slices.Contains(ids, strconv.Itoa(a.ID)) || term != "" && !s.alertMatches(a, term) {
+		if len(ids) > 0 && !slices.Contains(ids, strconv.Itoa(a.ID)) || term != "" && !s.alertMatches(a, term, source == "rule") {
 			continue
 		}
 		match = append(match, a)
@@ -206,13 +206,14 @@ func (s *Server) hasQuery(name string) bool {
 	return slices.ContainsFunc(s.st.Queries, func(q Query) bool { return q.Name == name })
 }
 
-// alertMatches is the searchterm of 89: severity, host names, rule name.
-func (s *Server) alertMatches(a *Alert, term string) bool {
+// alertMatches is the searchterm of 89: severity and host names; the rule
+// name only when source "rule" was sent.
+func (s *Server) alertMatches(a *Alert, term string, ruleNames bool) bool {
 	text := a.Severity
 	if h := s.host(a.NodeID); h != nil && ilike(term, h.Name) {
 		return true
 	}
-	if r := s.ruleByID(a.RuleID); r != nil && ilike(term, r.Name) {
+	if r := s.ruleByID(a.RuleID); ruleNames && r != nil && ilike(term, r.Name) {
 		return true
 	}
 	return ilike(term, text)
