@@ -421,7 +421,7 @@ func (m *cbMapper) notification(a *story.Alert) fake.Notification {
 	if err != nil {
 		panic(err) // strings and numbers only
 	}
-	return fake.Notification{Time: a.Time.UnixMilli(), Body: body}
+	return fake.Notification{Time: a.Time.UnixMilli(), Host: a.Host.Name, Body: body}
 }
 
 // running gives the live processes of a device.

@@ -13,10 +13,15 @@ const FaultsHelp = `
   answers in place: 429 503 … 5xx expired-token html garbage empty hang
                     reset-before reset-after
   spoilt answers:   cut=50% hang=50% trailing slow=10ms latency=100ms
+                    no-effect (a change is answered 200, and nothing changes)
+  records:          late=1h early=2h (a clock is ahead) moving-pages
+                    moving-pages=order|resolve|repeat|none busy-day=500
+                    random-order
   options:          first=N after=N every=N nth=N retry-after=S body=html
-                    clean bytes=N
+                    clean bytes=N host=NAME
   scopes:           @gene (a backend) @/events (part of a path) @POST
-Example: 429:retry-after=1,every=3;5xx:first=2@esp;cut=50%@/events`
+Example: 429:retry-after=1,every=3;5xx:first=2@esp;cut=50%@/events
+         late=1h:host=FIN-WS-014;early=2h@esp`
 
 // EnvName is the environment variable a profile's secret is looked up in
 // (contract section 7).

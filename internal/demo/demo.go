@@ -140,7 +140,7 @@ func Start(ctx context.Context, opt Options) (*Demo, error) {
 	errs := make([]error, len(d.Instances))
 	var building sync.WaitGroup
 	for i, inst := range d.Instances {
-		building.Go(func() { errs[i] = d.build(inst) })
+		building.Go(func() { errs[i] = d.build(inst, spec.Conduct(inst.Backend)) })
 	}
 	building.Wait()
 	for i, inst := range d.Instances {
@@ -171,9 +171,9 @@ func (d *Demo) Instance(profile string) *Instance {
 }
 
 // build makes the server of one product and puts back what users changed.
-func (d *Demo) build(inst *Instance) error {
+func (d *Demo) build(inst *Instance, c faults.Conduct) error {
 	inst.Secrets = d.file.Keys[inst.Backend]
-	makers[inst.Backend](inst, d.Story, d.opt.Now)
+	makers[inst.Backend](inst, d.Story, d.opt.Now, c)
 	if b := d.file.State[inst.Backend]; len(b) > 0 {
 		if err := inst.server.Restore(b); err != nil {
 			return fmt.Errorf("the kept state of %s cannot be read (edrctl demo reset forgets it): %w", inst.Profile, err)

@@ -10,30 +10,31 @@ import (
 	cwatch "github.com/edrctl/edrctl/internal/backends/cwatch/fake"
 	esp "github.com/edrctl/edrctl/internal/backends/esp/fake"
 	gene "github.com/edrctl/edrctl/internal/backends/gene/fake"
+	"github.com/edrctl/edrctl/internal/demo/faults"
 	"github.com/edrctl/edrctl/internal/demo/story"
 )
 
 // makers tell the story to each product's fake. They fill what a profile of
 // the instance holds, too.
-var makers = map[string]func(i *Instance, s *story.Story, now func() time.Time){
-	story.CWatch: func(i *Instance, s *story.Story, now func() time.Time) {
+var makers = map[string]func(i *Instance, s *story.Story, now func() time.Time, c faults.Conduct){
+	story.CWatch: func(i *Instance, s *story.Story, now func() time.Time, c faults.Conduct) {
 		i.Settings = map[string]string{"customer_id": strconv.Itoa(cwatchCustomer)}
-		i.server = cwatch.New(cwatchData(s), cwatch.Options{Token: i.Secrets["token"], Clock: now})
+		i.server = cwatch.New(cwatchData(s), cwatch.Options{Token: i.Secrets["token"], Clock: now, Conduct: c})
 	},
-	story.CarbonBlack: func(i *Instance, s *story.Story, now func() time.Time) {
+	story.CarbonBlack: func(i *Instance, s *story.Story, now func() time.Time, c faults.Conduct) {
 		i.Settings = map[string]string{"quarantine_policy": cbQuarantine}
 		i.server = carbonblack.New(carbonBlackData(s), carbonblack.Options{
-			Now: now, APIKey: i.Secrets["api_key"], SIEMKey: i.Secrets["siem_key"], LiveResponseKey: i.Secrets["live_response_key"],
+			Now: now, APIKey: i.Secrets["api_key"], SIEMKey: i.Secrets["siem_key"], LiveResponseKey: i.Secrets["live_response_key"], Conduct: c,
 		})
 	},
-	story.Gene: func(i *Instance, s *story.Story, now func() time.Time) {
-		i.server = gene.New(geneData(s), gene.Options{Key: i.Secrets["api_key"], Now: now})
+	story.Gene: func(i *Instance, s *story.Story, now func() time.Time, c faults.Conduct) {
+		i.server = gene.New(geneData(s), gene.Options{Key: i.Secrets["api_key"], Now: now, Conduct: c})
 	},
-	story.ESP: func(i *Instance, s *story.Story, now func() time.Time) {
+	story.ESP: func(i *Instance, s *story.Story, now func() time.Time, c faults.Conduct) {
 		data := espData(s)
 		data.Users[0].Password = i.Secrets["password"]
 		i.Settings = map[string]string{"username": data.Users[0].Name}
-		i.server = esp.New(data, esp.Options{Edition: esp.Enterprise, Now: now})
+		i.server = esp.New(data, esp.Options{Edition: esp.Enterprise, Now: now, Conduct: c})
 	},
 }
 

@@ -108,6 +108,65 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// board is a server with one thing to change.
+type board struct{ text string }
+
+func (b *board) State() ([]byte, error)     { return []byte(b.text), nil }
+func (b *board) Restore(state []byte) error { b.text = string(state); return nil }
+func (b *board) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet {
+		b.text = "changed"
+	}
+	_, _ = io.WriteString(w, `{"deviceInfo":"`+b.text+`"}`)
+}
+
+func TestNoEffect(t *testing.T) {
+	s, err := faults.Parse("no-effect:first=1@/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for backend, want := range map[string]string{"esp": `{"deviceInfo":"changed"}`, "carbonblack": `{"success":true,"message":"Success"}`} {
+		b := &board{text: "as it was"}
+		h := s.Wrap(backend, b)
+		send := func(method, path string) string {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader("{}")))
+			return w.Body.String()
+		}
+		if got := send(http.MethodPatch, "/a"); got != want || b.text != "as it was" {
+			t.Errorf("%s: answered %s, and the server holds %q", backend, got, b.text)
+		}
+		if got := send(http.MethodPatch, "/a"); got != `{"deviceInfo":"changed"}` || b.text != "changed" {
+			t.Errorf("%s: the second change: answered %s, and the server holds %q", backend, got, b.text)
+		}
+	}
+}
+
+func TestConduct(t *testing.T) {
+	s, err := faults.Parse("late=1h;early=2h:host=WS-1;late=3h:host=WS-2@gene;moving-pages;busy-day@gene;random-order@gene")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gene, esp := s.Conduct("gene"), s.Conduct("esp")
+	for _, tc := range []struct {
+		c    faults.Conduct
+		host string
+		want time.Duration
+	}{{gene, "ws-1", -2 * time.Hour}, {gene, "WS-2", 3 * time.Hour}, {gene, "WS-3", time.Hour}, {esp, "WS-2", time.Hour}} {
+		if got := tc.c.Lag(tc.host); got != tc.want {
+			t.Errorf("%s lags by %v, want %v", tc.host, got, tc.want)
+		}
+	}
+	if gene.Ahead() != 2*time.Hour || !gene.Skewed() || gene.BusyDay != 500 || !gene.RandomOrder || esp.BusyDay != 0 || esp.RandomOrder {
+		t.Errorf("gene %+v, esp %+v", gene, esp)
+	}
+	for way, want := range map[string]bool{faults.PagesOrder: true, faults.PagesResolve: true, faults.PagesRepeat: false} {
+		if gene.Moves(way) != want {
+			t.Errorf("moving-pages without a value: %s is %v", way, !want)
+		}
+	}
+}
+
 func TestLogInIsNeverRefused(t *testing.T) {
 	srv, _ := serve(t, "expired-token:first=9", "esp")
 	if code, _, _, _ := get(t, srv.URL+"/esp/login"); code != 200 {
@@ -135,7 +194,7 @@ func TestHangEndsWithTheClient(t *testing.T) {
 
 func TestBadSpecs(t *testing.T) {
 	for _, spec := range []string{"200", "600", "nonsense", "cut", "cut=x", "cut=120%", "slow=fast", "latency", "429:retry-after=soon",
-		"429:never", "503:first=0", "503:every=x", "garbage=1", "503@", "503:body=pdf", "hang=-1"} {
+		"429:never", "late", "early=soon", "late=1h@/events", "early=1h:first=2", "moving-pages=away", "busy-day=0", "random-order=1", "503:host=A", "late=1h:host=", "503:first=0", "503:every=x", "garbage=1", "503@", "503:body=pdf", "hang=-1"} {
 		if s, err := faults.Parse(spec); err == nil {
 			t.Errorf("%q was taken as %v", spec, s)
 		} else if strings.Contains(err.Error(), "\n") {

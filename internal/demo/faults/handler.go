@@ -19,6 +19,14 @@ type Injector struct {
 	mu    sync.Mutex
 	seen  []int // requests in scope, by rule
 	fired int
+
+	undoing sync.Mutex // one request without effect at a time
+}
+
+// stateful is a server whose changes can be taken back.
+type stateful interface {
+	State() ([]byte, error)
+	Restore([]byte) error
 }
 
 // New makes an injector for the server of a backend. Counts start anew.
@@ -82,12 +90,15 @@ func (in *Injector) Wrap(next http.Handler) http.Handler {
 			req.Body = io.NopCloser(bytes.NewReader(body))
 		}
 		var spoil []*rule
+		undo := false
 		for i, r := range hit {
 			switch r.kind {
 			case latency:
 				if !wait(req, r.delay) {
 					return
 				}
+			case noEffect:
+				undo = true
 			case cutBody, trailing, slow, resetAfter:
 				spoil = append(spoil, r)
 			case hang:
@@ -101,14 +112,45 @@ func (in *Injector) Wrap(next http.Handler) http.Handler {
 				return
 			}
 		}
-		if len(spoil) == 0 || upgrade {
+		if len(spoil) == 0 && !undo || upgrade {
 			next.ServeHTTP(w, req)
 			return
 		}
 		var rec recorder
-		next.ServeHTTP(&rec, req)
+		if undo {
+			in.withoutEffect(next, &rec, req)
+		} else {
+			next.ServeHTTP(&rec, req)
+		}
 		rec.spoil(w, req, spoil)
 	})
+}
+
+// withoutEffect lets next answer, then takes back what it changed. Carbon
+// Black's answer to a change describes the device: without an effect it is
+// bare, since a server that describes the new state has it.
+func (in *Injector) withoutEffect(next http.Handler, rec *recorder, req *http.Request) {
+	s, ok := next.(stateful)
+	if !ok {
+		next.ServeHTTP(rec, req)
+		return
+	}
+	in.undoing.Lock()
+	defer in.undoing.Unlock()
+	before, err := s.State()
+	next.ServeHTTP(rec, req)
+	if err == nil {
+		err = s.Restore(before)
+	}
+	if err != nil {
+		*rec = recorder{}
+		rec.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	if rec.code == http.StatusOK && in.backend == "carbonblack" && req.Method == http.MethodPatch {
+		rec.body.Reset()
+		_, _ = rec.body.WriteString(`{"success":true,"message":"Success"}`)
+	}
 }
 
 // answer stands in for the server.

@@ -31,6 +31,24 @@
 //	trailing      bytes that belong to no document follow the body
 //	slow=10ms     each chunk of the body waits this long (option bytes, 1024)
 //	latency=100ms the answer begins this much later
+//	no-effect     a request that changes something is answered as a success,
+//	              and nothing changes
+//
+// Faults of the records themselves, which the fakes act out (Conduct):
+//
+//	late=1h       records reach the server this long after their time
+//	early=2h      clocks are ahead: records carry a time this much too late
+//	moving-pages  lists move while their pages are read. With a value only in
+//	              this way: order (another order in every answer), resolve
+//	              (a colleague resolves the alerts of each page), repeat
+//	              (every page is the first), none (records are counted, and
+//	              none is given)
+//	busy-day=500  an answer that has to read more than so many events does
+//	              not begin before the client gives up
+//	random-order  the signatures of a detection come in any order
+//
+// They take a backend as scope, and late and early the option host=NAME: one
+// host instead of all.
 //
 // Options choose the requests the fault applies to, counted from the first
 // one in its scope; without any, all of them:
@@ -79,11 +97,18 @@ const (
 	trailing
 	slow
 	latency
+	noEffect
+	late
+	early
+	movingPages
+	busyDay
+	randomOrder
 )
 
 var kinds = map[string]kind{
 	"5xx": anyServerError, "expired-token": expired, "html": page, "garbage": garbage, "empty": empty, "hang": hang,
 	"reset-before": resetBefore, "reset-after": resetAfter, "cut": cutBody, "trailing": trailing, "slow": slow, "latency": latency,
+	"no-effect": noEffect, "late": late, "early": early, "moving-pages": movingPages, "busy-day": busyDay, "random-order": randomOrder,
 }
 
 type rule struct {
@@ -102,6 +127,9 @@ type rule struct {
 	backend string
 	paths   []string
 	method  string
+	pages   string // of moving-pages
+	host    string // of late and early
+	events  int    // of busy-day
 }
 
 // amount is a part of a body: bytes, or a percentage when percent is set.
@@ -165,6 +193,12 @@ func parseRule(part string) (rule, error) {
 			return r, err
 		}
 	}
+	if r.conduct() && (len(r.paths) > 0 || r.method != "" || r.first+r.after+r.every+r.nth > 0) {
+		return r, fmt.Errorf("a fault of the records holds for a whole backend: it takes no path, method or count")
+	}
+	if r.host != "" && r.kind != late && r.kind != early {
+		return r, fmt.Errorf("host=NAME is an option of late and early only")
+	}
 	if r.kind == expired && r.first == 0 && r.every == 0 && r.nth == 0 && r.after == 0 {
 		r.first = 1
 	}
@@ -195,7 +229,21 @@ func (r *rule) name(name, value string, hasValue bool) error {
 			return fmt.Errorf("%q is neither a percentage nor a number of bytes", value)
 		}
 		r.at = amount{n, pct, true}
-	case slow, latency:
+	case movingPages:
+		if hasValue && !slices.Contains(pageMoves, value) {
+			return fmt.Errorf("%q: one of %s", value, strings.Join(pageMoves, ", "))
+		}
+		r.pages = value
+	case busyDay:
+		n, err := strconv.Atoi(value)
+		if hasValue && (err != nil || n < 1) {
+			return fmt.Errorf("%q is not a number of events from 1", value)
+		}
+		r.events = n
+		if !hasValue {
+			r.events = 500
+		}
+	case slow, latency, late, early:
 		d, err := time.ParseDuration(value)
 		if err != nil || d < 0 {
 			return fmt.Errorf("%q is no duration such as 100ms", value)
@@ -229,6 +277,12 @@ func (r *rule) option(key, val string) error {
 		return number(&r.nth)
 	case "bytes":
 		return number(&r.chunk)
+	case "host":
+		if val == "" {
+			return fmt.Errorf("host= needs a name")
+		}
+		r.host = val
+		return nil
 	case "clean":
 		r.clean = true
 		return nil
@@ -247,7 +301,7 @@ func (r *rule) option(key, val string) error {
 		r.asHTML = val == "html"
 		return nil
 	}
-	return fmt.Errorf("%q is no option: first, after, every, nth, retry-after, body, bytes, clean", key)
+	return fmt.Errorf("%q is no option: first, after, every, nth, retry-after, body, bytes, clean, host", key)
 }
 
 func (r *rule) scope(sc string) error {
@@ -283,7 +337,13 @@ func (r *rule) applies(backend string, req *http.Request) bool {
 			return false
 		}
 	}
-	return r.kind != expired || !strings.HasSuffix(req.URL.Path, "/login")
+	switch r.kind {
+	case expired:
+		return !strings.HasSuffix(req.URL.Path, "/login")
+	case noEffect:
+		return req.Method != http.MethodGet && !strings.HasSuffix(req.URL.Path, "/login")
+	}
+	return !r.conduct()
 }
 
 // hits tells whether the nth request in scope (from 1) is spoilt.

@@ -102,9 +102,10 @@ type Alert struct {
 }
 
 // Notification is queued for the SIEM key. Body is its JSON; Time says from
-// when on it is in the queue.
+// when on it is in the queue, Host whose it is.
 type Notification struct {
 	Time int64
+	Host string
 	Body []byte
 }
 

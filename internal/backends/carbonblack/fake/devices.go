@@ -3,10 +3,13 @@ package fake
 import (
 	"encoding/json"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/edrctl/edrctl/internal/demo/faults"
 )
 
 func (s *Server) listDevices(w http.ResponseWriter, r *http.Request) {
@@ -20,6 +23,13 @@ func (s *Server) listDevices(w http.ResponseWriter, r *http.Request) {
 		if d := &s.data.Devices[i]; onDevice(d, q.q, false) {
 			found = append(found, d)
 		}
+	}
+	if s.opt.Conduct.Moves(faults.PagesOrder) {
+		s.mu.Lock()
+		s.answers++
+		order := rand.New(rand.NewPCG(s.answers, 1))
+		s.mu.Unlock()
+		order.Shuffle(len(found), func(a, b int) { found[a], found[b] = found[b], found[a] })
 	}
 	s.list(w, q, len(found), func(j *js, i int) { s.device(j, "", found[i], true) })
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/edrctl/edrctl/internal/demo/faults"
 )
 
 // unescape undoes the escaping of one path segment.
@@ -85,7 +87,7 @@ func (s *Server) window(out *search, windows map[string]time.Duration, most time
 		}
 		out.from, out.to = now.Add(-span).UnixMilli(), now.UnixMilli()+1
 	}
-	out.to = min(out.to, now.UnixMilli()+1)
+	out.to = min(out.to, now.Add(s.opt.Conduct.Ahead()).UnixMilli()+1)
 	return nil
 }
 
@@ -114,7 +116,13 @@ func (s *Server) page(q search, total int) (from, to int, past bool) {
 
 // list writes an answer of results: write is called for each result index.
 func (s *Server) list(w http.ResponseWriter, q search, total int, write func(j *js, i int)) {
+	if s.opt.Conduct.Moves(faults.PagesRepeat) {
+		q.start = 1
+	}
 	from, to, past := s.page(q, total)
+	if s.opt.Conduct.Moves(faults.PagesNone) {
+		to = from
+	}
 	w.Header().Set("Content-Type", "application/json")
 	var j js
 	j.open("")
@@ -169,7 +177,7 @@ func (s *Server) searchEvents(w http.ResponseWriter, r *http.Request) {
 	hi = max(lo, hi)
 	at := func(i int) int { return hi - 1 - i }
 	total := hi - lo
-	if filtered(q.q, params) {
+	if filtered(q.q, params) || s.opt.Conduct.Skewed() {
 		found := s.matching(q, lo, hi)
 		total = len(found)
 		at = func(i int) int { return int(found[i]) }
@@ -191,6 +199,9 @@ func (s *Server) matching(q search, lo, hi int) []int32 {
 	key.Del("start")
 	key.Del("rows")
 	name := fmt.Sprintf("%d-%d?%s", lo, hi, key.Encode())
+	if s.opt.Conduct.Skewed() { // what is there depends on the clock as well
+		name = s.now().String() + name
+	}
 	s.mu.Lock()
 	found, ok := s.searches[name]
 	s.mu.Unlock()
@@ -200,7 +211,7 @@ func (s *Server) matching(q search, lo, hi int) []int32 {
 	found = []int32{}
 	for i := hi - 1; i >= lo; i-- {
 		e := s.data.Events.Event(i)
-		if matches(&e, q.q, false) {
+		if matches(&e, q.q, false) && s.arrived(e.Device, e.Time) {
 			found = append(found, int32(i))
 		}
 	}
@@ -273,7 +284,7 @@ func (s *Server) searchProcesses(w http.ResponseWriter, r *http.Request) {
 	at := map[string]*row{}
 	for i := s.before(q.to) - 1; i >= 0 && s.data.Events.Time(i) >= q.from; i-- {
 		e := s.data.Events.Event(i)
-		if e.Process.PrivatePID == "" || !matches(&e, q.q, true) {
+		if e.Process.PrivatePID == "" || !matches(&e, q.q, true) || !s.arrived(e.Device, e.Time) {
 			continue
 		}
 		key := e.Process.PrivatePID

@@ -1,6 +1,7 @@
 package fake
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/edrctl/edrctl/internal/demo/faults"
 )
 
 const base = "/integrationServices/v3/"
@@ -29,6 +32,8 @@ type Options struct {
 	CheckIn         time.Duration // how long a sensor takes to open a session; 0 = at the second poll
 	SessionTimeout  time.Duration // live response sessions end when unused for this long; 0 = 15 min
 	NoSessionList   bool          // GET /cblr/session answers 405
+
+	Conduct faults.Conduct // what is wrong with the records
 }
 
 // Server is the fake; it is an http.Handler.
@@ -44,6 +49,7 @@ type Server struct {
 	calls    map[string]int
 	state    state
 	searches map[string][]int32 // matching events by query, for filtered searches
+	answers  uint64             // lists given so far, for those whose order changes
 	live     live
 }
 
@@ -80,6 +86,15 @@ func New(data *Data, opt Options) *Server {
 	}
 	for i := range s.data.Devices {
 		s.deviceAt[s.data.Devices[i].ID] = &s.data.Devices[i]
+	}
+	// The queue of the SIEM key is in the order of arrival.
+	s.data.Notifications = slices.Clone(s.data.Notifications)
+	for i := range s.data.Notifications {
+		n := &s.data.Notifications[i]
+		n.Time += opt.Conduct.Lag(n.Host).Milliseconds()
+	}
+	if opt.Conduct.Skewed() {
+		slices.SortStableFunc(s.data.Notifications, func(a, b Notification) int { return cmp.Compare(a.Time, b.Time) })
 	}
 	for _, p := range s.data.Policies {
 		s.state.Policies[p.ID] = p
@@ -119,6 +134,16 @@ func (s *Server) now() time.Time {
 		return s.opt.Now()
 	}
 	return time.Now()
+}
+
+// arrived tells whether a record of a device with this time is on the server
+// by now.
+func (s *Server) arrived(d *Device, millis int64) bool {
+	name := ""
+	if d != nil {
+		name = d.Name
+	}
+	return millis+s.opt.Conduct.Lag(name).Milliseconds() <= s.now().UnixMilli()
 }
 
 // ServeHTTP answers one request.
@@ -248,7 +273,7 @@ func reply200(w http.ResponseWriter, write func(*js)) {
 
 func (s *Server) oneEvent(w http.ResponseWriter, id string) {
 	e := s.eventByID[id]
-	if e == nil || e.Time > s.now().UnixMilli() {
+	if e == nil || !s.arrived(e.Device, e.Time) {
 		s.fail(w, http.StatusNotFound, "Object Not Found")
 		return
 	}
@@ -257,7 +282,7 @@ func (s *Server) oneEvent(w http.ResponseWriter, id string) {
 
 func (s *Server) oneAlert(w http.ResponseWriter, id string) {
 	a := s.alertByID[id]
-	if a == nil || a.Time > s.now().UnixMilli() {
+	if a == nil || !s.arrived(a.Device, a.Time) {
 		s.fail(w, http.StatusNotFound, "Object Not Found")
 		return
 	}

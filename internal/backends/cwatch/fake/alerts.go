@@ -43,7 +43,6 @@ func (s *Server) listAlerts(w http.ResponseWriter, r *http.Request) {
 	if s.opt.IgnoreDismissed || dismissed == "null" {
 		dismissed = ""
 	}
-	now := s.opt.Clock().UnixMilli()
 	var found []Alert
 	s.mu.RLock()
 	for _, a := range s.alerts {
@@ -52,7 +51,7 @@ func (s *Server) listAlerts(w http.ResponseWriter, r *http.Request) {
 			score = *a.Data.Score
 		}
 		switch {
-		case a.Timestamp < s.millis(from) || a.Timestamp > now,
+		case a.Timestamp < s.millis(from) || !s.arrived(a.Device, a.Timestamp),
 			score < float64(lo) || score > float64(hi),
 			byEndpoint && a.EndpointID != endpoint,
 			byStatus && int64(a.Status) != status,

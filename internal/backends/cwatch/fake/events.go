@@ -46,8 +46,12 @@ func (s *Server) eventQuery(v url.Values) (q eventQuery, ok bool) {
 		}
 		q.hi = max(q.lo, at(end+1))
 	}
-	// What lies ahead of the clock has not happened yet.
-	q.hi = max(q.lo, min(q.hi, at(s.opt.Clock().UnixMilli()+1)))
+	// What has not arrived is not there yet.
+	latest := s.opt.Clock().Add(s.opt.Conduct.Ahead())
+	q.hi = max(q.lo, min(q.hi, at(latest.UnixMilli()+1)))
+	if s.opt.Conduct.Skewed() {
+		q.where = append(q.where, func(e *Event) bool { return s.arrived(e.Device, e.Timestamp) })
+	}
 	return q, true
 }
 
@@ -159,7 +163,9 @@ func (s *Server) eventDetail(w http.ResponseWriter, r *http.Request) {
 	defer st.end()
 	for _, id := range strings.Split(ids, ",") {
 		if i, ok := s.data.Events.Find(strings.TrimSpace(id)); ok {
-			st.put(s.row(s.data.Events.Row(i)))
+			if e := s.data.Events.Row(i); !s.opt.Conduct.Skewed() || s.arrived(e.Device, e.Timestamp) {
+				st.put(s.row(e))
+			}
 		}
 	}
 }

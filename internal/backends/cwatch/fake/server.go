@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/edrctl/edrctl/internal/demo/faults"
 )
 
 // What ~ means to a server; undocumented.
@@ -49,6 +51,7 @@ type Options struct {
 	RepeatedIDs      bool             // endpointIDs must be repeated keys
 	IgnoreDismissed  bool             // the dismissed filter has no effect
 	Clock            func() time.Time // nil = time.Now
+	Conduct          faults.Conduct   // what is wrong with the records
 }
 
 // Server serves Data. It is safe for concurrent use.
@@ -72,6 +75,7 @@ func New(data *Data, opt Options) *Server {
 	if opt.Clock == nil {
 		opt.Clock = time.Now
 	}
+	opt.IgnoreNextKey = opt.IgnoreNextKey || opt.Conduct.Moves(faults.PagesRepeat)
 	if data.Events == nil {
 		data.Events = NewEventList(nil)
 	}
@@ -117,6 +121,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	s.mux.ServeHTTP(w, r)
+}
+
+// arrived tells whether a record of a device with this time is on the server
+// by now.
+func (s *Server) arrived(device string, millis int64) bool {
+	return millis+s.opt.Conduct.Lag(device).Milliseconds() <= s.opt.Clock().UnixMilli()
 }
 
 func (s *Server) reset() {

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/edrctl/edrctl/internal/demo/faults"
 )
 
 // now gives what an alert is at this moment.
@@ -25,11 +27,10 @@ func (s *Server) alertState(a *Alert) alertNow {
 
 // visible gives the alerts raised up to now, newest first.
 func (s *Server) visible(keep func(*Alert) bool) []*Alert {
-	now := s.now()
 	var out []*Alert
 	for i := range s.data.Alerts {
 		a := &s.data.Alerts[i]
-		if a.Time.After(now) || s.alive(s.host(a.NodeID)) == nil || keep != nil && !keep(a) {
+		if !s.raised(a) || s.alive(s.host(a.NodeID)) == nil || keep != nil && !keep(a) {
 			continue
 		}
 		out = append(out, a)
@@ -43,12 +44,37 @@ func (s *Server) visible(keep func(*Alert) bool) []*Alert {
 	return out
 }
 
+// raised tells whether an alert is on the server by now.
+func (s *Server) raised(a *Alert) bool {
+	name := ""
+	if h := s.host(a.NodeID); h != nil {
+		name = h.Name
+	}
+	return !a.Time.Add(s.opt.Conduct.Lag(name)).After(s.now())
+}
+
+// resolveMeanwhile is the colleague who resolves the first page of many while
+// the next one is asked for.
+func (s *Server) resolveMeanwhile(page []*Alert) {
+	if !s.opt.Conduct.Moves(faults.PagesResolve) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.moved {
+		return
+	}
+	s.moved = true
+	for _, a := range page {
+		s.st.Alerts[a.ID] = alertNow{Status: "RESOLVED", Verdict: "FALSE POSITIVE", Updated: s.opt.Now().UTC()}
+	}
+}
+
 func (s *Server) alertCount(keep func(*Alert) bool) int {
 	n := 0
-	now := s.now()
 	for i := range s.data.Alerts {
 		a := &s.data.Alerts[i]
-		if !a.Time.After(now) && keep(a) && s.alertState(a).Status != "RESOLVED" {
+		if s.raised(a) && keep(a) && s.alertState(a).Status != "RESOLVED" {
 			n++
 		}
 	}
@@ -61,7 +87,7 @@ func (s *Server) alertByID(id string) *Alert {
 		return nil
 	}
 	for i := range s.data.Alerts {
-		if a := &s.data.Alerts[i]; a.ID == n && !a.Time.After(s.now()) {
+		if a := &s.data.Alerts[i]; a.ID == n && s.raised(a) {
 			return a
 		}
 	}
@@ -196,6 +222,9 @@ func alertsList(s *Server, r *request) reply {
 	rows := []any{}
 	for _, a := range match[lo:hi] {
 		rows = append(rows, s.alertRow(a, r.boolean("events_count", true)))
+	}
+	if !resolved && hi < len(match) {
+		s.resolveMeanwhile(match[lo:hi])
 	}
 	return ok("Data is fetched successfully", object{{"count", len(match)}, {"total_count", total}, {"results", rows}})
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/demo/faults"
 )
 
 // strict is what the server asks for although edrctl fills it in by itself, and
@@ -185,6 +186,12 @@ func (r *request) slice(n, defLimit int, both bool) (from, to int) {
 	if both && !(r.has("start") && r.has("limit")) {
 		return 0, n
 	}
+	if r.moves.Moves(faults.PagesRepeat) {
+		start = 0
+	}
 	from = min(max(start, 0), n)
+	if r.moves.Moves(faults.PagesNone) {
+		return from, from
+	}
 	return from, min(from+max(limit, 0), n)
 }

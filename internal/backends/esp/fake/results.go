@@ -84,6 +84,9 @@ func (s *Server) find(q question) selection {
 	s.mu.Lock()
 	purged := s.st.Purged
 	s.mu.Unlock()
+	if a, skewed := res.(*arrivals); skewed {
+		return s.findSkewed(q, a, purged)
+	}
 	hi := sort.Search(res.Len(), func(i int) bool { return res.TimeAt(i).After(now) })
 	lo := 0
 	if !q.to.IsZero() {
@@ -109,26 +112,28 @@ func (s *Server) find(q question) selection {
 		return x
 	}
 	x = selection{list: true}
-	term := strings.ToLower(q.term)
 	for i := lo; i < hi; i++ {
-		node, name := res.KeyAt(i)
-		if q.node != 0 && node != q.node || q.query != "" && name != q.query {
-			continue
-		}
-		if q.cond.all() && term == "" && q.column == "" && q.removed {
+		if q.picks(res, i) {
 			x.picked = append(x.picked, int32(i))
-			continue
 		}
-		r := res.At(i)
-		if !q.removed && r.Action == "removed" || !q.cond.match(r.Columns) || !anyCell(r.Columns, term) || !oneOf(r.Columns, q.column, q.values) {
-			continue
-		}
-		x.picked = append(x.picked, int32(i))
 	}
 	s.mu.Lock()
 	s.cache.put(key, x)
 	s.mu.Unlock()
 	return x
+}
+
+// picks tells whether row i answers the question, but for its time.
+func (q question) picks(res Results, i int) bool {
+	node, name := res.KeyAt(i)
+	if q.node != 0 && node != q.node || q.query != "" && name != q.query {
+		return false
+	}
+	if q.cond.all() && q.term == "" && q.column == "" && q.removed {
+		return true
+	}
+	r := res.At(i)
+	return (q.removed || r.Action != "removed") && q.cond.match(r.Columns) && anyCell(r.Columns, strings.ToLower(q.term)) && oneOf(r.Columns, q.column, q.values)
 }
 
 func anyCell(c Columns, lower string) bool {

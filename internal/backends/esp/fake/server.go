@@ -18,6 +18,7 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/esp"
+	"github.com/edrctl/edrctl/internal/demo/faults"
 )
 
 // The editions a server can be.
@@ -36,6 +37,8 @@ type Options struct {
 	// Offset makes an enterprise server page 13, 15 and 30 by offset, as its
 	// document suggests; CE2 always does.
 	Offset bool
+	// Conduct is what is wrong with the records.
+	Conduct faults.Conduct
 }
 
 // Server answers as ESP does. It is safe for concurrent use.
@@ -51,6 +54,7 @@ type Server struct {
 	calls map[string]int
 	cache resultCache
 	live  map[int]*liveQuery
+	moved bool // a colleague has resolved a page
 }
 
 type route struct {
@@ -72,6 +76,9 @@ func New(data *Data, opt Options) *Server {
 	s := &Server{data: data, opt: opt, base: "/esp-ui/services/api/v1", calls: map[string]int{}, live: map[int]*liveQuery{}}
 	if opt.Edition == CE2 {
 		s.base = "/services/api/v1"
+	}
+	if opt.Conduct.Skewed() {
+		s.data = byArrival(data, opt.Conduct)
 	}
 	s.st = newState(data)
 	for _, op := range esp.Catalog() {
@@ -127,6 +134,7 @@ type request struct {
 	files map[string]upload
 	user  *User
 	token string
+	moves faults.Conduct
 }
 
 type upload struct {
@@ -269,7 +277,7 @@ func (s *Server) route(r *http.Request, rest string) (*request, *reply) {
 		}
 		known = true
 		if rt.op.Method == r.Method {
-			return &request{Request: r, op: rt.op, path: vars}, nil
+			return &request{Request: r, op: rt.op, path: vars, moves: s.opt.Conduct}, nil
 		}
 	}
 	s.count("404")

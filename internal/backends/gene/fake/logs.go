@@ -1,6 +1,7 @@
 package fake
 
 import (
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"sort"
@@ -44,9 +45,17 @@ func (c *call) events(of [][]int32, all []int32) {
 	c.whole(list, lo, hi)
 }
 
-// arrived cuts off the events that have not happened yet.
+// arrival is when an event reached the manager.
+func (s *Server) arrival(m Meta) time.Time {
+	return m.Time.Add(s.opt.Conduct.Lag(s.data.Endpoints[m.Endpoint].Hostname))
+}
+
+// arrived leaves out the events that have not arrived yet.
 func (s *Server) arrived(list []int32) []int32 {
 	now := s.opt.Now()
+	if s.opt.Conduct.Skewed() {
+		return slices.DeleteFunc(slices.Clone(list), func(i int32) bool { return s.arrival(s.data.Log.Meta(int(i))).After(now) })
+	}
 	return list[:sort.Search(len(list), func(i int) bool { return s.data.Log.Meta(int(list[i])).Time.After(now) })]
 }
 
@@ -195,6 +204,10 @@ func (c *call) paged(list []int32, lo, hi time.Time) {
 // cut off after 15 s; here CutEvents says when.
 func (c *call) give(hits []int32) {
 	s := c.s
+	if busy := s.opt.Conduct.BusyDay; busy > 0 && len(hits) > busy {
+		<-c.r.Context().Done() // still reading when the client gives up
+		panic(http.ErrAbortHandler)
+	}
 	limit := s.opt.CutEvents
 	if limit > 0 && len(hits) > 2*limit {
 		panic(http.ErrAbortHandler)
@@ -227,6 +240,10 @@ func (c *call) give(hits []int32) {
 func (s *Server) append(out []byte, i int, e *Event) []byte {
 	m := s.data.Log.Meta(i)
 	s.data.Log.Fill(i, e)
+	if s.opt.Conduct.RandomOrder {
+		e.Signatures = slices.Clone(e.Signatures)
+		rand.Shuffle(len(e.Signatures), func(a, b int) { e.Signatures[a], e.Signatures[b] = e.Signatures[b], e.Signatures[a] })
+	}
 	if s.etw() {
 		return appendETW(out, e, m, &s.data.Endpoints[m.Endpoint], s.is(Head))
 	}

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/edrctl/edrctl/internal/demo/faults"
 )
 
 // The versions the fake can be. Head is the newest (commit 44a57e6).
@@ -38,6 +40,8 @@ type Options struct {
 	AgentDelay time.Duration
 	// NoLogs makes beta.2 answer like one that never stored an event.
 	NoLogs bool
+	// Conduct is what is wrong with the records.
+	Conduct faults.Conduct
 }
 
 // Server is the manager. It is an http.Handler, safe for concurrent use.
@@ -96,7 +100,11 @@ func New(data *Data, opt Options) *Server {
 	}
 	for _, list := range append(append([][]int32{s.everything, s.all}, s.byEndpoint...), s.detections...) {
 		slices.SortStableFunc(list, func(a, b int32) int {
-			return data.Log.Meta(int(a)).Time.UTC().Truncate(file).Compare(data.Log.Meta(int(b)).Time.UTC().Truncate(file))
+			x, y := data.Log.Meta(int(a)), data.Log.Meta(int(b))
+			if c := x.Time.UTC().Truncate(file).Compare(y.Time.UTC().Truncate(file)); c != 0 || !opt.Conduct.Skewed() {
+				return c
+			}
+			return s.arrival(x).Compare(s.arrival(y))
 		})
 	}
 	s.reset()

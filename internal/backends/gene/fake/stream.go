@@ -2,6 +2,7 @@ package fake
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +30,12 @@ func (c *call) stream(list []int32) {
 	}
 	defer func() { _ = conn.CloseNow() }()
 	ctx := conn.CloseRead(c.r.Context())
+	if s.opt.Conduct.Skewed() { // what arrives is sent, whatever its time
+		list = slices.Clone(list)
+		slices.SortStableFunc(list, func(a, b int32) int {
+			return s.arrival(s.data.Log.Meta(int(a))).Compare(s.arrival(s.data.Log.Meta(int(b))))
+		})
+	}
 	sent := len(s.arrived(list))
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
