@@ -54,7 +54,7 @@ var rooms = []struct {
 	{pkg: "internal/backends/conformance", may: []string{"internal/backends", "internal/client", "internal/filter", "internal/model", "internal/ioc", "internal/demo/story", "internal/demo/faults"}},
 	// A fake serves its driver's catalogue and speaks its wire types; no client, no filter.
 	{pkg: "internal/backends/*/fake", may: []string{"internal/backends", "internal/backends/SELF", "internal/demo/story", "internal/demo/faults"}, only: []string{"github.com/coder/websocket"}},
-	{pkg: "internal/backends/gene", may: []string{"internal/backends", "internal/client/...", "internal/model", "internal/filter", "internal/generule"}, only: []string{"github.com/go-json-experiment/json", "github.com/coder/websocket", "golang.org/x/sync"}},
+	{pkg: "internal/backends/gene", may: []string{"internal/backends", "internal/client/...", "internal/model", "internal/filter", "internal/generule", "internal/winlog"}, only: []string{"github.com/go-json-experiment/json", "github.com/coder/websocket", "golang.org/x/sync"}},
 	{pkg: "internal/backends/*", may: []string{"internal/backends", "internal/client/...", "internal/model", "internal/filter"}, only: []string{"github.com/go-json-experiment/json", "github.com/coder/websocket", "golang.org/x/sync"}},
 
 	// The transport knows no model and no vendor.
@@ -72,6 +72,7 @@ var rooms = []struct {
 	{pkg: "internal/ptree", may: []string{"internal/model", "internal/safetext"}, only: []string{"github.com/charmbracelet/x/ansi"}},
 	{pkg: "internal/ioc", may: []string{"internal/model", "internal/domainname"}},
 	{pkg: "internal/generule", only: []string{}}, // Gene's rule language: its driver and `rules test` speak it
+	{pkg: "internal/winlog", may: []string{"internal/model"}, only: []string{}},
 	{pkg: "internal/sigma", may: []string{"internal/model"}},
 	{pkg: "internal/audit", may: []string{"internal/atomicfile"}},
 	{pkg: "internal/config", may: []string{"internal/atomicfile", "internal/suggest"}},

@@ -65,7 +65,7 @@ const (
 	CarveFailed    CarveState = "failed"
 )
 
-// Kind is what happened in an event: a closed set (wire/normalised.md 3.1).
+// Kind is what happened in an event: a closed set (docs/events.md).
 type Kind string
 
 // The kinds.
@@ -74,11 +74,14 @@ const (
 	KindProcessEnd     Kind = "process_end"
 	KindProcessAccess  Kind = "process_access"
 	KindProcessInject  Kind = "process_inject"
+	KindProcessTamper  Kind = "process_tamper"
 	KindFileCreate     Kind = "file_create"
 	KindFileWrite      Kind = "file_write"
 	KindFileDelete     Kind = "file_delete"
 	KindFileRead       Kind = "file_read"
 	KindFileCopy       Kind = "file_copy"
+	KindFileRename     Kind = "file_rename"
+	KindFileStream     Kind = "file_stream"
 	KindFileDownload   Kind = "file_download"
 	KindNetworkConnect Kind = "network_connect"
 	KindNetworkListen  Kind = "network_listen"
@@ -87,20 +90,42 @@ const (
 	KindRegistryDelete Kind = "registry_delete"
 	KindRegistryCreate Kind = "registry_create"
 	KindModuleLoad     Kind = "module_load"
+	KindDriverLoad     Kind = "driver_load"
+	KindPipeCreate     Kind = "pipe_create"
+	KindPipeConnect    Kind = "pipe_connect"
+	KindRawRead        Kind = "raw_read"
 	KindDeviceAccess   Kind = "device_access"
 	KindHook           Kind = "hook"
 	KindAPICall        Kind = "api_call"
+	KindWMI            Kind = "wmi"
+	KindClipboard      Kind = "clipboard"
+	KindLogon          Kind = "logon"
+	KindLogonFailed    Kind = "logon_failed"
+	KindLogoff         Kind = "logoff"
+	KindPrivilege      Kind = "privilege"
+	KindAccountChange  Kind = "account_change"
+	KindServiceInstall Kind = "service_install"
+	KindTaskChange     Kind = "task_change"
+	KindScriptBlock    Kind = "script_block"
+	KindLogCleared     Kind = "log_cleared"
+	KindShareAccess    Kind = "share_access"
+	KindAMSI           Kind = "amsi"
+	KindMalware        Kind = "malware"
 	KindInventory      Kind = "inventory"
 	KindOther          Kind = "other"
 )
 
 // Kinds lists all.
 var Kinds = []Kind{
-	KindProcessStart, KindProcessEnd, KindProcessAccess, KindProcessInject,
-	KindFileCreate, KindFileWrite, KindFileDelete, KindFileRead, KindFileCopy, KindFileDownload,
+	KindProcessStart, KindProcessEnd, KindProcessAccess, KindProcessInject, KindProcessTamper,
+	KindFileCreate, KindFileWrite, KindFileDelete, KindFileRead, KindFileCopy, KindFileRename, KindFileStream, KindFileDownload,
 	KindNetworkConnect, KindNetworkListen, KindDNSQuery,
 	KindRegistrySet, KindRegistryDelete, KindRegistryCreate,
-	KindModuleLoad, KindDeviceAccess, KindHook, KindAPICall, KindInventory, KindOther,
+	KindModuleLoad, KindDriverLoad, KindPipeCreate, KindPipeConnect, KindRawRead, KindDeviceAccess, KindHook, KindAPICall,
+	KindWMI, KindClipboard,
+	KindLogon, KindLogonFailed, KindLogoff, KindPrivilege, KindAccountChange,
+	KindServiceInstall, KindTaskChange, KindScriptBlock, KindLogCleared, KindShareAccess,
+	KindAMSI, KindMalware, KindInventory, KindOther,
 }
 
 // ParseKind reads a kind, in any case.

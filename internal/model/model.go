@@ -62,6 +62,11 @@ type Event struct {
 	DNS       *DNS            `json:"dns,omitempty"`
 	Registry  *Registry       `json:"registry,omitempty"`
 	Module    *Module         `json:"module,omitempty"`
+	Pipe      *Pipe           `json:"pipe,omitempty"`
+	Access    *Access         `json:"access,omitempty"`
+	Logon     *Logon          `json:"logon,omitempty"`
+	Script    *Script         `json:"script,omitempty"`
+	Object    *Object         `json:"object,omitempty"`
 	URL       string          `json:"url,omitempty"` // where a file was downloaded from
 	Tags      []string        `json:"tags,omitempty"`
 	Detection *Detection      `json:"detection,omitempty"`
@@ -82,6 +87,11 @@ type Process struct {
 	Ended            Time            `json:"ended,omitzero"`
 	User             *User           `json:"user,omitempty"`
 	Hash             *Hash           `json:"hash,omitempty"`
+	OriginalFileName string          `json:"original_file_name,omitempty"` // these five are of the image's version resource
+	Description      string          `json:"description,omitempty"`
+	Product          string          `json:"product,omitempty"`
+	Company          string          `json:"company,omitempty"`
+	FileVersion      string          `json:"file_version,omitempty"`
 	Integrity        string          `json:"integrity,omitempty"`
 	Elevation        string          `json:"elevation,omitempty"`
 	Signed           *bool           `json:"signed,omitempty"`
@@ -263,9 +273,16 @@ type Endpoint struct {
 	Domain string `json:"domain,omitempty"`
 }
 
-// DNS is a name look-up.
+// DNS is a lookup of a name, with what was answered.
 type DNS struct {
 	Question DNSQuestion `json:"question,omitzero"`
+	Answers  []DNSAnswer `json:"answers,omitempty"`
+}
+
+// DNSAnswer is one record of an answer: an address or a name.
+type DNSAnswer struct {
+	Type string `json:"type,omitempty"` // A, AAAA, CNAME, ...
+	Data string `json:"data,omitempty"`
 }
 
 // DNSQuestion is what was asked.
@@ -283,8 +300,42 @@ type Registry struct {
 
 // Module is a loaded image or driver.
 type Module struct {
-	Path string `json:"path,omitempty"`
-	Hash *Hash  `json:"hash,omitempty"`
+	Path      string `json:"path,omitempty"`
+	Hash      *Hash  `json:"hash,omitempty"`
+	Signed    *bool  `json:"signed,omitempty"`
+	Signature string `json:"signature,omitempty"` // who signed it
+}
+
+// Pipe is a named pipe.
+type Pipe struct {
+	Name string `json:"name,omitempty"`
+}
+
+// Access is how a process or an object was opened.
+type Access struct {
+	Granted   string `json:"granted,omitempty"` // the access mask, as the source wrote it
+	CallTrace string `json:"call_trace,omitempty"`
+}
+
+// Logon is a logon, a logoff, or the use of credentials. The account that
+// logged on is the target user; the user of the event is the account that
+// acted, or the same one.
+type Logon struct {
+	Type       string `json:"type,omitempty"` // interactive, network, remote_interactive, ... (LogonTypes)
+	TargetUser *User  `json:"target_user,omitempty"`
+	Package    string `json:"package,omitempty"` // NTLM, Kerberos, Negotiate, ...
+	Failure    string `json:"failure,omitempty"` // why it failed
+}
+
+// Script is the text that an interpreter ran, or that was scanned for malware.
+type Script struct {
+	Text string `json:"text,omitempty"`
+}
+
+// Object is a thing acted upon that has a name and no field of its own.
+type Object struct {
+	Type string `json:"type,omitempty"` // service, task, share, user, group, threat, log, wmi, ...
+	Name string `json:"name,omitempty"`
 }
 
 // Detection is what the backend's rules said about an event.

@@ -132,6 +132,11 @@ func appendEvent(b []byte, e *model.Event) []byte {
 	b = objField(b, `"dns":`, e.DNS, appendDNS)
 	b = objField(b, `"registry":`, e.Registry, appendRegistry)
 	b = objField(b, `"module":`, e.Module, appendModule)
+	b = objField(b, `"pipe":`, e.Pipe, appendPipe)
+	b = objField(b, `"access":`, e.Access, appendAccess)
+	b = objField(b, `"logon":`, e.Logon, appendLogon)
+	b = objField(b, `"script":`, e.Script, appendScript)
+	b = objField(b, `"object":`, e.Object, appendNamedObject)
 	b = strField(b, `"url":`, e.URL)
 	b = strsField(b, `"tags":`, e.Tags)
 	b = objField(b, `"detection":`, e.Detection, appendDetection)
@@ -151,6 +156,11 @@ func appendProcess(b []byte, p *model.Process) []byte {
 	b = timeField(b, `"ended":`, p.Ended)
 	b = objField(b, `"user":`, p.User, appendUser)
 	b = objField(b, `"hash":`, p.Hash, appendHash)
+	b = strField(b, `"original_file_name":`, p.OriginalFileName)
+	b = strField(b, `"description":`, p.Description)
+	b = strField(b, `"product":`, p.Product)
+	b = strField(b, `"company":`, p.Company)
+	b = strField(b, `"file_version":`, p.FileVersion)
 	b = strField(b, `"integrity":`, p.Integrity)
 	b = strField(b, `"elevation":`, p.Elevation)
 	b = boolPtr(b, `"signed":`, p.Signed)
@@ -317,11 +327,13 @@ func appendEndpoint(b []byte, e *model.Endpoint) []byte {
 }
 
 func appendDNS(b []byte, d *model.DNS) []byte {
-	if d.Question == (model.DNSQuestion{}) {
-		return b
+	if d.Question != (model.DNSQuestion{}) {
+		b = objField(b, `"question":`, &d.Question, func(b []byte, q *model.DNSQuestion) []byte {
+			return strField(strField(b, `"name":`, q.Name), `"type":`, q.Type)
+		})
 	}
-	return objField(b, `"question":`, &d.Question, func(b []byte, q *model.DNSQuestion) []byte {
-		return strField(strField(b, `"name":`, q.Name), `"type":`, q.Type)
+	return objsField(b, `"answers":`, d.Answers, func(b []byte, a *model.DNSAnswer) []byte {
+		return strField(strField(b, `"type":`, a.Type), `"data":`, a.Data)
 	})
 }
 
@@ -333,7 +345,28 @@ func appendRegistry(b []byte, r *model.Registry) []byte {
 
 func appendModule(b []byte, m *model.Module) []byte {
 	b = strField(b, `"path":`, m.Path)
-	return objField(b, `"hash":`, m.Hash, appendHash)
+	b = objField(b, `"hash":`, m.Hash, appendHash)
+	b = boolPtr(b, `"signed":`, m.Signed)
+	return strField(b, `"signature":`, m.Signature)
+}
+
+func appendPipe(b []byte, p *model.Pipe) []byte { return strField(b, `"name":`, p.Name) }
+
+func appendAccess(b []byte, a *model.Access) []byte {
+	return strField(strField(b, `"granted":`, a.Granted), `"call_trace":`, a.CallTrace)
+}
+
+func appendLogon(b []byte, l *model.Logon) []byte {
+	b = strField(b, `"type":`, l.Type)
+	b = objField(b, `"target_user":`, l.TargetUser, appendUser)
+	b = strField(b, `"package":`, l.Package)
+	return strField(b, `"failure":`, l.Failure)
+}
+
+func appendScript(b []byte, s *model.Script) []byte { return strField(b, `"text":`, s.Text) }
+
+func appendNamedObject(b []byte, o *model.Object) []byte {
+	return strField(strField(b, `"type":`, o.Type), `"name":`, o.Name)
 }
 
 func appendDetection(b []byte, d *model.Detection) []byte {

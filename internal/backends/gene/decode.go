@@ -4,12 +4,14 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/edrctl/edrctl/internal/client/jsonwalk"
+	"github.com/edrctl/edrctl/internal/winlog"
 )
 
-// field is a value of an event document that normalise.go looks at.
+// field is a value of an event document outside EventData and UserData.
 type field uint8
 
 const (
@@ -20,202 +22,46 @@ const (
 	fTask
 	fProvider
 	fSystemTime
+	fProcess // System/Execution
+	fUserID  // System/Security
 	// EdrData
 	fEndpointUUID
 	fEndpointHost
 	fEventHash
 	fReceiptTime
-	// EventData, UserData
-	fAncestors
-	fCommandLine
-	fCurrentDirectory
-	fDestinationHostname
-	fDestinationIP
-	fDestinationPort
-	fDetails
-	fDevice
-	fEventType
-	fGrantedAccess
-	fHash
-	fHashes
-	fImage
-	fImageHashes
-	fImageLoaded
-	fInitiated
-	fIntegrityLevel
-	fNewName
-	fParentCommandLine
-	fParentImage
-	fParentProcessGUID
-	fParentProcessID
-	fPipeName
-	fPreviousCreation
-	fProcessGUID
-	fProcessID
-	fProtocol
-	fQueryName
-	fQueryType
-	fSigned
-	fSize
-	fSourceHashes
-	fSourceHostname
-	fSourceIP
-	fSourceImage
-	fSourcePort
-	fSourceProcessGUID
-	fSourceProcessID
-	fSourceUser
-	fSubjectDomain
-	fSubjectUser
-	fTargetFilename
-	fTargetHashes
-	fTargetImage
-	fTargetObject
-	fTargetProcessGUID
-	fTargetProcessID
-	fTargetUser
-	fTargetUserName
-	fTargetDomainName
-	fThreatScore
-	fUser
-	fUtcTime
 	nFields
 )
 
-// dataField tells which field a member of EventData or UserData is.
-func dataField(key []byte) (field, bool) {
-	switch string(key) {
-	case "Ancestors":
-		return fAncestors, true
-	case "CommandLine":
-		return fCommandLine, true
-	case "CurrentDirectory":
-		return fCurrentDirectory, true
-	case "DestinationHostname":
-		return fDestinationHostname, true
-	case "DestinationIp":
-		return fDestinationIP, true
-	case "DestinationPort":
-		return fDestinationPort, true
-	case "Details":
-		return fDetails, true
-	case "Device":
-		return fDevice, true
-	case "EventType":
-		return fEventType, true
-	case "GrantedAccess":
-		return fGrantedAccess, true
-	case "Hash":
-		return fHash, true
-	case "Hashes":
-		return fHashes, true
-	case "Image":
-		return fImage, true
-	case "ImageHashes":
-		return fImageHashes, true
-	case "ImageLoaded":
-		return fImageLoaded, true
-	case "Initiated":
-		return fInitiated, true
-	case "IntegrityLevel":
-		return fIntegrityLevel, true
-	case "NewName":
-		return fNewName, true
-	case "ParentCommandLine":
-		return fParentCommandLine, true
-	case "ParentImage":
-		return fParentImage, true
-	case "ParentProcessGuid", "ParentProcessGUID":
-		return fParentProcessGUID, true
-	case "ParentProcessId":
-		return fParentProcessID, true
-	case "PipeName":
-		return fPipeName, true
-	case "PreviousCreationUtcTime":
-		return fPreviousCreation, true
-	case "ProcessGuid", "ProcessGUID":
-		return fProcessGUID, true
-	case "ProcessId":
-		return fProcessID, true
-	case "ProcessThreatScore":
-		return fThreatScore, true
-	case "Protocol":
-		return fProtocol, true
-	case "QueryName":
-		return fQueryName, true
-	case "QueryType":
-		return fQueryType, true
-	case "Signed":
-		return fSigned, true
-	case "FileSize", "TargetSize":
-		return fSize, true
-	case "SourceHashes":
-		return fSourceHashes, true
-	case "SourceHostname":
-		return fSourceHostname, true
-	case "SourceIp":
-		return fSourceIP, true
-	case "SourceImage":
-		return fSourceImage, true
-	case "SourcePort":
-		return fSourcePort, true
-	case "SourceProcessGUID", "SourceProcessGuid":
-		return fSourceProcessGUID, true
-	case "SourceProcessId":
-		return fSourceProcessID, true
-	case "SourceUser":
-		return fSourceUser, true
-	case "SubjectDomainName":
-		return fSubjectDomain, true
-	case "SubjectUserName":
-		return fSubjectUser, true
-	case "TargetFilename":
-		return fTargetFilename, true
-	case "TargetHashes":
-		return fTargetHashes, true
-	case "TargetImage":
-		return fTargetImage, true
-	case "TargetObject":
-		return fTargetObject, true
-	case "TargetProcessGUID", "TargetProcessGuid":
-		return fTargetProcessGUID, true
-	case "TargetProcessId":
-		return fTargetProcessID, true
-	case "TargetUser":
-		return fTargetUser, true
-	case "TargetUserName":
-		return fTargetUserName, true
-	case "TargetDomainName":
-		return fTargetDomainName, true
-	case "User":
-		return fUser, true
-	case "UtcTime":
-		return fUtcTime, true
-	}
-	return 0, false
-}
-
 // span is a piece of the decoder's scratch buffer.
 type span struct{ from, to int32 }
+
+// datum is a member of EventData or UserData.
+type datum struct {
+	name  string
+	value span
+}
 
 // attackSpan is one entry of ATTACK.
 type attackSpan struct{ id, tactic, description span }
 
 // decoder reads one event document of either format after the other
 // (wire/gene.md 7). It walks the bytes once, collects the text of the members
-// it knows in one buffer, and makes one string of it: an event costs a
-// handful of allocations however many members it has.
+// in one buffer, and makes one string of it: an event costs a handful of
+// allocations however many members it has.
 type decoder struct {
-	scratch  []byte
-	fields   [nFields]span
-	sigs     []span
-	actions  []span
-	attack   []attackSpan
-	score    float64
-	hasScore bool
-	detected bool // GeneInfo or Detection is there
-	raw      []byte
-	text     string // scratch as a string, after finish
+	scratch   []byte
+	fields    [nFields]span
+	eventData []datum
+	names     map[string]string // of eventData: the same few for every event
+	record    winlog.Record     // after finish
+	sigs      []span
+	actions   []span
+	attack    []attackSpan
+	score     float64
+	hasScore  bool
+	detected  bool // GeneInfo or Detection is there
+	raw       []byte
+	text      string // scratch as a string, after finish
 }
 
 const noEvent = "an element of the answer is no event"
@@ -225,6 +71,7 @@ const noEvent = "an element of the answer is no event"
 func (d *decoder) walk(w *jsonwalk.Walker) {
 	d.scratch = d.scratch[:0]
 	d.fields = [nFields]span{}
+	d.eventData = d.eventData[:0]
 	d.sigs, d.actions, d.attack = d.sigs[:0], d.actions[:0], d.attack[:0]
 	d.score, d.hasScore, d.detected = 0, false, false
 	w.Peek()
@@ -299,6 +146,10 @@ func (d *decoder) system(w *jsonwalk.Walker) {
 			d.named(w, fProvider)
 		case "TimeCreated":
 			d.member(w, "SystemTime", fSystemTime)
+		case "Execution":
+			d.member(w, "ProcessID", fProcess)
+		case "Security":
+			d.member(w, "UserID", fUserID)
 		default:
 			w.Skip()
 		}
@@ -334,19 +185,37 @@ func (d *decoder) data(w *jsonwalk.Walker, depth int) {
 		return
 	}
 	for first := true; w.Next('}', &first); {
-		f, known := dataField(w.Key())
-		switch {
-		case known:
-			d.scalar(w, f)
-			if f == fHashes || f == fHash || f == fImageHashes || f == fSourceHashes || f == fTargetHashes {
-				lower(d.scratch[d.fields[f].from:d.fields[f].to])
-			}
-		case w.Peek() == '{':
+		name := d.name(w.Key())
+		switch w.Peek() {
+		case '{':
 			d.data(w, depth+1)
+		case '[':
+			for _, v := range d.list(w, nil) {
+				d.eventData = append(d.eventData, datum{name, v})
+			}
 		default:
-			w.Skip()
+			v := d.value(w)
+			if strings.HasSuffix(name, "Hashes") || name == "Hash" {
+				lower(d.scratch[v.from:v.to])
+			}
+			d.eventData = append(d.eventData, datum{name, v})
 		}
 	}
+}
+
+// name gives the name of a member, without a copy of the usual ones.
+func (d *decoder) name(key []byte) string {
+	if s, ok := d.names[string(key)]; ok {
+		return s
+	}
+	s := string(key)
+	if d.names == nil {
+		d.names = map[string]string{}
+	}
+	if len(d.names) < 1000 {
+		d.names[s] = s
+	}
+	return s
 }
 
 // lower turns ASCII letters of b to lower case, in place.
@@ -466,6 +335,14 @@ func (d *decoder) finish() {
 		d.fields[fEventHash] = span{int32(from), int32(len(d.scratch))}
 	}
 	d.text = string(d.scratch)
+	r := &d.record
+	r.Data = r.Data[:0]
+	for _, m := range d.eventData {
+		r.Data = append(r.Data, winlog.Field{Name: m.name, Value: d.cut(m.value)})
+	}
+	r.Channel, r.Provider, r.EventID = d.get(fChannel), d.get(fProvider), int(d.number(fEventID))
+	r.Task, r.Time, r.Computer = d.get(fTask), d.instant(), d.get(fComputer)
+	r.PID, r.UserID = d.number(fProcess), d.get(fUserID)
 }
 
 func (d *decoder) cut(s span) string { return d.text[s.from:s.to] }
@@ -498,7 +375,7 @@ func (d *decoder) instant() time.Time {
 	if t, ok := parseTime(d.get(fSystemTime)); ok {
 		return t
 	}
-	t, _ := parseTime(d.get(fUtcTime))
+	t, _ := parseTime(d.record.Get("UtcTime"))
 	return t
 }
 

@@ -40,16 +40,32 @@ func kindOf(channel string, id int, data map[string]any) model.Kind {
 		return model.KindNetworkConnect
 	case 5:
 		return model.KindProcessEnd
-	case 6, 7:
+	case 6:
+		return model.KindDriverLoad
+	case 7:
 		return model.KindModuleLoad
 	case 8:
 		return model.KindProcessInject
 	case 9:
-		return model.KindDeviceAccess
+		return model.KindRawRead
 	case 10:
 		return model.KindProcessAccess
-	case 11, 15:
+	case 11, 27, 28, 29:
 		return model.KindFileCreate
+	case 14:
+		return model.KindRegistrySet
+	case 15:
+		return model.KindFileStream
+	case 17:
+		return model.KindPipeCreate
+	case 18:
+		return model.KindPipeConnect
+	case 19, 20, 21:
+		return model.KindWMI
+	case 24:
+		return model.KindClipboard
+	case 25:
+		return model.KindProcessTamper
 	case 12:
 		if s, _ := data["EventType"].(string); strings.HasPrefix(s, "Delete") {
 			return model.KindRegistryDelete
@@ -213,6 +229,11 @@ func compareFields(t *testing.T, e *model.Event, doc recordedEvent) {
 		check("transport", e.Network.Transport, str("Protocol"))
 	case model.KindDNSQuery:
 		check("question", e.DNS.Question.Name, str("QueryName"))
+		if str("QueryResults") != "" && len(e.DNS.Answers) == 0 {
+			t.Errorf("event %s: no answers of %s", e.ID, str("QueryResults"))
+		}
+	case model.KindPipeCreate, model.KindPipeConnect:
+		check("pipe", e.Pipe.Name, str("PipeName"))
 	}
 }
 
