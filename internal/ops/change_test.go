@@ -81,6 +81,7 @@ func (a *acting) Verbs() []backends.VerbSpec {
 		{Verb: backends.VerbBlock, Needs: []string{"address|program"}, Inverse: backends.VerbUnblock},
 		{Verb: backends.VerbUnblock},
 		{Verb: backends.VerbAlertClose},
+		{Verb: backends.VerbHostRemove, Sync: true, Inverse: backends.VerbHostEnable},
 		{Verb: backends.VerbCancel},
 	}
 }
@@ -134,6 +135,8 @@ func (a *acting) Apply(ctx context.Context, c backends.Change, update func(*mode
 		return nil, &backends.Error{Kind: backends.KindForbidden, What: "cannot do it", Why: "403"}
 	case "reset before", "500 before":
 		return nil, lost
+	case "200 without effect":
+		return &model.Action{State: model.ActionSent, NativeState: "Success"}, nil
 	}
 	a.effects[k]++
 	act := &model.Action{Origin: model.Origin{ID: "native-" + k}, Verb: c.Verb, State: model.ActionSent, Details: map[string]string{"former_policy": "Servers"}}
@@ -145,6 +148,8 @@ func (a *acting) Apply(ctx context.Context, c backends.Change, update func(*mode
 		return &model.Action{State: model.ActionAmbiguous}, nil
 	case "nothing given":
 		return nil, nil
+	case "200":
+		return &model.Action{State: model.ActionSent, NativeState: "Success"}, nil
 	case "sync":
 		act.State = model.ActionDone
 		return act, nil
@@ -193,6 +198,9 @@ func (a *acting) FindAction(_ context.Context, c backends.Change, _ time.Time) (
 	}
 	found := *act
 	found.State = model.ActionSent
+	if spec, _ := backends.VerbOf(a, c.Verb); spec.Sync {
+		found.State = model.ActionDone
+	}
 	return &found, nil
 }
 

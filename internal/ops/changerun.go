@@ -209,6 +209,11 @@ func (x *execution) send(ctx context.Context, s *Step, act *model.Action) outcom
 	case err != nil && got != nil && (act.State == model.ActionDone || !got.State.Final() && got.State != ""):
 		// It was taken; what failed is following or checking it.
 		note, err = err.Error(), nil
+	case err == nil && s.Spec.Sync && !act.State.Final():
+		// The server only said yes: done is what was seen.
+		noteSent()
+		act.State = model.ActionAmbiguous
+		note, err = x.acts.readBack(ctx, s, act, sentAt, errOnlyAccepted)
 	case err != nil:
 		act.State, act.Error = model.ActionFailed, err.Error()
 	}
@@ -285,8 +290,19 @@ func poll(ctx context.Context, p backends.ActionPoller, id string, wait time.Dur
 	}
 }
 
-// readBack looks up, by reading only, a change whose answer was lost. It
-// never sends it again. The error is nil when it was found.
+// errOnlyAccepted is a change that the server took without describing what it
+// did: success is what servers also answer for what they did not do.
+var errOnlyAccepted = errors.New("the server accepted it without saying what it did")
+
+// Details of an action that was looked up: why, and what the look showed. The
+// journal keeps them, and tells by them that done was not the server's word.
+const (
+	detailDoubt = "doubt"
+	detailFound = "found_out"
+)
+
+// readBack looks up, by reading only, a change whose answer was lost or says
+// nothing. It never sends it again. The error is nil when it was found.
 func (a *Acts) readBack(ctx context.Context, s *Step, act *model.Action, sent time.Time, cause error) (note string, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookUp)
 	defer cancel()
@@ -294,7 +310,9 @@ func (a *Acts) readBack(ctx context.Context, s *Step, act *model.Action, sent ti
 	if cause != nil {
 		why = cause.Error()
 	}
+	addDetail(act, detailDoubt, why)
 	lost := func(note string) (string, error) {
+		addDetail(act, detailFound, note)
 		return note, &backends.Error{
 			Kind: backends.KindAmbiguous, What: "cannot tell whether " + Words(s.Change.Verb) + " was carried out", Why: why + "; " + note,
 			Hint: "it was not sent again; edrctl respond get looks again",
@@ -317,7 +335,21 @@ func (a *Acts) readBack(ctx context.Context, s *Step, act *model.Action, sent ti
 	if act.State == model.ActionAmbiguous || act.State == "" {
 		act.State = model.ActionSent
 	}
-	return "the answer was lost, and a look at the backend found it: " + string(act.State), nil
+	note = "a look at the backend found it: " + string(act.State)
+	addDetail(act, detailFound, note)
+	if errors.Is(cause, errOnlyAccepted) {
+		return "", nil // nothing was lost: nobody needs to be told
+	}
+	return "the answer was lost, and " + note, nil
+}
+
+// addDetail sets a detail on a copy of the map: reports share the old one.
+func addDetail(act *model.Action, name, value string) {
+	act.Details = maps.Clone(act.Details)
+	if act.Details == nil {
+		act.Details = map[string]string{}
+	}
+	act.Details[name] = value
 }
 
 // lookAgain reads host and preview again when the plan is old. What has

@@ -174,6 +174,6 @@ func (d *Driver) dropCarve(ctx context.Context, what string, c backends.Change, 
 	}
 	session, _, file, _ := parseCarveID(c.CarveID)
 	d.fetched(session, strconv.FormatInt(file, 10))
-	act.State = model.ActionDone
+	act.NativeState = "accepted" // whether it is gone, a look tells
 	return nil
 }

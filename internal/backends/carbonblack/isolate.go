@@ -250,13 +250,18 @@ func (d *Driver) move(ctx context.Context, what string, c backends.Change, act *
 	if err := d.act(ctx, what, routeDevice, http.MethodPatch, m.path(), m.body(), &doc); err != nil {
 		return err
 	}
-	if dev := doc.DeviceInfo.v; dev != nil {
+	dev := doc.DeviceInfo.v
+	if dev != nil {
 		if number(dev.DeviceID) != strconv.FormatInt(m.device, 10) && dev.DeviceID.set {
 			return &backends.Error{Kind: backends.KindAmbiguous, What: what, Why: fmt.Sprintf("the server answered for device %s instead of %d", number(dev.DeviceID), m.device)}
 		}
 		if p := string(dev.PolicyID); p != "" && p != m.to.ID {
 			return &backends.Error{Kind: backends.KindAmbiguous, What: what, Why: fmt.Sprintf("the server says it succeeded, and that the device is in policy %s", cmpOr(string(dev.PolicyName), p))}
 		}
+	}
+	if dev == nil || string(dev.PolicyID) != m.to.ID {
+		act.NativeState = "accepted" // a 200 that does not show the device says nothing about it
+		return nil
 	}
 	act.State, act.NativeState = model.ActionDone, "policy "+m.to.Name
 	return nil

@@ -218,7 +218,7 @@ func TestCancelCommand(t *testing.T) {
 			if err != nil || len(pv.Requests) != 1 || pv.Requests[0] != `PUT /integrationServices/v3/cblr/session/1:100/command/3 {"cmdid":3}` {
 				t.Errorf("%+v %v", pv, err)
 			}
-			if act, err := d.Apply(t.Context(), one, nil); err != nil || act.State != model.ActionDone {
+			if act, err := d.Apply(t.Context(), one, nil); err != nil || act.State != model.ActionSent { // a look tells
 				t.Errorf("%+v %v", act, err)
 			}
 			if found, err := d.FindAction(t.Context(), one, now); err != nil || found == nil || found.State != model.ActionDone {

@@ -254,8 +254,12 @@ func (d *Driver) findDropped(ctx context.Context, c backends.Change) (*model.Act
 // findCancelled tells whether a command was cancelled.
 func (d *Driver) findCancelled(ctx context.Context, c backends.Change) (*model.Action, error) {
 	act, err := d.Action(ctx, c.ActionID)
-	if err != nil || act.State != model.ActionCancelled {
+	if err != nil || !act.State.Final() {
 		return nil, err
 	}
-	return &model.Action{Origin: act.Origin, Verb: c.Verb, Host: act.Host, State: model.ActionDone, NativeState: act.NativeState}, nil
+	found := &model.Action{Origin: act.Origin, Verb: c.Verb, Host: act.Host, State: model.ActionDone, NativeState: act.NativeState}
+	if act.State != model.ActionCancelled {
+		found.State, found.Error = model.ActionFailed, "the command ended before it was cancelled: "+string(act.State)
+	}
+	return found, nil
 }

@@ -411,7 +411,7 @@ func (d *Driver) cancelCommand(ctx context.Context, what string, c backends.Chan
 	if err := d.act(ctx, what, routeLive, http.MethodPut, commandPath(session, command), cancelOrder{command}, nil); err != nil {
 		return err
 	}
-	act.State = model.ActionDone
+	act.NativeState = "accepted" // whether it was in time, a look tells
 	return nil
 }
 

@@ -542,7 +542,7 @@ func TestSessionWaitsForTheDownload(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	drop := backends.Change{Verb: backends.VerbCarveDelete, CarveID: act.Files[0]}
-	if act, err := later.Apply(t.Context(), drop, nil); err != nil || act.State != model.ActionDone {
+	if act, err := later.Apply(t.Context(), drop, nil); err != nil || act.State != model.ActionSent { // a look tells
 		t.Errorf("%+v %v", act, err)
 	}
 	if found, err := later.FindAction(t.Context(), drop, now); err != nil || found == nil {

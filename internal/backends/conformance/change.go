@@ -24,8 +24,8 @@ type ChangeCase struct {
 // RunChange holds a driver that changes things to the rules of changing: a
 // preview changes nothing and tells exactly what is sent; each of its
 // requests is sent at most once, whatever happens; what may have happened is
-// ambiguous, and what did not is not. Harness.Skip takes "change/<name>" and
-// "change/<name>/<fault>".
+// ambiguous, and what did not is not; a success that the server only claims is
+// not done. Harness.Skip takes "change/<name>" and "change/<name>/<fault>".
 func RunChange(t *testing.T, h Harness, cases []ChangeCase) {
 	t.Helper()
 	if h.Retention == 0 {
@@ -48,6 +48,9 @@ func RunChange(t *testing.T, h Harness, cases []ChangeCase) {
 				if !h.skip(t, "change/"+c.Name+"/"+f.spec) {
 					h.changeUnder(t, c, f)
 				}
+			}
+			if !h.skip(t, "change/"+c.Name+"/"+withoutEffect) {
+				h.changeClaimed(t, c)
 			}
 		})
 	}
@@ -185,6 +188,50 @@ func (h Harness) changeUnder(t *testing.T, c ChangeCase, f changeFault) {
 		}
 		if n := slices.Max(sentOf(pv, e.wire.take())); n > 0 {
 			t.Errorf("%s: looking sent it again", f.spec)
+		}
+	}
+}
+
+// withoutEffect is the fault of a server that says yes and does nothing.
+const withoutEffect = "200 without effect"
+
+// bareSuccess is what each product answers when it says yes and no more.
+var bareSuccess = map[string]string{
+	"carbonblack": `{"success":true,"message":"Success"}`,
+	"cwatch":      "",
+	"esp":         `{"status":"success","message":"Successfully done"}`,
+	"gene":        `{"data":null,"error":"","message":"OK"}`,
+}
+
+// changeClaimed applies a change whose requests the server answers with
+// success without carrying them out. Neither the driver nor a look at the
+// backend may call it done: only what was seen or described is.
+func (h Harness) changeClaimed(t *testing.T, c ChangeCase) {
+	t.Helper()
+	e := h.open(t, 1, func(o *backends.Options) {
+		o.Client.Timeout = 2 * time.Second
+		o.Client.Rate = client.Rate{PerSecond: 1000}
+	})
+	d := e.driver.(backends.Changer)
+	ch := c.Make(t, e.driver)
+	pv, err := d.Preview(t.Context(), ch)
+	if err != nil || len(pv.Requests) == 0 {
+		t.Fatalf("preview: %+v, %v", pv, err)
+	}
+	e.wire.claim(h.Backend, func(r request) bool {
+		return slices.ContainsFunc(pv.Requests, func(line string) bool { return planned(line, r) })
+	})
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	defer stop()
+	act, err := d.Apply(ctx, ch, nil)
+	if act != nil && act.State == model.ActionDone {
+		t.Errorf("%s: it is done although nothing happened: %+v", withoutEffect, act)
+	}
+	spec, _ := backends.VerbOf(d, ch.Verb)
+	looks := err == nil && spec.Sync || backends.KindOf(err) == backends.KindAmbiguous
+	if finder, ok := e.driver.(backends.ActionFinder); ok && looks {
+		if found, _ := finder.FindAction(ctx, ch, e.now); found != nil && found.State == model.ActionDone {
+			t.Errorf("%s: a look finds it done although nothing happened: %+v", withoutEffect, found)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -268,6 +269,21 @@ func (w *wire) spoil(t testing.TB, backend, spec string) *faults.Injector {
 		w.fault = nil
 	}
 	return in
+}
+
+// claim answers the requests that are chosen with a bare success, and none of
+// them reaches the server.
+func (w *wire) claim(backend string, chosen func(request) bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.fault = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if !chosen(request{method: r.Method, uri: r.URL.RequestURI(), body: readBody(r)}) {
+			r.Context().Value(nextKey{}).(http.Handler).ServeHTTP(rw, r)
+			return
+		}
+		rw.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(rw, bareSuccess[backend])
+	})
 }
 
 func (w *wire) editing(f func([]byte) []byte) {

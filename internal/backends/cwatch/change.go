@@ -179,8 +179,8 @@ func (d *Driver) Preview(ctx context.Context, c backends.Change) (backends.Previ
 	return pv, nil
 }
 
-// Apply sends each request once. The answer has no body, so what the listing
-// says afterwards stands in the action's details.
+// Apply sends each request once. The answer has no body, so it is done only
+// when the listing shows it; until then it is sent.
 func (d *Driver) Apply(ctx context.Context, c backends.Change, update func(*model.Action)) (*model.Action, error) {
 	if c.Verb == backends.VerbCall && c.Call != nil {
 		return d.applyCall(ctx, c, update)
@@ -234,9 +234,9 @@ func (d *Driver) Apply(ctx context.Context, c backends.Change, update func(*mode
 			return act, err
 		}
 	}
-	act.State, act.FinishedAt = model.ActionDone, model.At(d.opt.Clock())
 	switch d.look(ctx, c, since) {
 	case lookedDone:
+		act.State, act.FinishedAt = model.ActionDone, model.At(d.opt.Clock())
 		act.Details["read back"] = "the listing shows it"
 	case lookedOpen:
 		act.Details["read back"] = "accepted, but the listing does not show it yet"

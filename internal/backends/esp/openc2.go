@@ -232,8 +232,7 @@ var responseVerbs = []verb{
 			}
 			return out, nil
 		},
-		look:  lookCancel,
-		after: afterCancel,
+		look: lookCancel,
 		find: func(ctx context.Context, d *Driver, c backends.Change, _ time.Time) (*model.Action, error) {
 			a, err := d.Action(ctx, c.ActionID)
 			if err != nil || !strings.HasPrefix(a.NativeState, "cancel") {
@@ -351,15 +350,6 @@ func lookCancel(ctx context.Context, d *Driver, c backends.Change, p *backends.P
 	p.Summary = "cancels " + a.Verb + " (" + a.NativeState + ")"
 	if a.State.Final() {
 		p.Nothing = "it has ended already: " + a.NativeState
-	}
-	return nil
-}
-
-// afterCancel tells how the command stands now.
-func afterCancel(ctx context.Context, d *Driver, c backends.Change, act *model.Action, _ func(*model.Action)) error {
-	act.State, act.FinishedAt = model.ActionDone, model.At(d.o.Clock())
-	if a, err := d.Action(ctx, c.ActionID); err == nil {
-		act.NativeState = a.NativeState
 	}
 	return nil
 }

@@ -281,7 +281,7 @@ func TestCarveOverRecordedAnswers(t *testing.T) {
 	if _, err := d.Carve(t.Context(), "NOSUCH"); backends.KindOf(err) != backends.KindNotFound {
 		t.Errorf("%v", err)
 	}
-	if act, err := d.Apply(t.Context(), backends.Change{Verb: backends.VerbCarveDelete, CarveID: "LIRK2AYGXW"}, nil); err != nil || act.State != model.ActionDone {
+	if act, err := d.Apply(t.Context(), backends.Change{Verb: backends.VerbCarveDelete, CarveID: "LIRK2AYGXW"}, nil); err != nil || act.State != model.ActionSent { // a look tells
 		t.Errorf("%+v, %v", act, err)
 	}
 }

@@ -58,9 +58,9 @@ type verb struct {
 	orders     func(d *Driver, c backends.Change) ([]order, error)
 	// look fills in the preview by reading only.
 	look func(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error
-	// took reads the answer of each order into the action; nil: it is done.
+	// took reads the answer of each order into the action; nil: it says nothing.
 	took func(d *Driver, a *answer, act *model.Action)
-	// after follows or verifies what was sent, when all was taken.
+	// after follows what was sent, when all was taken.
 	after func(ctx context.Context, d *Driver, c backends.Change, act *model.Action, update func(*model.Action)) error
 	// find looks up what became of it; nil: among the response actions.
 	find func(ctx context.Context, d *Driver, c backends.Change, sent time.Time) (*model.Action, error)
@@ -216,10 +216,9 @@ func (d *Driver) Apply(ctx context.Context, c backends.Change, update func(*mode
 			v.took(d, a, act)
 		}
 	}
+	// Success is what the server answers for what it did not do, too: done is
+	// what a look shows (v.after, v.find).
 	act.State = model.ActionSent
-	if v.took == nil {
-		act.State, act.FinishedAt = model.ActionDone, model.At(d.o.Clock())
-	}
 	update(act)
 	if v.after != nil {
 		if err := v.after(ctx, d, c, act, update); err != nil {

@@ -31,9 +31,6 @@ var triageVerbs = []verb{
 		look: func(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
 			return d.lookAlert(ctx, c, p, model.StatusClosed)
 		},
-		after: func(ctx context.Context, d *Driver, c backends.Change, act *model.Action, _ func(*model.Action)) error {
-			return d.verifyAlert(ctx, c, act, model.StatusClosed)
-		},
 		find: func(ctx context.Context, d *Driver, c backends.Change, _ time.Time) (*model.Action, error) {
 			return d.findAlert(ctx, c, model.StatusClosed)
 		},
@@ -46,9 +43,6 @@ var triageVerbs = []verb{
 		orders: func(_ *Driver, c backends.Change) ([]order, error) { return resolveOrder(c, false) },
 		look: func(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
 			return d.lookAlert(ctx, c, p, model.StatusOpen)
-		},
-		after: func(ctx context.Context, d *Driver, c backends.Change, act *model.Action, _ func(*model.Action)) error {
-			return d.verifyAlert(ctx, c, act, model.StatusOpen)
 		},
 		find: func(ctx context.Context, d *Driver, c backends.Change, _ time.Time) (*model.Action, error) {
 			return d.findAlert(ctx, c, model.StatusOpen)
@@ -99,24 +93,8 @@ func (d *Driver) lookAlert(ctx context.Context, c backends.Change, p *backends.P
 
 const verdictHint = "say --verdict true-positive or --verdict false-positive"
 
-// verifyAlert reads the alert again: success is what the server answers for
-// alerts it does not have, too. Not being able to read it changes nothing.
-func (d *Driver) verifyAlert(ctx context.Context, c backends.Change, act *model.Action, want model.Status) error {
-	a, err := d.Alert(ctx, c.AlertID, false)
-	if backends.KindOf(err) == backends.KindNotFound || err == nil && a.Status != want && a.Status != model.StatusUnknown {
-		act.State = model.ActionFailed
-		why := "the server says success and the alert does not exist"
-		if err == nil {
-			why = "the server says success and the alert is still " + string(a.Status)
-		}
-		return &backends.Error{Kind: backends.KindOther, What: whatOf(c), Why: why}
-	}
-	if err == nil {
-		detail(act, "status", a.StatusNative)
-	}
-	return nil
-}
-
+// findAlert tells whether the alert is as it was wanted: success is what the
+// server answers for alerts it does not have, too.
 func (d *Driver) findAlert(ctx context.Context, c backends.Change, want model.Status) (*model.Action, error) {
 	a, err := d.Alert(ctx, c.AlertID, false)
 	if err != nil || a.Status != want {

@@ -1,0 +1,39 @@
+package ops_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/ops"
+)
+
+// A 200 is not the effect: what the server only accepted is done when a look
+// shows it, and ambiguous when none does. The journal says which it was.
+func TestDoneIsWhatWasSeen(t *testing.T) {
+	for fault, want := range map[string]struct {
+		state model.ActionState
+		shown string
+	}{
+		"200":                {model.ActionDone, "a look at the backend found it: done"},
+		"200 without effect": {model.ActionAmbiguous, "no trace"},
+	} {
+		d := newActing(1)
+		d.fault["h0"] = fault
+		a := actsOn(t, fleet(d))
+		res := order(t, a, backends.Change{Verb: backends.VerbHostRemove}, hostsOf(1), ops.Run{})
+		act := res.All()[0]
+		if act.State != want.state || (len(res.Succeeded) == 1) != (want.state == model.ActionDone) || d.sent["host.remove h0"] != 1 {
+			t.Errorf("%s: %+v, sent %v", fault, act, d.sent)
+		}
+		list, err := a.Ledger.Entries()
+		if err != nil || len(list) != 1 {
+			t.Fatal(list, err)
+		}
+		if e := list[0]; e.State != want.state || !strings.Contains(e.Details["found_out"], want.shown) || e.Details["doubt"] == "" {
+			t.Errorf("%s: the journal keeps %s %v", fault, e.State, e.Details)
+		}
+		verified(t, a)
+	}
+}
