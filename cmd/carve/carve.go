@@ -69,7 +69,7 @@ type wanted struct {
 }
 
 // fetch brings files here, one after the other.
-func (o *fetchFlags) fetch(ctx context.Context, f *cmdutil.Factory, acts *ops.Acts, files []wanted, wait time.Duration, caseID string) (got []*model.Carve, errs []error) {
+func (o *fetchFlags) fetch(ctx context.Context, f *cmdutil.Factory, acts *ops.Acts, files []wanted, left func() time.Duration, caseID string) (got []*model.Carve, errs []error) {
 	for i, w := range files {
 		bar := f.IO.StartProgress()
 		m := meter{start: f.Now(), last: f.Now(), of: fmt.Sprintf("%d/%d ", i+1, len(files))}
@@ -77,7 +77,7 @@ func (o *fetchFlags) fetch(ctx context.Context, f *cmdutil.Factory, acts *ops.Ac
 			m.of = ""
 		}
 		res, err := acts.Fetch(ctx, w.ref, ops.Fetch{
-			Dir: o.dir, Zip: o.password, Wait: wait, Action: w.action, Case: caseID, User: f.UserName(), Machine: ops.Machine(), Version: f.Version,
+			Dir: o.dir, Zip: o.password, Wait: left(), Action: w.action, Case: caseID, User: f.UserName(), Machine: ops.Machine(), Version: f.Version,
 			Update:   func(c *model.Carve) { bar.Set(waiting(c)) },
 			Progress: func(c *model.Carve, done, total int64) { bar.Set(m.line(c, done, total, f.Now())) },
 		})
@@ -246,6 +246,7 @@ $ edrctl carve get SRV-DB-02 --memdump --wait 1h`,
 				return err
 			}
 			ctx := cmd.Context()
+			left := cmdutil.Countdown(wait)
 			res, err := cmdutil.Carry(ctx, f, order)
 			if err != nil || res == nil {
 				return err
@@ -271,7 +272,7 @@ $ edrctl carve get SRV-DB-02 --memdump --wait 1h`,
 			if err != nil {
 				return err
 			}
-			got, errs := o.fetch(ctx, f, acts, files, wait, flags.Case)
+			got, errs := o.fetch(ctx, f, acts, files, left, flags.Case)
 			return show(ctx, f, got, errs, before(res, len(got)))
 		},
 	}
@@ -406,7 +407,7 @@ $ edrctl carve list --host build-07 -o id | edrctl carve download - -O case-2231
 			for _, r := range refs {
 				files = append(files, wanted{ref: r})
 			}
-			got, errs := o.fetch(ctx, f, acts, files, wait, flags.Case)
+			got, errs := o.fetch(ctx, f, acts, files, cmdutil.Countdown(wait), flags.Case)
 			return show(ctx, f, got, errs, nil)
 		},
 	}

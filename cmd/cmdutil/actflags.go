@@ -75,6 +75,18 @@ func (a *ActFlags) WaitTime() (time.Duration, error) {
 	return d, nil
 }
 
+// Countdown gives what is left of a wait, for commands that wait for several
+// things one after the other; one without an end stays that.
+func Countdown(wait time.Duration) func() time.Duration {
+	end := time.Now().Add(wait)
+	return func() time.Duration {
+		if wait < 0 {
+			return wait
+		}
+		return max(time.Until(end), 0)
+	}
+}
+
 // JoinWait makes `--wait 5m` one argument: the value of --wait is optional,
 // and pflag takes an optional value only after "=".
 func JoinWait(args []string) []string {

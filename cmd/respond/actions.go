@@ -144,6 +144,7 @@ func show(ctx context.Context, f *cmdutil.Factory, args []string, wait string) e
 		return err
 	}
 	pending, failed := false, false
+	left := cmdutil.Countdown(d)
 	err = cmdutil.GetEach(ctx, f, refs, cmdutil.KindAction, func(ctx context.Context, fleet *ops.Fleet, ref string) (model.Record, error) {
 		acts, err := f.Acts(fleet, "")
 		if err != nil {
@@ -151,7 +152,7 @@ func show(ctx context.Context, f *cmdutil.Factory, args []string, wait string) e
 		}
 		bar := f.IO.StartProgress()
 		defer bar.Done()
-		a, err := acts.Action(ctx, ref, d, func(a *model.Action) { bar.Set(progress(f.IO, a)) })
+		a, err := acts.Action(ctx, ref, left(), func(a *model.Action) { bar.Set(progress(f.IO, a)) })
 		if err != nil {
 			return nil, err
 		}

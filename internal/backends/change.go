@@ -78,9 +78,26 @@ type Change struct {
 	Params   map[string]string // what else one backend's verb takes
 	Queue    bool              // send although the host is not ready
 	Timeout  time.Duration     // of the command on the endpoint; 0 = the backend's own
+	Until    time.Time         // when waiting for the endpoint ends; zero = by the backend's own limits
 	Undo     *model.Action     // the action this change takes back, with its Details
 	Call     *Call             // of VerbCall
 }
+
+// moment is what a wait that is over already still gets: an endpoint that
+// listens answers at once.
+const moment = 2 * time.Second
+
+// Within is how long Apply may wait for the endpoint where the backend's own
+// limit is own: no longer than until Until.
+func (c Change) Within(own time.Duration) time.Duration {
+	if c.Until.IsZero() {
+		return own
+	}
+	return min(own, max(time.Until(c.Until), moment))
+}
+
+// WaitOver tells whether the caller waits no longer.
+func (c Change) WaitOver() bool { return !c.Until.IsZero() && !time.Now().Before(c.Until) }
 
 // Script is a file to run on a host.
 type Script struct {

@@ -22,7 +22,10 @@ import (
 const grace = 3 * time.Second
 
 // lookUp bounds the read-back of a change whose answer was lost.
-const lookUp = 20 * time.Second
+const (
+	lookUp      = 20 * time.Second
+	lookUpLeast = 5 * time.Second // when the wait is over
+)
 
 // Run is how a plan is carried out.
 type Run struct {
@@ -180,6 +183,11 @@ func (x *execution) send(ctx context.Context, s *Step, act *model.Action) outcom
 	noteSent := func() {
 		once.Do(func() { _ = x.record(s, act, audit.PhaseSent) }) // a journal that broke is told at the outcome
 	}
+	var until time.Time // the wait is one, whoever waits: the driver or we
+	if x.run.Wait >= 0 {
+		until = time.Now().Add(x.run.Wait)
+	}
+	s.Change.Until = until
 	applied, cancel := lingering(ctx)
 	defer cancel()
 	got, err := s.driver.Apply(applied, s.Change, func(u *model.Action) {
@@ -220,7 +228,7 @@ func (x *execution) send(ctx context.Context, s *Step, act *model.Action) outcom
 	if err == nil && !act.State.Final() {
 		noteSent()
 		x.tell(s, act, note)
-		err = x.follow(ctx, s, act)
+		err = x.follow(ctx, s, act, until)
 		note = ""
 	}
 	if err != nil && act.Error == "" {
@@ -241,12 +249,16 @@ func (x *execution) send(ctx context.Context, s *Step, act *model.Action) outcom
 
 // follow polls an action until it ends, the wait is over or nobody waits any
 // more. Only the action's own failure is an error.
-func (x *execution) follow(ctx context.Context, s *Step, act *model.Action) error {
+func (x *execution) follow(ctx context.Context, s *Step, act *model.Action, until time.Time) error {
 	poller, ok := s.driver.(backends.ActionPoller)
-	if !ok || x.run.Wait == 0 || nativeID(act) == "" {
+	wait := x.run.Wait
+	if !until.IsZero() {
+		wait = max(time.Until(until), 0)
+	}
+	if !ok || wait == 0 || nativeID(act) == "" {
 		return nil
 	}
-	return poll(ctx, poller, nativeID(act), x.run.Wait, func(u *model.Action) {
+	return poll(ctx, poller, nativeID(act), wait, func(u *model.Action) {
 		s.merge(act, u)
 		x.tell(s, act, "")
 	})
@@ -304,7 +316,7 @@ const (
 // readBack looks up, by reading only, a change whose answer was lost or says
 // nothing. It never sends it again. The error is nil when it was found.
 func (a *Acts) readBack(ctx context.Context, s *Step, act *model.Action, sent time.Time, cause error) (note string, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookUp)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTime(s.Change.Until))
 	defer cancel()
 	why := "its answer was lost"
 	if cause != nil {
@@ -341,6 +353,15 @@ func (a *Acts) readBack(ctx context.Context, s *Step, act *model.Action, sent ti
 		return "", nil // nothing was lost: nobody needs to be told
 	}
 	return "the answer was lost, and " + note, nil
+}
+
+// lookTime is how long a look may take: what became of a change is looked up
+// also when nobody waits any longer, but then quickly.
+func lookTime(until time.Time) time.Duration {
+	if until.IsZero() {
+		return lookUp
+	}
+	return min(lookUp, max(time.Until(until), lookUpLeast))
 }
 
 // addDetail sets a detail on a copy of the map: reports share the old one.

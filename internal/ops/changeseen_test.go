@@ -3,6 +3,8 @@ package ops_test
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/model"
@@ -36,4 +38,34 @@ func TestDoneIsWhatWasSeen(t *testing.T) {
 		}
 		verified(t, a)
 	}
+}
+
+// What is followed is bounded by one wait, whoever follows: the driver is
+// told when it ends, and what it used up is not waited for again.
+func TestOneWaitForDriverAndPoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newActing(1)
+		d.fault["h0"] = "slow"
+		d.before = func(c backends.Change) {
+			if left := time.Until(c.Until); left != 10*time.Second {
+				t.Errorf("the driver may wait %s", left)
+			}
+			time.Sleep(9 * time.Second)
+		}
+		a := actsOn(t, fleet(d))
+		began := time.Now()
+		res := order(t, a, backends.Change{Verb: backends.VerbKill, PID: 1}, hostsOf(1), ops.Run{Wait: 10 * time.Second})
+		if took := time.Since(began); took > 11*time.Second || len(res.Pending) != 1 {
+			t.Errorf("it took %s: %+v", took, res)
+		}
+		d.before = func(c backends.Change) {
+			if !c.Until.IsZero() {
+				t.Error("a wait to the end has an end")
+			}
+		}
+		delete(d.fault, "h0")
+		if res := order(t, a, backends.Change{Verb: backends.VerbKill, PID: 2}, hostsOf(1), ops.Run{Wait: -1}); len(res.Succeeded) != 1 {
+			t.Errorf("%+v", res)
+		}
+	})
 }

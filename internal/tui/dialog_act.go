@@ -353,7 +353,7 @@ func (d *actDialog) send(s *shell) tea.Cmd {
 		st.Change.Comment = strings.TrimSpace(d.comment.value())
 	}
 	plan, actor, pump := d.plan_, s.actor, s.pump
-	run := ops.Run{Case: s.app.caseID, Comment: strings.TrimSpace(d.comment.value()), Wait: 30 * time.Second}
+	run := ops.Run{Case: s.app.caseID, Comment: strings.TrimSpace(d.comment.value()), Wait: 2 * time.Minute}
 	run.Update = func(u ops.Update) {
 		text := string(u.Action.State)
 		if u.Action.NativeState != "" {

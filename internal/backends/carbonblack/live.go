@@ -64,6 +64,7 @@ type session struct {
 	// under sessions.mu
 	users int             // changes at work in it, and changes whose fate is looked up in it
 	files map[string]bool // collected and not downloaded yet
+	runs  map[int64]bool  // commands nobody waits for, that had not ended
 	gone  bool            // closed, or ended by the server
 }
 
@@ -159,7 +160,8 @@ type sessionClose struct {
 
 // session gives an active session with a device, the one that is open already
 // (reused) or a new one. release must be called on it.
-func (d *Driver) session(ctx context.Context, what string, device int64) (s *session, reused bool, err error) {
+// The sensor gets limit to check in.
+func (d *Driver) session(ctx context.Context, what string, device int64, limit time.Duration) (s *session, reused bool, err error) {
 	gate := d.live.gate(device)
 	gate.Lock()
 	defer gate.Unlock()
@@ -175,11 +177,11 @@ func (d *Driver) session(ctx context.Context, what string, device int64) (s *ses
 		return nil, false, backends.Malformed(what, fmt.Sprintf("%q is no session id", string(w.ID)))
 	}
 	s = &session{
-		d: d, device: device, id: string(w.ID), users: 1, files: map[string]bool{}, stop: func() {},
+		d: d, device: device, id: string(w.ID), users: 1, files: map[string]bool{}, runs: map[int64]bool{}, stop: func() {},
 		// One that is at work at once was there before.
 		foreign: w.is("ACTIVE") && w.CommandIndex.n > 0,
 	}
-	if err := s.await(ctx, what, &w); err != nil {
+	if err := s.await(ctx, what, &w, limit); err != nil {
 		s.shut()
 		return nil, false, err
 	}
@@ -195,7 +197,7 @@ func (d *Driver) session(ctx context.Context, what string, device int64) (s *ses
 
 // await polls a session until its sensor has checked in. A 404 says that it
 // never did (§9.2).
-func (s *session) await(ctx context.Context, what string, w *wireSession) error {
+func (s *session) await(ctx context.Context, what string, w *wireSession, limit time.Duration) error {
 	if w.is("ACTIVE") && len(w.SupportedCommands) > 0 {
 		return nil
 	}
@@ -203,17 +205,17 @@ func (s *session) await(ctx context.Context, what string, w *wireSession) error 
 		return &backends.Error{
 			Kind: backends.KindUnavailable, What: what,
 			Why:  "the sensor did not take up the live response session: " + why,
-			Hint: "nothing was done on the device; it must be online, and its policy must allow live response",
+			Hint: "nothing was done on the device; it must be online, its policy must allow live response, and --wait must be long enough for it to check in",
 		}
 	}
-	waiting, cancel := context.WithTimeout(ctx, checkInTime)
+	waiting, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for delay := pollFirst; ; delay = min(delay*3/2, time.Second) {
 		if err := pause(waiting, delay); err != nil {
 			if ctx.Err() != nil {
 				return backends.FromClient(what, fmt.Errorf("interrupted before anything was sent to the device: %w", ctx.Err()))
 			}
-			return never(fmt.Sprintf("it has not checked in for %s", checkInTime))
+			return never(fmt.Sprintf("it has not checked in for %s", limit.Round(100*time.Millisecond)))
 		}
 		var next wireSession
 		_, err := s.d.get(waiting, what, routeLive, sessionPath(s.id), nil, &next)
@@ -333,7 +335,7 @@ func (s *session) shut() {
 }
 
 // closeSessions ends all sessions, but those with files that were collected
-// and not downloaded: they end with their session.
+// and not downloaded, or with commands that still run: they end with their session.
 func (d *Driver) closeSessions() {
 	d.live.mu.Lock()
 	var all []*session
@@ -344,8 +346,12 @@ func (d *Driver) closeSessions() {
 	var wg sync.WaitGroup
 	for _, s := range all {
 		d.live.mu.Lock()
-		waiting := len(s.files)
+		waiting, running := len(s.files), len(s.runs)
 		d.live.mu.Unlock()
+		if running > 0 {
+			s.lose()
+			continue
+		}
 		if waiting > 0 {
 			s.lose()
 			d.warn(fmt.Sprintf("%d collected but not downloaded: the server keeps it for about %s, in live response session %s", waiting, sessionTimeout, s.id))
@@ -367,6 +373,20 @@ func (s *session) supports(name string) bool {
 		}
 	}
 	return false
+}
+
+// leave notes a command that goes on although nobody waits for it; ended that
+// it is over.
+func (s *session) leave(command int64) {
+	s.d.live.mu.Lock()
+	defer s.d.live.mu.Unlock()
+	s.runs[command] = true
+}
+
+func (s *session) ended(command int64) {
+	s.d.live.mu.Lock()
+	defer s.d.live.mu.Unlock()
+	delete(s.runs, command)
 }
 
 // collected notes a file that waits to be downloaded; fetched that it was.

@@ -309,7 +309,7 @@ func (t *liveTask) say(native string) {
 // open takes a session. That its answer was lost says that the change was not sent.
 func (t *liveTask) open(ctx context.Context) error {
 	var err error
-	t.s, t.reused, err = t.d.session(ctx, t.what, t.device)
+	t.s, t.reused, err = t.d.session(ctx, t.what, t.device, t.c.Within(checkInTime))
 	if err != nil {
 		if backends.KindOf(err) == backends.KindAmbiguous {
 			t.d.lost.keep(t.c, &lostChange{before: "the live response session could not be opened; if the server has opened it, it ends by itself"})
@@ -351,7 +351,7 @@ func (t *liveTask) prepare(ctx context.Context) error {
 // meant. Pids are used again.
 func (t *liveTask) checkProcess(ctx context.Context) error {
 	t.say("reading the process list")
-	w, err := t.s.do(ctx, t.what, order{Name: cmdProcesses}, commandTime)
+	w, err := t.s.do(ctx, t.what, order{Name: cmdProcesses}, t.c.Within(commandTime))
 	if err != nil {
 		return err
 	}
@@ -411,9 +411,13 @@ func (t *liveTask) putScript(ctx context.Context) error {
 	if !f.ID.set {
 		return backends.Malformed(t.what, "the upload got no id")
 	}
-	_, err := t.s.do(ctx, t.what, order{Name: cmdPutFile, Object: t.put, FileID: f.ID.n}, commandTime)
+	_, err := t.s.do(ctx, t.what, order{Name: cmdPutFile, Object: t.put, FileID: f.ID.n}, t.c.Within(commandTime))
 	return err
 }
+
+// errStillRuns is a command that the device had not ended when the wait was
+// over. Its session stays open for whoever asks how it ended.
+var errStillRuns = errors.New("the command still runs")
 
 // carryOut sends the change itself, once, and follows it to its end.
 func (t *liveTask) carryOut(ctx context.Context) error {
@@ -435,7 +439,7 @@ func (t *liveTask) carryOut(ctx context.Context) error {
 		return err
 	}
 	t.act.ID = liveActionID(t.s.id, w.ID.n)
-	w, err = t.s.follow(ctx, t.what, w, t.limit, func(w *wireCommand) {
+	w, err = t.s.follow(ctx, t.what, w, t.c.Within(t.limit), func(w *wireCommand) {
 		before, native := t.act.State, t.act.NativeState
 		fillAction(t.act, w)
 		if t.act.State != before || t.act.NativeState != native {
@@ -447,6 +451,10 @@ func (t *liveTask) carryOut(ctx context.Context) error {
 	if err != nil {
 		if backends.KindOf(err) == backends.KindAmbiguous {
 			t.d.lost.keepIn(t.s, t.c, &lostChange{order: t.main, command: w.ID.n, act: snapshot(t.act)})
+		}
+		if ctx.Err() == nil && t.c.WaitOver() && w.Status != "" {
+			t.s.leave(w.ID.n)
+			return errStillRuns
 		}
 		return err
 	}
@@ -476,9 +484,13 @@ func (t *liveTask) collect(w *wireCommand) error {
 // finish fetches what the change left on the device, and cleans up there.
 // What was done stays done when this fails; it is said.
 func (t *liveTask) finish(ctx context.Context, err error) error {
-	if backends.KindOf(err) == backends.KindAmbiguous {
+	if errors.Is(err, errStillRuns) || backends.KindOf(err) == backends.KindAmbiguous {
 		if len(t.after) > 0 {
 			t.act.Details["left_on_device"] = strings.Join(t.after, " ") // it may be in use
+		}
+		if errors.Is(err, errStillRuns) {
+			t.act.State = model.ActionRunning // its id tells how it ends
+			return nil
 		}
 		return err
 	}
@@ -495,7 +507,7 @@ func (t *liveTask) finish(ctx context.Context, err error) error {
 		t.act.State = model.ActionRunning
 		t.say("collecting the dump")
 		var w *wireCommand
-		if w, err = t.s.do(ctx, t.what, order{Name: cmdGetFile, Object: t.fetch}, getFileTime+t.limit); err == nil {
+		if w, err = t.s.do(ctx, t.what, order{Name: cmdGetFile, Object: t.fetch}, t.c.Within(getFileTime+t.limit)); err == nil {
 			err = t.collect(w)
 		} else if backends.KindOf(err) == backends.KindAmbiguous {
 			err = &backends.Error{Kind: backends.KindPartial, What: t.what, Why: "the memory was dumped, and collecting it failed: " + err.Error()}
@@ -520,7 +532,7 @@ func (t *liveTask) cleanUp(ctx context.Context) {
 	if ctx.Err() != nil {
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 	} else {
-		ctx, cancel = context.WithTimeout(ctx, commandTime)
+		ctx, cancel = context.WithTimeout(ctx, t.c.Within(commandTime))
 	}
 	defer cancel()
 	var left []string
@@ -543,7 +555,7 @@ func noSuchFile(w *wireCommand) bool {
 
 // output fetches what a command wrote.
 func (t *liveTask) output(ctx context.Context) error {
-	w, err := t.s.do(ctx, t.what, order{Name: cmdGetFile, Object: t.fetch}, getFileTime)
+	w, err := t.s.do(ctx, t.what, order{Name: cmdGetFile, Object: t.fetch}, t.c.Within(getFileTime))
 	if err != nil {
 		if w != nil && noSuchFile(w) {
 			return nil // it wrote nothing

@@ -74,6 +74,7 @@ func (d *Driver) settle(actionID string) {
 	for k, l := range d.lost.m {
 		if l.s != nil && l.command >= 0 && liveActionID(l.s.id, l.command) == actionID {
 			s = l.s
+			s.ended(l.command)
 			delete(d.lost.m, k)
 		}
 	}

@@ -170,7 +170,7 @@ func followOutput(ctx context.Context, d *Driver, c backends.Change, act *model.
 	if c.Queue {
 		limit = min(limit, 5*time.Second) // it may not be online at all
 	}
-	sctx, cancel := context.WithTimeout(ctx, limit)
+	sctx, cancel := context.WithTimeout(ctx, c.Within(limit))
 	defer cancel()
 	var out strings.Builder
 	s := socket{d: d, paths: outputPaths, first: act.ID, second: `{"command_id":"` + act.ID + `"}`, pong: true}

@@ -277,7 +277,7 @@ func (d *Driver) applyCommand(ctx context.Context, what string, c backends.Chang
 // over; files of ours in the slot that were not downloaded yet are kept. last
 // is the command that the slot holds.
 func (d *Driver) vacate(ctx context.Context, what string, c backends.Change, ep endpoint) (last string, err error) {
-	for end := time.Now().Add(ownWait); ; {
+	for end := time.Now().Add(c.Within(ownWait)); ; {
 		files := slotFiles{}
 		s, err := d.slot(ctx, ep.UUID, files.sink(d))
 		if err != nil {
