@@ -160,14 +160,15 @@ func (m *mapper) sysmonPipe() {
 // sysmonWMI is 19 to 21: a filter, a consumer, and what binds the two.
 func (m *mapper) sysmonWMI() {
 	m.sysmonActor()
-	what := m.Get("Destination", "Query")
+	text := strings.Trim(m.Get("Destination", "Query"), `" `)
+	what := text
 	if m.EventID == 21 {
 		m.object("wmi", m.Get("Consumer"))
 		what = m.Get("Filter")
 	} else {
-		m.object("wmi", strings.Trim(m.Get("Name"), `"`))
+		m.object("wmi", strings.Trim(m.Get("Name"), `" `))
 	}
-	if text := strings.Trim(m.Get("Destination", "Query"), `"`); text != "" {
+	if text != "" {
 		m.e.Script = &model.Script{Text: text}
 	}
 	if m.e.Object != nil {
