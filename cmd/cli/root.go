@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -27,6 +28,7 @@ import (
 	"github.com/edrctl/edrctl/cmd/tui"
 	"github.com/edrctl/edrctl/cmd/version"
 	"github.com/edrctl/edrctl/internal/iostreams"
+	"github.com/edrctl/edrctl/internal/shellquote"
 	"github.com/edrctl/edrctl/internal/suggest"
 )
 
@@ -129,6 +131,13 @@ func prepare(cmd *cobra.Command, f *cmdutil.Factory) error {
 		f.IO.SetColor(iostreams.ColorMode(g.Color))
 	default:
 		return cmdutil.Usagef("--color: %q is none of auto always never", g.Color)
+	}
+	if g.Shell != "" {
+		sh, ok := shellquote.Parse(g.Shell)
+		if !ok {
+			return cmdutil.Usagef("invalid --shell %q: want %s", g.Shell, strings.Join(shellquote.Names, " or "))
+		}
+		shellquote.Use(sh)
 	}
 	f.IO.SetQuiet(g.Quiet)
 	f.IO.SetNoInput(g.NoInput)

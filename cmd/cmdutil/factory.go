@@ -42,6 +42,7 @@ type GlobalFlags struct {
 	NoInput  bool
 	TZ       string
 	CSVRaw   bool
+	Shell    string
 }
 
 // Bind adds the flags. An unset flag takes its value from the environment.
@@ -60,6 +61,7 @@ func (g *GlobalFlags) Bind(fs *pflag.FlagSet, getenv func(string) string) {
 	fs.BoolVarP(&g.Quiet, "quiet", "q", false, "no progress, notices or summaries on stderr")
 	fs.BoolVar(&g.NoInput, "no-input", false, "never ask")
 	fs.StringVar(&g.TZ, "tz", "", "time zone of dates given and tables shown (default: local)")
+	fs.StringVar(&g.Shell, "shell", getenv("EDRCTL_SHELL"), "quote the commands edrctl shows for posix or powershell (default: this system's) [EDRCTL_SHELL]")
 	fs.BoolVar(&g.CSVRaw, "csv-raw", false, "csv without the guard against spreadsheet formulas")
 }
 

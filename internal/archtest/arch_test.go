@@ -31,7 +31,7 @@ var rooms = []struct {
 	// The program. Only main knows every driver.
 	{pkg: "cmd/edrctl", may: []string{"cmd/cli", "internal/backends/all", "internal/iostreams"}, only: []string{}},
 	{pkg: "cmd/gen", may: []string{"cmd/...", "internal/backends", "internal/backends/all", "internal/ops", "internal/ioc", "internal/iostreams", "internal/model", "internal/output", "internal/atomicfile"}},
-	{pkg: "cmd/cli", may: []string{"cmd/...", "internal/config", "internal/secrets", "internal/iostreams", "internal/output", "internal/audit", "internal/suggest"}},
+	{pkg: "cmd/cli", may: []string{"internal/shellquote", "cmd/...", "internal/config", "internal/secrets", "internal/iostreams", "internal/output", "internal/audit", "internal/suggest"}},
 	{pkg: "cmd/tui", may: join(commands, []string{"internal/tui/..."})},
 	{pkg: "cmd/hunt", may: join(commands, []string{"internal/ioc", "internal/sigma", "internal/cache"})}, // reads the files of a hunt
 	{pkg: "cmd/carve", may: join(commands, []string{"internal/download"})},                               // verifies manifests, opens archives
@@ -43,10 +43,10 @@ var rooms = []struct {
 	{pkg: "cmd/*", may: commands},
 
 	// The terminal interface sees use cases and texts, never a command or a driver.
-	{pkg: "internal/tui/...", may: []string{"internal/tui/...", "internal/ops", "internal/ptree", "internal/model", "internal/filter", "internal/safetext", "internal/iostreams"}},
+	{pkg: "internal/tui/...", may: []string{"internal/tui/...", "internal/ops", "internal/ptree", "internal/model", "internal/filter", "internal/safetext", "internal/shellquote", "internal/iostreams"}},
 
 	// Use cases see drivers through their contract only.
-	{pkg: "internal/ops", may: []string{"internal/download", "internal/backends", "internal/ptree", "internal/ioc", "internal/sigma", "internal/audit", "internal/filter", "internal/model"}},
+	{pkg: "internal/ops", may: []string{"internal/shellquote", "internal/download", "internal/backends", "internal/ptree", "internal/ioc", "internal/sigma", "internal/audit", "internal/filter", "internal/model"}},
 
 	// A driver sees the contract, the transport and the model, and no other driver.
 	{pkg: "internal/backends", may: []string{"internal/client", "internal/filter", "internal/model"}},
@@ -54,21 +54,22 @@ var rooms = []struct {
 	{pkg: "internal/backends/conformance", may: []string{"internal/backends", "internal/client", "internal/filter", "internal/model", "internal/ioc", "internal/demo/story", "internal/demo/faults"}},
 	// A fake serves its driver's catalogue and speaks its wire types; no client, no filter.
 	{pkg: "internal/backends/*/fake", may: []string{"internal/backends", "internal/backends/SELF", "internal/demo/story", "internal/demo/faults"}, only: []string{"github.com/coder/websocket"}},
-	{pkg: "internal/backends/gene", may: []string{"internal/backends", "internal/client/...", "internal/model", "internal/filter", "internal/generule", "internal/winlog"}, only: []string{"github.com/go-json-experiment/json", "github.com/coder/websocket", "golang.org/x/sync"}},
-	{pkg: "internal/backends/*", may: []string{"internal/backends", "internal/client/...", "internal/model", "internal/filter"}, only: []string{"github.com/go-json-experiment/json", "github.com/coder/websocket", "golang.org/x/sync"}},
+	{pkg: "internal/backends/gene", may: []string{"internal/backends", "internal/client/...", "internal/model", "internal/filter", "internal/shellquote", "internal/generule", "internal/winlog"}, only: []string{"github.com/go-json-experiment/json", "github.com/coder/websocket", "golang.org/x/sync"}},
+	{pkg: "internal/backends/*", may: []string{"internal/backends", "internal/client/...", "internal/model", "internal/filter", "internal/shellquote"}, only: []string{"github.com/go-json-experiment/json", "github.com/coder/websocket", "golang.org/x/sync"}},
 
 	// The transport knows no model and no vendor.
 	{pkg: "internal/client", may: []string{"internal/client/..."}},
 	{pkg: "internal/client/*", may: []string{"internal/client/*"}, only: []string{"github.com/go-json-experiment/json"}},
 
-	{pkg: "internal/output", may: []string{"internal/model", "internal/safetext", "internal/iostreams"}},
+	{pkg: "internal/output", may: []string{"internal/model", "internal/safetext", "internal/shellquote", "internal/iostreams"}},
 	{pkg: "internal/output/docschema", may: []string{}, only: []string{}}, // for tests: what the published schemas allow
 	{pkg: "internal/iostreams", may: []string{"internal/safetext"}},
 	{pkg: "internal/safetext/...", only: []string{}},
 	{pkg: "internal/model", only: []string{}},
-	{pkg: "internal/filter", may: []string{"internal/model", "internal/domainname", "internal/suggest"}, only: []string{}},
+	{pkg: "internal/filter", may: []string{"internal/model", "internal/domainname", "internal/suggest", "internal/shellquote"}, only: []string{}},
 	{pkg: "internal/domainname", only: []string{"golang.org/x/net"}},
 	{pkg: "internal/suggest", only: []string{}},
+	{pkg: "internal/shellquote", only: []string{}},
 	{pkg: "internal/ptree", may: []string{"internal/model", "internal/safetext"}, only: []string{"github.com/charmbracelet/x/ansi"}},
 	{pkg: "internal/ioc", may: []string{"internal/model", "internal/domainname"}},
 	{pkg: "internal/generule", only: []string{}}, // Gene's rule language: its driver and `rules test` speak it
@@ -77,7 +78,7 @@ var rooms = []struct {
 	{pkg: "internal/audit", may: []string{"internal/atomicfile"}},
 	{pkg: "internal/config", may: []string{"internal/atomicfile", "internal/suggest"}},
 	{pkg: "internal/secrets", may: []string{"internal/atomicfile", "internal/config"}},
-	{pkg: "internal/atomicfile", only: []string{}},
+	{pkg: "internal/atomicfile", only: []string{"github.com/rogpeppe/go-internal"}},
 	{pkg: "internal/download", may: []string{"internal/atomicfile", "internal/safetext"}},
 	{pkg: "internal/cache", may: []string{"internal/atomicfile"}, only: []string{}},
 	{pkg: "internal/archtest", only: []string{}},
@@ -92,7 +93,7 @@ var rooms = []struct {
 // commands is what the package of a noun may import.
 var commands = []string{
 	"cmd/cmdutil", "internal/ops", "internal/backends", "internal/output", "internal/config", "internal/secrets",
-	"internal/iostreams", "internal/audit", "internal/model", "internal/filter", "internal/safetext", "internal/ptree", "internal/suggest",
+	"internal/iostreams", "internal/audit", "internal/model", "internal/filter", "internal/safetext", "internal/ptree", "internal/suggest", "internal/shellquote",
 }
 
 // keepers lists, for modules that must stay behind one room, who may import

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/shellquote"
 )
 
 // Field is one of the shared filters (contract section 4).
@@ -80,16 +81,9 @@ func (t Term) String() string {
 		if i > 0 {
 			b.WriteByte(' ')
 		}
-		fmt.Fprintf(&b, "--%s %s", t.Field, quoted(p.String()))
+		b.WriteString(shellquote.Flag(string(t.Field), p.String()))
 	}
 	return b.String()
-}
-
-func quoted(s string) string {
-	if s == "" || strings.ContainsAny(s, " \t\"'\\*?$&|<>();") {
-		return strconv.Quote(s)
-	}
-	return s
 }
 
 // Filter is the whole predicate: every term must match, and the alert-only

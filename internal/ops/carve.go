@@ -13,6 +13,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/download"
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/shellquote"
 )
 
 // verbDownload is the journal's word for a file that was brought here.
@@ -176,7 +177,7 @@ func (e *PendingError) Error() string {
 
 // HintText says how to get it later.
 func (e *PendingError) HintText() string {
-	return "edrctl carve download " + e.Carve.Ref + " gets it later"
+	return shellquote.Join("edrctl carve download", e.Carve.Ref) + " gets it later"
 }
 
 // waitCarve reads a carve until it is complete.

@@ -15,6 +15,7 @@ import (
 	"github.com/edrctl/edrctl/internal/audit"
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/shellquote"
 )
 
 // Ledger reads the journal as a list of actions: each with how far it came,
@@ -370,7 +371,7 @@ func (l *Ledger) InForce(all bool) ([]*InForce, error) {
 		}
 		out = append(out, &InForce{
 			Action: e.Ref(), Profile: e.Profile, Backend: e.Backend, Verb: e.Verb, Host: orElse(e.target.Host, e.target.ID), What: e.target.What,
-			Since: model.At(e.Requested), By: e.User, Case: e.Case, State: string(e.State), Undo: "edrctl respond undo " + e.Ref(),
+			Since: model.At(e.Requested), By: e.User, Case: e.Case, State: string(e.State), Undo: shellquote.Join("edrctl respond undo", e.Ref()),
 		})
 	}
 	return out, nil

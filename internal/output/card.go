@@ -12,6 +12,7 @@ import (
 	"github.com/edrctl/edrctl/internal/iostreams"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/safetext"
+	"github.com/edrctl/edrctl/internal/shellquote"
 )
 
 // Card renders one record for a person: a title line, the facts in two
@@ -205,10 +206,10 @@ func (c *card) next(a *model.Alert) {
 	commands := c.opt.Next
 	if commands == nil {
 		if len(a.Events) == 0 {
-			commands = append(commands, "edrctl alerts get "+shellWord(a.Ref)+" --events")
+			commands = append(commands, shellquote.Join("edrctl alerts get", a.Ref)+" --events")
 		}
 		if a.Host != nil && a.Host.Name != "" && a.Profile != "" {
-			commands = append(commands, "edrctl events list -p "+shellWord(a.Profile)+" --host "+shellWord("="+a.Host.Name)+around(a.Time))
+			commands = append(commands, "edrctl events list -p "+shellquote.Arg(a.Profile)+" "+shellquote.Flag("host", "="+a.Host.Name)+around(a.Time))
 		}
 	}
 	lead := "next:  "
@@ -226,17 +227,6 @@ func around(t model.Time) string {
 		return ""
 	}
 	return " --around " + t.String()
-}
-
-// shellWord quotes s for a POSIX shell, where it needs that (zsh expands a leading =).
-func shellWord(s string) string {
-	plain := s != "" && s[0] != '=' && strings.IndexFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:@,+=%", r))
-	}) < 0
-	if plain {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 func (c *card) event(e *model.Event) {

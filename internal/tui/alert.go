@@ -13,6 +13,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/safetext"
+	"github.com/edrctl/edrctl/internal/shellquote"
 	"github.com/edrctl/edrctl/internal/tui/attack"
 	"github.com/edrctl/edrctl/internal/tui/keys"
 	"github.com/edrctl/edrctl/internal/tui/theme"
@@ -362,22 +363,22 @@ func triageLine(s *shell, a *model.Action) para {
 }
 
 func (v *recordView) command(*shell) string {
-	ref := shellQuote(refOf(v.r))
+	show := func(command string) string { return shellquote.Join(command, refOf(v.r)) }
 	switch r := v.r.(type) {
 	case *model.Alert:
-		return "edrctl alerts get " + ref
+		return show("edrctl alerts get")
 	case *model.Event:
-		return "edrctl events get " + ref
+		return show("edrctl events get")
 	case *model.Host:
-		return "edrctl hosts get " + ref
+		return show("edrctl hosts get")
 	case *model.Process:
 		if r.ID != "" {
-			return "edrctl processes tree " + ref
+			return show("edrctl processes tree")
 		}
 	case *model.Action:
-		return "edrctl respond get " + ref
+		return show("edrctl respond get")
 	case *model.Carve:
-		return "edrctl carve download " + ref
+		return show("edrctl carve download")
 	}
 	return ""
 }

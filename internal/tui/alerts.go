@@ -13,6 +13,7 @@ import (
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/safetext"
+	"github.com/edrctl/edrctl/internal/shellquote"
 	"github.com/edrctl/edrctl/internal/tui/keys"
 	"github.com/edrctl/edrctl/internal/tui/theme"
 	"github.com/edrctl/edrctl/internal/tui/ui"
@@ -547,7 +548,7 @@ func (v *alertsView) command(s *shell) string {
 		args = append(args, "--severity-min "+string(v.quick.severity))
 	}
 	if v.quick.host != "" {
-		args = append(args, "--host "+shellQuote("="+v.quick.host))
+		args = append(args, shellquote.Flag("host", "="+v.quick.host))
 	}
 	if v.quick.status != "" {
 		args = append(args, "--status "+string(v.quick.status))
@@ -572,14 +573,6 @@ func (v *alertsView) sortFlag() string {
 		return v.sort
 	}
 	return "time"
-}
-
-// shellQuote quotes for a POSIX shell.
-func shellQuote(s string) string {
-	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=@%+,") == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 func (v *alertsView) remember(s *shell) {

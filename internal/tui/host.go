@@ -12,6 +12,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/safetext"
+	"github.com/edrctl/edrctl/internal/shellquote"
 	"github.com/edrctl/edrctl/internal/tui/keys"
 	"github.com/edrctl/edrctl/internal/tui/theme"
 	"github.com/edrctl/edrctl/internal/tui/ui"
@@ -65,7 +66,7 @@ func (v *hostView) others() []model.Record {
 }
 
 func (v *hostView) command(*shell) string {
-	return "edrctl hosts get " + shellQuote(firstOf(v.h.Ref, hostName(v.h)))
+	return shellquote.Join("edrctl hosts get", firstOf(v.h.Ref, hostName(v.h)))
 }
 
 func firstOf(a, b string) string {
@@ -294,7 +295,7 @@ func (v *hostView) key(s *shell, a keys.Action, _ string) (tea.Cmd, bool) {
 	name := hostName(v.h)
 	switch a {
 	case keys.Open:
-		return s.push(newAlertsOf(s, scope{title: name, match: v.isMine, flags: "--host " + shellQuote("="+name)})), true
+		return s.push(newAlertsOf(s, scope{title: name, match: v.isMine, flags: shellquote.Flag("host", "="+name)})), true
 	case keys.Tree:
 		return s.push(newProcesses(s, name)), true
 	case keys.Events:

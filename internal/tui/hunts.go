@@ -16,6 +16,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/safetext"
+	"github.com/edrctl/edrctl/internal/shellquote"
 	"github.com/edrctl/edrctl/internal/tui/keys"
 	"github.com/edrctl/edrctl/internal/tui/theme"
 	"github.com/edrctl/edrctl/internal/tui/ui"
@@ -290,9 +291,9 @@ func (v *huntView) hints(s *shell) []hint {
 
 func (v *huntView) command(*shell) string {
 	if v.file {
-		return "edrctl hunt ioc -f " + shellQuote(v.text)
+		return "edrctl hunt ioc -f " + shellquote.Arg(v.text)
 	}
-	return "printf '%s\\n' " + shellQuote(v.text) + " | edrctl hunt ioc -f -"
+	return "printf '%s\\n' " + shellquote.Arg(v.text) + " | edrctl hunt ioc -f -"
 }
 
 func (v *huntView) draw(s *shell, w, h int) []string {

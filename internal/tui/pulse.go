@@ -10,6 +10,7 @@ import (
 
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/safetext"
+	"github.com/edrctl/edrctl/internal/shellquote"
 	"github.com/edrctl/edrctl/internal/tui/attack"
 	"github.com/edrctl/edrctl/internal/tui/keys"
 	"github.com/edrctl/edrctl/internal/tui/theme"
@@ -90,11 +91,11 @@ func (v *pulseView) make(s *shell) {
 	for _, row := range s.store.all {
 		a := row.a
 		profile := a.Profile
-		add(backends, "profiles", profile, a, func(x *model.Alert) bool { return x.Profile == profile }, "-p "+shellQuote(profile))
+		add(backends, "profiles", profile, a, func(x *model.Alert) bool { return x.Profile == profile }, "-p "+shellquote.Arg(profile))
 		h := hostName(a.Host)
-		add(hosts, "hosts", h, a, func(x *model.Alert) bool { return hostName(x.Host) == h }, "--host "+shellQuote("="+h))
+		add(hosts, "hosts", h, a, func(x *model.Alert) bool { return hostName(x.Host) == h }, shellquote.Flag("host", "="+h))
 		rule := ruleName(a)
-		add(rules, "rules", rule, a, func(x *model.Alert) bool { return ruleName(x) == rule }, "--rule "+shellQuote("="+rule))
+		add(rules, "rules", rule, a, func(x *model.Alert) bool { return ruleName(x) == rule }, shellquote.Flag("rule", "="+rule))
 		seen := map[string]bool{}
 		for _, t := range groupNames(a, "technique") {
 			if t == "(none)" {

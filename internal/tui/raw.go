@@ -10,6 +10,7 @@ import (
 
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/safetext"
+	"github.com/edrctl/edrctl/internal/shellquote"
 	"github.com/edrctl/edrctl/internal/tui/keys"
 	"github.com/edrctl/edrctl/internal/tui/theme"
 	"github.com/edrctl/edrctl/internal/tui/ui"
@@ -52,7 +53,7 @@ func (v *rawView) scopes() []keys.Scope      { return []keys.Scope{keys.Trees, k
 func (v *rawView) selection() []model.Record { return []model.Record{v.r} }
 func (v *rawView) command(*shell) string {
 	if _, ok := v.r.(*model.Alert); ok {
-		return "edrctl alerts get " + shellQuote(refOf(v.r)) + " --raw -o json"
+		return shellquote.Join("edrctl alerts get --raw -o json", refOf(v.r))
 	}
 	return ""
 }

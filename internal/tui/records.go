@@ -13,6 +13,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/safetext"
+	"github.com/edrctl/edrctl/internal/shellquote"
 	"github.com/edrctl/edrctl/internal/tui/keys"
 	"github.com/edrctl/edrctl/internal/tui/theme"
 	"github.com/edrctl/edrctl/internal/tui/ui"
@@ -310,7 +311,7 @@ func newProcesses(s *shell, host string) *listView[*model.Process] {
 		if host == "" {
 			return "edrctl processes list"
 		}
-		return "edrctl processes list --host " + shellQuote("="+host)
+		return "edrctl processes list " + shellquote.Flag("host", "="+host)
 	}
 	v.note = "no processes: not every backend keeps a list of them"
 	v.read = func(ctx context.Context, s *shell, each func(*model.Process) bool) ([]ops.Outcome, error) {
@@ -469,7 +470,7 @@ func newHash(hash string) *listView[*model.HashInfo] {
 	})
 	v.table.Key = func(h *model.HashInfo) string { return h.Profile + h.ID }
 	v.note = "no profile knows this hash"
-	v.cmd = func(*shell) string { return "edrctl hunt hash " + shellQuote(hash) }
+	v.cmd = func(*shell) string { return shellquote.Join("edrctl hunt hash", hash) }
 	v.read = func(ctx context.Context, s *shell, each func(*model.HashInfo) bool) ([]ops.Outcome, error) {
 		return s.svc.HashInfo(ctx, hash, each), nil
 	}

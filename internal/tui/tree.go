@@ -17,6 +17,7 @@ import (
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/ptree"
 	"github.com/edrctl/edrctl/internal/safetext"
+	"github.com/edrctl/edrctl/internal/shellquote"
 	"github.com/edrctl/edrctl/internal/tui/keys"
 	"github.com/edrctl/edrctl/internal/tui/theme"
 	"github.com/edrctl/edrctl/internal/tui/ui"
@@ -564,5 +565,5 @@ func (v *treeView) status(*shell) safetext.Display {
 
 func (v *treeView) command(*shell) string {
 	noun := map[ops.TreeKind]string{ops.TreeOfAlert: "alerts", ops.TreeOfProcess: "processes", ops.TreeOfEvent: "events"}[v.q.Kind]
-	return "edrctl " + noun + " tree " + shellQuote(v.q.Ref)
+	return shellquote.Join("edrctl "+noun+" tree", v.q.Ref)
 }

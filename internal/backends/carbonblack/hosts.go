@@ -17,6 +17,7 @@ import (
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/shellquote"
 )
 
 const (
@@ -130,7 +131,7 @@ func (d *Driver) Host(ctx context.Context, id string, raw bool) (*model.Host, er
 	const what = "cannot read the host"
 	if !isDigits(id) {
 		e := backends.NotFound("host", id)
-		e.Hint = "a device id of Carbon Black is a number: edrctl hosts list --host '=" + id + "' finds one by name"
+		e.Hint = "a device id of Carbon Black is a number: edrctl hosts list " + shellquote.Flag("host", "="+id) + " finds one by name"
 		return nil, e
 	}
 	dev, body, err := d.deviceInfo(ctx, what, id)

@@ -10,6 +10,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/shellquote"
 )
 
 // callSpec is the change that any operation of the catalogue is.
@@ -279,7 +280,7 @@ func (d *Driver) applyCall(ctx context.Context, c backends.Change, update func(*
 		tookCommand(d, a, &started)
 		act.Details = started.Details
 		if started.ID != "" {
-			detail(act, "note", "edrctl respond get "+d.o.Profile+"/"+started.ID+" tells what the hosts say")
+			detail(act, "note", shellquote.Join("edrctl respond get", d.o.Profile+"/"+started.ID)+" tells what the hosts say")
 		}
 	}
 	if g.after != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/shellquote"
 )
 
 // configRow is a configuration as 82 lists it.
@@ -92,7 +93,7 @@ func guardConfigAdd(ctx context.Context, g *guarded) error {
 	for _, c := range all {
 		if c.Platform == platform && c.Name == name {
 			e := g.invalid("configuration %s of %s is called %q already", c.ID, platform, name)
-			e.Hint = "edrctl configs update " + c.ID + " changes it"
+			e.Hint = shellquote.Join("edrctl configs update", c.ID) + " changes it"
 			return e
 		}
 		if c.Platform == platform && c.Default {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/shellquote"
 )
 
 var queryMembers = []string{"name", "query", "interval", "platform", "version", "description", "value", "snapshot", "tags", "packs"}
@@ -75,7 +76,7 @@ func guardQueryAdd(ctx context.Context, g *guarded) error {
 	}
 	if old != nil {
 		e := g.invalid("query %s is called %q already", old.ID, name)
-		e.Hint = "edrctl queries update " + old.ID + " changes it"
+		e.Hint = shellquote.Join("edrctl queries update", old.ID) + " changes it"
 		return e
 	}
 	g.p.Summary = "schedules the query " + oneLine(name) + " every " + g.text("interval") + " s"

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/shellquote"
 )
 
 // ruleMembers are what 61 takes, in the order they are shown; all that are
@@ -111,7 +112,7 @@ func guardRuleAdd(ctx context.Context, g *guarded) error {
 	}
 	if id != "" {
 		e := g.invalid("rule %s is called %q already", id, name)
-		e.Hint = "edrctl rules update " + id + " changes it"
+		e.Hint = shellquote.Join("edrctl rules update", id) + " changes it"
 		return e
 	}
 	g.p.Summary = "adds the rule " + oneLine(name) + ", severity " + firstOf(g.text("severity"), "INFO") + ", " + strings.ToLower(firstOf(g.text("status"), "ACTIVE"))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/shellquote"
 )
 
 // confirmed reads the endpoint of a call with the guard of every change on
@@ -98,7 +99,7 @@ func (d *Driver) planEndpointUpdate(ctx context.Context, what string, c backends
 		p.warnings = append(p.warnings, "the agent with the old key is refused from then on")
 	}
 	if newKey {
-		p.note = "edrctl api endpoints.get --uuid " + ep.UUID + " --show-secrets shows the new key"
+		p.note = "edrctl api endpoints.get " + shellquote.Flag("uuid", ep.UUID) + " --show-secrets shows the new key"
 	}
 	p.check = d.ofEndpoint(what, "that has "+says+" now", ep)
 	return p, nil

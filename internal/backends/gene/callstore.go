@@ -18,6 +18,7 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/shellquote"
 )
 
 // iocEntry is an indicator of the store (wire/gene.md 11).
@@ -385,7 +386,7 @@ func (d *Driver) planUserUpdate(ctx context.Context, what string, c backends.Cal
 		p.warnings = append(p.warnings, "this is the user whose key this profile uses: it is refused from then on, until edrctl auth login -p "+d.o.Profile+" is given the new one")
 	}
 	if newKey {
-		p.note = "edrctl users get " + u.Identifier + " --show-secrets shows the new key"
+		p.note = shellquote.Join("edrctl users get --show-secrets", u.Identifier) + " shows the new key"
 	}
 	p.check = func(data json.RawMessage) error { return sameUser(what, data, u) }
 	return p, nil
