@@ -161,6 +161,20 @@ func (v *verb) run(cmd *cobra.Command, args []string) error {
 			v.f.Warn("--%s on the command line is seen by everybody on this machine and kept by the shell: --%s - reads it from standard input", name, name)
 		}
 	}
+	if v.takesMany() {
+		read := cmdutil.ReadOperands
+		if v.mutates() {
+			read = cmdutil.ReadRefs
+		}
+		given, err := read(v.f, args)
+		if err != nil {
+			return err
+		}
+		if len(given) == 0 && len(args) > 0 {
+			return cmdutil.PrintRows(ctx, v.f, v.kind(&ops.Fleet{}), nil)
+		}
+		args = given
+	}
 	fleet, err := v.fleet(ctx, args)
 	if err != nil {
 		return err
@@ -272,7 +286,7 @@ func (v *verb) read(ctx context.Context, fleet *ops.Fleet, args []string) error 
 		all[k], errs[k] = calls, err
 		rounds = max(rounds, len(calls))
 	}
-	single := v.name != "list" && len(fleet.Sources) == 1 && rounds == 1
+	single := v.name != "list" && len(fleet.Sources) == 1 && rounds == 1 && (v.f.ForPeople() || !v.takesMany())
 	outcomes := make([]ops.Outcome, len(fleet.Sources))
 	var held *output.Document
 	shown := 0
@@ -434,6 +448,14 @@ func ref(profile, id string, members map[string]json.RawMessage) string {
 		return ""
 	}
 	return profile + "/" + s
+}
+
+// takesMany tells whether the last operand may be given several times: its
+// answer is then a list, also when one was given.
+func (v *verb) takesMany() bool {
+	return slices.ContainsFunc(v.impls, func(i impl) bool {
+		return slices.ContainsFunc(i.operands(), func(o operand) bool { return o.repeated })
+	})
 }
 
 // itemHides is what is masked in one record: what stands behind the * of the

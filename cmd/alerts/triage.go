@@ -107,7 +107,7 @@ of them. Every object is one alert and one request.`,
 
 // readBodies reads one JSON object, or an array of objects.
 func readBodies(f *cmdutil.Factory, name string) ([]json.RawMessage, error) {
-	r, err := f.ReadInput(name)
+	r, err := f.ReadText(name)
 	if err != nil {
 		return nil, err
 	}

@@ -165,7 +165,7 @@ func newVerify(f *cmdutil.Factory) *cobra.Command {
 	var expect []string
 	cmd := &cobra.Command{
 		Use:   "verify",
-		Short: "Check the chain of the journal: exit 1 when a record was changed, removed or moved",
+		Short: "Check the chain of the journal: exit 9 when a record was changed, removed or moved",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			paths, err := f.Paths()
@@ -196,7 +196,8 @@ func newVerify(f *cmdutil.Factory) *cobra.Command {
 				}
 			}
 			if !rep.OK {
-				return &backends.Error{What: "the journal was tampered with", Why: rep.Path, Hint: "the lines above say where; records before them are good"}
+				f.ReportError(&backends.Error{What: "the journal was tampered with", Why: rep.Path, Hint: "the lines above say where; records before them are good"})
+				return &cmdutil.ExitError{Code: cmdutil.ExitFound}
 			}
 			return nil
 		},

@@ -22,7 +22,7 @@ func deed(rec any) *output.Deed {
 			Origin: model.Origin{ID: r.Action, Profile: r.Profile, Backend: r.Backend},
 			Verb:   r.Verb, State: model.ActionState(r.State), Error: r.Error,
 		},
-		UID: fmt.Sprintf("%s/%d", r.Action, r.Seq), Time: model.At(r.Time), Phase: string(r.Phase),
+		UID: fmt.Sprintf("%s/%d", r.Action, r.Seq), Time: r.Time, Phase: string(r.Phase),
 		User: r.User, Machine: r.Host, Command: r.Command, Case: r.Case, Comment: r.Comment, Undoes: r.Undoes, Requests: r.Requests,
 	}
 	if r.Action != "" && r.Profile != "" {

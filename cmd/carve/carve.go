@@ -184,7 +184,8 @@ func size(n int64) string {
 
 // show writes what is here, and gives the exit code.
 func show(ctx context.Context, f *cmdutil.Factory, got []*model.Carve, errs []error, before error) error {
-	if len(got) > 0 {
+	code := codeOf(got, errs, before)
+	if len(got) > 0 || cmdutil.CodeOf(code) == cmdutil.ExitOK || cmdutil.CodeOf(code) == cmdutil.ExitPartial {
 		var rows []any
 		for _, c := range got {
 			rows = append(rows, c)
@@ -201,6 +202,11 @@ func show(ctx context.Context, f *cmdutil.Factory, got []*model.Carve, errs []er
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	return code
+}
+
+// codeOf is the exit code of the requests, which before is, and the downloads.
+func codeOf(got []*model.Carve, errs []error, before error) error {
 	pending := 0
 	for _, err := range errs {
 		var p *ops.PendingError

@@ -18,7 +18,7 @@ var kindVerdict = output.NewKind[download.Verdict]("verdict", []output.Column{
 func newVerify(f *cmdutil.Factory) *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify [FILE|FOLDER]…",
-		Short: "Check saved files against their manifests: exit 1 when one was changed",
+		Short: "Check saved files against their manifests: exit 9 when one was changed",
 		Example: `$ edrctl carve verify case-2231
 $ edrctl carve verify evil.exe.zip -o json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -28,7 +28,10 @@ $ edrctl carve verify evil.exe.zip -o json`,
 			var paths []string
 			for _, arg := range args {
 				info, err := os.Stat(arg)
-				if err != nil || !info.IsDir() {
+				if err != nil {
+					return cmdutil.Unreadable(arg, err)
+				}
+				if !info.IsDir() {
 					paths = append(paths, arg)
 					continue
 				}
@@ -58,7 +61,7 @@ $ edrctl carve verify evil.exe.zip -o json`,
 				return err
 			}
 			if bad {
-				return &cmdutil.ExitError{Code: cmdutil.ExitFailure}
+				return &cmdutil.ExitError{Code: cmdutil.ExitFound}
 			}
 			return nil
 		},

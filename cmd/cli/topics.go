@@ -14,6 +14,8 @@ func helpTopics() []*cobra.Command {
 6    not found
 7    refused: read-only, declined, or no --yes without a terminal
 8    still pending when the wait ended
+9    the check you asked for found something: --fail-on-hit, audit verify,
+     carve verify, rules test
 130  interrupted`},
 		{Use: "filters", Short: "How filters, times and limits work", Long: `--host --user --process --path --command-line --hash --ip --port --domain
 --file --registry --rule --kind --search narrow every list. A flag may repeat:

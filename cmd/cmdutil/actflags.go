@@ -109,11 +109,14 @@ func JoinWait(args []string) []string {
 
 // ReadHosts gives the hosts of the command line and of --hosts-file.
 func (a *ActFlags) ReadHosts(f *Factory, args []string) ([]string, error) {
-	names := slices.Clone(args)
-	if a.HostsFile == "" {
-		return names, nil
+	if a.HostsFile == "-" && slices.Contains(args, "-") {
+		return nil, Usagef("--hosts-file - and the operand - both read standard input: give one")
 	}
-	r, err := f.ReadInput(a.HostsFile)
+	names, err := ReadRefs(f, args)
+	if err != nil || a.HostsFile == "" {
+		return slices.Clone(names), err
+	}
+	r, err := f.ReadText(a.HostsFile)
 	if err != nil {
 		return nil, err
 	}
@@ -128,26 +131,42 @@ func (a *ActFlags) ReadHosts(f *Factory, args []string) ([]string, error) {
 	return append(names, more...), nil
 }
 
-// ReadRefs gives the references of the command line, with those of standard
-// input in the place of "-".
+// ReadRefs gives the references or hosts of the command line, with those of
+// standard input in place of "-". A change of nothing is a mistake.
 func ReadRefs(f *Factory, args []string) ([]string, error) {
+	out, err := ReadOperands(f, args)
+	if err == nil && len(out) == 0 && len(args) > 0 {
+		return nil, Usagef("standard input names nothing")
+	}
+	return out, err
+}
+
+// ReadOperands is ReadRefs for commands that only read: an empty standard
+// input is an empty answer.
+func ReadOperands(f *Factory, args []string) ([]string, error) {
 	if !slices.Contains(args, "-") {
 		return args, nil
 	}
-	var out []string
+	out := []string{}
+	read := false
 	for _, arg := range args {
 		if arg != "-" {
 			out = append(out, arg)
 			continue
 		}
-		refs, err := ops.ReadNames(f.IO.In)
+		if read {
+			return nil, Usagef("standard input can be read once: give - once")
+		}
+		read = true
+		in, err := f.ReadText("-")
 		if err != nil {
-			return nil, Usagef("cannot read the references: %w", err)
+			return nil, err
+		}
+		refs, err := ops.ReadNames(in)
+		if err != nil {
+			return nil, Usagef("cannot read standard input: %w", err)
 		}
 		out = append(out, refs...)
-	}
-	if len(out) == 0 {
-		return nil, Usagef("standard input names nothing")
 	}
 	return out, nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/ops"
@@ -22,6 +23,7 @@ const (
 	ExitNotFound    = 6
 	ExitRefused     = 7
 	ExitPending     = 8
+	ExitFound       = 9 // the check that was asked for found something
 	ExitInterrupted = 130
 )
 
@@ -37,6 +39,21 @@ func (e *UsageError) Unwrap() error { return e.Err }
 // Usagef makes a UsageError.
 func Usagef(format string, args ...any) error {
 	return &UsageError{Err: fmt.Errorf(format, args...)}
+}
+
+// Unreadable is a file of the command line that cannot be read.
+func Unreadable(name string, err error) error {
+	var path *fs.PathError
+	why := err
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		why = errors.New("no such file")
+	case errors.Is(err, fs.ErrPermission):
+		why = errors.New("permission denied")
+	case errors.As(err, &path):
+		why = path.Err
+	}
+	return Usagef("cannot read %s: %w", name, why)
 }
 
 // ExitError ends the command with a code; everything worth saying was said.

@@ -21,6 +21,7 @@ import (
 	"github.com/edrctl/edrctl/internal/iostreams"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/output"
+	"github.com/edrctl/edrctl/internal/plaintext"
 	"github.com/edrctl/edrctl/internal/safetext"
 	"github.com/edrctl/edrctl/internal/secrets"
 )
@@ -408,8 +409,13 @@ func (f *Factory) transport(p *config.Profile) client.Config {
 // TableOnTerminal tells whether a table goes to a person: the case in which a
 // list has a default limit.
 func (f *Factory) TableOnTerminal() bool {
+	return f.IO.StdoutTTY() && f.ForPeople()
+}
+
+// ForPeople tells whether the format is a table or a card.
+func (f *Factory) ForPeople() bool {
 	o := f.Flags.Output
-	return f.IO.StdoutTTY() && (o == "" || o == "table" || o == "wide") && f.Flags.JQ == "" && f.Flags.Template == ""
+	return (o == "" || o == output.FormatTable || o == output.FormatWide) && f.Flags.JQ == "" && f.Flags.Template == ""
 }
 
 // Printer makes the writer of the chosen format.
@@ -454,14 +460,32 @@ func (f *Factory) safe(s string) safetext.Display {
 	return safetext.Text(f.redactor.String(s))
 }
 
-// ReadInput reads a file, or stdin for "-".
+// ReadInput opens a file, or stdin for "-", as it is: for content that is
+// passed on.
 func (f *Factory) ReadInput(name string) (io.ReadCloser, error) {
 	if name == "-" {
 		return io.NopCloser(f.IO.In), nil
 	}
 	file, err := os.Open(name)
 	if err != nil {
-		return nil, Usagef("cannot read %s: %w", name, errors.Unwrap(err))
+		return nil, Unreadable(name, err)
+	}
+	if info, err := file.Stat(); err == nil && info.IsDir() {
+		_ = file.Close() // nothing was read
+		return nil, Usagef("cannot read %s: it is a folder", name)
 	}
 	return file, nil
+}
+
+// ReadText is ReadInput for text that edrctl reads itself: UTF-16 and a byte
+// order mark are understood.
+func (f *Factory) ReadText(name string) (io.ReadCloser, error) {
+	in, err := f.ReadInput(name)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{plaintext.Reader(in), in}, nil
 }

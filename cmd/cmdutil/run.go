@@ -17,13 +17,21 @@ import (
 // ShowHelp is the RunE of a noun without a verb.
 func ShowHelp(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 
-// GetEach reads the things that references name, each shown as it comes; one
-// that cannot be read is an error line, and the others go on.
-func GetEach(ctx context.Context, f *Factory, refs []string, kind output.Kind,
+// GetEach reads the things that the operands name, "-" being those of standard
+// input. One that cannot be read is an error line, and the others continue.
+// For scripts the answer is a list, however many operands there are.
+func GetEach(ctx context.Context, f *Factory, operands []string, kind output.Kind,
 	read func(context.Context, *ops.Fleet, string) (model.Record, error)) error {
 	w, err := f.Printer(ctx, kind)
 	if err != nil {
 		return err
+	}
+	refs, err := ReadOperands(f, operands)
+	if err != nil {
+		return err
+	}
+	if len(refs) == 0 {
+		return IgnoreClosed(w.Close())
 	}
 	fleet, err := f.FleetFor(ctx, refs)
 	if err != nil {
@@ -48,7 +56,7 @@ func GetEach(ctx context.Context, f *Factory, refs []string, kind output.Kind,
 	if len(got) == 0 {
 		return &ExitError{CodeOf(first)}
 	}
-	if len(refs) == 1 {
+	if len(refs) == 1 && f.ForPeople() {
 		err = w.One(got[0])
 	} else {
 		for _, r := range got {

@@ -52,7 +52,7 @@ type flags struct {
 func (h *flags) add(cmd *cobra.Command) {
 	h.list.AddTime(cmd)
 	h.list.Bind(cmd)
-	cmd.Flags().BoolVar(&h.failOnHit, "fail-on-hit", false, "exit 1 when something was found")
+	cmd.Flags().BoolVar(&h.failOnHit, "fail-on-hit", false, "exit 9 on a match")
 	cmd.Flags().BoolVar(&h.explain, "explain", false, "print on stderr what each server is asked and what is matched here")
 }
 
@@ -88,13 +88,10 @@ func (h *flags) print(ctx context.Context, f *cmdutil.Factory, w output.Writer, 
 	if werr := w.Close(); werr != nil {
 		return cmdutil.IgnoreClosed(werr)
 	}
-	if err != nil {
-		return err
-	}
 	if h.failOnHit && found > 0 {
-		return &cmdutil.ExitError{Code: cmdutil.ExitFailure}
+		return &cmdutil.ExitError{Code: cmdutil.ExitFound}
 	}
-	return nil
+	return err
 }
 
 // hunt runs the hunt and says on stderr what was searched where.

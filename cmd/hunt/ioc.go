@@ -71,7 +71,7 @@ $ edrctl hunt ioc -f big.csv --since 30d --checkpoint hunt.ck --resume`,
 func load(f *cmdutil.Factory, files []string, strict bool) (*ioc.List, error) {
 	list := ioc.NewList()
 	for _, name := range files {
-		r, err := f.ReadInput(name)
+		r, err := f.ReadText(name)
 		if err != nil {
 			return nil, err
 		}

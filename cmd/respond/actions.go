@@ -139,13 +139,10 @@ func show(ctx context.Context, f *cmdutil.Factory, args []string, wait string) e
 	if err != nil {
 		return err
 	}
-	refs, err := cmdutil.ReadRefs(f, args)
-	if err != nil {
-		return err
-	}
-	pending, failed := false, false
+	pending, failed, count := false, false, 0
 	left := cmdutil.Countdown(d)
-	err = cmdutil.GetEach(ctx, f, refs, cmdutil.KindAction, func(ctx context.Context, fleet *ops.Fleet, ref string) (model.Record, error) {
+	err = cmdutil.GetEach(ctx, f, args, cmdutil.KindAction, func(ctx context.Context, fleet *ops.Fleet, ref string) (model.Record, error) {
+		count++
 		acts, err := f.Acts(fleet, "")
 		if err != nil {
 			return nil, err
@@ -165,7 +162,7 @@ func show(ctx context.Context, f *cmdutil.Factory, args []string, wait string) e
 		return err
 	case pending:
 		return &cmdutil.ExitError{Code: cmdutil.ExitPending}
-	case failed && len(refs) > 1:
+	case failed && count > 1:
 		return &cmdutil.ExitError{Code: cmdutil.ExitPartial}
 	case failed:
 		return &cmdutil.ExitError{Code: cmdutil.ExitFailure}

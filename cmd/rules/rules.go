@@ -59,7 +59,7 @@ func newGet(f *cmdutil.Factory) *cobra.Command {
 	return &cobra.Command{
 		Use:     "get REF…",
 		Short:   "Show one or more rules, by ref, id or exact name",
-		Example: `$ edrctl rules get lab/HeurLsassAccess --raw -o json | jq .raw`,
+		Example: `$ edrctl rules get lab/HeurLsassAccess --raw -o json | jq '.[].raw'`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, refs []string) error {
 			return cmdutil.GetEach(cmd.Context(), f, refs, output.KindRule,

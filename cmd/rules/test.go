@@ -66,7 +66,7 @@ takes and what could never fire is said, with how to write it right.
 With --events the rules are tried on a file of events, as events list --raw -o
 ndjson writes it; with --recent on the events the selected profiles have now,
 narrowed by the usual filters. What a container of the manager holds is not
-known here: such a rule may fire. Exit 1 when a rule has an error.`,
+known here: such a rule may fire. Exit 9 when a rule has an error.`,
 		Example: `$ edrctl rules test -f rules.gen
 $ edrctl rules test -f rules.gen --recent -p demo-gene --since 2h
 $ edrctl rules test -f rule.json --recent -p demo-esp --since 2h
@@ -138,7 +138,7 @@ type trial struct {
 
 // readFile reads rules as JSON; YAML is turned into it.
 func readFile(f *cmdutil.Factory, name string) ([]byte, error) {
-	r, err := f.ReadInput(name)
+	r, err := f.ReadText(name)
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +211,7 @@ func (t *trial) fromFile(f *cmdutil.Factory, name string) error {
 
 // eachEvent gives the events of a file: objects one a line, or a JSON array.
 func eachEvent(f *cmdutil.Factory, name string, on func(doc []byte, label string) error) error {
-	r, err := f.ReadInput(name)
+	r, err := f.ReadText(name)
 	if err != nil {
 		return err
 	}
@@ -359,7 +359,7 @@ func (t *trial) end(f *cmdutil.Factory, partial error) error {
 	}
 	f.Note("%s", says)
 	if bad > 0 {
-		return &cmdutil.ExitError{Code: cmdutil.ExitFailure}
+		return &cmdutil.ExitError{Code: cmdutil.ExitFound}
 	}
 	return partial
 }

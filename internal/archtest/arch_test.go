@@ -39,7 +39,7 @@ var rooms = []struct {
 	{pkg: "cmd/demo", may: join(commands, []string{"internal/demo", "cmd/tui"})},                         // opens it for a first look
 	{pkg: "cmd/profile", may: join(commands, []string{"internal/demo"})},
 	// cmdutil makes what commands need on first use: it alone meets the client and the demo.
-	{pkg: "cmd/cmdutil", may: join(commands, []string{"internal/demo", "internal/client", "internal/cache"})},
+	{pkg: "cmd/cmdutil", may: join(commands, []string{"internal/demo", "internal/client", "internal/cache", "internal/plaintext"})},
 	{pkg: "cmd/*", may: commands},
 
 	// The terminal interface sees use cases and texts, never a command or a driver.
@@ -75,11 +75,12 @@ var rooms = []struct {
 	{pkg: "internal/generule", only: []string{}}, // Gene's rule language: its driver and `rules test` speak it
 	{pkg: "internal/winlog", may: []string{"internal/model"}, only: []string{}},
 	{pkg: "internal/sigma", may: []string{"internal/model"}},
-	{pkg: "internal/audit", may: []string{"internal/atomicfile"}},
-	{pkg: "internal/config", may: []string{"internal/atomicfile", "internal/suggest"}},
+	{pkg: "internal/audit", may: []string{"internal/atomicfile", "internal/model"}},
+	{pkg: "internal/plaintext", only: []string{}},
+	{pkg: "internal/config", may: []string{"internal/atomicfile", "internal/suggest", "internal/plaintext"}},
 	{pkg: "internal/secrets", may: []string{"internal/atomicfile", "internal/config"}},
 	{pkg: "internal/atomicfile", only: []string{"github.com/rogpeppe/go-internal"}},
-	{pkg: "internal/download", may: []string{"internal/atomicfile", "internal/safetext"}},
+	{pkg: "internal/download", may: []string{"internal/atomicfile", "internal/safetext", "internal/model"}},
 	{pkg: "internal/cache", may: []string{"internal/atomicfile"}, only: []string{}},
 	{pkg: "internal/archtest", only: []string{}},
 

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/atomicfile"
+	"github.com/edrctl/edrctl/internal/model"
 )
 
 // File names inside the state folder.
@@ -69,14 +70,14 @@ func (t Target) String() string {
 
 // Record is one line. Seq, Prev, Time and who ran it are filled in by Append.
 type Record struct {
-	Seq     int64     `json:"seq"`
-	Prev    string    `json:"prev"` // hex SHA-256 of the line before, without its newline
-	Time    time.Time `json:"time"`
-	User    string    `json:"user,omitempty"`
-	Host    string    `json:"host,omitempty"` // this machine
-	PID     int       `json:"pid,omitempty"`
-	Command string    `json:"command,omitempty"` // the command line, redacted
-	Version string    `json:"version,omitempty"`
+	Seq     int64      `json:"seq"`
+	Prev    string     `json:"prev"` // hex SHA-256 of the line before, without its newline
+	Time    model.Time `json:"time"`
+	User    string     `json:"user,omitempty"`
+	Host    string     `json:"host,omitempty"` // this machine
+	PID     int        `json:"pid,omitempty"`
+	Command string     `json:"command,omitempty"` // the command line, redacted
+	Version string     `json:"version,omitempty"`
 
 	Case     string            `json:"case,omitempty"`
 	Action   string            `json:"action,omitempty"` // joins the records of one action
@@ -124,9 +125,9 @@ func Path(dir string) string { return filepath.Join(dir, fileName) }
 // that lines cut off its end are missed; a copy kept elsewhere (syslog, a ticket)
 // is an anchor for Verify.
 type Head struct {
-	Seq  int64     `json:"seq"`
-	Hash string    `json:"hash"` // hex SHA-256 of its line, without the newline
-	Time time.Time `json:"time,omitzero"`
+	Seq  int64      `json:"seq"`
+	Hash string     `json:"hash"` // hex SHA-256 of its line, without the newline
+	Time model.Time `json:"time,omitzero"`
 }
 
 var genesis = strings.Repeat("0", sha256.Size*2)
@@ -162,7 +163,7 @@ func (j *Journal) Append(r Record) (err error) {
 		return err
 	}
 	r.Seq, r.Prev, r.Healed, r.Gap = end.seq+1, end.hash, end.healed, end.gap
-	r.Time = j.now().UTC()
+	r.Time = model.At(j.now())
 	r.User, r.Host, r.PID, r.Command, r.Version = j.who.User, j.who.Host, j.who.PID, j.who.Command, j.who.Version
 	if r.Case == "" {
 		r.Case = j.who.Case

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"io/fs"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -273,5 +275,24 @@ func TestLoadAndLocate(t *testing.T) {
 	}
 	if info, _ := os.Stat(p); filepath.Separator == '/' && info.Mode().Perm() != 0o700 {
 		t.Errorf("mode %v", info.Mode())
+	}
+}
+
+// Editors of Windows and `>` of PowerShell write UTF-16, or UTF-8 with a mark.
+func TestConfigInUTF16(t *testing.T) {
+	const text = "profiles:\n  lab: {backend: gene, url: \"https://bücher.example\"}\n"
+	var wide []byte
+	for _, u := range utf16.Encode([]rune("\ufeff" + text)) {
+		wide = binary.LittleEndian.AppendUint16(wide, u)
+	}
+	for name, data := range map[string][]byte{"UTF-16": wide, "UTF-8 with a mark": []byte("\ufeff" + text)} {
+		path := filepath.Join(t.TempDir(), "config.yaml")
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := config.Load(path, true, opt)
+		if err != nil || c.Profiles["lab"] == nil || c.Profiles["lab"].URL != "https://bücher.example" {
+			t.Errorf("%s: %v, %v", name, c, err)
+		}
 	}
 }

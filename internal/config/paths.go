@@ -9,6 +9,7 @@ import (
 	"runtime"
 
 	"github.com/edrctl/edrctl/internal/atomicfile"
+	"github.com/edrctl/edrctl/internal/plaintext"
 )
 
 // Paths are the three places edrctl keeps things, each its own folder.
@@ -141,7 +142,7 @@ func readFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, &Error{File: path, Msg: "cannot be read: " + reason(err), Err: err}
 	}
-	return data, nil
+	return plaintext.Bytes(data), nil
 }
 
 // reason is an error without the file name that the line says already.

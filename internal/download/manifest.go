@@ -13,8 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
+	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/safetext"
 )
 
@@ -38,8 +38,8 @@ type Manifest struct {
 	Path       string            `json:"path,omitempty"` // on the endpoint
 	Action     string            `json:"action,omitempty"`
 	RequestIDs []string          `json:"request_ids,omitempty"`
-	Requested  *time.Time        `json:"requested,omitempty"`
-	Downloaded time.Time         `json:"downloaded"`
+	Requested  model.Time        `json:"requested,omitzero"`
+	Downloaded model.Time        `json:"downloaded"`
 	User       string            `json:"user,omitempty"`
 	Machine    string            `json:"machine,omitempty"`
 	Case       string            `json:"case,omitempty"`

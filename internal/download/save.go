@@ -18,6 +18,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/lockedfile"
 
+	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/safetext"
 )
 
@@ -256,7 +257,7 @@ func (s *saver) save(ctx context.Context, from Source) (*Saved, error) {
 	}
 	out := &Saved{Name: s.final(), Path: filepath.Join(s.dir, s.final()), Size: size, Hashes: sums, Resumed: resumed}
 	m := s.job.Manifest
-	m.Format, m.Name, m.File, m.Size, m.Hashes, m.Downloaded = ManifestFormat, s.job.Name, s.final(), size, sums, s.job.Now().UTC()
+	m.Format, m.Name, m.File, m.Size, m.Hashes, m.Downloaded = ManifestFormat, s.job.Name, s.final(), size, sums, model.At(s.job.Now())
 	if s.job.Zip != "" {
 		z, err := s.zip(ctx, m)
 		if err != nil {

@@ -61,7 +61,7 @@ func (s *saver) zip(ctx context.Context, m Manifest) (z *Zip, err error) {
 	sum := sha256.New()
 	counted := &counter{w: io.MultiWriter(out, sum)}
 	buffered := bufio.NewWriterSize(counted, 1<<16)
-	err = WriteZip(buffered, safetext.FileName(s.job.Name), s.job.Zip, m.Downloaded, &ctxReader{ctx, in})
+	err = WriteZip(buffered, safetext.FileName(s.job.Name), s.job.Zip, m.Downloaded.Time, &ctxReader{ctx, in})
 	if err == nil {
 		err = buffered.Flush()
 	}

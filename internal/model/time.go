@@ -1,13 +1,12 @@
 package model
 
 import (
-	"bytes"
 	"fmt"
 	"time"
 )
 
-// Time is an instant. In JSON it is RFC 3339 in UTC with at least
-// milliseconds; the zero Time is "absent" and is omitted.
+// Time is an instant. In JSON it is RFC 3339 in UTC with exactly three
+// decimals; the zero Time is "absent" and is omitted.
 type Time struct{ time.Time }
 
 // At wraps t, in UTC.
@@ -26,22 +25,11 @@ func FromMillis(ms int64) Time {
 	return Time{time.UnixMilli(ms).UTC()}
 }
 
-const (
-	layoutMillis = "2006-01-02T15:04:05.000Z07:00"
-	layoutNanos  = "2006-01-02T15:04:05.000000000Z07:00"
-)
+const layoutMillis = "2006-01-02T15:04:05.000Z07:00"
 
-// AppendFormat appends the RFC 3339 form: milliseconds, or as many more
-// digits as the instant needs (never fewer than three).
+// AppendFormat appends the RFC 3339 form, cut to milliseconds.
 func (t Time) AppendFormat(b []byte) []byte {
-	u := t.UTC()
-	if u.Nanosecond()%int(time.Millisecond) == 0 {
-		return u.AppendFormat(b, layoutMillis)
-	}
-	b = u.AppendFormat(b, layoutNanos)
-	b = b[:len(b)-1] // the Z
-	b = bytes.TrimRight(b, "0")
-	return append(b, 'Z')
+	return t.UTC().AppendFormat(b, layoutMillis)
 }
 
 // String is the RFC 3339 form, or "" for the zero Time.

@@ -13,8 +13,8 @@ func TestTimeJSON(t *testing.T) {
 		"2026-11-22T02:03:04Z":           `"2026-11-22T02:03:04.000Z"`,
 		"2026-11-22T02:03:04.5Z":         `"2026-11-22T02:03:04.500Z"`,
 		"2026-11-22T02:03:04.567Z":       `"2026-11-22T02:03:04.567Z"`,
-		"2026-11-22T02:03:04.5678Z":      `"2026-11-22T02:03:04.5678Z"`,
-		"2026-11-22T02:03:04.123456789Z": `"2026-11-22T02:03:04.123456789Z"`,
+		"2026-11-22T02:03:04.5678Z":      `"2026-11-22T02:03:04.567Z"`,
+		"2026-11-22T02:03:04.123456789Z": `"2026-11-22T02:03:04.123Z"`,
 		"2026-11-22T03:03:04.567+01:00":  `"2026-11-22T02:03:04.567Z"`,
 		"0001-01-01T00:00:00Z":           `null`,
 	} {
@@ -27,7 +27,7 @@ func TestTimeJSON(t *testing.T) {
 			t.Errorf("%s: %s, %v; want %s", in, got, err, want)
 		}
 		var back Time
-		if err := json.Unmarshal(got, &back); err != nil || !back.Equal(p) {
+		if err := json.Unmarshal(got, &back); err != nil || !back.Equal(p.Truncate(time.Millisecond)) {
 			t.Errorf("%s: read back as %v, %v", in, back, err)
 		}
 	}

@@ -149,17 +149,14 @@ func (a *Acts) job(s *Source, c *model.Carve, o Fetch) download.Job {
 	if c.Host != nil {
 		m.Host, m.HostID = c.Host.Name, c.Host.ID
 	}
-	if !c.Created.IsZero() {
-		t := c.Created.Time
-		m.Requested = &t
-	}
+	m.Requested = c.Created
 	if o.Action != nil {
 		m.Action = o.Action.Ref
 		if id := nativeID(o.Action); id != "" && id != c.ID {
 			m.RequestIDs = append(m.RequestIDs, id)
 		}
 		if t := o.Action.RequestedAt; !t.IsZero() {
-			m.Requested = &t.Time
+			m.Requested = t
 		}
 		m.Extra = maps.Clone(o.Action.Details)
 		delete(m.Extra, nativeIDKey)

@@ -211,7 +211,7 @@ func (l *Ledger) Entries() ([]*Entry, error) {
 func (e *Entry) take(r audit.Record) {
 	if r.Phase == audit.PhaseIntent || e.Verb == "" {
 		e.Profile, e.Backend, e.Verb, e.User, e.Machine, e.PID = r.Profile, r.Backend, r.Verb, r.User, r.Host, r.PID
-		e.Case, e.Comment, e.Undoes, e.Requested = r.Case, r.Comment, r.Undoes, r.Time
+		e.Case, e.Comment, e.Undoes, e.Requested = r.Case, r.Comment, r.Undoes, r.Time.Time
 		if len(r.Targets) > 0 {
 			e.target = r.Targets[0]
 		}
@@ -227,7 +227,7 @@ func (e *Entry) take(r audit.Record) {
 	if r.Phase == audit.PhaseOutcome {
 		e.Finished = time.Time{}
 		if e.State.Final() {
-			e.Finished = r.Time
+			e.Finished = r.Time.Time
 		}
 	}
 	for k, v := range r.Details {

@@ -22,7 +22,7 @@ func ReadNames(r io.Reader) ([]string, error) {
 	s := bufio.NewScanner(r)
 	s.Buffer(nil, 64<<10)
 	for s.Scan() {
-		line := strings.TrimSpace(strings.TrimPrefix(s.Text(), "\ufeff"))
+		line := strings.TrimSpace(strings.TrimPrefix(s.Text(), "\ufeff")) // several files may have been joined
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}

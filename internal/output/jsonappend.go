@@ -152,14 +152,8 @@ func appendTime(dst []byte, t model.Time) []byte {
 	dst = append(append2(dst, h), ':')
 	dst = append(append2(dst, mi), ':')
 	dst = append(append2(dst, s), '.')
-	ns := u.Nanosecond()
-	div := int(100 * time.Millisecond)
-	for n := 0; n < 3 || ns > 0; n++ {
-		dst = append(dst, byte('0'+ns/div))
-		ns %= div
-		div /= 10
-	}
-	return append(dst, 'Z')
+	ms := u.Nanosecond() / int(time.Millisecond)
+	return append(append2(append(dst, byte('0'+ms/100)), ms%100), 'Z')
 }
 
 func append2(dst []byte, n int) []byte { return append(dst, byte('0'+n/10), byte('0'+n%10)) }
