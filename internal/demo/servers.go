@@ -38,12 +38,25 @@ var makers = map[string]func(i *Instance, s *story.Story, now func() time.Time, 
 	},
 }
 
+// Faulty is One with a SPEC of package faults.
+func Faulty(spec string) func(context.Context, string, func() time.Time, int, func(http.Handler) http.Handler) (string, map[string]string, map[string]string, func() error, error) {
+	return func(ctx context.Context, backend string, now func() time.Time, scale int, wrap func(http.Handler) http.Handler) (string, map[string]string, map[string]string, func() error, error) {
+		return one(ctx, backend, now, scale, spec, wrap)
+	}
+}
+
 // One serves one product until stop is called, and keeps nothing: what the
 // conformance suite and other tests start. It gives what a profile holds.
 func One(ctx context.Context, backend string, now func() time.Time, scale int, wrap func(http.Handler) http.Handler) (
 	url string, secrets, settings map[string]string, stop func() error, err error,
 ) {
-	opt := Options{Backends: []string{backend}, Scale: scale, Now: now}
+	return one(ctx, backend, now, scale, "", wrap)
+}
+
+func one(ctx context.Context, backend string, now func() time.Time, scale int, spec string, wrap func(http.Handler) http.Handler) (
+	url string, secrets, settings map[string]string, stop func() error, err error,
+) {
+	opt := Options{Backends: []string{backend}, Scale: scale, Now: now, Faults: spec}
 	if wrap != nil {
 		opt.Wrap = func(_ string, h http.Handler) http.Handler { return wrap(h) }
 	}

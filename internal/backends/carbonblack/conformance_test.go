@@ -12,7 +12,7 @@ import (
 )
 
 var harness = conformance.Harness{
-	Backend: carbonblack.Name, Start: demo.One,
+	Backend: carbonblack.Name, Start: demo.One, Faulty: demo.Faulty,
 	Rate: client.Rate{PerSecond: 10_000, Concurrent: 4},
 	Skip: map[string]string{"change/cancel": "a command of the fake ends before it can be cancelled: TestCancelCommand plays a slow one"},
 }

@@ -3,7 +3,6 @@ package carbonblack
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"iter"
 	"net/url"
@@ -31,41 +30,49 @@ type foundDevice struct {
 	raw []byte
 }
 
-// devices reads the device list, each device once. Its order is the server's;
-// pages may shift while devices register.
+// devices reads the device list, each device once. Its order is the server's,
+// and pages shift while devices register or report.
 func (d *Driver) devices(ctx context.Context, what string, q url.Values) iter.Seq2[*foundDevice, error] {
 	return func(yield func(*foundDevice, error) bool) {
-		seen := map[int64]bool{}
-		received := 0
-		for {
-			var p page
-			for element, err := range d.list(ctx, what, routeDevice, "/device", q, received+1, deviceRows, &p) {
-				if err != nil {
-					yield(nil, err)
-					return
-				}
-				dev := foundDevice{raw: element}
-				if err := decode(element, &dev.wireDevice); err != nil {
-					yield(nil, backends.Malformed(what, "a device is not the JSON it should be: "+err.Error()))
-					return
-				}
-				if id := dev.DeviceID; id.set && seen[id.n] {
-					continue
-				}
-				seen[dev.DeviceID.n] = true
-				if !yield(&dev, nil) {
-					return
-				}
-			}
-			received += p.received
-			switch {
-			case p.received == 0 && p.null && p.Total > int64(received):
-				yield(nil, &backends.Error{Kind: backends.KindPartial, What: what,
-					Why: fmt.Sprintf("the server gives no more than %d of %d devices", received, p.Total)})
-				return
-			case p.received == 0, p.Total > 0 && int64(received) >= p.Total:
+		t := backends.NewTally(what)
+		for t.Pass() {
+			if !d.devicePass(ctx, what, q, t, yield) {
 				return
 			}
+		}
+		if err := t.Err(); err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+// devicePass reads all pages once and gives the devices that are new to t; it
+// reports false when nothing more is wanted.
+func (d *Driver) devicePass(ctx context.Context, what string, q url.Values, t *backends.Tally, yield func(*foundDevice, error) bool) bool {
+	for received := 0; ; {
+		var p page
+		for element, err := range d.list(ctx, what, routeDevice, "/device", q, received+1, deviceRows, &p) {
+			if err != nil {
+				yield(nil, err)
+				return false
+			}
+			dev := foundDevice{raw: element}
+			if err := decode(element, &dev.wireDevice); err != nil {
+				yield(nil, backends.Malformed(what, "a device is not the JSON it should be: "+err.Error()))
+				return false
+			}
+			id := ""
+			if dev.DeviceID.set {
+				id = strconv.FormatInt(dev.DeviceID.n, 10)
+			}
+			if t.Add(id) && !yield(&dev, nil) {
+				return false
+			}
+		}
+		t.Count(p.Total)
+		received += p.received
+		if p.received == 0 || p.Total > 0 && int64(received) >= p.Total {
+			return true
 		}
 	}
 }

@@ -194,7 +194,8 @@ func TestRecordedDevices(t *testing.T) {
 	for name, want := range map[string]int{"device_list.json": 3 /* two rows were given one id when names were removed */, "device_list.by_hostname.json": 1} {
 		l, _ := open(t, answer(recording(t, name)), config{}).Hosts(t.Context(), backends.Query{Raw: true})
 		got, err := collect(l.Seq)
-		if err != nil || len(got) != want {
+		short := name == "device_list.json"
+		if short != (backends.KindOf(err) == backends.KindPartial) || !short && err != nil || len(got) != want {
 			t.Fatalf("%s: %d, %v", name, len(got), err)
 		}
 		for _, h := range got {

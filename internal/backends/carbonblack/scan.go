@@ -61,6 +61,7 @@ func scan[T scanned](ctx context.Context, d *Driver, what string, q url.Values, 
 	return func(yield func(T, error) bool) {
 		s := scanner[T]{d: d, what: what, q: q, whole: w, rows: rows, read: read, yield: yield, seen: newRecent(2 * eventRows)}
 		for _, piece := range w.split(eventWindow) {
+			s.again = false
 			for again := true; again; {
 				if piece, again = s.pass(ctx, piece); s.stopped {
 					return
@@ -80,7 +81,8 @@ type scanner[T scanned] struct {
 	yield   func(T, error) bool
 	seen    *recent
 	stopped bool
-	capped  int // results of the pass before, when it ended at a ceiling
+	again   bool // the window was read a second time, because pages moved
+	capped  int  // results of the pass before, when it ended at a ceiling
 }
 
 // leastCeiling is how many results a server gives at least before it stops;
@@ -99,6 +101,7 @@ func (s *scanner[T]) pass(ctx context.Context, w span) (left span, again bool) {
 	q := cloneQuery(s.q)
 	setWindow(q, w.from, w.to)
 	received, fresh, oldest := 0, 0, int64(0)
+	once, repeated, counted := newRecent(2*eventRows), 0, int64(-1)
 	for {
 		var p page
 		for element, err := range s.d.list(ctx, s.what, routeEvent, "/event", q, received+1, s.rows, &p) {
@@ -112,6 +115,9 @@ func (s *scanner[T]) pass(ctx context.Context, w span) (left span, again bool) {
 				return span{}, false
 			}
 			id, ms := item.key()
+			if id != "" && !once.add(id) {
+				repeated++
+			}
 			if ms > 0 && (oldest == 0 || ms < oldest) {
 				oldest = ms
 			}
@@ -129,7 +135,19 @@ func (s *scanner[T]) pass(ctx context.Context, w span) (left span, again bool) {
 			}
 		}
 		received += p.received
+		if counted < 0 {
+			counted = p.Total
+		}
+		short := received == 0 && counted > 0 && !p.null ||
+			repeated > 0 && int64(received) >= p.Total && int64(received-repeated) < counted
 		switch {
+		case short && !s.again: // pages moved while they were read
+			s.again = true
+			return w, true
+		case short:
+			s.fail(&backends.Error{Kind: backends.KindPartial, What: s.what,
+				Why: fmt.Sprintf("the list is incomplete: the server counts %d records and gave %d", counted, received-repeated)})
+			return span{}, false
 		case p.received == 0 && !p.null:
 			return span{}, false // the total was an overestimate
 		case p.received == 0 && p.Total <= int64(received):

@@ -40,6 +40,8 @@ type Harness struct {
 	Backend string
 	Version string // of the product, where its samples differ; "" = the newest
 	Start   Starter
+	// Faulty gives the same server with a SPEC of package faults.
+	Faulty func(spec string) Starter
 	// Settings are added to those of the server's profile.
 	Settings map[string]string
 	// Retention is how far back the suite asks; default 80 h, all of the story.
@@ -74,6 +76,7 @@ func Run(t *testing.T, h Harness) {
 		t.Run("credentials", func(t *testing.T) { t.Parallel(); h.credentials(t) })
 		t.Run("plans", func(t *testing.T) { t.Parallel(); h.plans(t) })
 		t.Run("special", func(t *testing.T) { t.Parallel(); h.special(t) })
+		t.Run("moving pages", func(t *testing.T) { t.Parallel(); h.movingPages(t) })
 		for _, r := range h.readings(t) {
 			t.Run(r.name, func(t *testing.T) {
 				t.Parallel()

@@ -11,7 +11,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-var harness = conformance.Harness{Backend: "cwatch", Start: demo.One}
+var harness = conformance.Harness{Backend: "cwatch", Start: demo.One, Faulty: demo.Faulty}
 
 func TestConformance(t *testing.T) { conformance.Run(t, harness) }
 

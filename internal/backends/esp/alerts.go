@@ -178,7 +178,7 @@ func (s *alertSearch) list(ctx context.Context, resolved bool, host string, read
 			stopped, old, inPage := false, 0, 0
 			err := offsetPages(ctx, s.what, req.Limit, func(ctx context.Context, start, limit int) (*page, error) {
 				if start > 0 && old == inPage {
-					return &page{}, nil // newest first, and the whole last page was too old
+					return nil, errEnough // newest first, and the whole last page was too old
 				}
 				old, inPage = 0, 0
 				r := req

@@ -7,7 +7,7 @@ import (
 	"github.com/edrctl/edrctl/internal/demo"
 )
 
-var harness = conformance.Harness{Backend: "esp", Start: demo.One}
+var harness = conformance.Harness{Backend: "esp", Start: demo.One, Faulty: demo.Faulty}
 
 func TestConformance(t *testing.T) { conformance.Run(t, harness) }
 

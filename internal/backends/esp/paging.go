@@ -3,6 +3,7 @@ package esp
 import (
 	"bytes"
 	"context"
+	"errors"
 	"iter"
 	"sync"
 
@@ -240,53 +241,83 @@ func cursorWorked(p *page, prevCount, prevRows, lastID int64, rr *rowReader) boo
 	return rr.read(p.Rows[0], &r) == nil && r.id > 0 && r.id < lastID
 }
 
-// offsetPages reads the pages of a list by offset. fetch gives one page;
-// each is called with every row and says whether to go on. A list that
-// shrinks while it is read moves rows up: the next page then starts earlier,
-// and the caller drops what it has seen.
+// errEnough ends a list from within fetch: what follows is not wanted.
+var errEnough = errors.New("enough")
+
+// offsetPages reads the pages of a list by offset. fetch gives one page; each
+// is called with every row once, and says whether to go on. A list that is
+// shorter than the server counts is read again, as every list (backends.Tally).
 func offsetPages(ctx context.Context, what string, limit int, fetch func(ctx context.Context, start, limit int) (*page, error), each func(row []byte) (more bool, err error)) error {
+	t := backends.NewTally(what)
+	for t.Pass() {
+		if more, err := offsetPass(ctx, what, limit, t, fetch, each); err != nil || !more {
+			return err
+		}
+	}
+	return t.Err()
+}
+
+// offsetPass reads all pages once; more is false when the rest is not wanted.
+func offsetPass(ctx context.Context, what string, limit int, t *backends.Tally, fetch func(ctx context.Context, start, limit int) (*page, error), each func(row []byte) (more bool, err error)) (more bool, err error) {
 	start, prevCount := 0, int64(-1)
 	var first []byte // row of the page before
 	for {
 		if err := ctx.Err(); err != nil {
-			return err
+			return false, err
 		}
 		p, err := fetch(ctx, start, limit)
-		if err != nil {
-			return err
+		if errors.Is(err, errEnough) {
+			return false, nil
 		}
+		if err != nil {
+			return false, err
+		}
+		t.Count(p.Count)
 		if len(p.Rows) > 0 {
 			if first != nil && bytes.Equal(first, p.Rows[0]) {
 				// The server does not look at start. A page that was not full
 				// was everything; a full one says nothing about the rest.
-				if len(p.Rows) < limit {
-					return nil
+				if len(p.Rows) < limit || p.Count >= 0 {
+					return true, nil
 				}
-				return backends.Malformed(what, "the server's pages do not advance")
+				return false, backends.Malformed(what, "the server's pages do not advance")
 			}
 			first = p.Rows[0]
 		}
 		for _, v := range p.Rows {
-			more, err := each(v)
-			if err != nil || !more {
-				return err
+			if !t.Add(rowID(v)) {
+				continue
+			}
+			if more, err := each(v); err != nil || !more {
+				return false, err
 			}
 		}
 		n := len(p.Rows)
 		if n == 0 {
-			return nil
+			return true, nil
 		}
 		next := start + n
 		if prevCount >= 0 && p.Count >= 0 && p.Count < prevCount {
 			next = max(next-int(prevCount-p.Count), start+1)
 		}
 		if p.Count > 0 && int64(start+n) >= p.Count && (n < limit || int64(start+n) == p.Count) {
-			return nil
+			return true, nil
 		}
 		if n > limit {
 			// The server ignored start and limit and gave everything.
-			return nil
+			return true, nil
 		}
 		prevCount, start = p.Count, next
 	}
+}
+
+// rowID is the id of a row of a list, "" when it has none.
+func rowID(row []byte) (id string) {
+	_ = eachMember(row, func(name string, v []byte) error {
+		if name == "id" {
+			id = scalar(v)
+		}
+		return nil
+	})
+	return id
 }

@@ -219,7 +219,8 @@ func TestRecordedHostsRulesCarvesSchema(t *testing.T) {
 	if cols, err := d.TableSchema(ctx, "etc_hosts"); err != nil || len(cols) != 2 || cols[1].Type != "TEXT" {
 		t.Errorf("columns %v, %v", cols, err)
 	}
-	if logs, err := d.StatusLogs(ctx, "EC2CE2E2", 0); err != nil || len(logs) != 2 || logs[0].Level != "warning" {
+	// The recording holds the first page of three: two of them, and that one is missing.
+	if logs, err := d.StatusLogs(ctx, "EC2CE2E2", 0); backends.KindOf(err) != backends.KindPartial || len(logs) != 2 || logs[0].Level != "warning" {
 		t.Errorf("status logs %v, %v", logs, err)
 	}
 	if n, err := d.AlertCounts(ctx); err != nil || n["rule"] != 1 || len(n) != 5 {

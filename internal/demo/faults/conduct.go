@@ -12,6 +12,7 @@ type Conduct struct {
 	pages       []string
 	skews       []skew
 	BusyDay     int  // events an answer may read before it takes too long; 0 = any number
+	PageMost    int  // records of one page, where pages move: so that short lists have several
 	RandomOrder bool // signatures of a detection come in any order
 }
 
@@ -51,7 +52,7 @@ func (s Spec) Conduct(backend string) Conduct {
 			if r.pages == "" {
 				moves = []string{PagesOrder, PagesResolve}
 			}
-			c.pages = append(c.pages, moves...)
+			c.pages, c.PageMost = append(c.pages, moves...), 3
 		case busyDay:
 			c.BusyDay = r.events
 		case randomOrder:

@@ -116,6 +116,9 @@ func (s *Server) page(q search, total int) (from, to int, past bool) {
 
 // list writes an answer of results: write is called for each result index.
 func (s *Server) list(w http.ResponseWriter, q search, total int, write func(j *js, i int)) {
+	if s.opt.Conduct.PageMost > 0 {
+		q.rows = min(q.rows, s.opt.Conduct.PageMost)
+	}
 	if s.opt.Conduct.Moves(faults.PagesRepeat) {
 		q.start = 1
 	}

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/edrctl/edrctl/internal/demo/faults"
 )
 
 func (s *Server) host(id int) *Host {
@@ -149,7 +151,7 @@ func hostsList(s *Server, r *request) reply {
 		rows = append(rows, s.hostRow(h, r.boolean("alerts_count", true)))
 	}
 	count := len(match)
-	if len(rows) == 0 {
+	if len(rows) == 0 && !r.moves.Moves(faults.PagesNone) {
 		count = 0
 	}
 	return ok("Successfully fetched the hosts details", object{{"results", rows}, {"count", count}, {"total_count", total}})

@@ -186,6 +186,9 @@ func (r *request) slice(n, defLimit int, both bool) (from, to int) {
 	if both && !(r.has("start") && r.has("limit")) {
 		return 0, n
 	}
+	if most := r.moves.PageMost; most > 0 {
+		limit = min(limit, most)
+	}
 	if r.moves.Moves(faults.PagesRepeat) {
 		start = 0
 	}
