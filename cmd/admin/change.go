@@ -69,7 +69,7 @@ func (v *verb) change(ctx context.Context, fleet *ops.Fleet, args []string) erro
 	if err := v.answers(ctx, s, i, kind, res); err != nil {
 		return cmdutil.IgnoreClosed(err)
 	}
-	if err := ctx.Err(); err != nil {
+	if err := cmdutil.Interrupted(ctx); err != nil {
 		return err
 	}
 	return cmdutil.ResultCode(res, true)

@@ -224,7 +224,7 @@ func (f *Factory) PrintCallResult(ctx context.Context, op backends.Operation, re
 			return IgnoreClosed(err)
 		}
 	}
-	if err := ctx.Err(); err != nil {
+	if err := Interrupted(ctx); err != nil {
 		return err
 	}
 	return ResultCode(res, true)

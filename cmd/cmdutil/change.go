@@ -118,7 +118,7 @@ func Carry(ctx context.Context, f *Factory, o Order) (*ops.Result, error) {
 	plan := acts.Plan(ctx, items)
 	bar.Done()
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("nothing was sent: %w", err)
 	}
 	if o.Flags.DryRun {
 		return nil, f.printPlan(ctx, plan)
@@ -364,6 +364,8 @@ func (f *Factory) PrintResult(ctx context.Context, o Order, res *ops.Result) err
 	for _, err := range res.Errs() {
 		f.ReportError(err)
 	}
+	asked := ctx
+	ctx = context.WithoutCancel(ctx) // what happened is shown, whatever has ended meanwhile
 	onlyPeople := f.shown && f.TableOnTerminal() && f.Flags.Output == "" && len(f.Flags.Columns) == 0
 	plain := f.Flags.Output == "" && f.Flags.JQ == "" && f.Flags.Template == "" && len(f.Flags.Columns) == 0
 	var err error
@@ -392,7 +394,7 @@ func (f *Factory) PrintResult(ctx context.Context, o Order, res *ops.Result) err
 	if n := len(res.Pending); n > 0 {
 		f.Note("%d still under way: edrctl respond wait %s", n, res.Pending[0].Ref)
 	}
-	if err := ctx.Err(); err != nil {
+	if err := Interrupted(asked); err != nil {
 		return err
 	}
 	return ResultCode(res, o.Flags.Wait == "0" || o.Flags.Wait == "0s" || o.Flags.Wait == "")

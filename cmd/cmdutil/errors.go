@@ -111,6 +111,15 @@ func HintOf(err error) string {
 	return ""
 }
 
+// Interrupted is the error of a command that its user stopped. A --timeout that
+// strikes is none: how everything went by then was shown, and is the result.
+func Interrupted(ctx context.Context) error {
+	if err := ctx.Err(); errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
 // Settle turns how the profiles did into the command's result: every failure
 // is one line on stderr; some failed and some answered is exit 3; all failed
 // is the code of the first failure.

@@ -452,7 +452,7 @@ func (f *Factory) warnOnce(profile, msg string) {
 
 // ReportError writes an error, and the advice that goes with it.
 func (f *Factory) ReportError(err error) {
-	f.IO.Error(f.safe(err.Error()), f.safe(HintOf(err)))
+	f.IO.Error(f.safe(backends.InWords(err.Error())), f.safe(HintOf(err)))
 }
 
 // safe makes a line fit to be shown: no secret, no raw control character.

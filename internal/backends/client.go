@@ -26,13 +26,13 @@ func FromClient(what string, err error) error {
 		c.What = what
 		return &c
 	}
-	e := &Error{What: what, Why: err.Error(), Err: err}
+	e := &Error{What: what, Why: InWords(err.Error()), Err: err}
 	var status *client.StatusError
 	var transport *client.TransportError
 	var malformed *client.MalformedError
 	switch {
 	case ambiguous(err):
-		e.Kind, e.Why = KindAmbiguous, err.Error()+": the request may have been carried out"
+		e.Kind, e.Why = KindAmbiguous, e.Why+": the request may have been carried out"
 	case errors.As(err, &status):
 		e.Kind, e.After = kindOfStatus(status.Code), status.RetryAfter
 		e.Why = status.Error()
@@ -44,7 +44,7 @@ func FromClient(what string, err error) error {
 	case errors.Is(err, context.Canceled):
 		e.Kind = KindOther
 	case errors.As(err, &transport):
-		e.Kind, e.Why = KindUnavailable, transport.Error()
+		e.Kind, e.Why = KindUnavailable, InWords(transport.Error())
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Kind = KindUnavailable
 	}

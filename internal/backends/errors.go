@@ -1,8 +1,10 @@
 package backends
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -46,6 +48,15 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// InWords says in words what Go says of a context that has ended: the only one
+// with a deadline that a user meets is that of --timeout.
+func InWords(text string) string {
+	return strings.NewReplacer(
+		context.DeadlineExceeded.Error(), "the time of --timeout was over",
+		context.Canceled.Error(), "interrupted",
+	).Replace(text)
+}
 
 // KindOf gives the kind of err, KindOther when it is none of ours.
 func KindOf(err error) ErrorKind {

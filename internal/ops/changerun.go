@@ -137,7 +137,7 @@ func (a *Acts) Execute(ctx context.Context, p *Plan, run Run) *Result {
 func (x *execution) step(ctx context.Context, s *Step) outcome {
 	act := s.blank()
 	fail := func(err error) outcome {
-		act.State, act.Error = model.ActionFailed, err.Error()
+		act.State, act.Error = model.ActionFailed, backends.InWords(err.Error())
 		x.tell(s, act, "")
 		return outcome{action: act, err: err}
 	}
@@ -223,7 +223,7 @@ func (x *execution) send(ctx context.Context, s *Step, act *model.Action) outcom
 		act.State = model.ActionAmbiguous
 		note, err = x.acts.readBack(ctx, s, act, sentAt, errOnlyAccepted)
 	case err != nil:
-		act.State, act.Error = model.ActionFailed, err.Error()
+		act.State, act.Error = model.ActionFailed, backends.InWords(err.Error())
 	}
 	if err == nil && !act.State.Final() {
 		noteSent()
@@ -232,7 +232,7 @@ func (x *execution) send(ctx context.Context, s *Step, act *model.Action) outcom
 		note = ""
 	}
 	if err != nil && act.Error == "" {
-		act.Error = err.Error()
+		act.Error = backends.InWords(err.Error())
 	}
 	if act.State.Final() && act.FinishedAt.IsZero() {
 		act.FinishedAt = model.At(x.acts.now())
@@ -320,7 +320,7 @@ func (a *Acts) readBack(ctx context.Context, s *Step, act *model.Action, sent ti
 	defer cancel()
 	why := "its answer was lost"
 	if cause != nil {
-		why = cause.Error()
+		why = backends.InWords(cause.Error())
 	}
 	addDetail(act, detailDoubt, why)
 	lost := func(note string) (string, error) {
@@ -339,7 +339,7 @@ func (a *Acts) readBack(ctx context.Context, s *Step, act *model.Action, sent ti
 	case backends.KindOf(err) == backends.KindUnsupported:
 		return lost("nothing can tell by reading what became of it: look at what it was to change before sending it again")
 	case err != nil:
-		return lost("looking it up failed: " + err.Error())
+		return lost("looking it up failed: " + backends.InWords(err.Error()))
 	case found == nil:
 		return lost("a look at the backend shows no trace of it")
 	}

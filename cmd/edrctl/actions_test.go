@@ -1,0 +1,41 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+// actionsIn reads the sets of a result.
+func actionsIn(t *testing.T, out string) (sets struct{ Succeeded, Failed, Pending, Skipped []*model.Action }) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(out), &sets); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return sets
+}
+
+// A --timeout that strikes after the server acted changes nothing of what
+// happened: JSON, exit code and text say the same.
+func TestTimeoutAfterTheServerActed(t *testing.T) {
+	w := newWorld(t, "latency=3500ms@cwatch@PUT", "cwatch")
+	ref := strings.TrimSpace(w.run("alerts", "list", "--status", "open", "--limit", "1", "-o", "id").out)
+	r := w.run("alerts", "close", ref, "--yes", "-o", "json", "--timeout", "3s")
+	sets := actionsIn(t, r.out)
+	if r.code != 0 || len(sets.Succeeded) != 1 || sets.Succeeded[0].State != model.ActionDone || strings.Contains(r.errOut, "deadline") {
+		t.Errorf("exit %d: %s\n%s", r.code, r.out, r.errOut)
+	}
+	// One that strikes before anything was sent says so, in words.
+	r = w.run("alerts", "close", ref, "--yes", "-o", "json", "--timeout", "1ms")
+	if r.code == 0 || r.out != "" || !strings.Contains(r.errOut, "--timeout") || strings.Contains(r.errOut, "deadline") {
+		t.Errorf("exit %d: %q\n%s", r.code, r.out, r.errOut)
+	}
+	journal, err := os.ReadFile(filepath.Join(w.home, ".local", "state", "edrctl", "audit.jsonl"))
+	if err != nil || strings.Count(string(journal), `"phase":"outcome"`) != 1 || strings.Contains(string(journal), "deadline") {
+		t.Errorf("%v: %s", err, journal)
+	}
+}
