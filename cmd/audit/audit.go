@@ -2,6 +2,7 @@
 package audit
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
@@ -247,19 +248,27 @@ var kindInForce = output.NewKind[ops.InForce]("thing in force", []output.Column{
 }, nil)
 
 func newInForce(f *cmdutil.Factory) *cobra.Command {
-	var all bool
+	var all, check bool
 	cmd := &cobra.Command{
 		Use:   "in-force",
 		Short: "List what is still isolated or blocked, by whom, since when, and how to undo it",
 		Long: `List what is still isolated or blocked, by whom, since when, and the command that
-undoes it, as far as this machine's journal knows.`,
+undoes it, as far as this machine's journal knows. What somebody else took back, in the
+console or from another machine, leaves the list when undoing it finds nothing to undo,
+and with --check, which asks the products by reading.`,
 		Example: `$ edrctl audit in-force
+$ edrctl audit in-force --check
 $ edrctl audit in-force --jq '.[].action' | xargs edrctl respond undo`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			paths, err := f.Paths()
 			if err != nil {
 				return err
+			}
+			if check {
+				if err := checkInForce(cmd.Context(), f, all); err != nil {
+					return err
+				}
 			}
 			list, err := (&ops.Ledger{Dir: paths.State}).InForce(all)
 			if err != nil {
@@ -281,5 +290,19 @@ $ edrctl audit in-force --jq '.[].action' | xargs edrctl respond undo`,
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "also everything else that can be taken back")
+	cmd.Flags().BoolVar(&check, "check", false, "ask the products first, by reading, what is not in force any more")
 	return cmd
+}
+
+// checkInForce asks the products of what the journal takes to be in force.
+func checkInForce(ctx context.Context, f *cmdutil.Factory, all bool) error {
+	fleet, err := f.Fleet(ctx)
+	if err != nil {
+		return err
+	}
+	acts, err := f.Acts(fleet, "")
+	if err != nil {
+		return err
+	}
+	return acts.CheckInForce(ctx, all, f.ReportError)
 }

@@ -39,3 +39,21 @@ func TestTimeoutAfterTheServerActed(t *testing.T) {
 		t.Errorf("%v: %s", err, journal)
 	}
 }
+
+// Another machine's isolation is released to the policy that is named.
+func TestReleaseToANamedPolicy(t *testing.T) {
+	w := newWorld(t, "", "carbonblack")
+	if r := w.run("respond", "isolate", "SRV-DB-01", "--yes"); r.code != 0 {
+		t.Fatalf("isolate: exit %d: %s", r.code, r.errOut)
+	}
+	if err := os.RemoveAll(filepath.Join(w.home, ".local", "state", "edrctl")); err != nil { // the other machine
+		t.Fatal(err)
+	}
+	if r := w.run("respond", "release", "SRV-DB-01", "--yes"); r.code == 0 || !strings.Contains(r.errOut, "--policy NAME") {
+		t.Errorf("release: exit %d: %s", r.code, r.errOut)
+	}
+	r := w.run("respond", "release", "SRV-DB-01", "--policy", "Servers", "--yes", "-o", "json")
+	if sets := actionsIn(t, r.out); r.code != 0 || len(sets.Succeeded) != 1 || sets.Succeeded[0].Details["policy"] != "Servers" {
+		t.Errorf("exit %d: %s\n%s", r.code, r.out, r.errOut)
+	}
+}

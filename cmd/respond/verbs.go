@@ -229,7 +229,28 @@ $ edrctl respond isolate --hosts-file hosts.txt --max-hosts 40 --yes --wait 10m`
 }
 
 func newRelease(f *cmdutil.Factory) *cobra.Command {
-	return hostsVerb(f, backends.VerbRelease, "Let isolated endpoints back on the network", "", `$ edrctl respond release SRV-DB-02`)
+	t := &targets{}
+	var policy string
+	cmd := &cobra.Command{
+		Use:   "release HOST…",
+		Short: "Let isolated endpoints back on the network",
+		Long: notes(`Let isolated endpoints back on the network, as they were before: this machine's
+journal knows how. --policy names the policy that a device is to have where only
+another machine's journal does (Carbon Black).`, fromAlertNote("")),
+		Example: `$ edrctl respond release SRV-DB-02
+$ edrctl respond release SRV-DB-02 --policy Servers`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			t.args = args
+			c := backends.Change{Verb: backends.VerbRelease}
+			if policy != "" {
+				c.Params = map[string]string{backends.ParamPolicy: policy}
+			}
+			return t.run(cmd.Context(), f, c)
+		},
+	}
+	cmd.Flags().StringVar(&policy, "policy", "", "policy the device is to have then, by name or id")
+	t.add(cmd, f)
+	return cmd
 }
 
 func newRestart(f *cmdutil.Factory) *cobra.Command {

@@ -45,6 +45,13 @@ var AllVerbs = []string{
 	VerbHostTag, VerbHostUntag, VerbHostAdd, VerbHostRemove, VerbHostEnable, VerbHostDelete, VerbHostEdit, VerbActionDelete, VerbCancel, VerbCall,
 }
 
+// ParamPolicy is the parameter of release that names the policy to release to.
+const ParamPolicy = "policy"
+
+// DetailNothing says in an action's Details that it found nothing to do when
+// it was to be sent, and why: it changed nothing, and there is nothing to undo.
+const DetailNothing = "nothing"
+
 // VerbSpec is one thing a backend can change.
 type VerbSpec struct {
 	Verb    string

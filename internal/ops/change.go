@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -347,6 +348,9 @@ func missing(spec backends.VerbSpec, c backends.Change) error {
 		if known && !met {
 			return backends.Invalid("cannot "+Words(c.Verb), "this backend needs the "+strings.ReplaceAll(need, "|", " or "))
 		}
+	}
+	if c.Verb == backends.VerbRelease && c.Params[backends.ParamPolicy] != "" && !slices.Contains(spec.Takes, backends.ParamPolicy) {
+		return backends.Invalid("cannot release to a policy", "this backend isolates without one: leave --policy out")
 	}
 	return nil
 }

@@ -148,6 +148,8 @@ func (a *acting) Apply(ctx context.Context, c backends.Change, update func(*mode
 		return &model.Action{State: model.ActionAmbiguous}, nil
 	case "nothing given":
 		return nil, nil
+	case "changed meanwhile":
+		return &model.Action{State: model.ActionDone, Details: map[string]string{backends.DetailNothing: "it is so already"}}, nil
 	case "200":
 		return &model.Action{State: model.ActionSent, NativeState: "Success"}, nil
 	case "sync":

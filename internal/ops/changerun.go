@@ -156,6 +156,11 @@ func (x *execution) step(ctx context.Context, s *Step) outcome {
 	case s.Preview.Nothing != "":
 		act.NativeState = s.Preview.Nothing
 		x.tell(s, act, "")
+		if s.Undoes != "" && s.Nothing == "" {
+			if err := x.acts.noteGone(s, s.Preview.Nothing); err != nil {
+				return fail(err)
+			}
+		}
 		return outcome{action: act, skipped: true}
 	case s.Preview.NotReady != "" && !s.Change.Queue:
 		e := &backends.Error{Kind: backends.KindUnavailable, What: s.Name() + " was skipped", Why: s.Preview.NotReady, Hint: "--queue sends it all the same"}
@@ -244,7 +249,7 @@ func (x *execution) send(ctx context.Context, s *Step, act *model.Action) outcom
 		err = errors.Join(err, fmt.Errorf("%s: it was sent (%s), but the outcome is not in the journal: %w", s.Name(), act.State, jerr))
 	}
 	x.tell(s, act, note)
-	return outcome{action: act, err: err}
+	return outcome{action: act, err: err, skipped: err == nil && act.Details[backends.DetailNothing] != ""}
 }
 
 // follow polls an action until it ends, the wait is over or nobody waits any

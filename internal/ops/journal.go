@@ -32,6 +32,7 @@ const (
 	detailSummary = "summary" // the preview's line
 	detailNative  = "native_state"
 	detailExit    = "exit_code"
+	detailGone    = "gone" // why what it did is not in force any more, although nothing of ours took it back
 	driverDetail  = "driver."
 )
 
@@ -56,6 +57,7 @@ type Entry struct {
 	Inverse   string
 	Undoes    string
 	UndoneBy  string // act-… of the action that took it back
+	Gone      string // why it is not in force although nothing of ours took it back
 	Details   map[string]string
 
 	target audit.Target
@@ -160,7 +162,7 @@ func (e *Entry) Action() *model.Action {
 		delete(a.Details, detailExit)
 	}
 	for k, v := range map[string]string{
-		"native_id": e.NativeID, "user": e.User, "case": e.Case, "comment": e.Comment, "undoes": e.Undoes, "undone_by": e.UndoneBy, "summary": e.Summary,
+		"native_id": e.NativeID, "user": e.User, "case": e.Case, "comment": e.Comment, "undoes": e.Undoes, "undone_by": e.UndoneBy, "gone": e.Gone, "summary": e.Summary,
 	} {
 		if v != "" {
 			a.Details[k] = v
@@ -209,6 +211,10 @@ func (l *Ledger) Entries() ([]*Entry, error) {
 
 // take adds what a record says.
 func (e *Entry) take(r audit.Record) {
+	if gone := r.Details[detailGone]; gone != "" && e.Verb != "" {
+		e.Gone = gone // found out later: it says nothing of how the action went
+		return
+	}
 	if r.Phase == audit.PhaseIntent || e.Verb == "" {
 		e.Profile, e.Backend, e.Verb, e.User, e.Machine, e.PID = r.Profile, r.Backend, r.Verb, r.User, r.Host, r.PID
 		e.Case, e.Comment, e.Undoes, e.Requested = r.Case, r.Comment, r.Undoes, r.Time.Time
@@ -321,7 +327,7 @@ func undoneBy(list []*Entry, profile string, c backends.Change) *Entry {
 }
 
 func (e *Entry) mayBeInForce() bool {
-	return e.Inverse != "" && e.UndoneBy == "" && e.State != model.ActionFailed && e.State != model.ActionCancelled && e.State != model.ActionExpired
+	return e.Inverse != "" && e.UndoneBy == "" && e.Gone == "" && e.Details[backends.DetailNothing] == "" && e.State != model.ActionFailed && e.State != model.ActionCancelled && e.State != model.ActionExpired
 }
 
 // Get finds an action by profile/act-… or act-….
@@ -388,6 +394,8 @@ func (e *Entry) Reverse(s *Source, host *model.Host) Item {
 		it.Err = backends.Invalid("cannot undo "+e.Ref(), fmt.Sprintf("what %s did cannot be taken back", Words(e.Verb)))
 	case e.UndoneBy != "":
 		it.Nothing = e.Ref() + " was taken back by " + e.Profile + "/" + e.UndoneBy
+	case e.Gone != "":
+		it.Nothing = e.Ref() + " is not in force any more: " + e.Gone
 	case !e.mayBeInForce():
 		it.Nothing = fmt.Sprintf("%s is %s: it changed nothing", e.Ref(), e.State)
 	}

@@ -172,7 +172,7 @@ func (d *Driver) planMove(ctx context.Context, what string, c backends.Change) (
 		}
 		if back == "" {
 			e := backends.Invalid(what, "nobody remembers which policy the device had before")
-			e.Hint = "edrctl respond release knows it for devices that edrctl isolated; move this one back in the console, or with edrctl api"
+			e.Hint = "edrctl respond release --policy NAME says which it is to have now; on its own, release knows it for devices that this machine's edrctl isolated"
 			return nil, pv, e
 		}
 		if to, err = findPolicy(what, all, back); err != nil {
@@ -237,7 +237,7 @@ func (d *Driver) move(ctx context.Context, what string, c backends.Change, act *
 		return err
 	}
 	if m == nil {
-		act.State, act.NativeState = model.ActionDone, pv.Nothing
+		act.State, act.NativeState, act.Details[backends.DetailNothing] = model.ActionDone, pv.Nothing, pv.Nothing
 		return nil
 	}
 	m.fill(act)

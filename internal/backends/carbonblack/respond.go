@@ -30,10 +30,10 @@ const (
 
 // Parameters of a change that are this backend's own.
 const (
-	paramDirectory = "working_directory" // run
-	paramOffset    = "offset"            // carve: first byte
-	paramCount     = "get_count"         // carve: how many bytes
-	paramPolicy    = "policy"            // release: name or id
+	paramDirectory = "working_directory"  // run
+	paramOffset    = "offset"             // carve: first byte
+	paramCount     = "get_count"          // carve: how many bytes
+	paramPolicy    = backends.ParamPolicy // release: name or id
 )
 
 // Verbs is what this API can change. It has no way to triage an alert, to ban
