@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"net/netip"
 	"strconv"
 
 	"github.com/edrctl/edrctl/internal/model"
@@ -163,6 +164,9 @@ func (c *collector) event(e *model.Event) {
 	}
 	if e.DNS != nil {
 		c.put(Domain, e.DNS.Question.Name)
+		for _, a := range e.DNS.Answers {
+			c.answer(a)
+		}
 	}
 	if r := e.Registry; r != nil {
 		c.put(Registry, r.Path)
@@ -172,7 +176,31 @@ func (c *collector) event(e *model.Event) {
 	if m := e.Module; m != nil {
 		c.put(File, m.Path)
 		c.hash(m.Hash)
+		c.put(Search, m.Signature)
 	}
+	if p := e.Pipe; p != nil {
+		c.put(File, p.Name)
+	}
+	if a := e.Access; a != nil {
+		c.put(Search, a.Granted)
+		c.put(Search, a.CallTrace)
+	}
+	if l := e.Logon; l != nil {
+		c.user(l.TargetUser)
+		c.put(Search, l.Type)
+		c.put(Search, l.Package)
+		c.put(Search, l.Failure)
+	}
+	if s := e.Script; s != nil {
+		c.put(CommandLine, s.Text)
+	}
+	if o := e.Object; o != nil {
+		if o.Type == "user" || o.Type == "computer" {
+			c.user(model.SplitUser(o.Name))
+		}
+		c.put(Search, o.Name)
+	}
+	c.put(Search, e.URL)
 	for _, t := range e.Tags {
 		c.put(Search, t)
 	}
@@ -193,6 +221,10 @@ func (c *collector) process(p *model.Process) {
 	c.put(Path, p.Path)
 	c.put(CommandLine, p.CommandLine)
 	c.put(Search, p.WorkingDirectory)
+	c.put(Search, p.OriginalFileName)
+	c.put(Search, p.Description)
+	c.put(Search, p.Product)
+	c.put(Search, p.Company)
 	c.put(ProcessUID, p.UID)
 	if p.PID > 0 && c.field == Search {
 		c.put(Search, strconv.FormatInt(p.PID, 10))
@@ -254,6 +286,15 @@ func (c *collector) endpoint(e *model.Endpoint) {
 	c.put(Domain, e.Domain)
 	if e.Port > 0 && (c.field == Port || c.field == Search) {
 		c.put(Port, strconv.Itoa(e.Port))
+	}
+}
+
+// answer: an address is looked for as one, anything else as a name.
+func (c *collector) answer(a model.DNSAnswer) {
+	if _, err := netip.ParseAddr(a.Data); err == nil {
+		c.put(IP, a.Data)
+	} else {
+		c.put(Domain, a.Data)
 	}
 }
 

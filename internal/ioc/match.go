@@ -92,6 +92,13 @@ func (m *Matcher) Match(e *model.Event, yield func(Found)) {
 	}
 	if e.DNS != nil {
 		m.name(e.DNS.Question.Name, at, yield)
+		for _, a := range e.DNS.Answers {
+			m.address(a.Data, at, yield)
+			m.name(a.Data, at, yield)
+		}
+	}
+	if e.Script != nil && m.texts {
+		m.text(e.Script.Text, at, yield)
 	}
 	if e.URL != "" && m.texts {
 		m.text(e.URL, at, yield)

@@ -92,3 +92,18 @@ func benchmarkMatch(b *testing.B, n int) {
 
 func BenchmarkMatch10(b *testing.B)     { benchmarkMatch(b, 10) }
 func BenchmarkMatch100000(b *testing.B) { benchmarkMatch(b, 100_000) }
+
+// An address or a name that was only the answer of a lookup is found.
+func TestMatchLooksAtDNSAnswers(t *testing.T) {
+	l := read(t, "192.0.2.7\nevil.example")
+	m := ioc.NewMatcher(l.Indicators)
+	e := &model.Event{DNS: &model.DNS{
+		Question: model.DNSQuestion{Name: "good.test"},
+		Answers:  []model.DNSAnswer{{Type: "CNAME", Data: "cdn.evil.example"}, {Type: "A", Data: "192.0.2.7"}},
+	}}
+	seen := map[string]bool{}
+	m.Match(e, func(f ioc.Found) { seen[l.Indicators[f.Indicator].Value] = true })
+	if !seen["192.0.2.7"] || !seen["evil.example"] {
+		t.Errorf("found %v", seen)
+	}
+}

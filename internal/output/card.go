@@ -258,6 +258,7 @@ func (c *card) event(e *model.Event) {
 	}
 	if e.DNS != nil {
 		c.fact("dns", strings.TrimSpace(e.DNS.Question.Name+" "+e.DNS.Question.Type))
+		c.fact("answers", strings.Join(answerData(e.DNS), ", "))
 	}
 	if r := e.Registry; r != nil {
 		c.fact("key", r.Path)
@@ -266,8 +267,10 @@ func (c *card) event(e *model.Event) {
 	}
 	if m := e.Module; m != nil {
 		c.fact("module", m.Path)
+		c.fact("signer", m.Signature)
 		c.hashes(m.Hash)
 	}
+	c.logged(e)
 	if d := e.Detection; d != nil {
 		c.fact("rules", strings.Join(d.Rules, ", "))
 		if d.Score != nil {
@@ -280,6 +283,32 @@ func (c *card) event(e *model.Event) {
 	c.fact("tags", strings.Join(e.Tags, ", "))
 	c.table()
 	c.chain(nil, e.Process, e.Target, string(e.Kind))
+}
+
+// logged adds what operating system logs tell beside files and connections.
+func (c *card) logged(e *model.Event) {
+	if o := e.Object; o != nil {
+		c.fact(safetext.Text(first(o.Type, "object")), o.Name)
+	}
+	if p := e.Pipe; p != nil {
+		c.fact("pipe", p.Name)
+	}
+	if a := e.Access; a != nil {
+		c.fact("access", a.Granted)
+		c.fact("calls", a.CallTrace)
+	}
+	if l := e.Logon; l != nil {
+		c.fact("account", userText(l.TargetUser))
+		c.fact("logon", strings.TrimSpace(strings.ReplaceAll(l.Type, "_", " ")+" "+l.Package))
+		c.fact("failure", l.Failure)
+	}
+	if s := e.Script; s != nil {
+		c.fact("script", s.Text)
+	}
+	if p := e.Process; p != nil {
+		c.fact("original", p.OriginalFileName)
+		c.fact("company", p.Company)
+	}
 }
 
 func (c *card) hashes(h *model.Hash) {

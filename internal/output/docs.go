@@ -240,3 +240,47 @@ func imageRest(p *model.Process) doc {
 	}
 	return d
 }
+
+// eventRest is what neither schema has a field for: pipes, access rights,
+// logons, scripts and named objects.
+func eventRest(e *model.Event) doc {
+	d := doc{}
+	if x := e.Pipe; x != nil {
+		d.at("pipe.name", x.Name)
+	}
+	if x := e.Access; x != nil {
+		d.at("access.granted", x.Granted)
+		d.at("access.call_trace", x.CallTrace)
+	}
+	if x := e.Logon; x != nil {
+		d.at("logon.type", x.Type)
+		d.at("logon.package", x.Package)
+		d.at("logon.failure", x.Failure)
+		d.at("logon.target_user", ecsUser(x.TargetUser))
+	}
+	if x := e.Script; x != nil {
+		d.at("script.text", x.Text)
+	}
+	if x := e.Object; x != nil {
+		d.at("object.type", x.Type)
+		d.at("object.name", x.Name)
+	}
+	if x := e.Module; x != nil {
+		d.at("module.signature", x.Signature)
+		if x.Signed != nil {
+			d.at("module.signed", *x.Signed)
+		}
+	}
+	return d
+}
+
+// answerData lists what a lookup was answered with.
+func answerData(d *model.DNS) []string {
+	var out []string
+	for _, a := range d.Answers {
+		if a.Data != "" {
+			out = append(out, a.Data)
+		}
+	}
+	return out
+}

@@ -108,7 +108,7 @@ func ecsAlert(a *model.Alert) doc {
 	d.at("edrctl.target", ecsProcess(a.Target))
 	d.at("edrctl.event_count", a.EventCount)
 	d.at("edrctl.event_ids", a.EventIDs)
-	ecsRelated(d, a.Host, a.User, []*model.Process{a.Process, a.Target}, nil, nil)
+	ecsRelated(d, a.Host, a.User, []*model.Process{a.Process, a.Target}, nil, nil, nil)
 	return d
 }
 
@@ -133,6 +133,27 @@ var ecsKinds = map[model.Kind]struct{ category, typ []string }{
 	model.KindModuleLoad:     {[]string{"library"}, []string{"start"}},
 	model.KindDeviceAccess:   {[]string{"host"}, []string{"access"}},
 	model.KindHook:           {[]string{"process"}, []string{"change"}},
+	model.KindProcessTamper:  {[]string{"process"}, []string{"change"}},
+	model.KindFileRename:     {[]string{"file"}, []string{"change"}},
+	model.KindFileStream:     {[]string{"file"}, []string{"creation"}},
+	model.KindDriverLoad:     {[]string{"driver"}, []string{"start"}},
+	model.KindPipeCreate:     {[]string{"file"}, []string{"creation"}},
+	model.KindPipeConnect:    {[]string{"file"}, []string{"access"}},
+	model.KindRawRead:        {[]string{"host"}, []string{"access"}},
+	model.KindWMI:            {[]string{"configuration"}, []string{"info"}},
+	model.KindClipboard:      {[]string{"host"}, []string{"access"}},
+	model.KindLogon:          {[]string{"authentication", "session"}, []string{"start"}},
+	model.KindLogonFailed:    {[]string{"authentication"}, []string{"start"}},
+	model.KindLogoff:         {[]string{"authentication", "session"}, []string{"end"}},
+	model.KindPrivilege:      {[]string{"iam"}, []string{"admin"}},
+	model.KindAccountChange:  {[]string{"iam"}, []string{"change"}},
+	model.KindServiceInstall: {[]string{"configuration"}, []string{"creation"}},
+	model.KindTaskChange:     {[]string{"configuration"}, []string{"change"}},
+	model.KindScriptBlock:    {[]string{"process"}, []string{"info"}},
+	model.KindLogCleared:     {[]string{"configuration"}, []string{"deletion"}},
+	model.KindShareAccess:    {[]string{"file", "network"}, []string{"access"}},
+	model.KindAMSI:           {[]string{"malware"}, []string{"info"}},
+	model.KindMalware:        {[]string{"malware"}, []string{"info"}},
 	model.KindAPICall:        {[]string{"api"}, []string{"info"}},
 	model.KindInventory:      {[]string{"host"}, []string{"info"}},
 	model.KindOther:          {[]string{"host"}, []string{"info"}},
@@ -189,6 +210,7 @@ func ecsEvent(e *model.Event) doc {
 		d.at("dns.question.type", q.Question.Type)
 		d.at("dns.type", "query")
 		d.at("network.protocol", "dns")
+		ecsAnswers(d, q.Answers)
 	}
 	if r := e.Registry; r != nil {
 		path := r.Path
@@ -205,6 +227,23 @@ func ecsEvent(e *model.Event) doc {
 		d.at("dll.path", m.Path)
 		d.at("dll.name", model.BaseName(m.Path))
 		d.at("dll.hash", ecsHash(m.Hash))
+		if m.Signed != nil {
+			d.at("dll.code_signature.exists", *m.Signed)
+		}
+		d.at("dll.code_signature.subject_name", m.Signature)
+	}
+	switch e.Kind {
+	case model.KindLogon, model.KindLogoff:
+		d.at("event.outcome", "success")
+	case model.KindLogonFailed:
+		d.at("event.outcome", "failure")
+	}
+	if l := e.Logon; l != nil {
+		d.at("event.reason", l.Failure)
+		d.at("user.target", ecsUser(l.TargetUser))
+	}
+	if rest := eventRest(e); len(rest) > 0 {
+		d.at("edrctl.event", rest)
 	}
 	if t := e.Detection; t != nil {
 		if len(t.Rules) > 0 {
@@ -217,7 +256,7 @@ func ecsEvent(e *model.Event) doc {
 		d.at("edrctl.detection.actions", t.Actions)
 		ecsThreat(d, t.Attack)
 	}
-	ecsRelated(d, e.Host, e.User, []*model.Process{e.Process, e.Target}, e.Network, e.File)
+	ecsRelated(d, e.Host, e.User, []*model.Process{e.Process, e.Target}, e.Network, e.File, e.DNS)
 	return d
 }
 
@@ -253,7 +292,7 @@ func ecsHostRecord(h *model.Host, opt Options) doc {
 	if h.AlertCount != nil {
 		d.at("edrctl.alert_count", *h.AlertCount)
 	}
-	ecsRelated(d, h, model.SplitUser(h.User), nil, nil, nil)
+	ecsRelated(d, h, model.SplitUser(h.User), nil, nil, nil, nil)
 	return d
 }
 
@@ -269,7 +308,7 @@ func ecsProcessRecord(p *model.Process, opt Options) doc {
 	d.at("event.original", string(p.Raw))
 	ecsActors(d, p.Host, p.User, p, nil)
 	d.at("edrctl.event_count", p.EventCount)
-	ecsRelated(d, p.Host, p.User, []*model.Process{p}, nil, nil)
+	ecsRelated(d, p.Host, p.User, []*model.Process{p}, nil, nil, nil)
 	return d
 }
 
@@ -357,6 +396,11 @@ func ecsProcess(p *model.Process) doc {
 	if p.Hash != nil {
 		d.at("pe.imphash", p.Hash.Imphash)
 	}
+	d.at("pe.original_file_name", p.OriginalFileName)
+	d.at("pe.description", p.Description)
+	d.at("pe.product", p.Product)
+	d.at("pe.company", p.Company)
+	d.at("pe.file_version", p.FileVersion)
 	if p.Signed != nil {
 		d.at("code_signature.exists", *p.Signed)
 	}
@@ -398,6 +442,27 @@ func ecsEndpoint(d doc, side string, e *model.Endpoint) {
 	d.at(side+".ip", validIP(e.IP))
 	d.at(side+".port", e.Port)
 	d.at(side+".domain", e.Domain)
+}
+
+func ecsAnswers(d doc, list []model.DNSAnswer) {
+	var answers []doc
+	var ips []string
+	for _, a := range list {
+		x := doc{}
+		x.set("type", a.Type)
+		x.set("data", a.Data)
+		if len(x) > 0 {
+			answers = append(answers, x)
+		}
+		if ip := validIP(a.Data); ip != "" && !slices.Contains(ips, ip) {
+			ips = append(ips, ip)
+		}
+	}
+	if len(answers) > 0 {
+		d.at("dns.type", "answer")
+		d.at("dns.answers", answers)
+		d.at("dns.resolved_ip", ips)
+	}
 }
 
 func ecsThreat(d doc, attack []model.Attack) {
@@ -455,7 +520,7 @@ func ecsIndicators(d doc, list []model.Indicator) {
 }
 
 // ecsRelated gathers what analysts pivot on.
-func ecsRelated(d doc, h *model.Host, u *model.User, procs []*model.Process, n *model.Network, f *model.File) {
+func ecsRelated(d doc, h *model.Host, u *model.User, procs []*model.Process, n *model.Network, f *model.File, dns *model.DNS) {
 	var hosts, users, hashes, ips []string
 	add := func(list *[]string, s string) {
 		if s != "" && !slices.Contains(*list, s) {
@@ -495,6 +560,11 @@ func ecsRelated(d doc, h *model.Host, u *model.User, procs []*model.Process, n *
 				add(&ips, validIP(e.IP))
 				add(&hosts, e.Domain)
 			}
+		}
+	}
+	if dns != nil {
+		for _, a := range dns.Answers {
+			add(&ips, validIP(a.Data))
 		}
 	}
 	d.at("related.hosts", hosts)

@@ -77,7 +77,7 @@ func ecsDeed(x *Deed) doc {
 	if x.Reversible {
 		d.at("edrctl.reversible", true)
 	}
-	ecsRelated(d, x.Host, &model.User{Name: x.User}, nil, nil, nil)
+	ecsRelated(d, x.Host, &model.User{Name: x.User}, nil, nil, nil, nil)
 	if ip := validIP(t.Address); ip != "" {
 		var ips []string
 		if related, ok := d["related"].(doc); ok {

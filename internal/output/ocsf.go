@@ -187,9 +187,17 @@ func ocsfAlert(a *model.Alert, opt Options) doc {
 // ocsfImage is what OCSF has no attribute for, or none that takes so little.
 func ocsfImage(p *model.Process) doc {
 	d := imageRest(p)
-	if p != nil && p.Signed != nil {
+	if p == nil {
+		return d
+	}
+	if p.Signed != nil {
 		d["signed"] = *p.Signed
 	}
+	d.set("original_file_name", p.OriginalFileName)
+	d.set("description", p.Description)
+	d.set("product", p.Product)
+	d.set("company", p.Company)
+	d.set("file_version", p.FileVersion)
 	return d
 }
 

@@ -28,7 +28,7 @@ func ocsfEvent(e *model.Event, opt Options) doc {
 	needs := len(device) > 0 && len(actor) > 0
 
 	switch e.Kind {
-	case model.KindProcessStart, model.KindProcessEnd, model.KindProcessAccess, model.KindProcessInject, model.KindAPICall:
+	case model.KindProcessStart, model.KindProcessEnd, model.KindProcessAccess, model.KindProcessInject, model.KindProcessTamper, model.KindAPICall:
 		if p := ocsfProcess(subject, nil); needs && validProcess(p) {
 			c, own["process"] = classProcess, p
 			switch e.Kind {
@@ -40,11 +40,13 @@ func ocsfEvent(e *model.Event, opt Options) doc {
 				activity, name = 3, "Open"
 			case model.KindProcessInject:
 				activity, name = 4, "Inject"
+			case model.KindProcessTamper:
+				activity = 99
 			default:
 				activity, name = 0, "Unknown"
 			}
 		}
-	case model.KindFileCreate, model.KindFileWrite, model.KindFileDelete, model.KindFileRead, model.KindFileCopy, model.KindFileDownload:
+	case model.KindFileCreate, model.KindFileWrite, model.KindFileDelete, model.KindFileRead, model.KindFileCopy, model.KindFileRename, model.KindFileStream, model.KindFileDownload:
 		if f := ocsfFile(e.File); needs && len(f) > 0 {
 			c, own["file"] = classFile, f
 			switch e.Kind {
@@ -54,15 +56,14 @@ func ocsfEvent(e *model.Event, opt Options) doc {
 				activity, name = 3, "Update"
 			case model.KindFileDelete:
 				activity, name = 4, "Delete"
+			case model.KindFileRename:
+				activity, name = 5, "Rename"
 			default:
 				activity, name = 1, "Create"
 			}
 		}
 	case model.KindModuleLoad, model.KindHook:
-		if e.Module == nil {
-			break
-		}
-		if f := ocsfFile(&model.File{Path: e.Module.Path, Hash: e.Module.Hash}); needs && len(f) > 0 {
+		if f := ocsfModuleFile(e.Module); needs && len(f) > 0 {
 			c, own["module"] = classModule, doc{"file": f, "load_type_id": 0}
 			activity, name = 1, "Load"
 			if e.Kind == model.KindHook {
@@ -89,13 +90,19 @@ func ocsfEvent(e *model.Event, opt Options) doc {
 		q := doc{"hostname": e.DNS.Question.Name}
 		q.set("type", e.DNS.Question.Type)
 		own["query"] = q
-		src := doc{} // the host that asked
-		for _, k := range []string{"hostname", "ip", "uid"} {
-			if v, ok := device[k]; ok {
-				src[k] = v
+		own["src_endpoint"] = endpointOfDevice(device) // the host that asked
+		var answers []doc
+		for _, a := range e.DNS.Answers {
+			if a.Data != "" {
+				x := doc{"rdata": a.Data}
+				x.set("type", a.Type)
+				answers = append(answers, x)
 			}
 		}
-		own["src_endpoint"] = src
+		if len(answers) > 0 {
+			activity, name = 2, "Response"
+			own["answers"] = answers
+		}
 	case model.KindRegistrySet, model.KindRegistryDelete, model.KindRegistryCreate:
 		c, activity, name, own = ocsfRegistry(e, needs)
 	case model.KindDeviceAccess:
@@ -105,10 +112,14 @@ func ocsfEvent(e *model.Event, opt Options) doc {
 			own["win_resource"] = doc{"name": what, "type_id": 0}
 		}
 	case model.KindInventory, model.KindOther:
+	default:
+		if m, ok := ocsfLogged(e, device, needs); ok {
+			c, activity, name, own = m.class, m.activity, m.name, m.own
+		}
 	}
 
 	var profiles []string
-	if c.uid/1000 == 4 && (len(device) > 0 || len(actor) > 0) || c == classBase {
+	if (c.uid/1000 == 4 || c.uid/1000 == 3) && (len(device) > 0 || len(actor) > 0) || c == classBase {
 		profiles = []string{"host"}
 	}
 	d := ocsfBase(c, activity, &e.Origin, e.Time, opt, profiles...)
@@ -145,6 +156,7 @@ func ocsfEvent(e *model.Event, opt Options) doc {
 		d.at("unmapped.old_path", e.File.OldPath)
 	}
 	d.at("unmapped.url", e.URL)
+	d.at("unmapped.event", eventRest(e))
 	d.at("unmapped.image", ocsfImage(e.Process))
 	d.set("raw_data", string(e.Raw))
 	return d
@@ -168,6 +180,7 @@ func ocsfRest(d doc, e *model.Event) {
 	}
 	if e.DNS != nil {
 		d.at("unmapped.query", e.DNS.Question.Name)
+		d.at("unmapped.answers", answerData(e.DNS))
 	}
 }
 

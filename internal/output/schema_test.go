@@ -74,10 +74,22 @@ func schemaRecords() map[string][]any {
 			e.Kind, e.ID, e.Time, e.Backend = k, "e1", model.At(now), "gene"
 			e.File = &model.File{Path: `C:\x\y.docx`, Hash: &model.Hash{MD5: "d41d8cd98f00b204e9800998ecf8427e"}}
 			e.Network = &model.Network{Direction: "egress", Transport: "TCP", Source: &model.Endpoint{IP: "10.0.0.1", Port: 5}, Destination: &model.Endpoint{IP: "bad", Domain: "evil.example", Port: 443}}
-			e.DNS = &model.DNS{Question: model.DNSQuestion{Name: "evil.example", Type: "A"}}
+			e.DNS = &model.DNS{Question: model.DNSQuestion{Name: "evil.example", Type: "A"}, Answers: []model.DNSAnswer{{Type: "CNAME", Data: "cdn.evil.example"}, {Type: "A", Data: "203.0.113.7"}}}
+			e.Pipe, e.Access, e.Script = &model.Pipe{Name: `\evil`}, &model.Access{Granted: "0x1410", CallTrace: "ntdll.dll+1"}, &model.Script{Text: "IEX"}
+			e.Logon = &model.Logon{Type: "network", TargetUser: &model.User{Name: "bob", Domain: "CORP"}, Package: "NTLM", Failure: "wrong password"}
+			e.Object = &model.Object{Type: "user", Name: `CORP\bob`}
+			e.Action = "user created"
 			e.Registry = &model.Registry{Path: `HKLM\Software\Run\x`, Data: "y"}
-			e.Module = &model.Module{Path: `C:\m.dll`}
+			e.Module = &model.Module{Path: `C:\m.dll`, Signed: model.Ptr(true), Signature: "Evil Corp"}
+			if k == model.KindServiceInstall && e.Target != nil {
+				e.Target.CommandLine = "svc.exe -k"
+			}
 			out["event"] = append(out["event"], e)
+			if k == model.KindAccountChange {
+				group := *e
+				group.Object = &model.Object{Type: "group", Name: "Administrators"}
+				out["event"] = append(out["event"], &group)
+			}
 		}
 	}
 	out["host"] = []any{host}
@@ -177,7 +189,7 @@ func TestOCSFDocumentsFollowTheSchema(t *testing.T) {
 			}
 		}
 	}
-	for _, uid := range []int{0, 1001, 1005, 1007, 2004, 4001, 4003, 5001, 5040, 201001, 201002, 201003, 3004, 7001, 7002, 7003, 7004} {
+	for _, uid := range []int{0, 1001, 1005, 1007, 2004, 4001, 4003, 5001, 5040, 201001, 201002, 201003, 1002, 1006, 1008, 1009, 3001, 3002, 3006, 4006, 201004, 3004, 7001, 7002, 7003, 7004} {
 		if seen[uid] == 0 {
 			t.Errorf("no document of class %d was made", uid)
 		}

@@ -293,6 +293,14 @@ func Summary(e *model.Event) string {
 		return s
 	case e.Module != nil && e.Module.Path != "":
 		return e.Module.Path
+	case e.Pipe != nil && e.Pipe.Name != "":
+		return e.Pipe.Name
+	case e.Script != nil && e.Script.Text != "":
+		return e.Script.Text
+	case e.Logon != nil && e.Logon.TargetUser != nil:
+		return userText(e.Logon.TargetUser)
+	case e.Object != nil && e.Object.Name != "":
+		return e.Object.Name
 	case e.Target != nil:
 		return first(e.Target.CommandLine, e.Target.Path, processName(e.Target))
 	case e.Process != nil && (e.Kind == model.KindProcessStart || e.Kind == model.KindProcessEnd):

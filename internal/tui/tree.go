@@ -327,6 +327,9 @@ var kindShort = map[model.Kind]string{
 	model.KindFileCreate: "file+", model.KindFileWrite: "file", model.KindFileDelete: "file-", model.KindFileRead: "read",
 	model.KindNetworkConnect: "net", model.KindNetworkListen: "listen", model.KindDNSQuery: "dns",
 	model.KindRegistrySet: "reg", model.KindRegistryDelete: "reg-", model.KindRegistryCreate: "reg+", model.KindModuleLoad: "mod",
+	model.KindDriverLoad: "driver", model.KindFileRename: "file~", model.KindFileStream: "ads", model.KindPipeCreate: "pipe+", model.KindPipeConnect: "pipe",
+	model.KindRawRead: "raw", model.KindProcessTamper: "tamper", model.KindScriptBlock: "script", model.KindShareAccess: "share",
+	model.KindServiceInstall: "service+", model.KindTaskChange: "task", model.KindAccountChange: "account", model.KindLogonFailed: "logon-",
 }
 
 func eventCounts(n *ptree.Node) safetext.Display {

@@ -139,6 +139,8 @@ func TestKinds(t *testing.T) {
 		{"socket_events", `{"action":"bind"}`, model.KindNetworkListen},
 		{"win_dns_events", `{"domain_name":".x.org"}`, model.KindDNSQuery},
 		{"win_registry_events", `{"action":"REG_DELETE"}`, model.KindRegistryDelete},
+		{"win_image_load_events", `{"action":"DRIVER_LOAD","image_path":"C:\\d.sys"}`, model.KindDriverLoad},
+		{"win_file_events", `{"action":"FILE_RENAME"}`, model.KindFileRename},
 		{"win_image_load_events", `{}`, model.KindModuleLoad},
 		{"win_process_open_events", `{}`, model.KindProcessAccess},
 		{"win_remote_thread_events", `{}`, model.KindProcessInject},
@@ -155,6 +157,18 @@ func TestKinds(t *testing.T) {
 		if got := e.(*model.Event).Kind; got != tc.want {
 			t.Errorf("%s %s: %s, want %s", tc.table, tc.cells, got, tc.want)
 		}
+	}
+}
+
+// What a lookup was answered with is in the event, as addresses.
+func TestResolvedAddresses(t *testing.T) {
+	e, err := esp.ReadColumns("win_dns_response_events", []byte(`{"action":"DNS_RESPONSE","domain_name":".evil.example","resolved_ip":"::ffff:203.0.113.7,2001:db8::1"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dns := e.(*model.Event).DNS
+	if want := []model.DNSAnswer{{Type: "A", Data: "203.0.113.7"}, {Type: "AAAA", Data: "2001:db8::1"}}; dns == nil || !reflect.DeepEqual(dns.Answers, want) {
+		t.Errorf("%+v", dns)
 	}
 }
 

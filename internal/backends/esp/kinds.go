@@ -12,7 +12,7 @@ var actions = map[string]model.Kind{
 	"PROC_OPEN": model.KindProcessAccess, "PROC_ACCESS": model.KindProcessAccess,
 	"REMOTE_THREAD": model.KindProcessInject, "REMOTE_THREAD_CREATE": model.KindProcessInject, "THREAD_CREATE_REMOTE": model.KindProcessInject,
 	"FILE_CREATE": model.KindFileCreate, "FILE_WRITE": model.KindFileWrite, "FILE_DELETE": model.KindFileDelete,
-	"FILE_READ": model.KindFileRead, "FILE_OPEN": model.KindFileRead, "FILE_RENAME": model.KindFileWrite, "FILE_COPY": model.KindFileCopy,
+	"FILE_READ": model.KindFileRead, "FILE_OPEN": model.KindFileRead, "FILE_RENAME": model.KindFileRename, "FILE_COPY": model.KindFileCopy,
 	"FILE_TIMESTOMP": model.KindFileWrite, "TIMESTOMP": model.KindFileWrite, "PEFILE": model.KindFileCreate,
 	"SOCKET_CONNECT": model.KindNetworkConnect, "SOCKET_ACCEPT": model.KindNetworkConnect,
 	"SOCKET_LISTEN": model.KindNetworkListen, "SOCKET_BIND": model.KindNetworkListen,
@@ -21,7 +21,7 @@ var actions = map[string]model.Kind{
 	"REG_SETVALUE": model.KindRegistrySet, "REG_RENAME": model.KindRegistrySet,
 	"REG_CREATE": model.KindRegistryCreate, "REG_CREATEKEY": model.KindRegistryCreate,
 	"REG_DELETE": model.KindRegistryDelete, "REG_DELETEKEY": model.KindRegistryDelete, "REG_DELETEVALUE": model.KindRegistryDelete,
-	"IMAGE_LOAD": model.KindModuleLoad, "DRIVER_LOAD": model.KindModuleLoad,
+	"IMAGE_LOAD": model.KindModuleLoad, "DRIVER_LOAD": model.KindDriverLoad,
 	"REMOVABLE_MEDIA_ADD": model.KindDeviceAccess, "MEDIA_INSERTED": model.KindDeviceAccess,
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -303,7 +304,7 @@ func (r *row) fillObject(e *model.Event) {
 		if t.UID != "" || t.PID != 0 || t.Path != "" {
 			e.Target = &t
 		}
-	case model.KindFileCreate, model.KindFileWrite, model.KindFileDelete, model.KindFileRead, model.KindFileCopy, model.KindFileDownload, model.KindDeviceAccess:
+	case model.KindFileCreate, model.KindFileWrite, model.KindFileDelete, model.KindFileRead, model.KindFileCopy, model.KindFileRename, model.KindFileDownload, model.KindDeviceAccess:
 		f := model.File{Path: firstOf(c.targetPath, c.targetName, c.path), Size: pidOf(c.size), Hash: hashOf(c)}
 		if c.targetNewName != "" && c.targetNewName != f.Path {
 			f.Path, f.OldPath = c.targetNewName, f.Path
@@ -316,7 +317,8 @@ func (r *row) fillObject(e *model.Event) {
 		e.Network = c.network(e.Kind)
 	case model.KindDNSQuery:
 		e.DNS = &model.DNS{Question: model.DNSQuestion{Name: domain(c.domainName), Type: dnsType(c.requestType)}}
-		if e.DNS.Question == (model.DNSQuestion{}) {
+		e.DNS.Answers = dnsAnswers(c.resolvedIP)
+		if e.DNS.Question == (model.DNSQuestion{}) && e.DNS.Answers == nil {
 			e.DNS = nil
 		}
 		if c.remoteAddress != "" {
@@ -327,12 +329,30 @@ func (r *row) fillObject(e *model.Event) {
 		if reg != (model.Registry{}) {
 			e.Registry = &reg
 		}
-	case model.KindModuleLoad:
+	case model.KindModuleLoad, model.KindDriverLoad:
 		m := model.Module{Path: firstOf(c.imagePath, c.targetPath, c.path), Hash: hashOf(c)}
 		if m.Path != "" || m.Hash != nil {
 			e.Module = &m
 		}
 	}
+}
+
+// dnsAnswers reads resolved_ip: addresses, or names, separated by commas, blanks
+// or semicolons.
+func dnsAnswers(s string) []model.DNSAnswer {
+	var out []model.DNSAnswer
+	for _, part := range strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ';' || r == ' ' || r == '[' || r == ']' || r == '"' }) {
+		a := model.DNSAnswer{Data: domain(part)}
+		if ip, err := netip.ParseAddr(part); err == nil {
+			ip = ip.Unmap()
+			a.Type, a.Data = "A", ip.String()
+			if ip.Is6() {
+				a.Type = "AAAA"
+			}
+		}
+		out = append(out, a)
+	}
+	return out
 }
 
 func (c *cells) network(k model.Kind) *model.Network {

@@ -23,14 +23,19 @@ type field struct {
 // edrctl writes (the schema's own page of allowed values).
 var kinds = map[string][]string{
 	"api":                 {"access", "admin", "allowed", "change", "creation", "deletion", "denied", "end", "info", "start", "user"},
+	"authentication":      {"end", "info", "start"},
 	"configuration":       {"access", "change", "creation", "deletion", "info"},
+	"driver":              {"change", "end", "info", "start"},
 	"file":                {"access", "change", "creation", "deletion", "info"},
 	"host":                {"access", "change", "end", "info", "start"},
+	"iam":                 {"admin", "change", "creation", "deletion", "group", "info", "user"},
 	"intrusion_detection": {"allowed", "denied", "info"},
 	"library":             {"start"},
+	"malware":             {"info"},
 	"network":             {"access", "allowed", "connection", "denied", "end", "info", "protocol", "start"},
 	"process":             {"access", "change", "end", "info", "start"},
 	"registry":            {"access", "change", "creation", "deletion"},
+	"session":             {"end", "info", "start"},
 	"threat":              {"indicator"},
 }
 
@@ -93,6 +98,12 @@ func (s *ECS) walk(prefix string, v any, out *[]string) {
 		list = []any{v}
 	}
 	for _, x := range list {
+		if m, ok := x.(map[string]any); ok && def.typ == "object" { // its members are fields of their own
+			for k, v := range m {
+				s.walk(prefix+"."+k, v, out)
+			}
+			continue
+		}
 		if !def.fits(x) {
 			*out = append(*out, fmt.Sprintf("%s is %T %v, want %s", prefix, x, x, def.typ))
 		}
