@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
@@ -81,7 +82,7 @@ func (v *verb) change(ctx context.Context, fleet *ops.Fleet, args []string) erro
 func (v *verb) answers(ctx context.Context, s *ops.Source, i impl, kind output.Kind, res *ops.Result) error {
 	var docs []*output.Document
 	for _, a := range res.Succeeded {
-		for _, item := range records(a.Answer) {
+		for _, item := range records(created(a.Answer)) {
 			d, err := v.row(ops.Found{Source: s, JSON: item}, i)
 			if err != nil {
 				return err
@@ -110,6 +111,43 @@ func (v *verb) answers(ctx context.Context, s *ops.Source, i impl, kind output.K
 		}
 	}
 	return w.Close()
+}
+
+// created takes the id of what was made out of an answer that is little more:
+// a number as data, or one member such as rule_id next to status and message.
+func created(answer json.RawMessage) json.RawMessage {
+	var m map[string]json.RawMessage
+	if json.Unmarshal(answer, &m) != nil || m["status"] == nil || m["message"] == nil || m["id"] != nil {
+		return answer
+	}
+	var id json.RawMessage
+	for name, v := range m {
+		if name == "data" && isID(v) && v[0] != '"' || strings.HasSuffix(name, "_id") && isID(v) {
+			if id != nil {
+				return answer
+			}
+			id = v
+		}
+	}
+	if id == nil {
+		return answer
+	}
+	delete(m, "data")
+	m["id"] = id
+	b, err := json.Marshal(m)
+	if err != nil {
+		return answer
+	}
+	return b
+}
+
+// isID tells whether a JSON value is a whole number, or text.
+func isID(v json.RawMessage) bool {
+	if len(v) == 0 || v[0] == '"' {
+		return len(v) > 2
+	}
+	_, err := strconv.ParseUint(string(v), 10, 64)
+	return err == nil
 }
 
 // records finds the records in the answer of a change: vendors wrap them in

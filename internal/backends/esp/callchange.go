@@ -40,6 +40,8 @@ type guarded struct {
 	// verify: landed is asked after a success too, because the server says
 	// success to what it drops.
 	verify bool
+	// missing names the parts that the server dropped although it said success.
+	missing func(ctx context.Context) ([]string, error)
 	// after is what has to be done here once the server said success.
 	after func(ctx context.Context, act *model.Action)
 
@@ -286,17 +288,40 @@ func (d *Driver) applyCall(ctx context.Context, c backends.Change, update func(*
 	if g.after != nil {
 		g.after(ctx, act)
 	}
-	update(act)
-	if g.verify && g.landed != nil {
-		switch done, err := g.landed(ctx); {
+	if g.missing != nil {
+		switch lost, err := g.missing(ctx); {
 		case err != nil:
 			act.NativeState += "; it could not be read back: " + short(err.Error())
-		case !done:
-			err := &backends.Error{Kind: backends.KindOther, What: g.what, Why: "the server says success, and what it keeps now is not what was sent"}
-			return fail(err)
+		case len(lost) > 0:
+			return fail(&backends.Error{
+				Kind: backends.KindOther, What: g.what, Why: "the server says success and left out " + some(lost),
+				Hint: "it drops a query whose SQL it cannot read; the others are there",
+			})
 		}
 	}
+	if g.landed != nil {
+		switch done, err := g.landed(ctx); {
+		case err == nil && done:
+		case err == nil && g.verify:
+			return fail(&backends.Error{Kind: backends.KindOther, What: g.what, Why: "the server says success, and what it keeps now is not what was sent"})
+		default:
+			act.State = model.ActionAmbiguous
+			return act, unseen(act, g.what, err)
+		}
+	}
+	update(act)
 	return act, nil
+}
+
+// unseen is the error of a change whose effect was not seen; err is why it
+// could not be read, nil when it was and does not show.
+func unseen(act *model.Action, what string, err error) error {
+	e := &backends.Error{Kind: backends.KindAmbiguous, What: what, Why: "the server says success, and what it shows now is unchanged", Err: err}
+	if err != nil {
+		e.Why = "the server says success, and the effect could not be read: " + short(err.Error())
+	}
+	act.Error = e.Error()
+	return e
 }
 
 func (d *Driver) sendGuarded(ctx context.Context, g *guarded) (*answer, error) {

@@ -105,13 +105,18 @@ var carveVerbs = []verb{
 	},
 }
 
-// carveSQL is the query that makes an agent collect files: path is a pattern
-// of LIKE (§12). Quotes are doubled, as SQL wants them.
+// carveSQL is the query that makes an agent collect files (§12). With LIKE an
+// agent expands { } [ ] ? * and ~ of a path as well, so a path is compared as
+// it is unless it has the % of a pattern. Quotes are doubled, as SQL wants them.
 func carveSQL(path string) (string, error) {
 	if path == "" || strings.ContainsFunc(path, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
 		return "", wrong("the path is empty or holds control characters")
 	}
-	return "select * from carves where carve=1 and path like '" + strings.ReplaceAll(path, "'", "''") + "';", nil
+	compare := "="
+	if strings.Contains(path, "%") {
+		compare = "like"
+	}
+	return "select * from carves where carve=1 and path " + compare + " '" + strings.ReplaceAll(path, "'", "''") + "';", nil
 }
 
 // findCarve looks for a carve of the host that began after the request left:

@@ -52,6 +52,12 @@ func ParseNative(s string) error { _, err := parseNative(s); return err }
 // ReadCreate reads a CREATE TABLE statement.
 var ReadCreate = readCreate
 
+// CarveSQL and CommandScript are what carves and commands send.
+var (
+	CarveSQL      = carveSQL
+	CommandScript = commandScript
+)
+
 // EventPage is how many rows a page has.
 const EventPage = eventPage
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
@@ -42,7 +43,16 @@ func (g *guarded) config(ctx context.Context) (*configRow, error) {
 			return &all[i], nil
 		}
 	}
-	return nil, backends.NotFound("configuration", id)
+	// The list hides configurations without queries, which this shows.
+	a, err := g.read(ctx, "configs.get", map[string]any{"config_id": id})
+	if err != nil {
+		return nil, backends.NotFound("configuration", id)
+	}
+	row, err := members(a.Data)
+	if err != nil {
+		return nil, malformed(g.what, err)
+	}
+	return &configRow{ID: id, Name: backends.Text(row["name"]), Row: row}, nil
 }
 
 // configHosts names the hosts that run a configuration (87).
@@ -89,8 +99,11 @@ func guardConfigAdd(ctx context.Context, g *guarded) error {
 	if err != nil {
 		return err
 	}
-	known := map[string]any{}
+	known, highest := map[string]any{}, int64(0)
 	for _, c := range all {
+		if n, err := strconv.ParseInt(c.ID, 10, 64); err == nil {
+			highest = max(highest, n)
+		}
 		if c.Platform == platform && c.Name == name {
 			e := g.invalid("configuration %s of %s is called %q already", c.ID, platform, name)
 			e.Hint = shellquote.Join("edrctl configs update", c.ID) + " changes it"
@@ -100,19 +113,81 @@ func guardConfigAdd(ctx context.Context, g *guarded) error {
 			known, _ = c.Row["queries"].(map[string]any)
 		}
 	}
-	var lost []string
-	for _, q := range keysOf(g.mapArg("queries")) {
-		if _, is := known[q]; !is {
-			lost = append(lost, q)
-		}
-	}
-	if len(lost) > 0 {
-		g.warn("the server keeps only queries of the platform's default configuration; it leaves out: %s", some(lost))
+	if err := g.checkConfigQueries(known); err != nil {
+		return err
 	}
 	g.p.Summary = "adds the configuration " + oneLine(name) + " for " + platform
 	g.landed = func(ctx context.Context) (bool, error) {
 		all, err := g.configs(ctx)
-		return slices.ContainsFunc(all, func(c configRow) bool { return c.Platform == platform && c.Name == name }), err
+		if err != nil || slices.ContainsFunc(all, func(c configRow) bool { return c.Platform == platform && c.Name == name }) {
+			return err == nil, err
+		}
+		return false, g.halfMade(ctx, name, highest)
+	}
+	return nil
+}
+
+// checkConfigQueries wants the SQL of every query: without it the server
+// answers 500 and keeps a configuration without queries. What the platform's
+// default configuration has is filled in.
+func (g *guarded) checkConfigQueries(known map[string]any) error {
+	queries := g.mapArg("queries")
+	var lost []string
+	for _, name := range keysOf(queries) {
+		q, ok := queries[name].(map[string]any)
+		if !ok {
+			return g.invalid("queries: %s is not an object with query, interval and status", oneLine(name))
+		}
+		now, is := known[name].(map[string]any)
+		if !is {
+			lost = append(lost, name)
+		}
+		if backends.Text(q["query"]) == "" && now != nil && backends.Text(now["query"]) != "" {
+			q = mapsClone(q)
+			q["query"] = now["query"]
+			queries[name] = q
+		}
+		if backends.Text(q["query"]) == "" {
+			e := g.invalid("queries: %s has no SQL, and without it the server keeps half a configuration", oneLine(name))
+			e.Hint = `for example {"process_events":{"query":"select * from process_events;","interval":10,"status":true}}`
+			return e
+		}
+	}
+	switch {
+	case len(queries) == 0:
+		e := g.invalid("queries are missing: the server does not list a configuration without any")
+		e.Hint = `for example --queries '{"process_events":{"query":"select * from process_events;","interval":10,"status":true}}'`
+		return e
+	case len(lost) == len(queries):
+		return g.invalid("queries: none of them is in the default configuration of the platform, and the server keeps no other: %s", some(lost))
+	case len(lost) > 0:
+		g.warn("the server keeps only queries of the platform's default configuration; it leaves out: %s", some(lost))
+	}
+	g.args["queries"] = queries
+	return nil
+}
+
+// maxConfigGap is how many ids above those listed are looked at for a
+// configuration that the list hides.
+const maxConfigGap = 20
+
+// halfMade looks, by id, for a configuration that was made without queries.
+// It counts against the five that the server keeps for a platform.
+func (g *guarded) halfMade(ctx context.Context, name string, above int64) error {
+	for n := above + 1; n <= above+maxConfigGap; n++ {
+		id := strconv.FormatInt(n, 10)
+		a, err := g.read(ctx, "configs.get", map[string]any{"config_id": id})
+		if k := backends.KindOf(err); k == backends.KindNotFound || k == backends.KindUnsupported {
+			continue
+		} else if err != nil {
+			return err
+		}
+		if row, err := members(a.Data); err == nil && backends.Text(row["name"]) == name {
+			return &backends.Error{
+				Kind: backends.KindOther, What: g.what, Why: "the server keeps configuration " + id + " without its queries",
+				Hint: "edrctl -p " + g.d.o.Profile + " configs delete " + id + " removes it; it counts against the five of its platform",
+			}
+		}
 	}
 	return nil
 }
@@ -250,7 +325,10 @@ func guardConfigDelete(ctx context.Context, g *guarded) error {
 	if err != nil {
 		return err
 	}
-	g.p.Summary = "deletes configuration " + c.ID + " " + oneLine(c.Name) + " of " + c.Platform
+	g.p.Summary = "deletes configuration " + c.ID + " " + oneLine(c.Name)
+	if c.Platform != "" {
+		g.p.Summary += " of " + c.Platform
+	}
 	if len(hosts) > 0 {
 		g.warn("%s back to the default: %s", plural(len(hosts), "host falls", "hosts fall"), some(hosts))
 	}

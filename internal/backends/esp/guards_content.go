@@ -292,13 +292,21 @@ func (g *guarded) onPack(ctx context.Context, name string, queries []string) (*n
 		g.p.Summary = "adds " + plural(len(queries), "query", "queries") + " to the pack " + oneLine(name) + ": " + some(queries)
 		g.warn("the pack %s is there, with %s: %s; nothing of it is removed", old.ID, plural(len(namesIn(old.Row["queries"])), "query", "queries"), some(namesIn(old.Row["queries"])))
 	}
+	g.missing = func(ctx context.Context) ([]string, error) {
+		_, now, err := g.packState(ctx, name)
+		if err != nil || now == nil {
+			return nil, err
+		}
+		have := namesIn(now.Row["queries"])
+		return slices.DeleteFunc(slices.Clone(queries), func(q string) bool { return slices.Contains(have, q) }), nil
+	}
 	g.landed = func(ctx context.Context) (bool, error) {
 		_, now, err := g.packState(ctx, name)
 		if err != nil || now == nil {
 			return false, err
 		}
-		have := namesIn(now.Row["queries"])
-		return !slices.ContainsFunc(queries, func(q string) bool { return !slices.Contains(have, q) }), nil
+		lost, err := g.missing(ctx)
+		return err == nil && len(lost) == 0, err
 	}
 	return old, nil
 }

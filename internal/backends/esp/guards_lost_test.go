@@ -1,7 +1,10 @@
 package esp_test
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -43,7 +46,7 @@ func TestLostCalls(t *testing.T) {
 		{"tags.delete", "/tags/delete", `{"tag":"finance"}`},
 		{"yara.add", "/yara/add", `{"file":{"name":"n.yara","text":"rule n {}"},"platform":"linux"}`},
 		{"yara.delete", "/yara/delete", `{"file_name":"there.yara","platform":"linux"}`},
-		{"configs.add", "/configs", `{"name":"n","platform":"linux"}`},
+		{"configs.add", "/configs", `{"name":"n","platform":"linux","queries":{"process_events":{"interval":10,"status":true}}}`},
 		{"configs.set", "/configs/2", `{"config_id":2,"description":"n"}`},
 		{"configs.delete", "/configs/2", `{"config_id":2}`},
 		{"configs.assign", "/assign", `{"config_id":2,"host_identifiers":"web-1"}`},
@@ -80,6 +83,35 @@ func TestLostCalls(t *testing.T) {
 	}
 	if a, err := k.d.FindAction(t.Context(), c, anchor); err == nil {
 		t.Errorf("of a mail nothing can be read, and the look says %+v", a)
+	}
+}
+
+// A server that lost the SQL answers 500 and keeps half a configuration, which
+// its list hides: the look finds it by id and says how to remove it.
+func TestHalfMadeConfiguration(t *testing.T) {
+	srv := fake.New(estate(), fake.Options{})
+	k := &desk{t: t, d: newDriver(t, serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/configs") {
+			b, _ := io.ReadAll(r.Body)
+			b = []byte(strings.Replace(string(b), `"query":"select 1;"`, `"shard":1`, 1))
+			r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(b)), int64(len(b))
+		}
+		srv.ServeHTTP(w, r)
+	})), nil)}
+	c := k.change("configs.add", `{"name":"n","platform":"linux","queries":{"process_events":{"interval":10,"status":true}}}`)
+	if _, err := k.d.Preview(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if a, err := k.d.Apply(t.Context(), c, nil); err == nil {
+		t.Fatalf("%+v", a)
+	}
+	_, err := k.d.FindAction(t.Context(), c, anchor)
+	var be *backends.Error
+	if !errors.As(err, &be) || !strings.Contains(be.Why, "configuration 3 without its queries") || !strings.Contains(be.Hint, "configs delete 3") {
+		t.Fatalf("%v", err)
+	}
+	if _, a, err := k.do("configs.delete", `{"config_id":3}`); err != nil || a.State != model.ActionDone {
+		t.Errorf("%+v, %v", a, err)
 	}
 }
 

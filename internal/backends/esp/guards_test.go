@@ -2,6 +2,7 @@ package esp_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -163,6 +164,9 @@ var refused = []struct{ op, args, why string }{
 	{"configs.delete", `{"config_id":1}`, "default"},
 	{"configs.assign", `{"config_id":2}`, "neither hosts nor tags"},
 	{"configs.add", `{"name":"web","platform":"linux"}`, "already"},
+	{"configs.add", `{"name":"n","platform":"linux"}`, "queries are missing"},
+	{"configs.add", `{"name":"n","platform":"linux","queries":{"socket_events":{"interval":10,"status":true}}}`, "no SQL"},
+	{"configs.add", `{"name":"n","platform":"linux","queries":{"nope":{"query":"select 2;"}}}`, "none of them"},
 	{"settings.set", `{}`, "names no setting"},
 	{"settings.set", `{"purge_data_duration":"0"}`, "above zero"},
 	{"virustotal.engines.set", `{}`, "changes nothing"},
@@ -399,7 +403,7 @@ var warned = []struct{ edition, op, args, says string }{
 	{fake.CE3, "queries.delete", `{"query":"ports"}`, "in the packs base"},
 	{fake.CE3, "configs.delete", `{"config_id":2}`, "deletes the configuration"},
 	{fake.CE3, "configs.assign", `{"config_id":2,"host_identifiers":"WIN-1"}`, "these hosts are not"},
-	{fake.CE3, "configs.add", `{"name":"n","platform":"linux","queries":{"nope":{"interval":1,"status":true}}}`, "leaves out: nope"},
+	{fake.CE3, "configs.add", `{"name":"n","platform":"linux","queries":{"process_events":{"interval":1,"status":true},"nope":{"query":"select 2;","interval":1,"status":true}}}`, "leaves out: nope"},
 	{fake.CE3, "email.set", `{"email":"a@b.c","smtpAddress":"mail.b.c","smtpPort":"25","password":"mail-secret","emailRecipients":"x@b.c"}`, "test mail to x@b.c"},
 	{fake.CE3, "hosts.delete", `{"host":"1"}`, "deleted with it"},
 	{fake.CE3, "distributed.add", `{"query":"select * from processes","nodes":"` + hostW + `,` + hostL + `"}`, "offline now"},
@@ -466,5 +470,20 @@ func TestGuardsOnHosts(t *testing.T) {
 	p, _, err := old.do("distributed.add", `{"query":"select * from processes","all_hosts":true}`)
 	if err != nil || !strings.Contains(p.Requests[0], hostW) || strings.Contains(p.Requests[0], hostL) || strings.Contains(p.Requests[0], "all_hosts") {
 		t.Errorf("all hosts: %v %v", p.Requests, err)
+	}
+}
+
+// A pack is stored without the queries whose SQL the server cannot read.
+func TestPackSaysWhatWasLeftOut(t *testing.T) {
+	for op, args := range map[string]string{
+		"packs.upload": `{"file":{"name":"new.json","text":"{\"queries\":{\"good\":{\"query\":\"select 1;\",\"interval\":5},\"bad\":{\"query\":\"select (1;\",\"interval\":5}}}"}}`,
+		"packs.add":    `{"name":"new","queries":{"good":{"query":"select 1;","interval":5},"bad":{"query":"select (1;","interval":5}}}`,
+	} {
+		k := newDesk(t, fake.CE3)
+		_, a, err := k.do(op, args)
+		var be *backends.Error
+		if !errors.As(err, &be) || !strings.Contains(be.Why, "left out bad") || strings.Contains(be.Why, "good") {
+			t.Errorf("%s: %+v, %v", op, a, err)
+		}
 	}
 }

@@ -45,7 +45,7 @@ func TestChangesOnTheWire(t *testing.T) {
 		{"037-host-enable", backends.Change{Verb: backends.VerbHostEnable, Host: on}, nil, nil},
 		{"046-carves-delete", backends.Change{Verb: backends.VerbCarveDelete, CarveID: "7930F12PEQ"}, nil, nil},
 		{"047-distributed-add", backends.Change{Verb: backends.VerbCarve, Host: on, Path: `C:\it's`},
-			map[string]any{"query": `select * from carves where carve=1 and path like 'C:\it''s';`, "nodes": ep, "description": "edrctl carve"}, []string{"tags"}},
+			map[string]any{"query": `select * from carves where carve=1 and path = 'C:\it''s';`, "nodes": ep, "description": "edrctl carve"}, []string{"tags"}},
 		{"105-response-restart-agent", backends.Change{Verb: backends.VerbRestartAgent, Host: on}, nil, nil},
 		{"106-response-add-file", backends.Change{Verb: backends.VerbDeleteFile, Host: on, Path: `C:\Users\PolyLogyx\Downloads\suspicious.exe`, Params: map[string]string{"md5": strings.Repeat("A", 32)}},
 			map[string]any{"file_hash": strings.Repeat("a", 32)}, nil},
@@ -92,8 +92,9 @@ func TestChangesOnTheWire(t *testing.T) {
 			d := p.driver()
 			v, _ := backends.VerbOf(d, tc.change.Verb)
 			act, err := d.Apply(t.Context(), tc.change, nil)
-			// What is read afterwards is not in the sample.
-			if tc.change.Verb != backends.VerbAlertClose && tc.change.Verb != backends.VerbAlertReopen && (err != nil || act.State == model.ActionFailed || v.How == "") {
+			// What is read afterwards is not in the sample: what has to be seen is
+			// not done yet.
+			if err != nil || act.State == model.ActionFailed || v.How == "" || v.Sync && act.State == model.ActionDone {
 				t.Fatalf("%+v, %v", act, err)
 			}
 			got := p.sent[0]
@@ -312,6 +313,42 @@ func TestQuoting(t *testing.T) {
 	} {
 		if got := [2]string{esp.QuoteShell(in), esp.QuoteBatch(in)}; got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+// The script of a command on Windows: cmd.exe itself reads the quotes around
+// the program, and UTF-8 once its code page is set.
+func TestCommandsOnWindows(t *testing.T) {
+	for _, tc := range []struct {
+		command []string
+		want    string // of the line; "" = refused
+	}{
+		{[]string{"whoami", "/all"}, "whoami /all"},
+		{[]string{`C:\Program Files\Tool (x86)\run.exe`, "/q", "a b"}, `"C:\Program Files\Tool (x86)\run.exe" /q ^"a b^"`},
+		{[]string{`C:\100% sure&go.exe`}, `"C:\100%% sure&go.exe"`},
+		{[]string{`C:\a"b.exe`}, ""},
+		{[]string{"type", `C:\Übung\größe.txt`}, "chcp 65001 >nul\r\ntype ^\"C:\\Übung\\größe.txt^\""},
+		{[]string{`C:\Büro\x.exe`}, "chcp 65001 >nul\r\n\"C:\\Büro\\x.exe\""},
+	} {
+		kind, script, err := esp.CommandScript(backends.Change{Host: windowsNamed("AAAA-1"), Command: tc.command})
+		switch {
+		case tc.want == "":
+			if err == nil {
+				t.Errorf("%q: %q, want an error", tc.command, script)
+			}
+		case err != nil || kind != "1" || script != "@echo off\r\n"+tc.want+"\r\n":
+			t.Errorf("%q: %q %q, %v", tc.command, kind, script, err)
+		}
+	}
+}
+
+func TestCarvePathsAreLiteral(t *testing.T) {
+	for path, want := range map[string]string{
+		`/tmp/a{b}[c]?*~`: `path = '/tmp/a{b}[c]?*~'`, `C:\it's`: `path = 'C:\it''s'`, `/etc/pass%`: `path like '/etc/pass%'`, `/a_b`: `path = '/a_b'`,
+	} {
+		if got, err := esp.CarveSQL(path); err != nil || got != "select * from carves where carve=1 and "+want+";" {
+			t.Errorf("%s: %s, %v", path, got, err)
 		}
 	}
 }

@@ -40,22 +40,54 @@ func commandScript(c backends.Change) (kind, content string, err error) {
 			return "", "", wrong("an argument holds a line break or is not text: send it as a script")
 		}
 	}
-	quote, kind := quoteShell, typeShell
 	if c.Host.OS == nil || c.Host.OS.Platform == "" {
 		return "", "", wrong("the host's system is not known, so it cannot be told how to quote: send it as a script")
 	}
 	if c.Host.OS.Platform == "windows" {
-		quote, kind = quoteBatch, typeBatch
+		content, err = batchScript(c.Command)
+		return typeBatch, content, err
 	}
 	var parts []string
 	for _, a := range c.Command {
-		parts = append(parts, quote(a))
+		parts = append(parts, quoteShell(a))
 	}
-	content = strings.Join(parts, " ")
-	if kind == typeBatch {
-		content = "@echo off\r\n" + content + "\r\n"
+	return typeShell, strings.Join(parts, " "), nil
+}
+
+// utf8Page makes cmd read the lines that follow as UTF-8, which is what the
+// script is sent as.
+const utf8Page = "chcp 65001 >nul\r\n"
+
+// batchScript writes a command as a batch file. cmd.exe ends the name of a
+// program at the first blank that is not inside quotes of its own, so the
+// program is quoted for cmd and the arguments for the program.
+func batchScript(command []string) (string, error) {
+	program, err := quoteProgram(command[0])
+	if err != nil {
+		return "", err
 	}
-	return kind, content, nil
+	parts := []string{program}
+	for _, a := range command[1:] {
+		parts = append(parts, quoteBatch(a))
+	}
+	line := strings.Join(parts, " ")
+	page := ""
+	if strings.ContainsFunc(line, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		page = utf8Page
+	}
+	return "@echo off\r\n" + page + line + "\r\n", nil
+}
+
+// quoteProgram quotes the first word of a command for cmd: inside quotes only
+// % means something to it, and no file name holds a quote.
+func quoteProgram(s string) (string, error) {
+	if strings.Contains(s, `"`) {
+		return "", wrong("the name of the program holds a quote: send it as a script")
+	}
+	if isPlain(s, `\`) {
+		return s, nil
+	}
+	return `"` + strings.ReplaceAll(s, "%", "%%") + `"`, nil
 }
 
 func isPlain(s, more string) bool {

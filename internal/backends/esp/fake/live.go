@@ -84,7 +84,7 @@ func liveAdd(s *Server, r *request) reply {
 }
 
 var (
-	likePath  = regexp.MustCompile(`(?i)path\s+(?:like|=)\s+'((?:[^']|'')*)'`)
+	likePath  = regexp.MustCompile(`(?i)path\s+(like|=)\s+'((?:[^']|'')*)'`)
 	condition = regexp.MustCompile(`(?i)\b([a-z_]+)\s*(like|=|!=)\s*('(?:[^']|'')*'|-?\d+)`)
 	plainList = regexp.MustCompile(`^[a-z_0-9]+$`)
 )
@@ -172,8 +172,15 @@ func (s *Server) liveRows(q *liveQuery, h *Host, table, where string) []Columns 
 		if m == nil || !strings.Contains(strings.ReplaceAll(where, " ", ""), "carve=1") {
 			return out
 		}
-		content := s.startCarve(q.id, h, strings.ReplaceAll(m[1], "%", "x"))
-		return append(out, Columns{{"time", fmt.Sprint(s.now().Unix())}, {"sha256", ""}, {"size", "-1"}, {"path", m[1]}, {"status", "STARTING"}, {"carve_guid", content.GUID}, {"carve", "1"}, {"request_id", fmt.Sprintf("kolide_distributed_%d", q.id)}})
+		path := m[2]
+		if strings.EqualFold(m[1], "like") {
+			if strings.ContainsAny(path, "{}[]?*~") {
+				return out // the agent expands them: no file of that very name
+			}
+			path = strings.ReplaceAll(path, "%", "x")
+		}
+		content := s.startCarve(q.id, h, path)
+		return append(out, Columns{{"time", fmt.Sprint(s.now().Unix())}, {"sha256", ""}, {"size", "-1"}, {"path", m[2]}, {"status", "STARTING"}, {"carve_guid", content.GUID}, {"carve", "1"}, {"request_id", fmt.Sprintf("kolide_distributed_%d", q.id)}})
 	case "processes":
 		running := map[string]Columns{}
 		var order []string

@@ -289,7 +289,7 @@ func (s *Server) addPack(name, category string, tags []string, queries json.RawM
 	p := &s.st.Packs[i]
 	p.Tags = tags
 	for _, n := range sortedNames(in) {
-		if !selectStart.MatchString(in[n].Query) {
+		if !parses(in[n].Query) {
 			continue // skipped silently
 		}
 		if !slices.ContainsFunc(s.st.Queries, func(q Query) bool { return q.Name == n && q.SQL == in[n].Query }) {
@@ -310,6 +310,12 @@ func (s *Server) addPack(name, category string, tags []string, queries json.RawM
 		}
 	}
 	return reply{json: object{{"status", "success"}, {"message", message}, {"pack_id", p.ID}}}
+}
+
+// parses is as much of SQL as the fake reads: a select with balanced
+// parentheses and quotes.
+func parses(sql string) bool {
+	return selectStart.MatchString(sql) && strings.Count(sql, "(") == strings.Count(sql, ")") && strings.Count(sql, "'")%2 == 0
 }
 
 func packAdd(s *Server, r *request) reply {
@@ -394,7 +400,7 @@ func configsList(s *Server, _ *request) reply {
 	for _, p := range []string{"linux", "windows", "darwin"} {
 		one := object{}
 		for _, c := range s.st.Configs {
-			if c.Platform == p {
+			if c.Platform == p && (c.Default || hasQueries(c)) { // others are hidden
 				one = append(one, member{c.Name, configRow(c, true)})
 			}
 		}
@@ -432,9 +438,15 @@ func configAdd(s *Server, r *request) reply {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	top := 0
+	top, made := 0, 0
 	for _, c := range s.st.Configs {
 		top = max(top, c.ID)
+		if c.Platform == r.str("platform") && !c.Default {
+			made++
+		}
+	}
+	if made >= maxConfigs {
+		return fail("Configs limit is reached for the platform!")
 	}
 	// Only queries of the platform's default configuration are kept.
 	known := map[string]json.RawMessage{}
@@ -450,12 +462,32 @@ func configAdd(s *Server, r *request) reply {
 			delete(queries, n)
 		}
 	}
+	broken := false
+	for n := range queries {
+		var q struct{ Query string }
+		broken = broken || json.Unmarshal(queries[n], &q) != nil || q.Query == ""
+	}
+	if broken {
+		queries = nil // the configuration is stored before its queries fail
+	}
 	kept, _ := json.Marshal(queries)
 	r.args["queries"] = kept
 	c := Config{ID: s.st.next("config", top), Name: r.str("name"), Platform: r.str("platform"), Description: r.str("description"),
 		Queries: string(r.args["queries"]), Filters: string(r.args["filters"]), Conditions: string(r.args["conditions"])}
 	s.st.Configs = append(s.st.Configs, c)
+	if broken {
+		return crash()
+	}
 	return ok("Config is added successfully", c.ID)
+}
+
+// maxConfigs is how many configurations a platform may have besides its
+// default; the text of the refusal is not recorded.
+const maxConfigs = 5
+
+func hasQueries(c Config) bool {
+	var m map[string]json.RawMessage
+	return json.Unmarshal([]byte(c.Queries), &m) == nil && len(m) > 0
 }
 
 func configSet(s *Server, r *request) reply {
