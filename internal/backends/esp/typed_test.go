@@ -193,7 +193,7 @@ func TestRecordedHostsRulesCarvesSchema(t *testing.T) {
 	}
 	check(t, map[string][2]any{
 		"id": {h.ID, "EC2CE2E2-3D74-1248-2FA9-23F2E960ED42"}, "os": {h.OS.Platform, "windows"}, "agent": {h.AgentVersion, "4.7.0"},
-		"seen": {h.LastSeen.String(), "2026-11-22T02:30:05.502376Z"}, "ip": {h.IP[0], "127.0.0.1"}, "name": {h.Name, "EC2AMAZ-2RJ1BIF"},
+		"seen": {h.LastSeen.String(), "2026-11-22T02:30:05.502Z"}, "ip": {h.IP[0], "127.0.0.1"}, "name": {h.Name, "EC2AMAZ-2RJ1BIF"},
 	})
 	counts, err := d.HostCounts(ctx)
 	if err != nil || counts["windows"].Online != 1 || counts["linux"].Online != 1 {
