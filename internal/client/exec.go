@@ -237,6 +237,10 @@ func (c *Client) once(ctx context.Context, call Call, u *url.URL, contentType st
 	case resp == nil:
 		return nil, a.at.transport(errors.New("no answer"), a.sent.Load())
 	}
+	if resp.StatusCode == http.StatusPartialContent && call.Header.Get("Range") == "" {
+		closeBody(resp)
+		return nil, a.at.malformed("it sends a part of the answer, and the whole was asked for", nil)
+	}
 	if resp.StatusCode >= 200 && resp.StatusCode < 300 {
 		return resp, nil
 	}

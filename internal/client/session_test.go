@@ -371,6 +371,106 @@ func TestDownload(t *testing.T) {
 	}
 }
 
+// kept is a file with the version that an earlier run wrote down.
+type kept struct {
+	*os.File
+	version string
+}
+
+func (k *kept) Version() string           { return k.version }
+func (k *kept) SetVersion(v string) error { k.version = v; return nil }
+
+// A part that an earlier run left is continued only when the file is the same
+// still, whether or not the server looks at If-Range.
+func TestDownloadOfAChangedFile(t *testing.T) {
+	content := strings.Repeat("0123456789", 10000)
+	for _, tt := range []struct {
+		name, version string
+		ignores       bool // the server takes no notice of If-Range
+		resumed       bool
+	}{
+		{"the same", `"now"`, false, true},
+		{"changed", `"then"`, false, false},
+		{"the same, If-Range ignored", `"now"`, true, true},
+		{"changed, If-Range ignored", `"then"`, true, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if tt.ignores {
+					r.Header.Del("If-Range")
+				}
+				w.Header().Set("ETag", `"now"`)
+				http.ServeContent(w, r, "", time.Time{}, strings.NewReader(content))
+			})
+			f, err := os.Create(filepath.Join(t.TempDir(), "f"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			head := content[:1000]
+			if !tt.resumed {
+				head = strings.Repeat("z", 1000)
+			}
+			_, _ = f.WriteString(head)
+			k := &kept{f, tt.version}
+			_, resumed, err := newClient(t, srv.URL, nil).Download(t.Context(), client.Call{Path: "/f"}, 1000, k)
+			got, _ := os.ReadFile(f.Name())
+			if err != nil || resumed != tt.resumed || string(got) != content || k.version != `"now"` {
+				t.Errorf("%v, resumed %v, %d bytes right: %v, version %s", err, resumed, len(got), string(got) == content, k.version)
+			}
+		})
+	}
+}
+
+// A server that cuts the file each time at the same place is given up after a
+// few tries, whether or not it can resume.
+func TestDownloadThatIsAlwaysCut(t *testing.T) {
+	for _, path := range []string{"/ranges", "/no-ranges", "/one-byte"} {
+		t.Run(path, func(t *testing.T) {
+			var requests atomic.Int64
+			srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				requests.Add(1)
+				cut := &cutter{w, 5000}
+				switch path {
+				case "/no-ranges":
+					r.Header.Del("Range")
+				case "/one-byte":
+					cut.n = 1
+				}
+				http.ServeContent(cut, r, "", time.Time{}, strings.NewReader(strings.Repeat("x", 1<<20)))
+			})
+			c := newClient(t, srv.URL, nil)
+			client.FakeClock(c)
+			f, err := os.Create(filepath.Join(t.TempDir(), "f"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			_, _, err = c.Download(t.Context(), client.Call{Path: path}, 0, f)
+			if err == nil || !strings.Contains(err.Error(), "it cuts the file each time") || requests.Load() != 4 {
+				t.Errorf("%v after %d requests", err, requests.Load())
+			}
+		})
+	}
+}
+
+// A part of an answer that nobody asked for is never taken for the whole.
+func TestPartialAnswerToAWholeRead(t *testing.T) {
+	srv := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Range", "bytes 0-1/100")
+		w.WriteHeader(http.StatusPartialContent)
+		_, _ = io.WriteString(w, "[]")
+	})
+	c := newClient(t, srv.URL, nil)
+	var me *client.MalformedError
+	if _, err := c.DoJSON(t.Context(), client.Call{Path: "/"}, nil); !errors.As(err, &me) {
+		t.Errorf("%v", err)
+	}
+	if _, err := c.Open(t.Context(), client.Call{Path: "/"}); !errors.As(err, &me) {
+		t.Errorf("%v", err)
+	}
+}
+
 // cutter drops the connection after n bytes of the body.
 type cutter struct {
 	http.ResponseWriter

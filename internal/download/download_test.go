@@ -115,26 +115,80 @@ func TestSave(t *testing.T) {
 	}
 }
 
+// versioned is from with a version that the server names.
+func versioned(version string, from download.Source) download.Source {
+	return func(ctx context.Context, offset int64, w io.Writer) (int64, bool, error) {
+		v := w.(interface {
+			Version() string
+			SetVersion(string) error
+		})
+		if offset > 0 && v.Version() != version {
+			return 0, false, errors.New("a part of another version is continued")
+		}
+		if err := v.SetVersion(version); err != nil {
+			return 0, false, err
+		}
+		return from(ctx, offset, w)
+	}
+}
+
+// A part is continued in a later run when the server names the version that it
+// is of, or a hash will tell at the end; otherwise the file comes whole again.
 func TestResume(t *testing.T) {
 	b := content(1 << 20)
-	for _, resumable := range []bool{true, false} {
-		dir := t.TempDir()
-		j := job("dump", b)
-		_, err := download.Save(t.Context(), dir, j, from(b, resumable, 400_000))
-		var e *download.Error
-		if !errors.As(err, &e) || e.Part == "" {
-			t.Fatalf("%v", err)
-		}
-		if n := names(t, dir); !slices.Equal(n, []string{"dump.part", "dump.part.json"}) {
-			t.Fatalf("left: %v", n)
-		}
-		got, err := download.Save(t.Context(), dir, j, from(b, resumable, 0))
-		if err != nil || got.Hashes.SHA256 != sha(b) {
-			t.Fatalf("%+v %v", got, err)
-		}
-		if resumable != (got.Resumed == 400_000) {
-			t.Errorf("resumable %v: resumed %d", resumable, got.Resumed)
-		}
+	same := func(f download.Source) download.Source { return f }
+	etag := func(f download.Source) download.Source { return versioned(`"1"`, f) }
+	for _, tt := range []struct {
+		name      string
+		source    func(download.Source) download.Source
+		hash      string
+		resumable bool
+		resumed   int64
+	}{
+		{"the server names the version", etag, "", true, 400_000},
+		{"the vendor knows the hash", same, sha(b), true, 400_000},
+		{"nobody knows", same, "", true, 0},
+		{"the server cannot resume", etag, "", false, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			j := job("dump", b)
+			j.Hashes.SHA256 = tt.hash
+			_, err := download.Save(t.Context(), dir, j, tt.source(from(b, tt.resumable, 400_000)))
+			var e *download.Error
+			if !errors.As(err, &e) || e.Part == "" {
+				t.Fatalf("%v", err)
+			}
+			if n := names(t, dir); !slices.Equal(n, []string{"dump.part", "dump.part.json"}) {
+				t.Fatalf("left: %v", n)
+			}
+			got, err := download.Save(t.Context(), dir, j, tt.source(from(b, tt.resumable, 0)))
+			if err != nil || got.Hashes.SHA256 != sha(b) {
+				t.Fatalf("%+v %v", got, err)
+			}
+			if got.Resumed != tt.resumed {
+				t.Errorf("resumed %d, want %d", got.Resumed, tt.resumed)
+			}
+		})
+	}
+}
+
+// A file that changed between two runs, with a server that says so by nothing
+// but the hash, is never saved as whole.
+func TestChangedBetweenRuns(t *testing.T) {
+	dir := t.TempDir()
+	old, now := content(1<<20), bytes.Repeat([]byte("x"), 1<<20)
+	j := job("dump", old)
+	j.Hashes.SHA256 = sha(now)
+	if _, err := download.Save(t.Context(), dir, j, from(old, true, 400_000)); err == nil {
+		t.Fatal("no error")
+	}
+	if _, err := download.Save(t.Context(), dir, j, from(now, true, 0)); !errors.Is(err, download.ErrWrongContent) {
+		t.Fatalf("two versions were mixed: %v", err)
+	}
+	got, err := download.Save(t.Context(), dir, j, from(now, true, 0))
+	if err != nil || got.Hashes.SHA256 != sha(now) {
+		t.Fatalf("%+v %v", got, err)
 	}
 }
 

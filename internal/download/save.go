@@ -76,6 +76,7 @@ var ErrWrongContent = errors.New("the content is not what was announced")
 type state struct {
 	Identity string `json:"identity"`
 	Size     int64  `json:"size"`
+	Version  string `json:"version,omitempty"` // of the content, as the server names it: an ETag or a date
 }
 
 // Save brings a file into dir, which is made when it is missing.
@@ -113,12 +114,13 @@ type saver struct {
 	job   Job
 	name  string // of the final file
 	held  *lockedfile.File
+	state state // of the part, as it is on the disk
 	done  bool
 	wrong bool
 }
 
-func (s *saver) part() string  { return s.name + ".part" }
-func (s *saver) state() string { return s.name + ".part.json" }
+func (s *saver) part() string      { return s.name + ".part" }
+func (s *saver) stateFile() string { return s.name + ".part.json" }
 
 // final is what the file will be called.
 func (s *saver) final() string {
@@ -168,15 +170,15 @@ func (s *saver) taken(name string) bool {
 // file's download.
 func (s *saver) lock() (ok bool, err error) {
 	// The lock goes by path, not through the root: nothing may be a link.
-	for _, name := range []string{s.state(), s.part()} {
+	for _, name := range []string{s.stateFile(), s.part()} {
 		if info, err := s.root.Lstat(name); err == nil && !info.Mode().IsRegular() {
 			return false, nil
 		}
 	}
-	if !s.taken(s.state()) && s.taken(s.part()) {
+	if !s.taken(s.stateFile()) && s.taken(s.part()) {
 		return false, nil // somebody else's .part
 	}
-	f, err := lockedfile.OpenFile(filepath.Join(s.dir, s.state()), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := lockedfile.OpenFile(filepath.Join(s.dir, s.stateFile()), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return false, err
 	}
@@ -188,23 +190,53 @@ func (s *saver) lock() (ok bool, err error) {
 	if s.taken(s.final()) { // made while we waited for the lock
 		return false, f.Close()
 	}
-	now, err := json.Marshal(state{s.job.Identity, s.job.Size})
-	if err == nil {
-		err = f.Truncate(0)
-	}
-	if err == nil {
-		_, err = f.WriteAt(now, 0)
-	}
 	if err != nil {
 		return false, errors.Join(err, f.Close())
 	}
-	if was.Identity == "" || was.Size != s.job.Size {
+	s.held, s.state = f, state{s.job.Identity, s.job.Size, was.Version}
+	if !s.resumable(was) {
+		s.state.Version = ""
 		if err := s.root.Remove(s.part()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return false, errors.Join(err, f.Close())
 		}
 	}
-	s.held = f
+	if err := s.writeState(); err != nil {
+		return false, errors.Join(err, f.Close())
+	}
 	return true, nil
+}
+
+// resumable tells whether a part of an earlier run can be continued: it must be
+// of the same file, and either the server names the version that it is of, or a
+// hash will tell at the end whether two versions were mixed.
+func (s *saver) resumable(was state) bool {
+	return was.Identity != "" && was.Size == s.job.Size && (was.Version != "" || s.job.Hashes != Hashes{})
+}
+
+func (s *saver) writeState() error {
+	b, err := json.Marshal(s.state)
+	if err != nil {
+		return err
+	}
+	if err := s.held.Truncate(0); err != nil {
+		return err
+	}
+	_, err = s.held.WriteAt(b, 0)
+	return err
+}
+
+// versionedFile is the part with the version that its content is of.
+type versionedFile struct {
+	*hashedFile
+	s *saver
+}
+
+func (v versionedFile) Version() string { return v.s.state.Version }
+
+// SetVersion writes it down before any content follows.
+func (v versionedFile) SetVersion(version string) error {
+	v.s.state.Version = version
+	return v.s.writeState()
 }
 
 // release gives the name back. The part stays for the next run unless it is
@@ -212,7 +244,7 @@ func (s *saver) lock() (ok bool, err error) {
 func (s *saver) release() {
 	if s.done || !s.kept() {
 		_ = s.root.Remove(s.part())
-		_ = s.root.Remove(s.state())
+		_ = s.root.Remove(s.stateFile())
 	}
 	_ = s.held.Close()
 }
@@ -237,7 +269,7 @@ func (s *saver) save(ctx context.Context, from Source) (*Saved, error) {
 	resumed := have
 	if s.job.Size < 0 || have < s.job.Size || s.job.Size == 0 {
 		var ok bool
-		_, ok, err = from(ctx, have, w)
+		_, ok, err = from(ctx, have, versionedFile{w, s})
 		if !ok {
 			resumed = 0
 		}
