@@ -38,3 +38,10 @@ var HTMLPage = htmlPage
 
 // Dump is what the wire log and errors show of b.
 func Dump(r *Redactor, b []byte, most int, cut bool) []byte { return r.dump(b, most, cut) }
+
+// SetMaxMessageWire makes giving up a message without end quick.
+func SetMaxMessageWire(n int64) (restore func()) {
+	old := maxMessageWire
+	maxMessageWire = n
+	return func() { maxMessageWire = old }
+}

@@ -2,8 +2,11 @@ package client_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"crypto/sha1"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -180,6 +183,39 @@ func TestWebSocket(t *testing.T) {
 	hang := serve(t, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	c = newClient(t, hang.URL, func(c *client.Config, _ *client.Options) { c.Timeout = 50 * time.Millisecond })
 	if _, err := c.Dial(t.Context(), "/", nil, nil); !errors.As(err, &te) || !strings.Contains(err.Error(), "within 50ms") {
+		t.Errorf("%v", err)
+	}
+}
+
+// Empty fragments make no message however many come: they are given up, not
+// read for ever.
+func TestWebSocketOfEmptyFragments(t *testing.T) {
+	defer client.SetMaxMessageWire(1 << 18)()
+	srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		conn, buf, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+		fmt.Fprintf(buf, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+			base64.StdEncoding.EncodeToString(sum[:]))
+		_, _ = buf.WriteString("\x01\x01{") // a text message begins, and never ends
+		_ = buf.Flush()
+		flood := bytes.Repeat([]byte{0, 0}, 1<<16)
+		for {
+			if _, err := conn.Write(flood); err != nil {
+				return
+			}
+		}
+	})
+	conn, err := newClient(t, srv.URL, nil).Dial(t.Context(), "/", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.CloseNow()
+	if _, _, err := conn.Read(t.Context()); err == nil || !strings.Contains(err.Error(), "no message") {
 		t.Errorf("%v", err)
 	}
 }

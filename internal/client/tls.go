@@ -124,7 +124,7 @@ func (t *trust) verify(chain []*x509.Certificate, name string) error {
 	}
 	for _, c := range t.exact {
 		if bytes.Equal(c.Raw, chain[0].Raw) {
-			return nil
+			return verifyExact(chain[0], name, time.Now())
 		}
 	}
 	opts := x509.VerifyOptions{Roots: t.roots, DNSName: name, Intermediates: x509.NewCertPool()}
@@ -133,6 +133,22 @@ func (t *trust) verify(chain []*x509.Certificate, name string) error {
 	}
 	if _, err := chain[0].Verify(opts); err != nil {
 		return &certError{err: err, leaf: chain[0]}
+	}
+	return nil
+}
+
+// verifyExact checks the name and the dates of a certificate that ca_file itself
+// holds. One without a subjectAltName is for the name in its subject, which
+// crypto/x509 no longer looks at.
+func verifyExact(leaf *x509.Certificate, name string, now time.Time) error {
+	if now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
+		return &certError{err: x509.CertificateInvalidError{Cert: leaf, Reason: x509.Expired}, leaf: leaf}
+	}
+	if len(leaf.DNSNames)+len(leaf.IPAddresses) == 0 && strings.EqualFold(strings.Trim(name, "[]"), leaf.Subject.CommonName) {
+		return nil
+	}
+	if err := leaf.VerifyHostname(name); err != nil {
+		return &certError{err: err, leaf: leaf}
 	}
 	return nil
 }

@@ -115,6 +115,11 @@ func TestTLS(t *testing.T) {
 	old := issue(t, &ca, expired)
 	caFile, _ := ca.pem(t)
 	bareFile, _ := bareSelf.pem(t)
+	ownOld, ownForeign := issue(t, nil, expired), issue(t, nil, other)
+	ownOther := issue(t, nil, func(c *x509.Certificate) { noSAN(c); c.Subject.CommonName = "10.1.2.3" })
+	ownOldFile, _ := ownOld.pem(t)
+	ownForeignFile, _ := ownForeign.pem(t)
+	ownOtherFile, _ := ownOther.pem(t)
 	clientCert, clientKey := leaf.pem(t)
 	pool := x509.NewCertPool()
 	pool.AddCert(ca.cert)
@@ -132,6 +137,11 @@ func TestTLS(t *testing.T) {
 		{name: "server name", chain: []issued{foreign}, tls: client.TLS{CAFile: caFile, ServerName: "edr.example.org"}},
 		{name: "expired", chain: []issued{old}, tls: client.TLS{CAFile: caFile}, text: "has expired"},
 		{name: "the file holds the server's own certificate without names", chain: []issued{bareSelf}, tls: client.TLS{CAFile: bareFile}},
+		{name: "its own certificate, expired", chain: []issued{ownOld}, tls: client.TLS{CAFile: ownOldFile}, text: "has expired"},
+		{name: "its own certificate, other name", chain: []issued{ownForeign}, tls: client.TLS{CAFile: ownForeignFile}, text: "is not for 127.0.0.1"},
+		{name: "its own certificate, server name", chain: []issued{ownForeign}, tls: client.TLS{CAFile: ownForeignFile, ServerName: "edr.example.org"}},
+		{name: "its own certificate, other subject", chain: []issued{ownOther}, tls: client.TLS{CAFile: ownOtherFile}, text: "only in its subject"},
+		{name: "its own certificate, subject as server name", chain: []issued{ownOther}, tls: client.TLS{CAFile: ownOtherFile, ServerName: "10.1.2.3"}},
 		{name: "no names", chain: []issued{issue(t, &ca, noSAN)}, tls: client.TLS{CAFile: caFile}, text: "only in its subject"},
 		{name: "pin of a self-signed certificate", chain: []issued{self}, tls: client.TLS{Pin: client.PinOf(self.cert)}},
 		{name: "pin in capitals", chain: []issued{self}, tls: client.TLS{Pin: strings.ToUpper(client.PinOf(self.cert))}},

@@ -283,7 +283,7 @@ func (s *socket) listen(ctx context.Context, each func(msg []byte) (more bool, e
 
 // dial opens the first path that is a WebSocket, and remembers it. Sockets
 // know no sessions, so none is shown to them.
-func (s *socket) dial(ctx context.Context) (*websocket.Conn, error) {
+func (s *socket) dial(ctx context.Context) (*client.Socket, error) {
 	ctx = context.WithValue(ctx, noToken{}, true)
 	paths := s.paths
 	if s.d.path("") == basePaths[1] { // 3.0 and before have only the last
@@ -307,7 +307,7 @@ func (s *socket) dial(ctx context.Context) (*websocket.Conn, error) {
 
 // read is one connection. n counts the messages that were JSON; the error is
 // that of each, or why the connection ended.
-func (s *socket) read(ctx context.Context, c *websocket.Conn, form string, each func([]byte) (bool, error)) (more bool, n int, err error) {
+func (s *socket) read(ctx context.Context, c *client.Socket, form string, each func([]byte) (bool, error)) (more bool, n int, err error) {
 	if err := c.Write(ctx, websocket.MessageText, []byte(form)); err != nil {
 		return true, 0, err
 	}
