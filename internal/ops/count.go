@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -19,25 +18,54 @@ var AlertCountKeys = []string{"rule", "host", "severity", "source", "backend", "
 // EventCountKeys is what events count --by takes.
 var EventCountKeys = []string{"kind", "host", "user", "process", "path", "rule", "backend"}
 
-// alertKey gives the bucket of an alert.
-func alertKey(by string) func(*model.Alert) string {
-	return map[string]func(*model.Alert) string{
-		"rule": func(a *model.Alert) string {
-			if a.Rule != nil {
-				return cmp.Or(a.Rule.Name, a.Rule.ID)
-			}
-			return a.Title
-		},
+// alertKeys gives the buckets of an alert: one, but of rules as many as fired.
+func alertKeys(by string) func(*model.Alert) []string {
+	if by == "rule" {
+		return alertRules
+	}
+	return one(map[string]func(*model.Alert) string{
 		"host":     func(a *model.Alert) string { return hostName(a) },
 		"severity": func(a *model.Alert) string { return string(a.Severity) },
 		"source":   func(a *model.Alert) string { return a.Source },
 		"backend":  func(a *model.Alert) string { return a.Backend },
 		"status":   func(a *model.Alert) string { return string(a.Status) },
-	}[by]
+	}[by])
 }
 
-func eventKey(by string) func(*model.Event) string {
-	return map[string]func(*model.Event) string{
+// alertRules are the rules that fired: an alert of several signatures is
+// counted under each of them.
+func alertRules(a *model.Alert) []string {
+	var rules []string
+	for _, i := range a.Indicators {
+		if (i.Type == "signature" || i.Type == "rule") && !slices.Contains(rules, i.Value) {
+			rules = append(rules, i.Value)
+		}
+	}
+	switch {
+	case len(rules) > 0:
+		return rules
+	case a.Rule != nil:
+		return []string{cmp.Or(a.Rule.Name, a.Rule.ID)}
+	}
+	return []string{a.Title}
+}
+
+// one makes buckets of a single key.
+func one[T any](key func(T) string) func(T) []string {
+	return func(r T) []string { return []string{key(r)} }
+}
+
+// eventKeys gives the buckets of an event, as alertKeys does.
+func eventKeys(by string) func(*model.Event) []string {
+	if by == "rule" {
+		return func(e *model.Event) []string {
+			if e.Detection == nil || len(e.Detection.Rules) == 0 {
+				return []string{""}
+			}
+			return slices.Compact(slices.Sorted(slices.Values(e.Detection.Rules)))
+		}
+	}
+	return one(map[string]func(*model.Event) string{
 		"kind": func(e *model.Event) string { return string(e.Kind) },
 		"host": func(e *model.Event) string { return hostName(e) },
 		"user": func(e *model.Event) string {
@@ -61,20 +89,14 @@ func eventKey(by string) func(*model.Event) string {
 			}
 			return e.Process.Path
 		},
-		"rule": func(e *model.Event) string {
-			if e.Detection == nil {
-				return ""
-			}
-			return strings.Join(e.Detection.Rules, ", ")
-		},
 		"backend": func(e *model.Event) string { return e.Backend },
-	}[by]
+	}[by])
 }
 
 // CountAlerts counts the alerts of all profiles by one key, most first.
 func (f *Fleet) CountAlerts(ctx context.Context, req Request, by string) ([]model.Count, []Outcome) {
 	st := f.Alerts(ctx, unlimited(req))
-	return tally(st, alertKey(by)), st.Outcomes()
+	return tally(st, alertKeys(by)), st.Outcomes()
 }
 
 // CountEvents counts the events of all profiles by one key, most first. A
@@ -111,7 +133,7 @@ func (s *Source) countEvents(ctx context.Context, req Request, by string) ([]mod
 		}
 	}
 	st := (&Fleet{Sources: []*Source{s}}).Events(ctx, req)
-	counts := tally(st, eventKey(by))
+	counts := tally(st, eventKeys(by))
 	return counts, st.Outcomes()[0]
 }
 
@@ -120,10 +142,12 @@ func unlimited(req Request) Request {
 	return req
 }
 
-func tally[T model.Record](st *Stream[T], key func(T) string) []model.Count {
+func tally[T model.Record](st *Stream[T], keys func(T) []string) []model.Count {
 	total := map[string]int{}
 	for r := range st.Records() {
-		total[key(r)]++
+		for _, key := range keys(r) {
+			total[key]++
+		}
 	}
 	return ranked(total)
 }

@@ -386,3 +386,22 @@ func TestCount(t *testing.T) {
 		t.Errorf("%v %v", counts, outcomes)
 	}
 }
+
+// An alert on which several signatures fired counts under each of them, not
+// under the first alone.
+func TestCountEverySignature(t *testing.T) {
+	fired := func(id string, rules ...string) *model.Alert {
+		a := &model.Alert{Origin: model.Origin{ID: id}, Title: strings.Join(rules, ", "), Rule: &model.Named{Name: rules[0]}}
+		for _, r := range rules {
+			a.Indicators = append(a.Indicators, model.Indicator{Name: r, Value: r, Type: "signature"})
+		}
+		return a
+	}
+	plain := &model.Alert{Origin: model.Origin{ID: "4"}, Title: "t", Rule: &model.Named{ID: "7"}, Indicators: []model.Indicator{{Value: "aa", Type: "md5"}}}
+	f := fleet(&memory{alerts: fixed([]*model.Alert{fired("1", "A", "B"), fired("2", "B"), fired("3", "C", "B", "B"), plain, {Title: "no rule"}})})
+	counts, _ := f.CountAlerts(t.Context(), ops.Request{}, "rule")
+	want := []model.Count{{Value: "B", Count: 3}, {Value: "7", Count: 1}, {Value: "A", Count: 1}, {Value: "C", Count: 1}, {Value: "no rule", Count: 1}}
+	if !slices.Equal(counts, want) {
+		t.Errorf("%v, want %v", counts, want)
+	}
+}

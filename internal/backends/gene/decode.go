@@ -3,6 +3,7 @@ package gene
 import (
 	"crypto/sha1"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -343,6 +344,10 @@ func (d *decoder) finish() {
 	r.Channel, r.Provider, r.EventID = d.get(fChannel), d.get(fProvider), int(d.number(fEventID))
 	r.Task, r.Time, r.Computer = d.get(fTask), d.instant(), d.get(fComputer)
 	r.PID, r.UserID = d.number(fProcess), d.get(fUserID)
+	// Beta.2 and beta.3 give the signatures in another order each time
+	// (wire/gene.md 12, trap 10a): title and rule must not change with it.
+	slices.SortFunc(d.sigs, func(x, y span) int { return strings.Compare(d.cut(x), d.cut(y)) })
+	d.sigs = slices.CompactFunc(d.sigs, func(x, y span) bool { return d.cut(x) == d.cut(y) })
 }
 
 func (d *decoder) cut(s span) string { return d.text[s.from:s.to] }

@@ -21,6 +21,12 @@ const (
 	nobody = "00000000-0000-0000-0000-000000000000"
 )
 
+// Releases that differ in what may be asked of them.
+const (
+	beta2 = "v1.8.0-beta.2"
+	beta3 = "v1.8.0-beta.3"
+)
+
 // flavour is what has been found out about the manager.
 type flavour struct {
 	path         string // routeDetections or routeAlerts; "" = not known yet
@@ -108,7 +114,7 @@ func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
 			"this version reads whole days of logs at a time and has no paging: large windows are slow",
 			"this version has no event streams: watching polls")
 	}
-	if f.needsShowKey {
+	if health.Version == beta2 {
 		health.Notes = append(health.Notes, "this version forgets an endpoint's key when it is looked up without showkey=true by another client")
 	}
 	return health, nil
@@ -163,9 +169,18 @@ func (d *Driver) version(ctx context.Context, list []endpoint) (string, error) {
 	case iocs:
 		return "v1.8.0-beta.4 to beta.6", nil
 	case f.criticality:
-		return "v1.8.0-beta.3", nil
-	case len(list) > 0:
-		return "v1.8.0-beta.2", nil
+		return beta3, nil
 	}
-	return "v1.8.0-beta.2 or beta.3", nil
+	uuid := nobody // these managers remember no UUID that was asked for
+	if len(list) > 0 {
+		uuid = list[0].UUID
+	}
+	archive, err := exists("/endpoints/"+uuid+"/report/archive", url.Values{"last": {"1s"}})
+	switch {
+	case err != nil:
+		return "", err
+	case archive:
+		return beta3, nil
+	}
+	return beta2, nil
 }

@@ -35,7 +35,7 @@ func (s *Server) view(m *machine, showKey, withCommand bool) json.RawMessage {
 	if s.etw() {
 		o.put("group", m.Group)
 	}
-	if s.is(Head) {
+	if s.criticality() {
 		o.put("criticality", m.Criticality)
 	}
 	if showKey || s.ver <= 1 {
@@ -216,7 +216,7 @@ func (c *call) getEndpoint() {
 		return
 	}
 	show := c.flag("showkey")
-	if s.is(Beta2) && !show {
+	if s.is(Beta2) && !s.next && !show {
 		m.Key = "" // trap 3: for good
 	}
 	c.ok(s.view(m, show, !s.is(Head)))
@@ -247,7 +247,7 @@ func (c *call) postEndpoint() {
 			}
 		}
 	}
-	if doc.Criticality != nil && s.is(Head) {
+	if doc.Criticality != nil && s.criticality() {
 		if n := *doc.Criticality; n < 0 || n > 10 {
 			c.fail("api.Endpoint object is not valid: criticality field must be in [0;10]")
 			return

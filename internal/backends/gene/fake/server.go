@@ -19,9 +19,12 @@ const (
 	Beta  = "v1.8.0-beta"
 	Beta2 = "v1.8.0-beta.2"
 	Head  = "head"
+	// Beta3 is Beta2 as far as it is known to differ: it knows criticality and
+	// users, and forgets no key.
+	Beta3 = "v1.8.0-beta.3"
 )
 
-// Versions lists them, oldest first.
+// Versions lists those that were recorded, oldest first.
 var Versions = []string{V170, Beta, Beta2, Head}
 
 // DefaultKey is the admin API key when Options names none.
@@ -29,7 +32,7 @@ const DefaultKey = "demo-gene-admin-key-0123456789abcdef0123456789abcdef01234567
 
 // Options choose the version and its misbehaviour.
 type Options struct {
-	Version string           // default Head
+	Version string           // default Head; one of Versions, or Beta3
 	Key     string           // of the admin user; default DefaultKey
 	Now     func() time.Time // default time.Now
 	// CutEvents stands for the 15 s limit: an answer of more events is cut,
@@ -48,7 +51,8 @@ type Options struct {
 type Server struct {
 	data Data
 	opt  Options
-	ver  int // index in Versions
+	ver  int  // index in Versions
+	next bool // Beta3
 
 	byEndpoint [][]int32 // events of each endpoint, in arrival order
 	detections [][]int32 // those that are detections
@@ -76,7 +80,11 @@ func New(data *Data, opt Options) *Server {
 	if opt.AgentDelay == 0 {
 		opt.AgentDelay = 300 * time.Millisecond
 	}
-	s := &Server{data: *data, opt: opt, ver: slices.Index(Versions, opt.Version), calls: map[string]int{}, stop: make(chan struct{})}
+	next := opt.Version == Beta3
+	if next {
+		opt.Version = Beta2
+	}
+	s := &Server{data: *data, opt: opt, next: next, ver: slices.Index(Versions, opt.Version), calls: map[string]int{}, stop: make(chan struct{})}
 	if s.ver < 0 {
 		panic("fake gene: unknown version " + opt.Version)
 	}
@@ -174,6 +182,10 @@ func from(v string) func(*Server) bool {
 	return func(s *Server) bool { return s.atLeast(v) }
 }
 
+// criticality tells the versions that know it; users and archives of reports
+// came with it.
+func (s *Server) criticality() bool { return s.is(Head) || s.next }
+
 func until(v string) func(*Server) bool {
 	return func(s *Server) bool { return s.ver <= slices.Index(Versions, v) }
 }
@@ -197,7 +209,7 @@ var routes = []route{
 	at(`/endpoints/`+uuidExpr+`/alerts`, "/endpoints/{uuid}/alerts", until(Beta), handlers{"GET": (*call).alerts}),
 	at(`/endpoints/`+uuidExpr+`/detections`, "/endpoints/{uuid}/detections", from(Beta2), handlers{"GET": (*call).alerts}),
 	at(`/endpoints/`+uuidExpr+`/report`, "/endpoints/{uuid}/report", always, handlers{"GET": (*call).getReport, "DELETE": (*call).deleteReport}),
-	at(`/endpoints/`+uuidExpr+`/report/archive`, "/endpoints/{uuid}/report/archive", from(Head), handlers{"GET": (*call).archive}),
+	at(`/endpoints/`+uuidExpr+`/report/archive`, "/endpoints/{uuid}/report/archive", (*Server).criticality, handlers{"GET": (*call).archive}),
 	at(`/endpoints/`+uuidExpr+`/artifacts`, "/endpoints/{uuid}/artifacts", from(Beta), handlers{"GET": (*call).artifacts}),
 	at(`/endpoints/`+uuidExpr+`/artifacts/`+uuidExpr+`/([0-9a-fA-F]{32})/(.*)`, "/endpoints/{uuid}/artifacts/{guid}/{hash}/{file}", func(s *Server) bool { return s.is(Beta) }, handlers{"GET": (*call).artifact}),
 	at(`/endpoints/`+uuidExpr+`/artifacts/`+uuidExpr+`/([0-9a-fA-F]+)/(.*)`, "/endpoints/{uuid}/artifacts/{guid}/{hash}/{file}", from(Beta2), handlers{"GET": (*call).artifact}),
@@ -207,8 +219,8 @@ var routes = []route{
 	at(`/rules`, "/rules", always, handlers{"GET": (*call).getRules, "POST": (*call).postRules, "DELETE": (*call).deleteRule}),
 	at(`/rules/save`, "/rules/save", until(Beta2), handlers{"GET": (*call).saveRules}),
 	at(`/rules/reload`, "/rules/reload", until(Beta2), handlers{"GET": (*call).reloadRules}),
-	at(`/users`, "/users", from(Head), handlers{"GET": (*call).listUsers, "PUT": (*call).putUser, "POST": (*call).postUsers}),
-	at(`/users/`+uuidExpr, "/users/{uuid}", from(Head), handlers{"GET": (*call).getUser, "POST": (*call).postUser, "DELETE": (*call).deleteUser}),
+	at(`/users`, "/users", (*Server).criticality, handlers{"GET": (*call).listUsers, "PUT": (*call).putUser, "POST": (*call).postUsers}),
+	at(`/users/`+uuidExpr, "/users/{uuid}", (*Server).criticality, handlers{"GET": (*call).getUser, "POST": (*call).postUser, "DELETE": (*call).deleteUser}),
 	at(`/iocs`, "/iocs", from(Head), handlers{"GET": (*call).getIOCs, "POST": (*call).postIOCs, "DELETE": (*call).deleteIOCs}),
 	at(`/stream/events`, "/stream/events", from(Beta2), handlers{"GET": (*call).streamEvents}),
 	at(`/stream/detections`, "/stream/detections", from(Beta2), handlers{"GET": (*call).streamDetections}),
