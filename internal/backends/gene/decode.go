@@ -328,11 +328,18 @@ func (d *decoder) members(w *jsonwalk.Walker, name string, f field, other string
 
 // finish makes the text of the fields available. An event without a hash of
 // its own gets the SHA-1 of its bytes.
-func (d *decoder) finish() {
+func (d *decoder) finish() { d.finishAs("") }
+
+// finishAs is finish for an event whose id is known already, if it is not "".
+func (d *decoder) finishAs(id string) {
 	if s := d.fields[fEventHash]; s.to == s.from {
-		sum := sha1.Sum(d.raw)
 		from := len(d.scratch)
-		d.scratch = hex.AppendEncode(d.scratch, sum[:])
+		if id != "" {
+			d.scratch = append(d.scratch, id...)
+		} else {
+			sum := sha1.Sum(d.raw)
+			d.scratch = hex.AppendEncode(d.scratch, sum[:])
+		}
 		d.fields[fEventHash] = span{int32(from), int32(len(d.scratch))}
 	}
 	d.text = string(d.scratch)

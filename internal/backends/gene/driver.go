@@ -126,8 +126,14 @@ func (d *Driver) secret(ctx context.Context) (string, error) {
 func (d *Driver) now() time.Time { return d.o.Clock() }
 
 // warn tells the user something once a driver.
-func (d *Driver) warn(text string) {
-	if _, told := d.warns.LoadOrStore(text, true); !told && d.o.Warn != nil {
+func (d *Driver) warn(text string) { d.once(text, text) }
+
+// repeatedEvents is the kind of a warning.
+const repeatedEvents = "repeated events"
+
+// once warns of a kind of thing once a driver, whatever the text.
+func (d *Driver) once(kind, text string) {
+	if _, told := d.warns.LoadOrStore(kind, true); !told && d.o.Warn != nil {
 		d.o.Warn(text)
 	}
 }

@@ -24,13 +24,16 @@ var errFound = errors.New("found")
 
 // finder is a sink that keeps the one event with an id.
 type finder struct {
-	id  string
-	raw bool
+	id        string
+	raw       bool
+	endpoints []endpoint
 
 	mu    sync.Mutex
 	event *model.Event
 	alert *model.Alert
 }
+
+func (f *finder) begin() {}
 
 func (f *finder) mark() func() { return func() {} }
 
@@ -38,13 +41,17 @@ func (f *finder) size() int { return 0 }
 
 func (f *finder) narrow(time.Duration) {}
 
-func (f *finder) add(d *decoder, ep *endpoint) error {
+func (f *finder) add(d *decoder, place int) error {
 	if d.get(fEventHash) != f.id {
 		return nil
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.event = d.normalise(*ep, f.raw)
+	var ep endpoint
+	if place >= 0 {
+		ep = f.endpoints[place]
+	}
+	f.event = d.normalise(ep, f.raw)
 	if len(d.sigs) > 0 {
 		f.alert = d.alertOf(f.event)
 	}
@@ -61,17 +68,16 @@ func (d *Driver) find(ctx context.Context, id string, alerts, raw bool, back tim
 	if err != nil {
 		return nil, err
 	}
-	route, size := routeLogs, 2*firstEvents
+	size := 2 * firstEvents
 	if alerts {
-		route, size = f.path, firstAlerts
+		size = firstAlerts
 	}
-	found := &finder{id: id, raw: raw}
+	found := &finder{id: id, raw: raw, endpoints: s.endpoints}
 	for hi := s.until; hi.After(s.since) && found.event == nil; {
 		lo := s.lower(f, hi, size)
 		group, gctx := errgroup.WithContext(ctx)
 		group.SetLimit(concurrent)
-		for _, ep := range s.endpoints {
-			r := logReader{d: d, ep: ep, route: route, legacy: f.legacy()}
+		for _, r := range s.readers(f) {
 			group.Go(func() error { return r.read(gctx, lo, hi, found) })
 		}
 		if err := group.Wait(); err != nil && !errors.Is(err, errFound) {

@@ -33,18 +33,40 @@ func logQuery(lo, hi time.Time, skip int) url.Values {
 	return q
 }
 
-// logReader reads one route of one endpoint.
+// logReader reads one route: of the endpoint at a place in the list, or, from
+// managers that give everybody's events whatever UUID is asked, of all of them
+// at once.
 type logReader struct {
-	d      *Driver
-	ep     endpoint
-	route  string // routeLogs, routeDetections or routeAlerts
-	legacy bool
+	d         *Driver
+	endpoints []endpoint
+	place     int
+	places    map[string]int // of all endpoints by UUID, when they are read at once
+	route     string         // routeLogs, routeDetections or routeAlerts
+	legacy    bool
 }
 
-// sink takes events; mark remembers how many it has, and the function it
-// gives takes it back there.
+// uuid is the endpoint in the path.
+func (r *logReader) uuid() string { return r.endpoints[r.place].UUID }
+
+// placeOf is whose event it is, -1 when it does not say; false when nobody
+// asked for that endpoint.
+func (r *logReader) placeOf(uuid string) (int, bool) {
+	if r.places == nil {
+		return r.place, uuid == "" || uuid == r.uuid()
+	}
+	if uuid == "" {
+		return -1, true
+	}
+	i, known := r.places[uuid]
+	return i, known
+}
+
+// sink takes events and the place of their endpoint.
 type sink interface {
-	add(d *decoder, ep *endpoint) error
+	// begin is called before the events of each answer.
+	begin()
+	add(d *decoder, place int) error
+	// mark remembers how much there is, and the function it gives goes back there.
 	mark() (reset func())
 	size() int
 	// narrow tells that the server could answer a window this long, and not
@@ -61,18 +83,19 @@ const (
 
 // read puts every event of [lo, hi) into b, in no particular order and with
 // duplicates (overlapping pages, trap 9). When the server's 15 s limit cuts
-// the answer, the window is read again in halves (trap 6). An answer that is
-// not complete is never taken for a result.
-func (r logReader) read(ctx context.Context, lo, hi time.Time, b sink) error {
+// the answer, or the client's own time-out strikes first, the window is read
+// again in halves (trap 6). An answer that is not complete is never taken for
+// a result.
+func (r *logReader) read(ctx context.Context, lo, hi time.Time, b sink) error {
 	return r.halve(ctx, lo, hi, r.legacy, b)
 }
 
 // halve reads a window; whole asks for everything to the end of its last day.
-func (r logReader) halve(ctx context.Context, lo, hi time.Time, whole bool, b sink) error {
+func (r *logReader) halve(ctx context.Context, lo, hi time.Time, whole bool, b sink) error {
 	reset := b.mark()
 	span, began, held := hi.Sub(lo), time.Now(), b.size()
-	err := r.pages(ctx, lo, hi, whole, func(d *decoder) error { return b.add(d, &r.ep) })
-	if err == nil || ctx.Err() != nil || !isCut(err) {
+	err := r.pages(ctx, lo, hi, whole, b)
+	if err == nil || ctx.Err() != nil || !isCut(err) && !(isSilent(err) && r.answers(ctx, hi)) {
 		return err
 	}
 	took := time.Since(began)
@@ -80,7 +103,7 @@ func (r logReader) halve(ctx context.Context, lo, hi time.Time, whole bool, b si
 	if span <= smallestWindow {
 		e := &backends.Error{
 			Kind: backends.KindUnavailable, Err: err,
-			Why: fmt.Sprintf("endpoint %s: the manager gives no complete answer even for one second (%s): %v", r.ep.UUID, lo.UTC().Format(time.RFC3339), err),
+			Why: fmt.Sprintf("endpoint %s: the manager gives no complete answer even for one second (%s): %v", r.uuid(), lo.UTC().Format(time.RFC3339), err),
 		}
 		if r.legacy {
 			e.Hint = "the log file of that day may be damaged on the manager: ask for other days with --since and --until"
@@ -112,10 +135,17 @@ func (r logReader) halve(ctx context.Context, lo, hi time.Time, whole bool, b si
 	return nil
 }
 
+// answers tells a manager that is busy with a long answer from one that hangs:
+// the busy one answers for a second of the log.
+func (r *logReader) answers(ctx context.Context, at time.Time) bool {
+	_, err := r.page(ctx, at.Add(-smallestWindow), at, 0, func(*decoder, int) error { return nil })
+	return err == nil || isAnswer(err)
+}
+
 // pages reads one window. Managers with limits give at most pageLimit events
 // a page; a shorter page is the last. skip counts stored events before the
 // time filter, so pages may overlap but miss none.
-func (r logReader) pages(ctx context.Context, lo, hi time.Time, whole bool, add func(*decoder) error) error {
+func (r *logReader) pages(ctx context.Context, lo, hi time.Time, whole bool, b sink) error {
 	until := hi
 	if whole {
 		// These managers stop reading at the first event later than stop, so
@@ -124,11 +154,12 @@ func (r logReader) pages(ctx context.Context, lo, hi time.Time, whole bool, add 
 		until = endOfDay(hi)
 	}
 	for skip := 0; ; skip += pageLimit {
-		n, err := r.page(ctx, lo, until, skip, func(d *decoder) error {
+		b.begin()
+		n, err := r.page(ctx, lo, until, skip, func(d *decoder, place int) error {
 			if t := d.instant(); !t.IsZero() && (t.Before(lo) || !t.Before(hi)) {
 				return nil
 			}
-			return add(d)
+			return b.add(d, place)
 		})
 		switch {
 		case err != nil:
@@ -149,11 +180,11 @@ func endOfDay(t time.Time) time.Time {
 	return t.UTC().Add(-time.Nanosecond).Truncate(24 * time.Hour).Add(24*time.Hour - time.Nanosecond)
 }
 
-// page reads one answer and counts its events. Events of other endpoints are
-// left out: beta.2 answers with everybody's (trap 10).
-func (r logReader) page(ctx context.Context, lo, until time.Time, skip int, add func(*decoder) error) (n int, err error) {
+// page reads one answer and counts its events. Events of endpoints nobody
+// asked for are left out.
+func (r *logReader) page(ctx context.Context, lo, until time.Time, skip int, add func(*decoder, int) error) (n int, err error) {
 	stream, err := r.d.c.Open(ctx, client.Call{
-		Path:  "/endpoints/" + r.ep.UUID + "/" + r.route,
+		Path:  "/endpoints/" + r.uuid() + "/" + r.route,
 		Query: logQuery(lo, until, skip),
 		Once:  until.Sub(lo) > smallestWindow, // halve asks again, for less
 	})
@@ -171,10 +202,11 @@ func (r logReader) page(ctx context.Context, lo, until time.Time, skip int, add 
 		}
 		n++
 		dec.finish()
-		if uuid := dec.get(fEndpointUUID); uuid != "" && uuid != r.ep.UUID {
+		place, asked := r.placeOf(dec.get(fEndpointUUID))
+		if !asked {
 			return nil
 		}
-		return add(dec)
+		return add(dec, place)
 	}, func(name string, value []byte) error {
 		switch name {
 		case "error":
@@ -241,6 +273,14 @@ func isCut(err error) bool {
 		return malformed.Err != nil && isShort(malformed.Err)
 	}
 	return false
+}
+
+// isSilent tells whether the client's own time-out struck while the server
+// was at work: a busy manager builds a long answer as a whole before it sends
+// the first byte.
+func isSilent(err error) bool {
+	var transport *client.TransportError
+	return errors.As(err, &transport) && transport.Sent && isTimeout(err)
 }
 
 func isAnswer(err error) bool {

@@ -589,7 +589,7 @@ func checkLog(t *testing.T, e *exchange, h *replayed, d reader, rest, said strin
 	}
 	for _, a := range got {
 		det := detectionOf(byID[a.ID].doc)
-		if det == nil || *a.Score != det.Criticality || a.Title != strings.Join(det.Signature, ", ") || len(a.Attack) != len(det.ATTACK) {
+		if det == nil || *a.Score != det.Criticality || a.Title != strings.Join(slices.Sorted(slices.Values(det.Signature)), ", ") || len(a.Attack) != len(det.ATTACK) {
 			t.Errorf("alert %+v, want %+v", a, det)
 		}
 	}

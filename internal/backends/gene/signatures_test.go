@@ -59,4 +59,3 @@ func TestForgottenKeysAreOfBeta2(t *testing.T) {
 		}
 	}
 }
-

@@ -34,6 +34,8 @@ type flavour struct {
 	needsShowKey bool   // beta.2: GET of one endpoint without showkey erases its key
 	criticality  bool
 	systemInfo   bool
+	everybody    bool     // beta.2, beta.3: logs hold everybody's events, whatever UUID is asked
+	split        bool     // everybody is known
 	rules        *dialect // nil = not known yet
 }
 
@@ -47,24 +49,45 @@ func (d *Driver) flavour() flavour {
 	return d.ver
 }
 
-// probe finds out once whether the manager has /detections or /alerts. uuid
-// is an endpoint of the list.
+// probe finds out once whether the manager has /detections or /alerts, and
+// whether it gives everybody's logs to whoever asks for one. uuid is an
+// endpoint of the list.
 func (d *Driver) probe(ctx context.Context, uuid string) (flavour, error) {
-	if f := d.flavour(); f.path != "" {
-		return f, nil
+	f := d.flavour()
+	if f.path == "" {
+		f.path = routeDetections
+		at := d.now().UTC().Truncate(time.Second)
+		_, err := d.c.Do(ctx, client.Call{Path: "/endpoints/" + uuid + "/" + routeDetections, Query: logQuery(at, at.Add(time.Second), 0)})
+		if isStatus(err, http.StatusNotFound) {
+			f.path = routeAlerts
+		} else if err != nil {
+			return flavour{}, err
+		}
 	}
-	path := routeDetections
-	at := d.now().UTC().Truncate(time.Second)
-	_, err := d.c.Do(ctx, client.Call{Path: "/endpoints/" + uuid + "/" + routeDetections, Query: logQuery(at, at.Add(time.Second), 0)})
-	if isStatus(err, http.StatusNotFound) {
-		path = routeAlerts
-	} else if err != nil {
-		return flavour{}, err
+	if !f.split {
+		f.split = true
+		if f.json && !f.systemInfo { // beta.2 to beta.6: /iocs came with beta.4
+			has, err := d.exists(ctx, "/iocs", url.Values{"uuid": {nobody}})
+			if err != nil {
+				return flavour{}, err
+			}
+			f.everybody = !has
+		}
 	}
 	d.verMu.Lock()
 	defer d.verMu.Unlock()
-	d.ver.path = path
+	d.ver.path, d.ver.everybody, d.ver.split = f.path, f.everybody, f.split
 	return d.ver, nil
+}
+
+// exists tells whether the manager has a route. Only those that change
+// nothing are asked for.
+func (d *Driver) exists(ctx context.Context, path string, q url.Values) (bool, error) {
+	_, err := d.c.Do(ctx, client.Call{Path: path, Query: q})
+	if isStatus(err, http.StatusNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func isStatus(err error, code int) bool {
@@ -123,16 +146,6 @@ func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
 // version tells the release by the routes that exist. None of the requests
 // changes anything or reads a secret.
 func (d *Driver) version(ctx context.Context, list []endpoint) (string, error) {
-	exists := func(path string, q url.Values) (bool, error) {
-		_, err := d.c.Do(ctx, client.Call{Path: path, Query: q})
-		switch {
-		case isStatus(err, http.StatusNotFound):
-			return false, nil
-		case err != nil:
-			return false, err
-		}
-		return true, nil
-	}
 	f := d.flavour()
 	if !f.json {
 		uuid := nobody
@@ -146,7 +159,7 @@ func (d *Driver) version(ctx context.Context, list []endpoint) (string, error) {
 		if f.path == routeDetections {
 			return "v1.8.0-beta.1", nil
 		}
-		artifacts, err := exists("/endpoints/"+uuid+"/artifacts", nil)
+		artifacts, err := d.exists(ctx, "/endpoints/"+uuid+"/artifacts", nil)
 		if err != nil {
 			return "", err
 		}
@@ -155,14 +168,14 @@ func (d *Driver) version(ctx context.Context, list []endpoint) (string, error) {
 		}
 		return "v1.7.0", nil
 	}
-	tools, err := exists("/endpoints/windows/sysmon/binary", nil)
+	tools, err := d.exists(ctx, "/endpoints/windows/sysmon/binary", nil)
 	switch {
 	case err != nil:
 		return "", err
 	case tools:
 		return "v1.8.0-beta.7 or later", nil
 	}
-	iocs, err := exists("/iocs", url.Values{"uuid": {nobody}})
+	iocs, err := d.exists(ctx, "/iocs", url.Values{"uuid": {nobody}})
 	switch {
 	case err != nil:
 		return "", err
@@ -175,7 +188,7 @@ func (d *Driver) version(ctx context.Context, list []endpoint) (string, error) {
 	if len(list) > 0 {
 		uuid = list[0].UUID
 	}
-	archive, err := exists("/endpoints/"+uuid+"/report/archive", url.Values{"last": {"1s"}})
+	archive, err := d.exists(ctx, "/endpoints/"+uuid+"/report/archive", url.Values{"last": {"1s"}})
 	switch {
 	case err != nil:
 		return "", err

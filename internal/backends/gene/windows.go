@@ -3,6 +3,7 @@ package gene
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"sync"
 	"time"
@@ -34,6 +35,7 @@ type sweep struct {
 	endpoints []endpoint
 	alerts    bool
 	raw       bool
+	few       bool // a few of the newest are wanted, not all
 	since     time.Time
 	until     time.Time
 }
@@ -52,8 +54,8 @@ func (d *Driver) span(q backends.Query) (since, until time.Time) {
 
 // window is one step of a sweep that has been read.
 type window struct {
-	entries []entry
-	err     error
+	pile *pile
+	err  error
 }
 
 // each gives every event or alert of the sweep, newest first. The next window
@@ -75,37 +77,51 @@ func (s *sweep) each(ctx context.Context, yield func(*model.Event, *model.Alert)
 		defer close(windows)
 		s.produce(ctx, f, windows, ready)
 	})
+	repeated := 0
+	defer func() {
+		if repeated > 0 {
+			s.d.once(repeatedEvents, fmt.Sprintf("the manager lists events more than once (equal Hash): each is given once, %d repetitions are left out", repeated))
+		}
+	}()
 	defer done.Wait()
 	defer cancel()
 	for w := range windows {
 		if w.err != nil {
 			return w.err
 		}
-		half := len(w.entries) / 2
-		if len(w.entries) == 0 {
-			ready <- struct{}{}
-		}
-		for i := range w.entries {
-			if i == half && i > 0 {
-				ready <- struct{}{}
-			}
-			ev, al, err := w.entries[i].reveal()
-			if err != nil {
-				return err
-			}
-			if !yield(ev, al) {
-				return nil
-			}
-		}
-		if len(w.entries) == 1 {
-			ready <- struct{}{}
+		more, err := w.give(ready, yield)
+		repeated += w.pile.repeated
+		if err != nil || !more {
+			return err
 		}
 	}
 	return ctx.Err()
 }
 
+// give gives out a window and says when half of it has been taken. It tells
+// whether yield wants more.
+func (w window) give(ready chan<- struct{}, yield func(*model.Event, *model.Alert) bool) (more bool, err error) {
+	defer w.pile.spool.close()
+	given, half, said, stopped := 0, w.pile.total/2, false, false
+	err = w.pile.each(func(e *model.Event, a *model.Alert) bool {
+		if !yield(e, a) {
+			stopped = true
+			return false
+		}
+		if given++; !said && given >= half {
+			said = true
+			ready <- struct{}{}
+		}
+		return true
+	})
+	if !said && err == nil && !stopped {
+		ready <- struct{}{}
+	}
+	return !stopped, err
+}
+
 func (s *sweep) produce(ctx context.Context, f flavour, out chan<- window, ready <-chan struct{}) {
-	size, want := firstEvents, int64(wantEvents+wantPer*len(s.endpoints))
+	size, want := firstEvents, wantEvents+wantPer*len(s.endpoints)
 	if s.alerts {
 		size = firstAlerts
 	}
@@ -116,37 +132,23 @@ func (s *sweep) produce(ctx context.Context, f flavour, out chan<- window, ready
 		if f.legacy() || hi.Sub(lo) <= smallestWindow {
 			most = 0
 		}
-		shared := &room{most: most}
-		entries, err := s.load(ctx, f, lo, hi, shared)
+		p, err := s.load(ctx, f, lo, hi, most)
 		if errors.Is(err, errDense) {
 			size = max(hi.Sub(lo)/step, smallestWindow)
 			continue
 		}
-		w := window{entries: entries, err: err}
 		select {
-		case out <- w:
+		case out <- window{pile: p, err: err}:
 		case <-ctx.Done():
+			if err == nil {
+				p.spool.close()
+			}
 			return
 		}
 		if err != nil {
 			return
 		}
-		size = hi.Sub(lo)
-		factor := float64(step)
-		if total := shared.total.Load(); total > 0 {
-			factor = min(max(float64(want)/float64(total), 1.0/step), step)
-		}
-		// What the server could not answer is not asked again; it is tried
-		// with a little more each time.
-		size = time.Duration(float64(size) * factor)
-		if limit := time.Duration(shared.widest.Load()); limit > 0 {
-			ceiling = limit
-		}
-		if ceiling += ceiling / 8; shared.total.Load() < want/2 {
-			ceiling *= 2 // the log has become thin
-		}
-		ceiling = min(ceiling, widest)
-		size = min(max(size, smallestWindow), ceiling)
+		size, ceiling = s.following(f, hi.Sub(lo), ceiling, want, p)
 		hi = lo
 		select {
 		case <-ready:
@@ -156,13 +158,38 @@ func (s *sweep) produce(ctx context.Context, f flavour, out chan<- window, ready
 	}
 }
 
-// lower is where the window that ends at hi begins. On managers that read
-// whole days a window is made of whole days, too (wire/gene.md 6).
+// following is how wide the next window should be, and how wide one may grow.
+func (s *sweep) following(f flavour, size, ceiling time.Duration, want int, p *pile) (next, most time.Duration) {
+	factor := float64(step)
+	if p.total > 0 && !f.legacy() {
+		factor = min(max(float64(want)/float64(p.total), 1.0/step), step)
+	}
+	// What the server could not answer is not asked again; it is tried
+	// with a little more each time.
+	size = time.Duration(float64(size) * factor)
+	if p.widest > 0 {
+		ceiling = p.widest
+	}
+	if ceiling += ceiling / 8; p.total < want/2 {
+		ceiling *= 2 // the log has become thin
+	}
+	ceiling = min(ceiling, widest)
+	return min(max(size, smallestWindow), ceiling), ceiling
+}
+
+// lower is where the window that ends at hi begins. Managers that read whole
+// days give everything to the end of the day, whatever is asked (wire/gene.md
+// 6): a window is made of whole days there, too. Only when a few records are
+// wanted the newest part of a day is asked for first, which such a manager can
+// answer in a fraction of the time.
 func (s *sweep) lower(f flavour, hi time.Time, size time.Duration) time.Time {
 	lo := hi.Add(-size)
 	if f.legacy() {
 		day := hi.Add(-time.Nanosecond).Truncate(24 * time.Hour)
-		if lo = lo.Truncate(24 * time.Hour); lo.After(day) || size <= 24*time.Hour {
+		switch lo = lo.Truncate(24 * time.Hour); {
+		case s.few && hi.Add(-size).After(day):
+			lo = hi.Add(-size)
+		case lo.After(day) || size <= 24*time.Hour:
 			lo = day
 		}
 	}
@@ -172,25 +199,41 @@ func (s *sweep) lower(f flavour, hi time.Time, size time.Duration) time.Time {
 	return lo
 }
 
-// load reads [lo, hi) of every endpoint.
-func (s *sweep) load(ctx context.Context, f flavour, lo, hi time.Time, shared *room) ([]entry, error) {
+// readers read a window of every endpoint: one each, or one for all.
+func (s *sweep) readers(f flavour) []*logReader {
 	route := routeLogs
 	if s.alerts {
 		route = f.path
 	}
-	batches := make([]*batch, len(s.endpoints))
+	r := logReader{d: s.d, endpoints: s.endpoints, route: route, legacy: f.legacy()}
+	if f.everybody {
+		r.places = make(map[string]int, len(s.endpoints))
+		for i, ep := range s.endpoints {
+			r.places[ep.UUID] = i
+		}
+		return []*logReader{&r}
+	}
+	out := make([]*logReader, len(s.endpoints))
+	for i := range out {
+		one := r
+		one.place, out[i] = i, &one
+	}
+	return out
+}
+
+// load reads [lo, hi) of every endpoint. The caller closes the pile's spool.
+func (s *sweep) load(ctx context.Context, f flavour, lo, hi time.Time, most int) (*pile, error) {
+	p := &pile{raw: s.raw, alerts: s.alerts, endpoints: s.endpoints, most: most, spool: &spool{dir: s.d.spoolDir()}}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(concurrent)
-	for i := range s.endpoints {
-		b := &batch{raw: s.raw, alerts: s.alerts, room: shared}
-		batches[i] = b
-		r := logReader{d: s.d, ep: s.endpoints[i], route: route, legacy: f.legacy()}
-		group.Go(func() error { return r.read(ctx, lo, hi, b) })
+	for _, r := range s.readers(f) {
+		group.Go(func() error { return r.read(ctx, lo, hi, &share{pile: p}) })
 	}
 	if err := group.Wait(); err != nil {
+		p.spool.close()
 		return nil, err
 	}
-	return merge(batches)
+	return p, nil
 }
 
 // sweepFor lists the endpoints a query asks for.
@@ -201,7 +244,7 @@ func (d *Driver) sweepFor(ctx context.Context, q backends.Query, alerts bool) (*
 	}
 	since, until := d.span(q)
 	return &sweep{
-		d: d, endpoints: wanted(list, hostFilter(q.Filter)), alerts: alerts, raw: q.Raw, since: since, until: until,
+		d: d, endpoints: wanted(list, hostFilter(q.Filter)), alerts: alerts, raw: q.Raw, few: q.Limit > 0, since: since, until: until,
 	}, nil
 }
 
