@@ -14,7 +14,7 @@ import (
 type eventReader struct {
 	w     jsonwalk.Walker
 	buf   []byte
-	known map[string]text
+	known map[string]string
 }
 
 const (
@@ -47,21 +47,32 @@ func (r *eventReader) text() text {
 	return ""
 }
 
-// share gives the text in the buffer, one that was seen before without a copy.
-func (r *eventReader) share() text {
-	if len(r.buf) > internLen {
-		return text(strings.TrimSpace(string(r.buf)))
+// exact reads a text whose blanks are part of it.
+func (r *eventReader) exact() exact {
+	if r.w.Peek() != '"' {
+		return exact(r.text())
 	}
-	if t, ok := r.known[string(r.buf)]; ok {
-		return t
+	r.buf = r.w.AppendString(r.buf[:0])
+	return exactly(r.shared())
+}
+
+func (r *eventReader) share() text { return text(strings.TrimSpace(r.shared())) }
+
+// shared gives what is in the buffer, a short one that was seen before
+// without a copy.
+func (r *eventReader) shared() string {
+	if len(r.buf) > internLen {
+		return string(r.buf)
+	}
+	if s, ok := r.known[string(r.buf)]; ok {
+		return s
 	}
 	if r.known == nil || len(r.known) >= internMost {
-		r.known = make(map[string]text, 512)
+		r.known = make(map[string]string, 512)
 	}
 	s := string(r.buf)
-	t := text(strings.TrimSpace(s))
-	r.known[s] = t
-	return t
+	r.known[s] = s
+	return s
 }
 
 func (r *eventReader) whole() (out whole) {
@@ -152,7 +163,7 @@ func (r *eventReader) event(b []byte, e *wireEvent) error {
 		case "incidentId":
 			e.IncidentID = r.text()
 		case "registryValue":
-			e.RegistryValue = r.text()
+			e.RegistryValue = r.exact()
 		case "processDetails":
 			e.ProcessDetails.v = r.details()
 		case "selectedApp":
@@ -215,9 +226,9 @@ func (r *eventReader) details() *wireDetails {
 		case "privatePid":
 			d.PrivatePID = r.text()
 		case "name":
-			d.Name = r.text()
+			d.Name = r.exact()
 		case "commandLine":
-			d.CommandLine = r.text()
+			d.CommandLine = r.exact()
 		case "milisSinceProcessStart":
 			d.MilisSinceProcessStart = r.whole()
 		case "parentPid":
@@ -225,17 +236,17 @@ func (r *eventReader) details() *wireDetails {
 		case "parentPrivatePid":
 			d.ParentPrivatePID = r.text()
 		case "parentName":
-			d.ParentName = r.text()
+			d.ParentName = r.exact()
 		case "parentCommandLine":
-			d.ParentCommandLine = r.text()
+			d.ParentCommandLine = r.exact()
 		case "targetPid":
 			d.TargetPID = r.whole()
 		case "targetPrivatePid":
 			d.TargetPrivatePID = r.text()
 		case "targetName":
-			d.TargetName = r.text()
+			d.TargetName = r.exact()
 		case "targetCommandLine":
-			d.TargetCommandLine = r.text()
+			d.TargetCommandLine = r.exact()
 		default:
 			r.w.Skip()
 		}
@@ -250,9 +261,9 @@ func (r *eventReader) app() *wireApp {
 	if !r.members(func(name []byte) {
 		switch string(name) {
 		case "applicationName":
-			a.ApplicationName = r.text()
+			a.ApplicationName = r.exact()
 		case "applicationPath":
-			a.ApplicationPath = r.text()
+			a.ApplicationPath = r.exact()
 		case "sha256Hash":
 			a.SHA256Hash = r.text()
 		case "md5Hash":

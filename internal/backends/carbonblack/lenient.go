@@ -39,6 +39,31 @@ func (t *text) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return dec.SkipValue()
 }
 
+// exact is a text whose blanks are part of it: a command line, a path, the
+// name of a program. One that ends in a blank is another than the one that
+// does not, and some intruders count on it. Blanks alone read as "".
+type exact string
+
+// UnmarshalJSONFrom reads one value.
+func (e *exact) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	if dec.PeekKind() != '"' {
+		return (*text)(e).UnmarshalJSONFrom(dec)
+	}
+	tok, err := dec.ReadToken()
+	if err != nil {
+		return err
+	}
+	*e = exactly(tok.String())
+	return nil
+}
+
+func exactly(s string) exact {
+	if strings.TrimSpace(s) == "" {
+		return ""
+	}
+	return exact(s)
+}
+
 // whole is an integer that may also be null or a string of digits. A number
 // with a fraction is cut; one out of range or not a number at all is absent.
 type whole struct {

@@ -47,8 +47,11 @@ func (e *wireEvent) event() *model.Event {
 			out.Target = targetFromLinks(out.Target, links, string(actor.SHA256Hash))
 		}
 	}
-	if out.Process != nil {
-		out.Process.User = out.User
+	if p := out.Process; p != nil {
+		p.User, p.Name = out.User, linkedName(p.Name, links, string(actor.SHA256Hash))
+	}
+	if t := out.Target; t != nil && t.Hash != nil {
+		t.Name = linkedName(t.Name, links, t.Hash.SHA256)
 	}
 	out.Detection = detection(cmp.Or(e.AlertScore.n, e.ThreatScore.n), stage, e.ThreatIndicators, string(e.IncidentID))
 	return out
@@ -76,11 +79,39 @@ func actionOf(eventType, plain string) string {
 	return eventType
 }
 
+// programName is the name of the first place that has one. The server writes
+// some of them in lower case; another place that knows the same name as it is
+// written on the disk is believed.
+func programName(places ...exact) string {
+	name := ""
+	for _, p := range places {
+		base := model.BaseName(string(p))
+		switch {
+		case base == "":
+		case name == "":
+			name = base
+		case base != name && name == strings.ToLower(name) && strings.EqualFold(base, name):
+			return base
+		}
+	}
+	return name
+}
+
+// linkedName is name as the description's link to the same file writes it.
+func linkedName(name string, links []link, sha256 string) string {
+	for _, l := range links {
+		if l.hash == strings.ToLower(sha256) {
+			name = programName(exact(name), exact(l.name))
+		}
+	}
+	return name
+}
+
 func eventActor(device string, d *wireDetails, app, parent *wireApp, eventTime int64) *model.Process {
 	key := parsePrivatePID(string(d.PrivatePID))
 	p := &model.Process{
 		PID:         cmp.Or(d.ProcessID.n, key.pid),
-		Name:        model.BaseName(string(cmp.Or(app.ApplicationName, d.Name, app.ApplicationPath))),
+		Name:        programName(app.ApplicationName, d.Name, app.ApplicationPath),
 		Path:        app.path(),
 		CommandLine: string(d.CommandLine),
 		Started:     model.At(key.started),
@@ -112,7 +143,7 @@ func parentOf(device string, d *wireDetails, app *wireApp) *model.ParentProcess 
 	key := parsePrivatePID(string(d.ParentPrivatePID))
 	p := model.ParentProcess{
 		PID:         cmp.Or(d.ParentPID.n, key.pid),
-		Name:        model.BaseName(string(cmp.Or(d.ParentName, app.ApplicationName, app.ApplicationPath))),
+		Name:        programName(d.ParentName, app.ApplicationName, app.ApplicationPath),
 		Path:        app.path(),
 		CommandLine: string(d.ParentCommandLine),
 		UID:         processUID(device, string(d.ParentPrivatePID), 0, model.Time{}),
@@ -130,7 +161,7 @@ func eventTarget(device string, d *wireDetails, app *wireApp) *model.Process {
 	key := parsePrivatePID(string(d.TargetPrivatePID))
 	p := &model.Process{
 		PID:         cmp.Or(d.TargetPID.n, key.pid),
-		Name:        model.BaseName(string(cmp.Or(d.TargetName, app.ApplicationName, app.ApplicationPath))),
+		Name:        programName(d.TargetName, app.ApplicationName, app.ApplicationPath),
 		Path:        app.path(),
 		CommandLine: string(d.TargetCommandLine),
 		Started:     model.At(key.started),
@@ -185,7 +216,7 @@ func otherLink(links []link, actor string) (link, bool) {
 }
 
 func fileOf(app *wireApp, links []link, actor string) *model.File {
-	f := &model.File{Path: app.path(), Name: model.BaseName(string(cmp.Or(app.ApplicationName, app.ApplicationPath))), Hash: app.hash()}
+	f := &model.File{Path: app.path(), Name: programName(app.ApplicationName, app.ApplicationPath), Hash: app.hash()}
 	if f.Path == "" || f.Hash == nil {
 		if l, ok := otherLink(links, actor); ok && (f.Name == "" || strings.EqualFold(f.Name, model.BaseName(l.name))) {
 			if f.Path == "" && isPath(l.name) {
@@ -326,7 +357,7 @@ func (w *wireProcess) process(h *model.Host) *model.Process {
 	}
 	p := &model.Process{
 		PID:        cmp.Or(w.ProcessID.n, key.pid),
-		Name:       model.BaseName(string(cmp.Or(w.ApplicationName, w.ApplicationPath))),
+		Name:       programName(w.ApplicationName, w.ApplicationPath),
 		Path:       string(w.ApplicationPath),
 		Started:    model.At(key.started),
 		Hash:       hashes("", w.SHA256Hash),

@@ -21,7 +21,7 @@ type wireEvent struct {
 	ThreatScore      whole               `json:"threatScore"`
 	AlertCategory    text                `json:"alertCategory"`
 	IncidentID       text                `json:"incidentId"`
-	RegistryValue    text                `json:"registryValue"`
+	RegistryValue    exact               `json:"registryValue"`
 	ProcessDetails   object[wireDetails] `json:"processDetails"`
 	SelectedApp      object[wireApp]     `json:"selectedApp"`
 	ParentApp        object[wireApp]     `json:"parentApp"`
@@ -54,27 +54,27 @@ type wireDetails struct {
 	FullUserName           text  `json:"fullUserName"` // DOMAIN\user
 	ProcessID              whole `json:"processId"`
 	PrivatePID             text  `json:"privatePid"`
-	Name                   text  `json:"name"`
-	CommandLine            text  `json:"commandLine"`
+	Name                   exact `json:"name"`
+	CommandLine            exact `json:"commandLine"`
 	MilisSinceProcessStart whole `json:"milisSinceProcessStart"` // the server's spelling
 	ParentPID              whole `json:"parentPid"`
 	ParentPrivatePID       text  `json:"parentPrivatePid"`
-	ParentName             text  `json:"parentName"`
-	ParentCommandLine      text  `json:"parentCommandLine"`
+	ParentName             exact `json:"parentName"`
+	ParentCommandLine      exact `json:"parentCommandLine"`
 	TargetPID              whole `json:"targetPid"`
 	TargetPrivatePID       text  `json:"targetPrivatePid"`
-	TargetName             text  `json:"targetName"`
-	TargetCommandLine      text  `json:"targetCommandLine"`
+	TargetName             exact `json:"targetName"`
+	TargetCommandLine      exact `json:"targetCommandLine"`
 }
 
 // wireApp is selectedApp, parentApp, targetApp and their other names.
 type wireApp struct {
-	ApplicationName     text `json:"applicationName"` // may hold a full path
-	ApplicationPath     text `json:"applicationPath"`
-	SHA256Hash          text `json:"sha256Hash"`
-	MD5Hash             text `json:"md5Hash"`
-	ReputationProperty  text `json:"reputationProperty"`
-	EffectiveReputation text `json:"effectiveReputation"`
+	ApplicationName     exact `json:"applicationName"` // may hold a full path
+	ApplicationPath     exact `json:"applicationPath"`
+	SHA256Hash          text  `json:"sha256Hash"`
+	MD5Hash             text  `json:"md5Hash"`
+	ReputationProperty  text  `json:"reputationProperty"`
+	EffectiveReputation text  `json:"effectiveReputation"`
 }
 
 // wireFlow is netFlow: always there, with null members; ports are strings.
@@ -112,8 +112,8 @@ type wireSeenOn struct {
 
 // wireProcess is a row of GET /process (§6). It names no device.
 type wireProcess struct {
-	ApplicationName text  `json:"applicationName"`
-	ApplicationPath text  `json:"applicationPath"`
+	ApplicationName exact `json:"applicationName"`
+	ApplicationPath exact `json:"applicationPath"`
 	ProcessID       whole `json:"processId"`
 	PrivatePID      text  `json:"privatePid"`
 	SHA256Hash      text  `json:"sha256Hash"`
@@ -152,18 +152,18 @@ type wireAlertEvent struct {
 	EventID           text  `json:"eventId"`
 	EventTime         whole `json:"eventTime"`
 	EventType         text  `json:"eventType"`
-	ApplicationPath   text  `json:"applicationPath"`
+	ApplicationPath   exact `json:"applicationPath"`
 	ProcessID         whole `json:"processId"`
 	ProcessPPID       text  `json:"processPPid"`
 	ProcessHash       text  `json:"processHash"`
 	ProcessMD5Hash    text  `json:"processMd5Hash"`
-	CommandLine       text  `json:"commandLine"`
+	CommandLine       exact `json:"commandLine"`
 	UserName          text  `json:"userName"`
 	ParentPID         whole `json:"parentPid"`
 	ParentPPID        text  `json:"parentPPid"`
-	ParentName        text  `json:"parentName"`
+	ParentName        exact `json:"parentName"`
 	ParentHash        text  `json:"parentHash"`
-	ParentCommandLine text  `json:"parentCommandLine"`
+	ParentCommandLine exact `json:"parentCommandLine"`
 	LongDescription   text  `json:"longDescription"`
 	ThreatIndicators  texts `json:"threatIndicators"`
 	KillChainStatus   text  `json:"killChainStatus"`
@@ -182,9 +182,9 @@ type wireThreat struct {
 }
 
 type wireIndicator struct {
-	ApplicationName text `json:"applicationName"`
-	IndicatorName   text `json:"indicatorName"` // a TTP
-	SHA256Hash      text `json:"sha256Hash"`
+	ApplicationName exact `json:"applicationName"`
+	IndicatorName   text  `json:"indicatorName"` // a TTP
+	SHA256Hash      text  `json:"sha256Hash"`
 }
 
 // wireNotification is one element of GET /notification (§7.3).
@@ -213,7 +213,7 @@ type wireHunter struct {
 	MD5         text                `json:"md5"`
 	SHA256      text                `json:"sha256"`
 	PolicyID    text                `json:"policyId"`
-	ProcessPath text                `json:"processPath"`
+	ProcessPath exact               `json:"processPath"`
 	ProcessGUID text                `json:"processGuid"`
 	ReportName  text                `json:"reportName"`
 	ReportID    text                `json:"reportId"`
@@ -229,10 +229,10 @@ type wireWatchList struct {
 
 // wireBlocked is policyAction: what a policy denied or ended; it has no score.
 type wireBlocked struct {
-	Action          text `json:"action"` // TERMINATE, DENY or null
-	ApplicationName text `json:"applicationName"`
-	Reputation      text `json:"reputation"`
-	SHA256Hash      text `json:"sha256Hash"`
+	Action          text  `json:"action"` // TERMINATE, DENY or null
+	ApplicationName exact `json:"applicationName"`
+	Reputation      text  `json:"reputation"`
+	SHA256Hash      text  `json:"sha256Hash"`
 }
 
 // wireDevice is a row of GET /device and its detail (§8.1), the main ones of
