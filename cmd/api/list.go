@@ -60,7 +60,7 @@ func newList(f *cmdutil.Factory) *cobra.Command {
 		Short: "List every operation of the backends' APIs; needs no profile and no network",
 		Long: `List every operation of the backends' APIs: its name, method and path, what it does,
 whether it changes something (! = dangerous, asks twice) and which release has it first.
-It needs no profile and no network. -o json adds the parameters of each.`,
+It needs no profile and no network; -p lists those of the profiles' backends only. -o json adds the parameters of each.`,
 		Example: `$ edrctl api list --backend esp --search rule
 $ edrctl api list --changes
 $ edrctl api list -o json --jq '.[] | select(.danger) | .name'`,
@@ -68,11 +68,22 @@ $ edrctl api list -o json --jq '.[] | select(.danger) | .name'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if backend != "" {
 				if _, err := backends.Lookup(backend); err != nil {
-					return cmdutil.Usagef("--backend: %w", err)
+					return cmdutil.NoneOf("backend", backend, backendNames())
 				}
 			}
+			chosen := []string{backend}
+			if backend == "" && cmd.Flags().Changed("profile") {
+				var err error
+				if chosen, err = f.SelectedBackends(); err != nil {
+					return err
+				}
+			}
+			var list []*Listed
+			for _, b := range chosen {
+				list = append(list, operations(b)...)
+			}
 			var rows []any
-			for _, l := range operations(backend) {
+			for _, l := range list {
 				if l.matches(search) && (!changes || l.Effect != "reads") {
 					rows = append(rows, l)
 				}
@@ -88,13 +99,17 @@ $ edrctl api list -o json --jq '.[] | select(.danger) | .name'`,
 	fs.StringVar(&search, "search", "", "only those whose name, path, text or parameters hold these words")
 	fs.BoolVar(&changes, "changes", false, "only those that change something")
 	_ = cmd.RegisterFlagCompletionFunc("backend", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		var names []string
-		for _, b := range backends.All() {
-			names = append(names, b.Name)
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
+		return backendNames(), cobra.ShellCompDirectiveNoFileComp
 	}) // the flag was just added
 	return cmd
+}
+
+func backendNames() []string {
+	var names []string
+	for _, b := range backends.All() {
+		names = append(names, b.Name)
+	}
+	return names
 }
 
 // operations lists the catalogues, backend by backend, by name.

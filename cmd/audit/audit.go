@@ -93,7 +93,7 @@ $ edrctl audit list --since 7d --phase outcome --state failed,ambiguous`,
 				return err
 			}
 			var profiles []string
-			if f.Flags.Profile != "" {
+			if cmd.Flags().Changed("profile") { // EDRCTL_PROFILE chooses backends to ask, not what the journal shows
 				if profiles, err = f.Selected(); err != nil {
 					return err
 				}
@@ -275,7 +275,7 @@ $ edrctl audit in-force --jq '.[].action' | xargs edrctl respond undo`,
 				return err
 			}
 			var profiles []string
-			if f.Flags.Profile != "" {
+			if cmd.Flags().Changed("profile") { // EDRCTL_PROFILE chooses backends to ask, not what the journal shows
 				if profiles, err = f.Selected(); err != nil {
 					return err
 				}

@@ -138,6 +138,7 @@ type Operation struct {
 func newOperations(f *cmdutil.Factory) *cobra.Command {
 	return &cobra.Command{
 		Use:     "operations NAME",
+		Hidden:  true, // edrctl api list --backend NAME
 		Short:   "List every operation of a product's API",
 		Example: `$ edrctl backends operations esp -o json | jq '.[] | select(.mutates) | .name'`,
 		Args:    cobra.ExactArgs(1),

@@ -19,7 +19,6 @@ import (
 	"github.com/edrctl/edrctl/cmd/cmdutil"
 	"github.com/edrctl/edrctl/cmd/version"
 	"github.com/edrctl/edrctl/internal/iostreams"
-	"github.com/edrctl/edrctl/internal/suggest"
 )
 
 // grace is how long a command may take to end after Ctrl-C before the program
@@ -117,6 +116,10 @@ func run(ctx context.Context, root *cobra.Command, f *cmdutil.Factory) int {
 	if err == nil {
 		return cmdutil.ExitOK
 	}
+	if text, ok := strings.CutPrefix(err.Error(), "required flag(s) "); ok {
+		name, _, _ := strings.Cut(strings.TrimPrefix(text, `"`), `"`)
+		err = &cmdutil.UsageError{Err: fmt.Errorf("missing --%s", name)}
+	}
 	if ctx.Err() != nil {
 		return cmdutil.ExitInterrupted
 	}
@@ -126,24 +129,4 @@ func run(ctx context.Context, root *cobra.Command, f *cmdutil.Factory) int {
 	}
 	f.ReportError(err)
 	return cmdutil.CodeOf(err)
-}
-
-// usage turns cobra's complaints about flags and arguments into usage errors
-// that name the help to read.
-func usage(cmd *cobra.Command, err error) error {
-	var already *cmdutil.UsageError
-	if errors.As(err, &already) {
-		return err
-	}
-	u := &cmdutil.UsageError{Err: err, Hint: fmt.Sprintf("see %s --help", cmd.CommandPath())}
-	if name, ok := strings.CutPrefix(err.Error(), "unknown flag: --"); ok {
-		var known []string
-		for _, fs := range flagSets(cmd) {
-			known = append(known, flagNames(fs)...)
-		}
-		if s := suggest.Nearest(name, known); s != "" {
-			u.Hint = fmt.Sprintf("did you mean --%s? see %s --help", s, cmd.CommandPath())
-		}
-	}
-	return u
 }

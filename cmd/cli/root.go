@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -29,7 +28,6 @@ import (
 	"github.com/edrctl/edrctl/cmd/version"
 	"github.com/edrctl/edrctl/internal/iostreams"
 	"github.com/edrctl/edrctl/internal/shellquote"
-	"github.com/edrctl/edrctl/internal/suggest"
 )
 
 const (
@@ -78,6 +76,9 @@ $ edrctl doctor`,
 	add(groupAct, respond.New(f), carve.New(f), api.New(f), audit.New(f))
 	add(groupSetup, auth.New(f), profile.New(f), backends.New(f), doctor.New(f), demo.New(f), completion.New(f), version.New(f))
 	admin.Add(root, f, groupAdmin)
+	root.Version = version.Get().Version
+	root.SetVersionTemplate(version.Get().String() + "\n")
+	root.SetHelpCommand(newHelp(root))
 	root.SetHelpCommandGroupID(groupSetup)
 	root.AddCommand(helpTopics()...)
 	check(root)
@@ -100,27 +101,10 @@ func check(cmd *cobra.Command) {
 			return unknownCommand(c, given[0])
 		}
 		if err := args(c, given); err != nil {
-			return usage(c, err)
+			return badArguments(c, given, err)
 		}
 		return nil
 	}
-}
-
-func unknownCommand(cmd *cobra.Command, name string) error {
-	var known []string
-	for _, c := range cmd.Commands() {
-		if c.IsAvailableCommand() {
-			known = append(known, c.Name())
-		}
-	}
-	u := &cmdutil.UsageError{
-		Err:  fmt.Errorf("%q is no command of %s", name, cmd.CommandPath()),
-		Hint: fmt.Sprintf("see %s --help", cmd.CommandPath()),
-	}
-	if s := suggest.Nearest(name, known); s != "" {
-		u.Hint = fmt.Sprintf("did you mean %s %s?", cmd.CommandPath(), s)
-	}
-	return u
 }
 
 // prepare checks the global flags before any command runs.
@@ -130,7 +114,7 @@ func prepare(cmd *cobra.Command, f *cmdutil.Factory) error {
 	case iostreams.ColorAuto, iostreams.ColorAlways, iostreams.ColorNever:
 		f.IO.SetColor(iostreams.ColorMode(g.Color))
 	default:
-		return cmdutil.Usagef("--color: %q is none of auto always never", g.Color)
+		return cmdutil.NoneOf("color", g.Color, []string{"auto", "always", "never"})
 	}
 	if g.Shell != "" {
 		sh, ok := shellquote.Parse(g.Shell)
@@ -138,6 +122,9 @@ func prepare(cmd *cobra.Command, f *cmdutil.Factory) error {
 			return cmdutil.Usagef("invalid --shell %q: want %s", g.Shell, strings.Join(shellquote.Names, " or "))
 		}
 		shellquote.Use(sh)
+	}
+	if why := cmdutil.BadZone(f.Getenv("TZ")); why != "" && g.TZ == "" {
+		f.Warn("%s", why)
 	}
 	f.IO.SetQuiet(g.Quiet)
 	f.IO.SetNoInput(g.NoInput)

@@ -14,6 +14,7 @@ import (
 	"github.com/edrctl/edrctl/internal/audit"
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/ops"
+	"github.com/edrctl/edrctl/internal/output"
 )
 
 // ActFlags are the flags of every command that changes something.
@@ -144,14 +145,11 @@ func ReadRefs(f *Factory, args []string) ([]string, error) {
 // ReadOperands is ReadRefs for commands that only read: an empty standard
 // input is an empty answer.
 func ReadOperands(f *Factory, args []string) ([]string, error) {
-	if !slices.Contains(args, "-") {
-		return args, nil
-	}
 	out := []string{}
 	read := false
 	for _, arg := range args {
 		if arg != "-" {
-			out = append(out, arg)
+			out = append(out, output.FromWord(arg))
 			continue
 		}
 		if read {
@@ -166,7 +164,9 @@ func ReadOperands(f *Factory, args []string) ([]string, error) {
 		if err != nil {
 			return nil, Usagef("cannot read standard input: %w", err)
 		}
-		out = append(out, refs...)
+		for _, ref := range refs {
+			out = append(out, output.FromWord(ref))
+		}
 	}
 	return out, nil
 }

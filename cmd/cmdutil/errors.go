@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/ops"
+	"github.com/edrctl/edrctl/internal/suggest"
 )
 
 // Exit codes (contract section 6).
@@ -127,6 +129,7 @@ func (f *Factory) Settle(ctx context.Context, outcomes []ops.Outcome) error {
 	if err := ctx.Err(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
+	outcomes = f.leaveOut(outcomes)
 	failed := 0
 	var first error
 	for _, o := range outcomes {
@@ -150,6 +153,47 @@ func (f *Factory) Settle(ctx context.Context, outcomes []ops.Outcome) error {
 		return &ExitError{ExitPartial}
 	}
 	return &ExitError{CodeOf(first)}
+}
+
+// leaveOut takes out the profiles whose backend cannot do a command, with one
+// notice naming them, as long as another can.
+func (f *Factory) leaveOut(outcomes []ops.Outcome) []ops.Outcome {
+	var able []ops.Outcome
+	var left []string
+	why := ""
+	for _, o := range outcomes {
+		if backends.KindOf(o.Err) != backends.KindUnsupported {
+			able = append(able, o)
+			continue
+		}
+		left = append(left, o.Profile)
+		var e *backends.Error
+		if errors.As(o.Err, &e) && why == "" {
+			why = ": " + e.What
+		}
+	}
+	if len(left) == 0 || len(able) == 0 {
+		return outcomes
+	}
+	f.Note("left out %s%s", strings.Join(left, ", "), why)
+	return able
+}
+
+// NoneOf refuses a value of a flag that has a fixed set of them, with the
+// nearest word.
+func NoneOf(flag, value string, known []string) error {
+	u := &UsageError{Err: fmt.Errorf("invalid --%s %q: want %s", flag, value, oneOf(known))}
+	if s := suggest.Nearest(value, known); s != "" {
+		u.Hint = "did you mean " + s + "?"
+	}
+	return u
+}
+
+func oneOf(known []string) string {
+	if len(known) < 2 {
+		return strings.Join(known, "")
+	}
+	return strings.Join(known[:len(known)-1], ", ") + " or " + known[len(known)-1]
 }
 
 // Answered tells whether any profile answered.

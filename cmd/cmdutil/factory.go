@@ -125,13 +125,43 @@ func (f *Factory) Debugf(err error) {
 func (f *Factory) Zone() (*time.Location, error) {
 	switch f.Flags.TZ {
 	case "", "local":
-		return time.Local, nil
+		return local(f.Getenv("TZ")), nil
 	}
 	z, err := time.LoadLocation(f.Flags.TZ)
 	if err != nil {
 		return nil, Usagef("--tz: %q is no time zone: write UTC, local or a name like Europe/Paris", f.Flags.TZ)
 	}
 	return z, nil
+}
+
+// local is the zone of TZ. Go's own time.Local is UTC where the system has no
+// database of zones; the one that is linked into edrctl serves then.
+func local(tz string) *time.Location {
+	if tz == "" || strings.HasPrefix(strings.TrimPrefix(tz, ":"), "/") {
+		return time.Local
+	}
+	if z, err := time.LoadLocation(strings.TrimPrefix(tz, ":")); err == nil {
+		return z
+	}
+	return time.Local
+}
+
+// BadZone says what is wrong with the environment's TZ, "" when nothing is:
+// Go takes UTC without a word for a zone it cannot read.
+func BadZone(tz string) string {
+	name := strings.TrimPrefix(tz, ":")
+	var err error
+	switch {
+	case name == "":
+	case strings.HasPrefix(name, "/"):
+		_, err = os.Stat(name)
+	default:
+		_, err = time.LoadLocation(name)
+	}
+	if err == nil {
+		return ""
+	}
+	return fmt.Sprintf("the time zone TZ=%s cannot be read: times are in UTC; write a name like Europe/Paris, or use --tz", tz)
 }
 
 // Context applies --timeout.
@@ -222,6 +252,25 @@ func (f *Factory) Selected() ([]string, error) {
 		return nil, configError(err)
 	}
 	return selected, nil
+}
+
+// SelectedBackends gives the backends of the selected profiles, each once.
+func (f *Factory) SelectedBackends() ([]string, error) {
+	selected, err := f.Selected()
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, name := range selected {
+		b, _ := demo.BackendOf(name)
+		if p := f.config.Profiles[name]; p != nil {
+			b = p.Backend
+		}
+		if !slices.Contains(out, b) {
+			out = append(out, b)
+		}
+	}
+	return out, nil
 }
 
 // Fleet opens the selected profiles. Drivers are built at first use.
@@ -450,9 +499,18 @@ func (f *Factory) warnOnce(profile, msg string) {
 	}
 }
 
+// plainly says after what time a command gave up, in the program's words.
+func (f *Factory) plainly(text string) string {
+	after := "timed out"
+	if f.Flags.Timeout != "" {
+		after += " after " + f.Flags.Timeout
+	}
+	return strings.NewReplacer("context deadline exceeded", after, "context canceled", "interrupted").Replace(text)
+}
+
 // ReportError writes an error, and the advice that goes with it.
 func (f *Factory) ReportError(err error) {
-	f.IO.Error(f.safe(backends.InWords(err.Error())), f.safe(HintOf(err)))
+	f.IO.Error(f.safe(backends.InWords(f.plainly(err.Error()))), f.safe(HintOf(err)))
 }
 
 // safe makes a line fit to be shown: no secret, no raw control character.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/iostreams"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
@@ -86,7 +87,7 @@ func AddBy(cmd *cobra.Command, by *string, fallback string, keys []string) {
 // CheckBy checks --by.
 func CheckBy(by string, keys []string) error {
 	if !slices.Contains(keys, by) {
-		return Usagef("--by: %q is none of %s", by, strings.Join(keys, " "))
+		return NoneOf("by", by, keys)
 	}
 	return nil
 }
@@ -137,9 +138,12 @@ func NewWatch(f *Factory, flags *ListFlags, interval string) (ops.Watch, error) 
 	}
 	req.Limit = 0
 	return ops.Watch{Request: req, Interval: d, Now: f.Now, Trouble: func(profile string, err error) {
-		if err != nil {
+		switch {
+		case backends.KindOf(err) == backends.KindUnsupported:
+			f.leaveOut([]ops.Outcome{{Profile: profile, Err: err}, {}})
+		case err != nil:
 			f.ReportError(&ops.ProfileError{Profile: profile, Err: err})
-		} else {
+		default:
 			f.Note("%s: answers again", profile)
 		}
 	}}, nil

@@ -55,11 +55,27 @@ func durationError(s string) error {
 	return fmt.Errorf("%q is no duration: write 15m, 24h, 7d or 2w", s)
 }
 
-// ParseTime reads --since and --until: a duration back from now, RFC 3339, or
-// a date or date and time in zone.
+// maxUnix is the end of the year 9999.
+const maxUnix = 253402300800
+
+// ParseTime reads --since and --until: a duration back from now, RFC 3339,
+// Unix seconds after an @, a date or date and time in zone, today, yesterday
+// or now.
 func ParseTime(s string, now time.Time, zone *time.Location) (time.Time, error) {
-	if s == "now" {
+	y, m, d := now.In(zone).Date()
+	switch s {
+	case "now":
 		return now, nil
+	case "today":
+		return time.Date(y, m, d, 0, 0, 0, 0, zone).UTC(), nil
+	case "yesterday":
+		return time.Date(y, m, d-1, 0, 0, 0, 0, zone).UTC(), nil
+	}
+	if unix, ok := strings.CutPrefix(s, "@"); ok {
+		if n, err := strconv.ParseFloat(unix, 64); err == nil && n >= 0 && n < maxUnix {
+			return time.UnixMilli(int64(n * 1000)).UTC(), nil
+		}
+		return time.Time{}, fmt.Errorf("%q is no time: want Unix seconds after the @, for example @1764288000", s)
 	}
 	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
 		return t.UTC(), nil
@@ -72,5 +88,5 @@ func ParseTime(s string, now time.Time, zone *time.Location) (time.Time, error) 
 	if d, err := ParseDuration(s); err == nil {
 		return now.Add(-d), nil
 	}
-	return time.Time{}, fmt.Errorf("%q is no time: write a duration back from now (15m 24h 7d 2w), RFC 3339, or a date (2006-01-02)", s)
+	return time.Time{}, fmt.Errorf("%q is no time: write a duration back from now (15m 24h 7d 2w), RFC 3339, a date (2006-01-02), today, yesterday, or Unix seconds (@1764288000)", s)
 }

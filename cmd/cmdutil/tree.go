@@ -28,7 +28,7 @@ that were not read, and processes only known from their children, are shown as
 such. -o text (default), json (nested) or dot (Graphviz).`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runTree(cmd.Context(), f, kind, args[0], window, since, until, whole)
+			return runTree(cmd.Context(), f, kind, output.FromWord(args[0]), window, since, until, whole)
 		},
 	}
 	cmd.Flags().StringVar(&window, "window", "1h", "take in events and alerts this far before and after")

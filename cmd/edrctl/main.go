@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	_ "time/tzdata" // zones for systems without a database of them: Windows, small containers
 
 	"github.com/edrctl/edrctl/cmd/cli"
 	_ "github.com/edrctl/edrctl/internal/backends/all"

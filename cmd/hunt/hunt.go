@@ -130,12 +130,17 @@ func (h *flags) hunt(ctx context.Context, f *cmdutil.Factory, list *ioc.List, ke
 	}
 	var outcomes []ops.Outcome
 	for _, p := range sum.Profiles {
-		f.Note("%s", sourceLine(p))
+		explain := h.explain || len(p.Unsearched) > 0 || p.Err != nil
+		if explain {
+			f.Note("%s", sourceLine(p))
+		}
 		for _, u := range p.Unsearched {
 			f.Warn("%s: %d %s not searchable: %s", p.Profile, u.Count, u.Type, u.Why)
 		}
 		for _, n := range p.Notes {
-			f.Note("%s: %s", p.Profile, n)
+			if explain {
+				f.Note("%s: %s", p.Profile, n)
+			}
 		}
 		outcomes = append(outcomes, ops.Outcome{Profile: p.Profile, Backend: p.Backend, Err: p.Err, Count: p.Hits})
 	}

@@ -2,6 +2,7 @@ package hunt
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +20,7 @@ func newIOC(f *cmdutil.Factory) *cobra.Command {
 	var strict, resume bool
 	var checkpoint string
 	cmd := &cobra.Command{
-		Use:   "ioc -f FILE…|-",
+		Use:   "ioc FILE…|-",
 		Short: "Hunt a list of indicators: lines, CSV, STIX 2.1 or MISP",
 		Long: `Hunt a list of indicators: plain lines (mixed types, comments, defanged), CSV
 with a header, STIX 2.1 bundles or MISP events. A line that is no indicator is
@@ -27,13 +28,13 @@ said with its number and the rest goes on; --strict makes it fatal.
 
 With --checkpoint FILE what is done is kept, and --resume continues a hunt that
 was cut, without repeating what is done and without losing a hit.`,
-		Example: `$ edrctl hunt ioc -f feed.txt --since 7d
-$ curl -s https://intel.example/feed.json | edrctl hunt ioc -f - --fail-on-hit
-$ edrctl hunt ioc -f big.csv --since 30d --checkpoint hunt.ck --resume`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Example: `$ edrctl hunt ioc feed.txt --since 7d
+$ curl -s https://intel.example/feed.json | edrctl hunt ioc - --fail-on-hit
+$ edrctl hunt ioc big.csv --since 30d --checkpoint hunt.ck --resume`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			files := append(slices.Clone(files), args...)
 			if len(files) == 0 {
-				return cmdutil.Usagef("-f is needed: a file of indicators, or - for standard input")
+				return cmdutil.Usagef("missing FILE: a file of indicators, or - for standard input")
 			}
 			if resume && checkpoint == "" {
 				return cmdutil.Usagef("--resume needs --checkpoint FILE")
@@ -60,7 +61,7 @@ $ edrctl hunt ioc -f big.csv --since 30d --checkpoint hunt.ck --resume`,
 		},
 	}
 	h.add(cmd)
-	cmd.Flags().StringArrayVarP(&files, "file", "f", nil, "file of indicators, or - for standard input; may repeat")
+	cmd.Flags().StringArrayVarP(&files, "file", "f", nil, "file of indicators, like the operand; may repeat")
 	cmd.Flags().BoolVar(&strict, "strict", false, "an unusable line is an error")
 	cmd.Flags().StringVar(&checkpoint, "checkpoint", "", "keep what is done in this file")
 	cmd.Flags().BoolVar(&resume, "resume", false, "continue the hunt of --checkpoint")

@@ -39,11 +39,11 @@ var rooms = []struct {
 	{pkg: "cmd/demo", may: join(commands, []string{"internal/demo", "cmd/tui"})},                         // opens it for a first look
 	{pkg: "cmd/profile", may: join(commands, []string{"internal/demo"})},
 	// cmdutil makes what commands need on first use: it alone meets the client and the demo.
-	{pkg: "cmd/cmdutil", may: join(commands, []string{"internal/demo", "internal/client", "internal/cache", "internal/plaintext"})},
+	{pkg: "cmd/cmdutil", may: join(commands, []string{"internal/demo", "internal/client", "internal/cache", "internal/plaintext", "internal/suggest"})},
 	{pkg: "cmd/*", may: commands},
 
 	// The terminal interface sees use cases and texts, never a command or a driver.
-	{pkg: "internal/tui/...", may: []string{"internal/tui/...", "internal/ops", "internal/ptree", "internal/model", "internal/filter", "internal/safetext", "internal/shellquote", "internal/iostreams"}},
+	{pkg: "internal/tui/...", may: []string{"internal/tui/...", "internal/ops", "internal/ptree", "internal/model", "internal/filter", "internal/safetext", "internal/shellquote", "internal/iostreams", "internal/suggest"}},
 
 	// Use cases see drivers through their contract only.
 	{pkg: "internal/ops", may: []string{"internal/shellquote", "internal/download", "internal/backends", "internal/ptree", "internal/ioc", "internal/sigma", "internal/audit", "internal/filter", "internal/model"}},

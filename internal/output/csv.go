@@ -3,8 +3,12 @@ package output
 import (
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/edrctl/edrctl/internal/iostreams"
@@ -104,11 +108,15 @@ func (w *csvWriter) Abort() {
 }
 
 // guardFormula keeps a spreadsheet from computing a cell: text that starts
-// with = + - @ TAB or CR, or a full-width form of one, gets a leading '.
+// with = + - @ TAB or CR, or a full-width form of one, gets a leading '. Blanks
+// in front do not hide one: some programs take them off first.
 func guardFormula(s string) string {
-	r, _ := utf8.DecodeRuneInString(s)
+	if r, _ := utf8.DecodeRuneInString(s); r == '\t' || r == '\r' {
+		return "'" + s
+	}
+	r, _ := utf8.DecodeRuneInString(strings.TrimLeftFunc(s, unicode.IsSpace))
 	switch r {
-	case '=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠':
+	case '=', '+', '-', '@', '＝', '＋', '－', '＠':
 		return "'" + s
 	}
 	return s
@@ -128,7 +136,7 @@ func (w *idWriter) Write(rec any) error {
 	} else {
 		id = identity(v)
 	}
-	b := append(w.buf[:0], safe(id)...)
+	b := append(w.buf[:0], Word(id)...)
 	w.buf = append(b, '\n')
 	return w.emit(w.buf)
 }
@@ -142,6 +150,59 @@ func (w *idWriter) One(rec any) error {
 
 func (w *idWriter) Close() error { return w.Flush() }
 
+// identities are the fields that name a record, the best first.
+var identities = []string{"ref", "id", "uid", "hash", "name"}
+
+// identified tells whether records of a kind have something that names them.
+func (k Kind) identified() bool {
+	if k.spec == nil || k.spec.doc != nil {
+		return true
+	}
+	return slices.ContainsFunc(identities, func(name string) bool { return fieldType(k.spec.typ, name) != nil })
+}
+
+// Word writes an id as one word of printable ASCII, for xargs and for lists
+// that are read line by line: every other byte becomes %XX. FromWord reads it.
+func Word(id string) string {
+	var b strings.Builder
+	for i := range len(id) {
+		c := id[i]
+		if c > ' ' && c < 0x7f && (c != '%' || !escapes(id[i:])) {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
+// FromWord gives back the id of a word. What Word does not write stays as it is.
+func FromWord(word string) string {
+	if !strings.Contains(word, "%") {
+		return word
+	}
+	var b []byte
+	for i := 0; i < len(word); i++ {
+		if escapes(word[i:]) {
+			n, _ := strconv.ParseUint(word[i+1:i+3], 16, 8) // two hexadecimal digits
+			b = append(b, byte(n))
+			i += 2
+		} else {
+			b = append(b, word[i])
+		}
+	}
+	return string(b)
+}
+
+// escapes tells whether s begins with the %XX of a byte that Word escapes.
+func escapes(s string) bool {
+	if len(s) < 3 || s[0] != '%' {
+		return false
+	}
+	n, err := strconv.ParseUint(s[1:3], 16, 8)
+	return err == nil && (n <= ' ' || n >= 0x7f || n == '%')
+}
+
 // identity is what names a record: its ref, or the nearest to one it has.
 func identity(v reflect.Value) string {
 	if v.CanAddr() {
@@ -151,7 +212,7 @@ func identity(v reflect.Value) string {
 			}
 		}
 	}
-	for _, name := range []string{"ref", "id", "uid", "hash", "name", "profile", "value"} {
+	for _, name := range identities {
 		path, _ := fieldPath(v.Type(), name)
 		if s := (getter{name: name, path: path}).text(v); s != "" {
 			return s

@@ -7,6 +7,7 @@ import (
 
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/safetext"
+	"github.com/edrctl/edrctl/internal/suggest"
 )
 
 // As is how a column looks on a terminal. Piped output ignores it.
@@ -129,7 +130,8 @@ func (k Kind) columns(opt Options) ([]Column, error) {
 	var out []Column
 	for _, name := range opt.Columns {
 		if !slices.Contains(valid, name) {
-			return nil, usagef("--columns: %q is no column of %s%s: one of %s", name, article(k.spec.name), nearest(name, valid), strings.Join(valid, ", "))
+			return nil, usagef("invalid --columns %q: %s has no such column%s; there are %s, and every other member of its JSON",
+				name, article(k.spec.name), nearest(name, valid), strings.Join(k.DefaultColumns(false), ", "))
 		}
 		out = append(out, k.column(name))
 	}
@@ -178,8 +180,11 @@ func nearest(name string, valid []string) string {
 	name = strings.ToLower(name)
 	for _, v := range valid {
 		if strings.EqualFold(v, name) || strings.HasSuffix(v, "."+name) || strings.ReplaceAll(v, "_", "") == strings.ReplaceAll(name, "_", "") {
-			return " (did you mean " + v + "?)"
+			return "; did you mean " + v + "?"
 		}
+	}
+	if s := suggest.Nearest(name, valid); s != "" {
+		return "; did you mean " + s + "?"
 	}
 	return ""
 }

@@ -128,6 +128,9 @@ func New(ios *iostreams.Streams, opt Options) (Writer, error) {
 	case FormatCSV:
 		return newCSV(b, cols), nil
 	case FormatID:
+		if !opt.Kind.identified() {
+			return nil, usagef("-o id: %s has no id: use another format", article(opt.Kind.Name()))
+		}
 		return &idWriter{base: b}, nil
 	case FormatECS, FormatOCSF:
 		return newDocs(b)

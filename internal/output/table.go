@@ -219,11 +219,19 @@ func (w *tableWriter) layout(total int) {
 func (w *tableWriter) droppable(qualifies func(int) bool) int {
 	drop := -1
 	for i, c := range w.cols {
-		if w.widths[i] > 0 && c.Drop > 0 && qualifies(i) && (drop < 0 || c.Drop > w.cols[drop].Drop) {
+		if w.widths[i] > 0 && c.Drop > 0 && qualifies(i) && (drop < 0 || c.dropOrder() > w.cols[drop].dropOrder()) {
 			drop = i
 		}
 	}
 	return drop
+}
+
+// dropOrder is Drop, with the reference last: it is what the next command needs.
+func (c Column) dropOrder() int {
+	if c.As == AsRef {
+		return 0
+	}
+	return c.Drop
 }
 
 // shrink takes over cells from the widest columns that can be cut; it tells

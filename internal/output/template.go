@@ -21,7 +21,7 @@ const maxTemplateOutput = 256 << 20
 func newTemplate(b base) (Writer, error) {
 	t, err := parseTemplate(b.opt.Template, templateFuncs(b.opt))
 	if err != nil {
-		return nil, usagef("--template: %w", err)
+		return nil, usagef("--template: %w", templateError(err))
 	}
 	return &templateWriter{base: b, t: t}, nil
 }
@@ -97,11 +97,22 @@ func (w *templateWriter) run(v any, end string) error {
 		if ctxErr := w.opt.Context.Err(); ctxErr != nil {
 			return ctxErr
 		}
-		return usagef("--template: %w", err)
+		return usagef("--template: %w", templateError(err))
 	}
 	s := b.String() + end
 	if w.ios.StdoutTTY() {
 		s = string(safetext.Lines(s))
 	}
 	return w.emitString(s)
+}
+
+// templateError is what is wrong with a template, without the names that
+// text/template puts in front.
+func templateError(err error) error {
+	text := err.Error()
+	if rest, ok := strings.CutPrefix(text, "template: template:"); ok {
+		line, what, _ := strings.Cut(rest, ": ")
+		return fmt.Errorf("line %s: %s", line, what)
+	}
+	return err
 }
