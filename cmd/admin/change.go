@@ -56,7 +56,7 @@ func (v *verb) change(ctx context.Context, fleet *ops.Fleet, args []string) erro
 	if err != nil || res == nil {
 		return err
 	}
-	for _, err := range res.Errs() {
+	for _, err := range res.Problems() {
 		v.f.ReportError(err)
 	}
 	for _, a := range res.Skipped {

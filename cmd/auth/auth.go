@@ -74,10 +74,11 @@ func newLogin(f *cmdutil.Factory) *cobra.Command {
 	var stdin, insecure, noCheck bool
 	cmd := &cobra.Command{
 		Use:   "login [PROFILE]",
-		Short: "Keep the secrets of a profile, and check that they work",
-		Long: `Keep the secrets of a profile in the keyring of the system, or in an encrypted
-file where there is none, and check that they work. Nothing is ever kept in
-plain text unless --insecure-storage says so.`,
+		Short: "Check the secrets of a profile, and keep them",
+		Long: `Check that the secrets of a profile work, and keep them in the keyring of the system,
+or in an encrypted file where there is none. What the server refuses is not kept;
+--no-check keeps secrets without asking it. Nothing is ever kept in plain text unless
+--insecure-storage says so.`,
 		Example: `$ edrctl auth login prod-cw
 $ pass show edr/cb-siem | edrctl auth login cb --secret siem_key --stdin`,
 		Args: cobra.MaximumNArgs(1),
@@ -99,6 +100,11 @@ $ pass show edr/cb-siem | edrctl auth login cb --secret siem_key --stdin`,
 			if err != nil {
 				return err
 			}
+			if !noCheck {
+				if err := tried(ctx, f, t, values); err != nil {
+					return err
+				}
+			}
 			for _, v := range values {
 				where, err := store.Set(ctx, t.profile, v.name, v.value, secrets.SetOptions{Insecure: insecure})
 				if err != nil {
@@ -109,10 +115,7 @@ $ pass show edr/cb-siem | edrctl auth login cb --secret siem_key --stdin`,
 					f.Warn("%s: %s is readable by everything that runs as you", t.profile, v.name)
 				}
 			}
-			if noCheck {
-				return nil
-			}
-			return check(ctx, f, t)
+			return nil
 		},
 	}
 	cmd.Flags().StringVar(&secret, "secret", "", "only this secret of the backend")
@@ -175,6 +178,25 @@ func ask(ctx context.Context, f *cmdutil.Factory, t target, only string, stdin b
 		}
 	}
 	return out, nil
+}
+
+// tried checks values that are kept nowhere yet.
+func tried(ctx context.Context, f *cmdutil.Factory, t target, values []named) error {
+	for _, v := range values {
+		f.TrySecret(t.profile, v.name, v.value)
+	}
+	err := check(ctx, f, t)
+	if err == nil {
+		return nil
+	}
+	return &backends.Error{Kind: backends.KindOf(err), What: t.profile + ": nothing was kept", Why: err.Error(), Err: err, Hint: notKept(err)}
+}
+
+func notKept(err error) string {
+	if backends.KindOf(err) == backends.KindAuth {
+		return "what was kept before is still there; --no-check keeps a secret without asking the server"
+	}
+	return "--no-check keeps it without asking the server"
 }
 
 // check tries the secrets; a backend with sessions logs in.

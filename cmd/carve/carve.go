@@ -257,7 +257,7 @@ $ edrctl carve get SRV-DB-02 --memdump --wait 1h`,
 			if err != nil || res == nil {
 				return err
 			}
-			for _, err := range res.Errs() {
+			for _, err := range res.Problems() {
 				f.ReportError(err)
 			}
 			var files []wanted
@@ -301,8 +301,8 @@ func setDefault(cmd *cobra.Command, flag, value string) {
 
 // before is the exit code of the requests, before any download.
 func before(res *ops.Result, got int) error {
-	switch errs := res.Errs(); {
-	case len(res.Failed) > 0 && (got > 0 || len(res.Succeeded)+len(res.Pending) > 0 && len(errs) > 0):
+	switch errs := res.Problems(); {
+	case len(errs)+len(res.Failed) > 0 && (got > 0 || len(res.Succeeded)+len(res.Pending) > 0 && len(errs) > 0):
 		return &cmdutil.ExitError{Code: cmdutil.ExitPartial}
 	case len(errs) > 0:
 		return &cmdutil.ExitError{Code: cmdutil.CodeOf(errs[0])}

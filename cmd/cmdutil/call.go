@@ -210,7 +210,7 @@ func (f *Factory) runChange(ctx context.Context, s *ops.Source, c backends.Call,
 
 // PrintCallResult shows the answers of changing calls, and gives the exit code.
 func (f *Factory) PrintCallResult(ctx context.Context, op backends.Operation, res *ops.Result, flags *CallFlags) error {
-	for _, err := range res.Errs() {
+	for _, err := range res.Problems() {
 		f.ReportError(err)
 	}
 	for _, a := range res.Skipped {

@@ -361,7 +361,7 @@ func (f *Factory) printPlan(ctx context.Context, plan *ops.Plan) error {
 
 // PrintResult writes how everything ended, and gives the exit code.
 func (f *Factory) PrintResult(ctx context.Context, o Order, res *ops.Result) error {
-	for _, err := range res.Errs() {
+	for _, err := range res.Problems() {
 		f.ReportError(err)
 	}
 	asked := ctx
@@ -389,7 +389,9 @@ func (f *Factory) PrintResult(ctx context.Context, o Order, res *ops.Result) err
 		return IgnoreClosed(err)
 	}
 	for _, a := range res.Skipped {
-		f.Note("%s: nothing to do: %s", targetName(a), a.NativeState)
+		if a.State != model.ActionSkipped {
+			f.Note("%s: nothing to do: %s", targetName(a), a.NativeState)
+		}
 	}
 	if n := len(res.Pending); n > 0 {
 		f.Note("%d still under way: edrctl respond wait %s", n, res.Pending[0].Ref)
@@ -403,16 +405,30 @@ func (f *Factory) PrintResult(ctx context.Context, o Order, res *ops.Result) err
 // ResultCode is the exit code of a result; unwaited: nobody wanted to wait,
 // so what is under way is no failure.
 func ResultCode(res *ops.Result, unwaited bool) error {
-	good := len(res.Succeeded) + len(res.Pending) + len(res.Skipped)
+	problems := res.Problems()
+	bad := len(problems) + unsuccessful(res)
 	switch {
-	case len(res.Failed) > 0 && good > 0:
+	case bad > 0 && len(res.All()) > bad:
 		return &ExitError{ExitPartial}
-	case len(res.Failed) > 0:
-		return &ExitError{CodeOf(res.Errs()[0])}
+	case len(problems) > 0:
+		return &ExitError{CodeOf(problems[0])}
+	case bad > 0:
+		return &ExitError{ExitFailure}
 	case len(res.Pending) > 0 && !unwaited:
 		return &ExitError{ExitPending}
 	}
 	return nil
+}
+
+// unsuccessful counts the commands that ran and ended with an error of their
+// own: the action is done, and what it was for is not.
+func unsuccessful(res *ops.Result) (n int) {
+	for _, a := range res.Succeeded {
+		if a.ExitCode != nil && *a.ExitCode != 0 {
+			n++
+		}
+	}
+	return n
 }
 
 func targetName(a *model.Action) string {

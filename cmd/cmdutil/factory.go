@@ -90,9 +90,10 @@ type Factory struct {
 	secretsOnce sync.Once
 	demo        *demo.Demo
 	fleet       *ops.Fleet
-	warned      sync.Map // profile and warning said already
-	memory      memory   // what was shown, for completion
-	completing  bool     // a shell waits for words: secrets come from the environment only
+	warned      sync.Map          // profile and warning said already
+	memory      memory            // what was shown, for completion
+	trial       map[string]string // by profile/secret: what is tried before it is kept
+	completing  bool              // a shell waits for words: secrets come from the environment only
 }
 
 // NewFactory makes a factory over streams and environment.

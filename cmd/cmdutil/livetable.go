@@ -149,7 +149,7 @@ func (l *liveTable) draw(last bool) {
 			switch {
 			case current && (r.state == model.ActionFailed || r.state == model.ActionAmbiguous || r.state == model.ActionExpired):
 				b.WriteString("  " + pal.Red(s+" "+cross))
-			case current && !r.state.Final() && r.state != "":
+			case current && (!r.state.Final() && r.state != "" || r.state == model.ActionSkipped):
 				b.WriteString("  " + pal.Yellow(s))
 			default:
 				b.WriteString("  " + pal.Green(s+" "+check))

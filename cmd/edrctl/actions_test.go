@@ -57,3 +57,18 @@ func TestReleaseToANamedPolicy(t *testing.T) {
 		t.Errorf("exit %d: %s\n%s", r.code, r.out, r.errOut)
 	}
 }
+
+// A host that is offline is skipped, not failed; that is no success, and the
+// journal knows it.
+func TestOfflineHostIsSkipped(t *testing.T) {
+	w := newWorld(t, "", "gene")
+	r := w.run("respond", "run", "FIN-LT-008", "--yes", "-o", "json", "--", "whoami")
+	sets := actionsIn(t, r.out)
+	if r.code != 1 || len(sets.Skipped) != 1 || len(sets.Failed) != 0 || sets.Skipped[0].State != model.ActionSkipped || !strings.Contains(r.errOut, "--queue") {
+		t.Fatalf("exit %d: %s\n%s", r.code, r.out, r.errOut)
+	}
+	r = w.run("respond", "get", sets.Skipped[0].Ref, "-o", "json", "--jq", ".[]? // . | .state + \" \" + .host.name + \" \" + .native_state")
+	if r.code != 0 || !strings.HasPrefix(r.out, "skipped FIN-LT-008 the agent was last seen") {
+		t.Errorf("exit %d: %s\n%s", r.code, r.out, r.errOut)
+	}
+}

@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/rogpeppe/go-internal/lockedfile"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/edrctl/edrctl/internal/atomicfile"
@@ -122,8 +125,14 @@ func UseProfiles(path string, names []string, opt Options) error {
 
 // edit changes the document and replaces the file whole, mode 0600, through a
 // symbolic link if it is one. Both the old and the new content must be a valid
-// configuration, so an edit can never break it or hide what was broken.
+// configuration, so an edit can never break it or hide what was broken. A lock
+// beside the file makes edits of several edrctl wait for each other.
 func edit(path string, opt Options, change func(c *Config, root *yaml.Node) error) error {
+	unlock, err := lock(path)
+	if err != nil {
+		return &Error{File: path, Msg: "cannot be locked: " + reason(err), Err: err}
+	}
+	defer unlock()
 	data, err := readFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -177,6 +186,14 @@ func edit(path string, opt Options, change func(c *Config, root *yaml.Node) erro
 		return &Error{File: path, Msg: "cannot be written: " + reason(err), Err: err}
 	}
 	return nil
+}
+
+// lock takes the lock of a configuration file, which need not exist yet.
+func lock(path string) (unlock func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(path), atomicfile.DirMode); err != nil {
+		return nil, err
+	}
+	return lockedfile.MutexAt(path + ".lock").Lock()
 }
 
 // The YAML library keeps comments but not blank lines, so blank lines travel

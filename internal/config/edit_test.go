@@ -2,10 +2,12 @@ package config_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -266,4 +268,23 @@ func FuzzEdit(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Profiles that are added at once are all there.
+func TestAddedAtOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "new", "config.yaml")
+	var wg sync.WaitGroup
+	for i := range 10 {
+		wg.Go(func() {
+			p := &config.Profile{Name: fmt.Sprintf("p%d", i), Backend: "gene", URL: "https://127.0.0.1:8001"}
+			if err := config.AddProfile(path, p, false, opt); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	c, err := config.Load(path, true, opt)
+	if err != nil || len(c.Profiles) != 10 {
+		t.Errorf("%d profiles, %v", len(c.Profiles), err)
+	}
 }

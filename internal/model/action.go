@@ -11,6 +11,7 @@ import (
 type ActionState string
 
 // The states. Ambiguous: the request may or may not have reached the backend.
+// Skipped: it was never sent, as the host could not take it then.
 const (
 	ActionQueued    ActionState = "queued"
 	ActionSent      ActionState = "sent"
@@ -20,17 +21,18 @@ const (
 	ActionCancelled ActionState = "cancelled"
 	ActionExpired   ActionState = "expired"
 	ActionAmbiguous ActionState = "ambiguous"
+	ActionSkipped   ActionState = "skipped"
 )
 
 // ActionStates lists all.
 var ActionStates = []ActionState{
-	ActionQueued, ActionSent, ActionRunning, ActionDone, ActionFailed, ActionCancelled, ActionExpired, ActionAmbiguous,
+	ActionQueued, ActionSent, ActionRunning, ActionDone, ActionFailed, ActionCancelled, ActionExpired, ActionAmbiguous, ActionSkipped,
 }
 
 // Final tells whether nothing more will happen by itself.
 func (s ActionState) Final() bool {
 	switch s {
-	case ActionDone, ActionFailed, ActionCancelled, ActionExpired, ActionAmbiguous:
+	case ActionDone, ActionFailed, ActionCancelled, ActionExpired, ActionAmbiguous, ActionSkipped:
 		return true
 	}
 	return false

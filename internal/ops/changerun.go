@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -49,9 +50,10 @@ type Result struct {
 	Succeeded []*model.Action `json:"succeeded"`
 	Failed    []*model.Action `json:"failed"`  // ambiguous ones too
 	Pending   []*model.Action `json:"pending"` // sent, and not ended when the wait did
-	Skipped   []*model.Action `json:"skipped"` // there was nothing to do
+	Skipped   []*model.Action `json:"skipped"` // there was nothing to do, or the host could not take it
 
-	errs []error // of Failed, in the same order
+	errs   []error // of Failed, in the same order
+	missed []error // of those skipped that were to be done
 }
 
 // All gives every action, in the order of the sets.
@@ -64,6 +66,10 @@ func (r *Result) All() []*model.Action {
 
 // Errs gives the errors of Failed, in the same order.
 func (r *Result) Errs() []error { return r.errs }
+
+// Problems gives why not everything that was wanted was done: the errors of
+// Failed, and of those skipped because the host could not take it.
+func (r *Result) Problems() []error { return append(slices.Clone(r.errs), r.missed...) }
 
 // execution is one run of Execute.
 type execution struct {
@@ -118,6 +124,9 @@ func (a *Acts) Execute(ctx context.Context, p *Plan, run Run) *Result {
 		switch {
 		case e.skipped:
 			res.Skipped = append(res.Skipped, e.action)
+			if e.err != nil {
+				res.missed = append(res.missed, e.err)
+			}
 		case e.action.State == model.ActionDone:
 			res.Succeeded = append(res.Succeeded, e.action)
 		case !e.action.State.Final() && e.err == nil:
@@ -164,8 +173,12 @@ func (x *execution) step(ctx context.Context, s *Step) outcome {
 		return outcome{action: act, skipped: true}
 	case s.Preview.NotReady != "" && !s.Change.Queue:
 		e := &backends.Error{Kind: backends.KindUnavailable, What: s.Name() + " was skipped", Why: s.Preview.NotReady, Hint: "--queue sends it all the same"}
-		act.NativeState = "offline"
-		return fail(inProfile(s.Source, e))
+		act.State, act.NativeState, act.Error = model.ActionSkipped, s.Preview.NotReady, e.Error()
+		if err := x.record(s, act, audit.PhaseOutcome); err != nil {
+			return fail(err)
+		}
+		x.tell(s, act, "")
+		return outcome{action: act, err: inProfile(s.Source, e), skipped: true}
 	}
 	if err := ctx.Err(); err != nil {
 		return fail(fmt.Errorf("%s: it was not sent: %w", s.Name(), err))
@@ -525,6 +538,12 @@ func (a *Acts) entry(s *Step, act *model.Action, phase audit.Phase, run Run) aud
 	if s.Preview.Inverse != "" {
 		r.Details[detailInverse] = s.Preview.Inverse
 	}
+	if phase == audit.PhaseIntent || act.State == model.ActionSkipped { // the first record of it
+		if b, err := json.Marshal(journaled(s.Change)); err == nil {
+			r.Details[detailChange] = a.redact(string(b))
+		}
+		r.Details[detailSummary] = a.redact(s.Preview.Summary)
+	}
 	if phase == audit.PhaseIntent {
 		r.Comment = a.redact(run.Comment)
 		for _, req := range s.Preview.Requests {
@@ -534,10 +553,6 @@ func (a *Acts) entry(s *Step, act *model.Action, phase audit.Phase, run Run) aud
 			}
 			r.Requests = append(r.Requests, req)
 		}
-		if b, err := json.Marshal(journaled(s.Change)); err == nil {
-			r.Details[detailChange] = a.redact(string(b))
-		}
-		r.Details[detailSummary] = a.redact(s.Preview.Summary)
 	} else {
 		r.State, r.Error = string(act.State), a.redact(act.Error)
 		if id := nativeID(act); id != "" {

@@ -327,7 +327,14 @@ func undoneBy(list []*Entry, profile string, c backends.Change) *Entry {
 }
 
 func (e *Entry) mayBeInForce() bool {
-	return e.Inverse != "" && e.UndoneBy == "" && e.Gone == "" && e.Details[backends.DetailNothing] == "" && e.State != model.ActionFailed && e.State != model.ActionCancelled && e.State != model.ActionExpired
+	if e.Inverse == "" || e.UndoneBy != "" || e.Gone != "" || e.Details[backends.DetailNothing] != "" {
+		return false
+	}
+	switch e.State {
+	case model.ActionFailed, model.ActionCancelled, model.ActionExpired, model.ActionSkipped:
+		return false
+	}
+	return true
 }
 
 // Get finds an action by profile/act-… or act-….
