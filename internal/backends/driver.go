@@ -52,6 +52,7 @@ type Query struct {
 	Limit  int    // how many the user wants after filtering; 0 = all. A hint: the caller stops pulling
 	Native string // the vendor's own query language (--query); "" = none
 	Raw    bool   // keep the vendor's JSON in Raw
+	Brief  bool   // of hosts: ids and names are enough, a driver may leave out what costs a request each
 }
 
 // Plan says how a query is answered, without asking the server.

@@ -84,7 +84,7 @@ func (f *Fleet) PlanLiveQuery(ctx context.Context, q LiveQuery) ([]LivePlan, err
 		p := LivePlan{Source: s, driver: d, Schema: schema, Query: backends.LiveQuery{SQL: q.SQL, Hosts: hosts[s], Tags: q.Tags, All: q.All}}
 		if q.All {
 			one := &Fleet{Sources: []*Source{s}}
-			st := one.Hosts(ctx, Request{})
+			st := one.Hosts(ctx, Request{Query: backends.Query{Brief: true}})
 			for h := range st.Records() {
 				p.Query.Hosts = append(p.Query.Hosts, h.ID)
 			}

@@ -176,7 +176,7 @@ func (f *Fleet) Host(ctx context.Context, ref string, raw bool) (*model.Host, er
 
 func (f *Fleet) hostByName(ctx context.Context, name string, raw bool) (*model.Host, error) {
 	var found []*model.Host
-	st := f.Hosts(ctx, Request{Query: backends.Query{Raw: raw}})
+	st := f.Hosts(ctx, Request{Query: backends.Query{Raw: raw, Brief: true}})
 	for h := range st.Records() {
 		if strings.EqualFold(h.Name, name) || h.ID == name {
 			found = append(found, h)
@@ -192,7 +192,13 @@ func (f *Fleet) hostByName(ctx context.Context, name string, raw bool) (*model.H
 	case 0:
 		return nil, backends.NotFound("host", name)
 	case 1:
-		return found[0], nil
+		h, err := get(f, found[0].Ref, "cannot get a host", func(d backends.HostGetter, id string) (*model.Host, error) {
+			return d.Host(ctx, id, raw)
+		})
+		if backends.KindOf(err) == backends.KindUnsupported {
+			return found[0], nil
+		}
+		return h, err
 	}
 	refs := make([]string, len(found))
 	for i, h := range found {

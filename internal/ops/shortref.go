@@ -70,5 +70,7 @@ func (f *Fleet) wholeEvent(ctx context.Context, ref string) (string, error) {
 }
 
 func (f *Fleet) wholeHost(ctx context.Context, ref string) (string, error) {
-	return whole(ctx, f, ref, func(one *Fleet) *Stream[*model.Host] { return one.Hosts(ctx, Request{}) })
+	return whole(ctx, f, ref, func(one *Fleet) *Stream[*model.Host] {
+		return one.Hosts(ctx, Request{Query: backends.Query{Brief: true}})
+	})
 }

@@ -102,7 +102,7 @@ func (r *hostReader) read(ctx context.Context, name string) (*Source, *model.Hos
 func (r *hostReader) byName(ctx context.Context, in *Source, name string) (*model.Host, error) {
 	if !r.listed {
 		r.listed = true
-		st := r.fleet.Hosts(ctx, Request{})
+		st := r.fleet.Hosts(ctx, Request{Query: backends.Query{Brief: true}})
 		r.hosts = slices.Collect(st.Records())
 		for _, o := range st.Outcomes() {
 			// An unanswered profile may hold a second host of this name.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"iter"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -145,6 +146,13 @@ func (d *Driver) Host(ctx context.Context, id string, raw bool) (*model.Host, er
 	if err != nil {
 		return nil, err
 	}
+	row, err := d.deviceRow(ctx, what, dev)
+	if err != nil {
+		return nil, err
+	}
+	if row != nil {
+		dev, body = &row.wireDevice, row.raw
+	}
 	h := dev.host(model.At(d.opt.Clock()))
 	if raw {
 		clean, err := withoutMembers(body, deviceSecrets)
@@ -154,6 +162,29 @@ func (d *Driver) Host(ctx context.Context, id string, raw bool) (*model.Host, er
 		h.Raw = clean
 	}
 	return h, nil
+}
+
+// deviceRow finds a device in the list, which has members that the device by
+// itself lacks (§8.1: macAddress, loginUserName); nil when it is not listed.
+// Its own address narrows the first question.
+func (d *Driver) deviceRow(ctx context.Context, what string, dev *wireDevice) (*foundDevice, error) {
+	questions := []url.Values{{}}
+	if ip, err := netip.ParseAddr(string(dev.LastInternalIPAddress)); err == nil && ip.Is4() {
+		questions = []url.Values{{"ipAddress": {ip.String()}}, {}}
+	}
+	for _, q := range questions {
+		for row, err := range d.devices(ctx, what, q) {
+			if err != nil {
+				return nil, err
+			}
+			if number(row.DeviceID) == number(dev.DeviceID) {
+				found := *row
+				found.raw = slices.Clone(row.raw)
+				return &found, nil
+			}
+		}
+	}
+	return nil, nil
 }
 
 // withoutMembers copies a JSON value without the object members of the given

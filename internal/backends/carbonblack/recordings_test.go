@@ -207,7 +207,14 @@ func TestRecordedDevices(t *testing.T) {
 			}
 		}
 	}
-	h, err := open(t, answer(recording(t, "device_detail.json")), config{}).Host(t.Context(), "12345", true)
+	detail := answer(recording(t, "device_detail.json"))
+	h, err := open(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/device") { // the list does not have it
+			_, _ = w.Write([]byte(`{"success":true,"message":"Success","totalResults":0,"results":[]}`))
+			return
+		}
+		detail.ServeHTTP(w, r)
+	}), config{}).Host(t.Context(), "12345", true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -282,6 +282,9 @@ func (e *env) getter(t *testing.T, r reading, all []model.Record) {
 		if !json.Valid(rawOf(rec)) {
 			t.Errorf("%s: raw is no JSON: %.80q", id, rawOf(rec))
 		}
+		if r.name == "hosts" || r.name == "alerts" {
+			oneContent(t, all[i], rec)
+		}
 	}
 	if read == 0 {
 		t.Errorf("none of the listed records could be read")
@@ -297,6 +300,31 @@ func (e *env) getter(t *testing.T, r reading, all []model.Record) {
 	if _, err := r.get(t.Context(), e.driver, elsewhere(all[0].GetOrigin().ID), false); backends.KindOf(err) != backends.KindNotFound {
 		t.Errorf("a well-formed id that nobody has: %v, want NotFound", err)
 	}
+}
+
+// oneContent: a record has one content, listed or read by its id.
+func oneContent(t *testing.T, listed, read model.Record) {
+	t.Helper()
+	if a, b := content(t, listed), content(t, read); a != b {
+		t.Errorf("%s has two contents:\nlisted %s\nread   %s", key(listed), a, b)
+	}
+}
+
+func content(t *testing.T, rec model.Record) string {
+	t.Helper()
+	b, err := json.Marshal(rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m map[string]any
+	if err := json.Unmarshal(b, &m); err != nil {
+		t.Fatal(err)
+	}
+	delete(m, "raw")
+	if b, err = json.Marshal(m); err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
 
 // elsewhere turns an id into one of the same shape that nobody has.

@@ -219,7 +219,8 @@ func (s *alertSearch) list(ctx context.Context, resolved bool, host string, read
 	}
 }
 
-// Alert reads one alert (91), with its rule.
+// Alert reads one alert, with its rule: 91 tells whether it is there and in
+// which list, the list (89) has its verdict and how many events it stands for.
 func (d *Driver) Alert(ctx context.Context, id string, raw bool) (*model.Alert, error) {
 	if !isNumber(id) {
 		return nil, &backends.Error{Kind: backends.KindNotFound, What: "no alert " + id, Why: "alert ids of ESP are numbers"}
@@ -232,10 +233,39 @@ func (d *Driver) Alert(ctx context.Context, id string, raw bool) (*model.Alert, 
 	if kindOf(a.Data) != '{' {
 		return nil, backends.Malformed(what, "the answer carries no alert")
 	}
+	row, err := d.alertRow(ctx, what, id, a.Data)
+	if err != nil {
+		return nil, err
+	}
 	if err := d.loadSides(ctx, what); err != nil {
 		return nil, err
 	}
-	return d.alert(ctx, what, a.Data, id, raw)
+	return d.alert(ctx, what, row, id, raw)
+}
+
+// alertRow gives an alert as the list shows it, or detail when the list does
+// not have it.
+func (d *Driver) alertRow(ctx context.Context, what, id string, detail []byte) ([]byte, error) {
+	var w wireAlert
+	if err := json.Unmarshal(detail, &w); err != nil {
+		return nil, malformed(what, err)
+	}
+	n, err := strconv.ParseInt(id, 10, 64)
+	if err != nil {
+		return detail, nil
+	}
+	req := alertsRequest{Resolved: strings.EqualFold(string(w.Status), "RESOLVED"), Limit: 10, EventIDs: []int64{n}}
+	p, err := d.askPage(ctx, what, "/alerts", req)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range p.Rows {
+		var row wireAlert
+		if json.Unmarshal(v, &row) == nil && string(row.ID) == id {
+			return v, nil
+		}
+	}
+	return detail, nil
 }
 
 // alert is the normalised alert of 89 or, with its id given, of 91.
@@ -277,11 +307,15 @@ func (d *Driver) alert(ctx context.Context, what string, v []byte, id string, ra
 	}
 	a.Host = host
 	d.fillRule(a, &w)
-	if err := fillEntry(a, &w); err != nil {
+	entry, err := fillEntry(a, &w)
+	if err != nil {
 		return nil, malformed(what, err)
 	}
 	if a.Title == "" {
 		a.Title = sourceTitle(a)
+		if strings.EqualFold(a.Source, sourceIOC) && entry != nil {
+			d.nameIndicator(ctx, a, &entry.cells)
+		}
 	}
 	if raw {
 		a.Raw = append(json.RawMessage(nil), v...)
@@ -321,20 +355,20 @@ func (d *Driver) fillRule(a *model.Alert, w *wireAlert) {
 
 // fillEntry reads the alerted row: alerted_entry in the list, message in the
 // detail.
-func fillEntry(a *model.Alert, w *wireAlert) error {
+func fillEntry(a *model.Alert, w *wireAlert) (*row, error) {
 	entry := w.AlertedEntry
 	if kindOf(entry) != '{' {
 		entry = w.Message
 	}
 	if kindOf(entry) != '{' {
-		return nil
+		return nil, nil
 	}
 	r := &row{table: string(w.QueryName)}
 	if a.Host != nil {
 		r.hostID, r.hostname = a.Host.ID, a.Host.Name
 	}
 	if err := new(rowReader).readCells(entry, r); err != nil {
-		return err
+		return nil, err
 	}
 	e := r.event(false)
 	a.User, a.Process, a.Target = e.User, e.Process, e.Target
@@ -348,7 +382,7 @@ func fillEntry(a *model.Alert, w *wireAlert) error {
 		a.Ancestors = []*model.Process{parent}
 	}
 	a.Indicators = indicators(e)
-	return nil
+	return r, nil
 }
 
 // indicators are the values of the alerted row that identify something.

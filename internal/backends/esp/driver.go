@@ -64,6 +64,8 @@ type Driver struct {
 	hosts directory
 	rules ruleBook
 
+	indicators indicatorBook
+
 	noAlertEvents atomic.Bool
 	carveMu       sync.Mutex
 	carveRows     map[string]int // query id -> files that matched, as the socket told

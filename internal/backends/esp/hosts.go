@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/client"
@@ -26,6 +29,23 @@ func (d *Driver) Hosts(ctx context.Context, q backends.Query) (backends.Listing[
 	l.Seq = func(yield func(*model.Host, error) bool) {
 		seen := map[string]bool{}
 		stopped := false
+		var batch []*model.Host
+		named := filter.Filter{Terms: q.Filter.Get(filter.Host)}
+		give := func() error {
+			defer func() { batch = batch[:0] }()
+			if !q.Brief {
+				wanted := slices.DeleteFunc(slices.Clone(batch), func(h *model.Host) bool { return !named.Match(h) })
+				if err := d.complete(ctx, what, wanted); err != nil {
+					return err
+				}
+			}
+			for _, m := range batch {
+				if stopped = !yield(m, nil); stopped {
+					return nil
+				}
+			}
+			return nil
+		}
 		err := d.eachHost(ctx, what, req, func(h *wireHost, raw []byte) (bool, error) {
 			m := h.model()
 			if seen[m.ID] {
@@ -35,14 +55,45 @@ func (d *Driver) Hosts(ctx context.Context, q backends.Query) (backends.Listing[
 			if q.Raw {
 				m.Raw = json.RawMessage(raw)
 			}
-			stopped = !yield(m, nil)
-			return !stopped, nil
+			batch = append(batch, m)
+			if len(batch) < hostBatch {
+				return true, nil
+			}
+			err := give()
+			return err == nil && !stopped, err
 		})
+		if err == nil && !stopped {
+			err = give()
+		}
 		if err != nil && !stopped {
 			yield(nil, err)
 		}
 	}
 	return l, nil
+}
+
+// hostBatch is how many hosts are completed before they are given.
+const hostBatch = 64
+
+// complete adds to hosts of the list (22) what only the host itself (23) has:
+// last check-in, interfaces, version of the agent. A host that is gone by now
+// stays as it was listed.
+func (d *Driver) complete(ctx context.Context, what string, hosts []*model.Host) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(4)
+	for _, h := range hosts {
+		group.Go(func() error {
+			one, err := d.hostDetail(ctx, what, h.ID)
+			if backends.KindOf(err) == backends.KindNotFound {
+				return nil
+			}
+			if err == nil {
+				fillHost(h, one)
+			}
+			return err
+		})
+	}
+	return group.Wait()
 }
 
 // eachHost reads all pages of 22; start and limit page only together.
@@ -85,12 +136,37 @@ func couldBeIdentifier(s string) bool {
 	return true
 }
 
-// Host reads one host (23) by identifier or node id.
+// Host reads one host by identifier or node id: 23, and what only the list
+// (22) has, whether it is online, its tags and its alerts.
 func (d *Driver) Host(ctx context.Context, id string, raw bool) (*model.Host, error) {
 	what := "cannot read host " + id
 	if id == "" {
 		return nil, backends.Invalid(what, "the id is empty")
 	}
+	one, err := d.hostDetail(ctx, what, id)
+	if err != nil {
+		return nil, err
+	}
+	for _, enabled := range []bool{true, false} {
+		m, err := d.listed(ctx, what, one, listRequest{Enabled: &enabled})
+		if err != nil {
+			return nil, err
+		}
+		if m != nil {
+			m.Raw = one.Raw
+			fillHost(m, one)
+			one = m
+			break
+		}
+	}
+	if !raw {
+		one.Raw = nil
+	}
+	return one, nil
+}
+
+// hostDetail reads a host as 23 shows it, with its JSON.
+func (d *Driver) hostDetail(ctx context.Context, what, id string) (*model.Host, error) {
 	a, err := d.ask(ctx, what, "/hosts/"+url.PathEscape(id), client.Call{})
 	if err != nil {
 		if backends.KindOf(err) == backends.KindUnsupported {
@@ -106,10 +182,21 @@ func (d *Driver) Host(ctx context.Context, id string, raw bool) (*model.Host, er
 		return nil, malformed(what, err)
 	}
 	m := h.model()
-	if raw {
-		m.Raw = a.Data
-	}
+	m.Raw = a.Data
 	return m, nil
+}
+
+// fillHost completes a host of the list by the host itself.
+func fillHost(h, one *model.Host) {
+	h.LastSeen, h.MAC, h.AgentVersion = one.LastSeen, one.MAC, one.AgentVersion
+	for _, ip := range one.IP {
+		if !has(h.IP, ip) {
+			h.IP = append(h.IP, ip)
+		}
+	}
+	if h.OS == nil {
+		h.OS = one.OS
+	}
 }
 
 // model is the normalised host (wire/normalised.md §5). node_key, a secret of

@@ -128,15 +128,16 @@ type listRequest struct {
 }
 
 type alertsRequest struct {
-	Source         string `json:"source,omitempty"`
-	Resolved       bool   `json:"resolved"`
-	Start          int    `json:"start"`
-	Limit          int    `json:"limit"`
-	SearchTerm     string `json:"searchterm,omitempty"`
-	Duration       int    `json:"duration,omitempty"`
-	Date           string `json:"date,omitempty"`
-	Type           int    `json:"type,omitempty"`
-	HostIdentifier string `json:"host_identifier,omitempty"`
+	Source         string  `json:"source,omitempty"`
+	Resolved       bool    `json:"resolved"`
+	Start          int     `json:"start"`
+	Limit          int     `json:"limit"`
+	SearchTerm     string  `json:"searchterm,omitempty"`
+	EventIDs       []int64 `json:"event_ids,omitempty"` // of alerts
+	Duration       int     `json:"duration,omitempty"`
+	Date           string  `json:"date,omitempty"`
+	Type           int     `json:"type,omitempty"`
+	HostIdentifier string  `json:"host_identifier,omitempty"`
 }
 
 type activityRequest struct {
