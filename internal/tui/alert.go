@@ -439,8 +439,12 @@ func eventSummary(e *model.Event) safetext.Display {
 	}
 	what := ""
 	switch {
+	case loggedKinds[e.Kind]: // the summary says whom or what it touched
+		return ui.Text(cmp.Or(e.Summary, e.Action))
 	case e.Target != nil:
 		what = cmp.Or(e.Target.CommandLine, e.Target.Path, e.Target.Name)
+	case e.Pipe != nil:
+		what = e.Pipe.Name
 	case e.DNS != nil:
 		what = e.DNS.Question.Name
 	case e.Network != nil && e.Network.Destination != nil:
@@ -467,7 +471,45 @@ func eventSummary(e *model.Event) safetext.Display {
 	return ui.Text(strings.Join(parts, "  "))
 }
 
+// loggedKinds come from operating system logs: their summary tells more than
+// any one field.
+var loggedKinds = map[model.Kind]bool{
+	model.KindLogon: true, model.KindLogonFailed: true, model.KindLogoff: true, model.KindPrivilege: true, model.KindAccountChange: true,
+	model.KindServiceInstall: true, model.KindTaskChange: true, model.KindScriptBlock: true, model.KindLogCleared: true,
+	model.KindShareAccess: true, model.KindAMSI: true, model.KindMalware: true, model.KindWMI: true, model.KindClipboard: true,
+}
+
 func safePort(p int) string { return ":" + string(safetext.Sprintf("%d", p)) }
+
+// loggedCard adds what operating system logs tell beside files and connections.
+func loggedCard(c *card, e *model.Event) {
+	if o := e.Object; o != nil {
+		c.section("object")
+		c.field(ui.Text(cmp.Or(o.Type, "name")), ui.Text(o.Name), "")
+	}
+	if p := e.Pipe; p != nil {
+		c.section("pipe")
+		c.field("name", ui.Text(p.Name), "")
+	}
+	if a := e.Access; a != nil {
+		c.section("access")
+		c.field("granted", ui.Text(a.Granted), "")
+		c.field("calls", ui.Text(a.CallTrace), "")
+	}
+	if l := e.Logon; l != nil {
+		c.section("logon")
+		if l.TargetUser != nil {
+			c.field("account", ui.Text(fullUser(l.TargetUser)), "")
+		}
+		c.field("type", ui.Text(strings.ReplaceAll(l.Type, "_", " ")), "")
+		c.field("package", ui.Text(l.Package), "")
+		c.field("failure", ui.Text(l.Failure), c.s.theme.Warn)
+	}
+	if s := e.Script; s != nil {
+		c.section("script")
+		c.field("text", ui.Text(s.Text), "")
+	}
+}
 
 func eventCard(c *card, e *model.Event) {
 	c.field("kind", ui.Text(string(e.Kind)), c.s.theme.Accent)
@@ -505,6 +547,9 @@ func eventCard(c *card, e *model.Event) {
 	if e.DNS != nil {
 		c.section("dns")
 		c.field("question", ui.Text(e.DNS.Question.Name+" "+e.DNS.Question.Type), "")
+		for _, a := range e.DNS.Answers {
+			c.field("answer", ui.Text(strings.TrimSpace(a.Type+" "+a.Data)), "")
+		}
 	}
 	if r := e.Registry; r != nil {
 		c.section("registry")
@@ -515,8 +560,10 @@ func eventCard(c *card, e *model.Event) {
 	if m := e.Module; m != nil {
 		c.section("module")
 		c.field("path", ui.Text(m.Path), "")
+		c.field("signer", ui.Text(m.Signature), "")
 		c.hash(m.Hash)
 	}
+	loggedCard(c, e)
 	if e.Process != nil {
 		c.section("process")
 		c.process(e.Process)
