@@ -145,12 +145,22 @@ func events() []any {
 	var out []any
 	for _, k := range []model.Kind{
 		model.KindProcessEnd, model.KindProcessStart, model.KindFileWrite, model.KindNetworkConnect, model.KindDNSQuery, model.KindRegistrySet, model.KindModuleLoad,
+		model.KindDriverLoad, model.KindPipeCreate, model.KindLogonFailed, model.KindAccountChange, model.KindServiceInstall, model.KindTaskChange,
+		model.KindScriptBlock, model.KindLogCleared, model.KindShareAccess,
 	} {
-		e := filled[model.Event]()
-		e.Kind = k
-		out = append(out, e)
+		out = append(out, eventOf(k))
 	}
 	return out
+}
+
+// eventOf is a full event of a kind.
+func eventOf(k model.Kind) *model.Event {
+	e := filled[model.Event]()
+	e.Kind = k
+	if k == model.KindAccountChange { // the class depends on what was changed
+		e.Object.Type = "user"
+	}
+	return e
 }
 
 func hits() []any {
@@ -178,8 +188,7 @@ func kindTable() (string, error) {
 	var b strings.Builder
 	b.WriteString("| kind | ECS category, type | OCSF class, activity |\n| --- | --- | --- |\n")
 	for _, k := range model.Kinds {
-		e := filled[model.Event]()
-		e.Kind = k
+		e := eventOf(k)
 		row, err := documentRow(output.KindEvent, e)
 		if err != nil {
 			return "", err
