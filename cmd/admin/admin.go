@@ -155,33 +155,57 @@ func Add(root *cobra.Command, f *cmdutil.Factory, group string) {
 		}
 		return catalogs[b.Name]
 	}
+	daily := map[string]bool{"iocs": true} // nouns of analysts stay at the top
+	for _, c := range root.Commands() {
+		daily[c.Name()] = true
+	}
+	vendor := newAdmin(group)
+	root.AddCommand(vendor)
 	for _, n := range gather() {
 		words := strings.Fields(n.name)
-		if !wanted(f.Args, words[0]) {
-			if child(root, words[0]) == nil {
-				c := newNoun(words[0], words[:1], n)
-				c.GroupID = group
-				root.AddCommand(c)
-			}
-			continue
+		if wanted(f.Args, words[0]) {
+			n.load(catalog)
 		}
-		parent := root
-		for depth, word := range words {
-			c := child(parent, word)
-			if c == nil {
-				c = newNoun(word, words[:depth+1], n)
-				if depth == 0 {
-					c.GroupID = group
-				}
-				parent.AddCommand(c)
-			}
-			parent = c
+		if !daily[words[0]] {
+			n.place(vendor, f, reserved, false)
 		}
-		n.load(catalog)
-		for _, v := range n.verbs {
-			if child(parent, v) == nil {
-				parent.AddCommand(newVerb(f, n, v, reserved))
-			}
+		n.place(root, f, reserved, !daily[words[0]])
+		if words[0] == "iocs" {
+			child(root, "iocs").GroupID = group
+		}
+	}
+}
+
+// newAdmin is the command that holds the nouns of administration.
+func newAdmin(group string) *cobra.Command {
+	return &cobra.Command{
+		Use: "admin", Short: "Administer the servers: packs, configurations, users, settings", GroupID: group,
+		Long: `Administer the servers, in the terms of each product: packs, configurations, users,
+settings and what else its API keeps. edrctl rules and edrctl iocs are at the top level.`,
+		Example: "$ edrctl admin packs list -p demo-esp",
+		Args:    cobra.NoArgs, RunE: cmdutil.ShowHelp,
+	}
+}
+
+// place puts a noun below parent, with its verbs once they are loaded. A hidden
+// one is the earlier spelling, without admin.
+func (n *noun) place(parent *cobra.Command, f *cmdutil.Factory, reserved func(string) bool, hidden bool) {
+	words := strings.Fields(n.name)
+	for depth, word := range words {
+		c := child(parent, word)
+		if c == nil {
+			c = newNoun(word, words[:depth+1], n)
+			c.Hidden = depth == 0 && hidden
+			parent.AddCommand(c)
+		}
+		parent = c
+		if n.impls == nil {
+			return // its first word stands for it
+		}
+	}
+	for _, v := range n.verbs {
+		if child(parent, v) == nil {
+			parent.AddCommand(newVerb(f, n, v, reserved))
 		}
 	}
 }

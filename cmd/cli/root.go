@@ -86,12 +86,26 @@ $ edrctl doctor`,
 	return root
 }
 
+// shorten gives the verbs of a noun the short names of other tools.
+func shorten(noun *cobra.Command) {
+	for _, short := range []struct{ alias, verb string }{{"ls", "list"}, {"rm", "delete"}, {"rm", "remove"}} {
+		c := named(noun, short.verb)
+		if short.alias == "rm" && named(noun, "delete") != nil && named(noun, "remove") != nil {
+			continue // one can be undone and the other not: that takes a whole word
+		}
+		if c != nil && c.IsAvailableCommand() && named(noun, short.alias) == nil {
+			c.Aliases = append(c.Aliases, short.alias)
+		}
+	}
+}
+
 // check makes every noun refuse what is no verb of it, and every argument
 // error a usage error.
 func check(cmd *cobra.Command) {
 	for _, c := range cmd.Commands() {
 		check(c)
 	}
+	shorten(cmd)
 	args := cmd.Args
 	if args == nil || cmd.Parent() == nil {
 		return

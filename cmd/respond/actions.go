@@ -214,9 +214,10 @@ taken back: edrctl audit in-force --all.`, `$ edrctl respond undo cb/act-19f2mk7
 		func(ctx context.Context, acts *ops.Acts, refs []string) []ops.Item { return acts.UndoItems(ctx, refs) })
 }
 
-func newDelete(f *cmdutil.Factory) *cobra.Command {
-	return onActions(f, "delete", "Delete the backend's record of actions", "The action itself stays as it is, and so does the audit journal.",
-		`$ edrctl respond delete prod-esp/act-7hq2mk9a`,
+// newForget was called delete, which reads as if it deleted from endpoints.
+func newForget(f *cmdutil.Factory) *cobra.Command {
+	return onActions(f, "forget", "Delete the backend's record of actions", "The action itself stays as it is, and so does the audit journal.",
+		`$ edrctl respond forget prod-esp/act-7hq2mk9a`,
 		func(ctx context.Context, acts *ops.Acts, refs []string) []ops.Item {
 			return acts.RecordItems(ctx, refs, backends.VerbActionDelete)
 		})

@@ -28,8 +28,15 @@ HOST is a ref, an id or a name; a name that fits two hosts is an error.`,
 	}
 	cmd.AddCommand(
 		newKill(f), newDeleteFile(f), newRun(f), newScript(f), newIsolate(f), newRelease(f), newBlock(f, false), newBlock(f, true), newScan(f), newRestart(f),
-		newList(f), newGet(f), newWait(f), newCancel(f), newUndo(f), newDelete(f),
+		newList(f), newGet(f), newWait(f), newCancel(f), newUndo(f), newForget(f), earlier(newForget(f), "delete"),
 	)
+	return cmd
+}
+
+// earlier hides a command under the name it had before.
+func earlier(cmd *cobra.Command, name string) *cobra.Command {
+	_, operands, _ := strings.Cut(cmd.Use, " ")
+	cmd.Use, cmd.Hidden = name+" "+operands, true
 	return cmd
 }
 
