@@ -130,6 +130,9 @@ func (f *Factory) Settle(ctx context.Context, outcomes []ops.Outcome) error {
 		return err
 	}
 	outcomes = f.leaveOut(outcomes)
+	if notice := ops.AheadNotice(outcomes); notice != "" {
+		f.Note("%s", notice)
+	}
 	failed := 0
 	var first error
 	for _, o := range outcomes {

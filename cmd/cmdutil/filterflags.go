@@ -78,7 +78,7 @@ func (l *ListFlags) Bind(cmd *cobra.Command) {
 // AddTime adds --since, --until, --around and --window.
 func (l *ListFlags) AddTime(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&l.Since, "since", "24h", "start: a duration back from now (15m 24h 7d 2w), RFC 3339, or a date")
-	cmd.Flags().StringVar(&l.Until, "until", "now", "end, exclusive, written like --since")
+	cmd.Flags().StringVar(&l.Until, "until", "", "end, exclusive, written like --since (default: open, so that records stamped later than now are shown)")
 	cmd.Flags().StringVar(&l.Around, "around", "", "a time, or the ref of an alert or event, to look around instead of --since and --until")
 	cmd.Flags().StringVar(&l.Window, "window", "5m", "how far to look before and after --around")
 }
@@ -111,7 +111,7 @@ func (l *ListFlags) Request(f *Factory) (ops.Request, error) {
 	if err != nil {
 		return ops.Request{}, err
 	}
-	req := ops.Request{Sort: l.Sort}
+	req := ops.Request{Sort: l.Sort, Now: now}
 	if !ops.ValidSort(l.Sort) {
 		return req, Usagef("--sort: %q is no order: one of %s", l.Sort, strings.Join(ops.SortKeys(), " "))
 	}
@@ -160,6 +160,12 @@ func (l *ListFlags) window(f *Factory, narrow *filter.Filter, now time.Time, zon
 	}
 	if since, err = ParseTime(l.Since, now, zone); err != nil {
 		return since, until, Usagef("--since: %w", err)
+	}
+	if l.Until == "" {
+		if !since.Before(now) {
+			return since, until, Usagef("--since %s is not before now", l.Since)
+		}
+		return since, until, nil
 	}
 	if until, err = ParseTime(l.Until, now, zone); err != nil {
 		return since, until, Usagef("--until: %w", err)

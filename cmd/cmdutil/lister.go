@@ -111,6 +111,9 @@ func summary(n int, noun string, req ops.Request, outcomes []ops.Outcome, start,
 
 // span says which time was looked at: "last 24h", or both ends.
 func span(since, until, now time.Time) string {
+	if until.IsZero() {
+		until = now
+	}
 	if d := now.Sub(until); d >= 0 && d < time.Minute {
 		s := until.Sub(since).Round(time.Second).String()
 		s = strings.TrimSuffix(strings.TrimSuffix(s, "0s"), "0m")

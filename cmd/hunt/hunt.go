@@ -104,6 +104,9 @@ func (h *flags) hunt(ctx context.Context, f *cmdutil.Factory, list *ioc.List, ke
 	if err != nil {
 		return nil, nil, err
 	}
+	if req.Until.IsZero() {
+		req.Until = f.Now()
+	}
 	hunt := ops.Hunt{List: list, Since: req.Since, Until: req.Until, Raw: req.Raw}
 	if h.explain {
 		hunt.Explain = f.ExplainHunt

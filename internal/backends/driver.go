@@ -42,7 +42,9 @@ type CredentialCheck struct {
 }
 
 // Query asks for records. A driver yields newest first (or sets Settled in its
-// Listing), each id once, all of [Since, Until), filtered at least as far as Plan says; it never yields a
+// Listing), each id once, all of [Since, Until), or with a zero Until all
+// from Since on, what is stamped later than now included; filtered at least as
+// far as Plan says; it never yields a
 // part of the answer as if it were the whole: what could not be read ends the
 // sequence with an error.
 type Query struct {
@@ -54,6 +56,10 @@ type Query struct {
 	Raw    bool   // keep the vendor's JSON in Raw
 	Brief  bool   // of hosts: ids and names are enough, a driver may leave out what costs a request each
 }
+
+// Ahead is how far beyond the present a query without an end asks where a
+// server wants one; a server that takes less is asked for what it takes.
+const Ahead = 366 * 24 * time.Hour
 
 // Plan says how a query is answered, without asking the server.
 type Plan struct {

@@ -94,6 +94,7 @@ type Outcome struct {
 	Count   int // records it gave, after filtering
 	Elapsed time.Duration
 	Err     error
+	Ahead   map[string]time.Duration // hosts whose records are stamped later than now, and by how much at most
 }
 
 // Resolve finds the source a reference names, and the id behind it. A bare id

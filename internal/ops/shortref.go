@@ -58,14 +58,14 @@ func whole[T model.Record](ctx context.Context, f *Fleet, ref string, list func(
 func (f *Fleet) wholeAlert(ctx context.Context, ref string) (string, error) {
 	now := time.Now()
 	return whole(ctx, f, ref, func(one *Fleet) *Stream[*model.Alert] {
-		return one.Alerts(ctx, Request{Query: backends.Query{Since: now.Add(-shortAlerts), Until: now}})
+		return one.Alerts(ctx, Request{Query: backends.Query{Since: now.Add(-shortAlerts)}})
 	})
 }
 
 func (f *Fleet) wholeEvent(ctx context.Context, ref string) (string, error) {
 	now := time.Now()
 	return whole(ctx, f, ref, func(one *Fleet) *Stream[*model.Event] {
-		return one.Events(ctx, Request{Query: backends.Query{Since: now.Add(-shortEvents), Until: now}})
+		return one.Events(ctx, Request{Query: backends.Query{Since: now.Add(-shortEvents)}})
 	})
 }
 

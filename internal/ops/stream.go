@@ -19,6 +19,9 @@ type Request struct {
 	// Sort is a SortKey's name with an optional leading "-" or "+"; "" keeps
 	// the order of the type (newest first; hosts, rules and reports by name).
 	Sort string
+	// Now is the present of the request: without an Until, hosts whose records
+	// are stamped later are named in the outcomes. Zero names none.
+	Now time.Time
 	// Explain is told every profile's plan before its first record.
 	Explain func(profile string, p backends.Plan)
 }
@@ -119,9 +122,13 @@ func feed[T model.Record](ctx context.Context, s *Source, req Request, ordered b
 	if ordered && listing.Settled != nil {
 		records = newestFirst(records, req.Limit, listing.Settled)
 	}
+	began := time.Now()
 	for r, err := range records {
 		if err != nil {
 			return err
+		}
+		if !req.Now.IsZero() && req.Until.IsZero() {
+			o.noteAhead(r, req.Now.Add(time.Since(began)))
 		}
 		select {
 		case to <- r:

@@ -238,7 +238,7 @@ func (f *feeder) once(ctx context.Context) error {
 	}
 	started := f.now()
 	var req ops.Request
-	req.Since, req.Until = started.Add(-f.window), started
+	req.Since = started.Add(-f.window)
 	var batch []*model.Alert
 	flush := func(fresh bool) bool {
 		if len(batch) == 0 {
@@ -266,7 +266,7 @@ func (f *feeder) once(ctx context.Context) error {
 	f.say(healthLive, nil)
 
 	var w ops.Watch
-	w.Since, w.Until = started.Add(-time.Minute), started
+	w.Since = started.Add(-time.Minute)
 	w.Interval, w.Now = f.every, f.now
 	w.Trouble = func(_ string, err error) {
 		if err == nil {

@@ -100,7 +100,7 @@ func newEvents(s *shell, label, line string, since, until time.Time) *listView[*
 		s.fail("filter", err)
 	}
 	v.cmd = func(*shell) string {
-		return strings.TrimSpace("edrctl events list " + e.Filter.String() + " --since " + since.UTC().Format(time.RFC3339) + " --until " + until.UTC().Format(time.RFC3339))
+		return strings.TrimSpace("edrctl events list " + e.Filter.String() + " --since " + since.UTC().Format(time.RFC3339) + untilFlag(until))
 	}
 	v.read = func(ctx context.Context, s *shell, each func(*model.Event) bool) ([]ops.Outcome, error) {
 		var req ops.Request
@@ -116,6 +116,14 @@ func newEvents(s *shell, label, line string, since, until time.Time) *listView[*
 	return v
 }
 
+// untilFlag writes the end of a window as a flag; an open one has none.
+func untilFlag(until time.Time) string {
+	if until.IsZero() {
+		return ""
+	}
+	return " --until " + until.UTC().Format(time.RFC3339)
+}
+
 // eventsFor is the events around a record: of its host, at its time.
 func eventsFor(s *shell, r model.Record) view {
 	if p, ok := r.(*model.Process); ok {
@@ -127,7 +135,7 @@ func eventsFor(s *shell, r model.Record) view {
 	}
 	at := model.TimeOf(r).Time
 	if _, isHost := r.(*model.Host); isHost || at.IsZero() {
-		return newEvents(s, " on "+hostName(h), `host="`+quoteInner(hostName(h))+`"`, s.now().Add(-time.Hour), s.now())
+		return newEvents(s, " on "+hostName(h), `host="`+quoteInner(hostName(h))+`"`, s.now().Add(-time.Hour), time.Time{})
 	}
 	v := newEvents(s, " around "+at.In(s.zone).Format("15:04")+" on "+hostName(h), `host="`+quoteInner(hostName(h))+`"`, at.Add(-eventSpan), at.Add(eventSpan))
 	return v
@@ -145,7 +153,7 @@ func eventsOfProcess(s *shell, p *model.Process, span [2]time.Time, twins ...mod
 		same = append(same, processOf(x))
 	}
 	if p.Started.IsZero() && span[1].Before(s.now().Add(-20*365*24*time.Hour)) {
-		span = [2]time.Time{s.now().Add(-s.app.opt.Window), s.now()}
+		span = [2]time.Time{s.now().Add(-s.app.opt.Window), {}}
 	}
 	line := ""
 	if h := hostName(p.Host); h != "" {
@@ -316,7 +324,7 @@ func newProcesses(s *shell, host string) *listView[*model.Process] {
 	v.note = "no processes: not every backend keeps a list of them"
 	v.read = func(ctx context.Context, s *shell, each func(*model.Process) bool) ([]ops.Outcome, error) {
 		var req ops.Request
-		req.Since, req.Until = s.now().Add(-s.app.opt.Window), s.now()
+		req.Since = s.now().Add(-s.app.opt.Window)
 		if host != "" {
 			if err := req.Filter.Add(filter.Host, "="+host); err != nil {
 				return nil, err

@@ -186,7 +186,7 @@ func (r *replay) AlertEvents(ctx context.Context, ref string, each func(*model.E
 
 func (r *replay) Events(ctx context.Context, req ops.Request, each func(*model.Event) bool) []ops.Outcome {
 	for _, e := range r.events {
-		if !e.Time.Before(req.Since) && e.Time.Before(req.Until) && req.Filter.Match(e) && !each(e) {
+		if !e.Time.Before(req.Since) && (req.Until.IsZero() || e.Time.Before(req.Until)) && req.Filter.Match(e) && !each(e) {
 			break
 		}
 	}

@@ -106,6 +106,9 @@ func (d *Driver) Processes(ctx context.Context, q backends.Query) (backends.List
 	if err != nil {
 		return backends.Listing[*model.Process]{}, err
 	}
+	if q.Until.IsZero() { // the server has a day in one request, and processes start now at the latest
+		q.Until = d.opt.Clock()
+	}
 	w := d.window(q)
 	pieces := w.split(processWindow)
 	l := backends.Listing[*model.Process]{Plan: backends.Plan{Residual: p.residual, Notes: p.notes}}

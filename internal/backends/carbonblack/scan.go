@@ -34,16 +34,17 @@ func (s span) split(step time.Duration) []span {
 	return out
 }
 
-// window is what a query asks for: an open end is now, an open beginning the
-// server's retention. Milliseconds are widened, never cut.
+// window is what a query asks for: an open end lies as far ahead as one window
+// of the server reaches, an open beginning is the server's retention. Milliseconds are widened, never cut.
 func (d *Driver) window(q backends.Query) span {
-	until := q.Until
+	since, until := q.Since, q.Until
+	now := until
 	if until.IsZero() {
-		until = d.opt.Clock()
+		now = d.opt.Clock()
+		until = now.Add(eventWindow)
 	}
-	since := q.Since
 	if since.IsZero() {
-		since = until.Add(-retention)
+		since = now.Add(-retention)
 	}
 	to := until.UnixMilli()
 	if until.Nanosecond()%int(time.Millisecond) != 0 {

@@ -145,12 +145,12 @@ func (d *Driver) warn(line string) {
 	}
 }
 
-// window gives the instants of q; an absent end is now, an absent start is
-// the beginning of what the vendor could hold.
+// window gives the instants of q; an absent end lies beyond every clock that
+// is ahead, an absent start is the beginning of what the vendor could hold.
 func (d *Driver) window(q backends.Query) (since, until time.Time) {
 	since, until = q.Since, q.Until
 	if until.IsZero() {
-		until = d.opt.Clock()
+		until = d.opt.Clock().Add(backends.Ahead)
 	}
 	if since.IsZero() {
 		since = time.Unix(1, 0)

@@ -40,9 +40,6 @@ type alertSearch struct {
 
 func (d *Driver) alertSearch(q backends.Query) *alertSearch {
 	s := &alertSearch{d: d, what: "cannot list alerts", q: q, since: q.Since, until: q.Until, residual: q.Filter}
-	if s.until.IsZero() {
-		s.until = d.o.Clock()
-	}
 	wants := func(list ...model.Status) bool {
 		return len(q.Filter.Status) == 0 || slices.ContainsFunc(list, func(v model.Status) bool { return slices.Contains(q.Filter.Status, v) })
 	}
@@ -57,7 +54,11 @@ func (d *Driver) alertSearch(q backends.Query) *alertSearch {
 		}
 	}
 	s.term = alertTerm(q.Filter)
-	s.windows = windows(s.since, s.until, true)
+	until := s.until
+	if until.IsZero() {
+		until = d.o.Clock().Add(time.Nanosecond)
+	}
+	s.windows = d.withAhead(s.until, windows(s.since, until, true))
 	return s
 }
 
@@ -198,7 +199,7 @@ func (s *alertSearch) list(ctx context.Context, resolved bool, host string, read
 					old++
 					return true, nil
 				}
-				if !a.Time.Before(s.until) || seen[a.ID] {
+				if !s.until.IsZero() && !a.Time.Before(s.until) || seen[a.ID] {
 					return true, nil
 				}
 				seen[a.ID] = true

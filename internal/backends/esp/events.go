@@ -65,9 +65,6 @@ type search struct {
 
 func (d *Driver) search(q backends.Query, nat native) *search {
 	s := &search{d: d, what: "cannot search events", q: q, since: q.Since, until: q.Until}
-	if s.until.IsZero() {
-		s.until = d.o.Clock()
-	}
 	g := narrow(q.Filter)
 	if nat.conditions != nil {
 		if len(q.Filter.Get(filter.Hash))+len(q.Filter.Get(filter.Domain)) > 0 {
@@ -84,11 +81,23 @@ func (d *Driver) search(q backends.Query, nat native) *search {
 // reported are the windows of the server's time that hold what happened in
 // [since, until).
 func (d *Driver) reported(since, until time.Time) []window {
-	return windows(since, d.reportedUntil(until), false)
+	return d.withAhead(until, windows(since, d.reportedUntil(until), false))
+}
+
+// withAhead puts a window beyond today before others whose end is open: a host
+// whose clock is ahead reports from there.
+func (d *Driver) withAhead(until time.Time, list []window) []window {
+	if !until.IsZero() || len(list) > 0 && list[0].open {
+		return list
+	}
+	return append([]window{{date: d.o.Clock().UTC().Add(30 * day).Format(time.DateOnly), duration: 4}}, list...)
 }
 
 func (d *Driver) reportedUntil(until time.Time) time.Time {
 	now := d.o.Clock()
+	if until.IsZero() {
+		return now.Add(time.Nanosecond)
+	}
 	switch late := until.Add(lateBy); {
 	case late.Before(now):
 		return late
@@ -101,7 +110,7 @@ func (d *Driver) reportedUntil(until time.Time) time.Time {
 // byDay asks for the same span day by day, where that is not too many days.
 func (s *search) byDay() *search {
 	if list := days(s.since, s.d.reportedUntil(s.until)); list != nil {
-		s.windows = list
+		s.windows = s.d.withAhead(s.until, list)
 	}
 	return s
 }
@@ -260,7 +269,7 @@ func (s *search) within(r *row) bool {
 	if t.IsZero() {
 		return s.since.IsZero()
 	}
-	return !t.Before(s.since) && t.Before(s.until)
+	return !t.Before(s.since) && (s.until.IsZero() || t.Before(s.until))
 }
 
 // logs reads the result logs of hosts query by query (29, 30): every query a

@@ -60,7 +60,7 @@ func (f *finder) add(d *decoder, place int) error {
 
 // find looks for an event through the logs of all endpoints, newest first.
 func (d *Driver) find(ctx context.Context, id string, alerts, raw bool, back time.Duration) (*finder, error) {
-	s, err := d.sweepFor(ctx, backends.Query{Since: d.now().Add(-back), Until: d.now().Add(time.Hour)}, alerts)
+	s, err := d.sweepFor(ctx, backends.Query{Since: d.now().Add(-back)}, alerts)
 	if err != nil || len(s.endpoints) == 0 {
 		return &finder{}, err
 	}

@@ -38,18 +38,29 @@ type sweep struct {
 	few       bool // a few of the newest are wanted, not all
 	since     time.Time
 	until     time.Time
+	present   time.Time // what lies beyond is read in one window: little is stamped ahead
 }
 
 // span reads the bounds of a query.
 func (d *Driver) span(q backends.Query) (since, until time.Time) {
 	since, until = q.Since, q.Until
+	now := until
 	if until.IsZero() {
-		until = d.now()
+		now = d.now()
+		until = now.Add(backends.Ahead)
 	}
 	if since.IsZero() {
-		since = until.Add(-defaultWindow)
+		since = now.Add(-defaultWindow)
 	}
 	return since.UTC(), until.UTC()
+}
+
+// present is where the open end of a query begins; zero when it has an end.
+func (d *Driver) present(q backends.Query) time.Time {
+	if !q.Until.IsZero() {
+		return time.Time{}
+	}
+	return d.now().UTC()
 }
 
 // window is one step of a sweep that has been read.
@@ -129,7 +140,8 @@ func (s *sweep) produce(ctx context.Context, f flavour, out chan<- window, ready
 	hi := s.until
 	for hi.After(s.since) {
 		lo, most := s.lower(f, hi, size), want*tooDense
-		if f.legacy() || hi.Sub(lo) <= smallestWindow {
+		ahead := lo.Equal(s.present)
+		if f.legacy() || ahead || hi.Sub(lo) <= smallestWindow {
 			most = 0
 		}
 		p, err := s.load(ctx, f, lo, hi, most)
@@ -148,13 +160,26 @@ func (s *sweep) produce(ctx context.Context, f flavour, out chan<- window, ready
 		if err != nil {
 			return
 		}
+		if ahead {
+			if hi = lo; !s.waits(ctx, ready) {
+				return
+			}
+			continue
+		}
 		size, ceiling = s.following(f, hi.Sub(lo), ceiling, want, p)
-		hi = lo
-		select {
-		case <-ready:
-		case <-ctx.Done():
+		if hi = lo; !s.waits(ctx, ready) {
 			return
 		}
+	}
+}
+
+// waits until the next window is wanted; it reports false when none is.
+func (s *sweep) waits(ctx context.Context, ready <-chan struct{}) bool {
+	select {
+	case <-ready:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -183,6 +208,9 @@ func (s *sweep) following(f flavour, size, ceiling time.Duration, want int, p *p
 // wanted the newest part of a day is asked for first, which such a manager can
 // answer in a fraction of the time.
 func (s *sweep) lower(f flavour, hi time.Time, size time.Duration) time.Time {
+	if !s.present.IsZero() && s.present.After(s.since) && hi.After(s.present) {
+		return s.present
+	}
 	lo := hi.Add(-size)
 	if f.legacy() {
 		day := hi.Add(-time.Nanosecond).Truncate(24 * time.Hour)
@@ -244,7 +272,7 @@ func (d *Driver) sweepFor(ctx context.Context, q backends.Query, alerts bool) (*
 	}
 	since, until := d.span(q)
 	return &sweep{
-		d: d, endpoints: wanted(list, hostFilter(q.Filter)), alerts: alerts, raw: q.Raw, few: q.Limit > 0, since: since, until: until,
+		d: d, endpoints: wanted(list, hostFilter(q.Filter)), alerts: alerts, raw: q.Raw, few: q.Limit > 0, since: since, until: until, present: d.present(q),
 	}, nil
 }
 
