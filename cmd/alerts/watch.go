@@ -1,6 +1,8 @@
 package alerts
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
@@ -10,7 +12,7 @@ import (
 
 func newWatch(f *cmdutil.Factory) *cobra.Command {
 	var flags cmdutil.ListFlags
-	var interval string
+	var wf cmdutil.WatchFlags
 	cmd := &cobra.Command{
 		Use:   "watch",
 		Short: "List alerts, oldest first, then follow new ones, each once",
@@ -22,7 +24,7 @@ it missed is read when it is back. Ctrl-C ends it.`,
 $ edrctl alerts watch --since 1h -o ocsf | vector --config siem.toml`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			w, err := cmdutil.NewWatch(f, &flags, interval)
+			w, err := cmdutil.NewWatch(f, &flags, wf)
 			if err != nil {
 				return err
 			}
@@ -34,12 +36,12 @@ $ edrctl alerts watch --since 1h -o ocsf | vector --config siem.toml`,
 			if err != nil {
 				return err
 			}
-			return cmdutil.PrintWatch(f, out, func(yield func(*model.Alert) bool) error {
-				return fleet.WatchAlerts(cmd.Context(), w, yield)
+			return cmdutil.PrintWatch(cmd.Context(), f, out, func(ctx context.Context, yield func(*model.Alert) bool) error {
+				return fleet.WatchAlerts(ctx, w, yield)
 			})
 		},
 	}
 	addFlags(cmd, &flags)
-	cmdutil.AddInterval(cmd, &interval)
+	wf.Add(cmd, "24h")
 	return cmd
 }

@@ -3,11 +3,14 @@ package cmdutil
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/edrctl/edrctl/internal/atomicfile"
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/iostreams"
 	"github.com/edrctl/edrctl/internal/model"
@@ -121,23 +124,41 @@ func IgnoreClosed(err error) error {
 	return err
 }
 
-// AddInterval adds --interval.
-func AddInterval(cmd *cobra.Command, interval *string) {
-	cmd.Flags().StringVar(interval, "interval", "5s", "how often a backend that does not push is asked")
+// WatchFlags are the flags of what follows.
+type WatchFlags struct{ Interval, LookBack, State string }
+
+// Add adds --interval, --look-back and --state.
+func (w *WatchFlags) Add(cmd *cobra.Command, lookBack string) {
+	cmd.Flags().StringVar(&w.Interval, "interval", "5s", "how often a backend that does not push is asked")
+	cmd.Flags().StringVar(&w.LookBack, "look-back", lookBack, "how far back records are read again for those that reach the server late")
+	cmd.Flags().StringVar(&w.State, "state", "", "`FILE` that remembers what was shown: a watch started again continues there")
 }
 
 // NewWatch reads the flags of a watch command.
-func NewWatch(f *Factory, flags *ListFlags, interval string) (ops.Watch, error) {
+func NewWatch(f *Factory, flags *ListFlags, wf WatchFlags) (ops.Watch, error) {
 	req, err := flags.Request(f)
 	if err != nil {
 		return ops.Watch{}, err
 	}
-	d, err := ParseDuration(interval)
+	d, err := ParseDuration(wf.Interval)
 	if err != nil {
 		return ops.Watch{}, Usagef("--interval: %w", err)
 	}
+	back, err := ParseDuration(wf.LookBack)
+	if err != nil {
+		return ops.Watch{}, Usagef("--look-back: %w", err)
+	}
+	var saved []byte
+	var keep func([]byte) error
+	if wf.State != "" {
+		saved, err = os.ReadFile(wf.State)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return ops.Watch{}, Usagef("--state: %w", err)
+		}
+		keep = func(b []byte) error { return atomicfile.Write(wf.State, b) }
+	}
 	req.Limit = 0
-	return ops.Watch{Request: req, Interval: d, Now: f.Now, Trouble: func(profile string, err error) {
+	return ops.Watch{Request: req, Interval: d, LookBack: back, Saved: saved, Keep: keep, Now: f.Now, Trouble: func(profile string, err error) {
 		switch {
 		case backends.KindOf(err) == backends.KindUnsupported:
 			f.leaveOut([]ops.Outcome{{Profile: profile, Err: err}, {}})
@@ -159,9 +180,12 @@ func (f *Factory) WatchPrinter(ctx context.Context, kind output.Kind) (output.Wr
 }
 
 // PrintWatch writes records as they arrive.
-func PrintWatch[T model.Record](f *Factory, w output.Writer, follow func(yield func(T) bool) error) error {
+// They end when nobody reads standard output any more, even if nothing comes.
+func PrintWatch[T model.Record](ctx context.Context, f *Factory, w output.Writer, follow func(ctx context.Context, yield func(T) bool) error) error {
+	ctx, stop := f.IO.WhileRead(ctx)
+	defer stop()
 	var werr error
-	err := follow(func(r T) bool {
+	err := follow(ctx, func(r T) bool {
 		if werr = w.Write(r); werr == nil {
 			werr = w.Flush()
 		}
@@ -169,6 +193,9 @@ func PrintWatch[T model.Record](f *Factory, w output.Writer, follow func(yield f
 	})
 	if werr != nil {
 		return IgnoreClosed(werr)
+	}
+	if errors.Is(context.Cause(ctx), iostreams.ErrReaderGone) {
+		return nil
 	}
 	var all *ops.AllFailedError
 	if errors.As(err, &all) {

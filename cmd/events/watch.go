@@ -1,6 +1,8 @@
 package events
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
@@ -10,7 +12,7 @@ import (
 
 func newWatch(f *cmdutil.Factory) *cobra.Command {
 	var flags cmdutil.ListFlags
-	var interval string
+	var wf cmdutil.WatchFlags
 	cmd := &cobra.Command{
 		Use:   "watch",
 		Short: "List events, oldest first, then follow new ones, each once",
@@ -21,7 +23,7 @@ $ edrctl events watch --since 1m --host HR-LT-221 | jq -r .summary`,
 			if !cmd.Flags().Changed("since") && flags.Around == "" {
 				flags.Since = "5m" // a day of events is no prelude to a live view
 			}
-			w, err := cmdutil.NewWatch(f, &flags, interval)
+			w, err := cmdutil.NewWatch(f, &flags, wf)
 			if err != nil {
 				return err
 			}
@@ -33,12 +35,12 @@ $ edrctl events watch --since 1m --host HR-LT-221 | jq -r .summary`,
 			if err != nil {
 				return err
 			}
-			return cmdutil.PrintWatch(f, out, func(yield func(*model.Event) bool) error {
-				return fleet.WatchEvents(cmd.Context(), w, yield)
+			return cmdutil.PrintWatch(cmd.Context(), f, out, func(ctx context.Context, yield func(*model.Event) bool) error {
+				return fleet.WatchEvents(ctx, w, yield)
 			})
 		},
 	}
 	addFlags(cmd, &flags)
-	cmdutil.AddInterval(cmd, &interval)
+	wf.Add(cmd, "1h")
 	return cmd
 }

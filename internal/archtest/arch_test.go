@@ -39,7 +39,7 @@ var rooms = []struct {
 	{pkg: "cmd/demo", may: join(commands, []string{"internal/demo", "cmd/tui"})},                         // opens it for a first look
 	{pkg: "cmd/profile", may: join(commands, []string{"internal/demo"})},
 	// cmdutil makes what commands need on first use: it alone meets the client and the demo.
-	{pkg: "cmd/cmdutil", may: join(commands, []string{"internal/demo", "internal/client", "internal/cache", "internal/plaintext", "internal/suggest"})},
+	{pkg: "cmd/cmdutil", may: join(commands, []string{"internal/demo", "internal/client", "internal/cache", "internal/plaintext", "internal/suggest", "internal/atomicfile"})},
 	{pkg: "cmd/*", may: commands},
 
 	// The terminal interface sees use cases and texts, never a command or a driver.

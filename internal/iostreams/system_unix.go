@@ -44,3 +44,10 @@ func awaitLine(ctx context.Context, fd int) error {
 	}
 	return ctx.Err()
 }
+
+// readerGone tells whether the other end of a pipe was closed.
+func readerGone(f *os.File) bool {
+	fds := []unix.PollFd{{Fd: int32(f.Fd())}}
+	n, err := unix.Poll(fds, 0)
+	return err == nil && n > 0 && fds[0].Revents&(unix.POLLERR|unix.POLLHUP|unix.POLLNVAL) != 0
+}

@@ -46,3 +46,6 @@ func echoOff(fd int) error {
 
 // awaitLine does not wait: a console gives no line ahead of the read.
 func awaitLine(context.Context, int) error { return nil }
+
+// readerGone: a pipe of Windows tells only who writes to it.
+func readerGone(*os.File) bool { return false }

@@ -369,6 +369,131 @@ func TestWatchGivesEachOnce(t *testing.T) {
 	})
 }
 
+// watchFor follows for a while and gives how often each alert came. Alerts
+// appear at the driver from visible on, whatever the time they carry.
+func watchFor(t *testing.T, d time.Duration, w ops.Watch, alerts func() []*model.Alert) map[string]int {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	count := map[string]int{}
+	w.Interval, w.Now = 5*time.Second, time.Now
+	err := fleet(&memory{alerts: alerts}).WatchAlerts(ctx, w, func(a *model.Alert) bool {
+		count[a.ID]++
+		return true
+	})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("ended with %v", err)
+	}
+	return count
+}
+
+// since gives the alerts of at (id -> its time and when it is visible, both
+// from start) that are visible now, newest first.
+func since(start time.Time, at map[string][2]time.Duration) func() []*model.Alert {
+	return func() []*model.Alert {
+		var out []*model.Alert
+		for id, x := range at {
+			if time.Since(start) >= x[1] {
+				out = append(out, &model.Alert{Origin: model.Origin{ID: id}, Time: model.At(start.Add(x[0]))})
+			}
+		}
+		slices.SortFunc(out, func(a, b *model.Alert) int { return b.Time.Compare(a.Time.Time) })
+		return out
+	}
+}
+
+func TestWatchShowsLateAndEarlyRecordsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		got := watchFor(t, 3*time.Minute, ops.Watch{Request: ops.Request{Query: backends.Query{Since: start.Add(-time.Minute)}}}, since(start, map[string][2]time.Duration{
+			"before":   {-time.Hour, -time.Hour},             // there before the start, older than the window
+			"backlog":  {-30 * time.Second, -time.Second},    // in the window
+			"late":     {-time.Hour, time.Minute},            // a laptop that comes back
+			"later":    {-23 * time.Hour, 2 * time.Minute},   // and one that was away for long
+			"early":    {2 * time.Hour, 30 * time.Second},    // a clock that is ahead
+			"ordinary": {40 * time.Second, 41 * time.Second}, // behind the one that is ahead
+			"too late": {-25 * time.Hour, time.Minute},       // beyond the look-back
+			"not yet":  {4 * time.Minute, 4 * time.Minute},
+		}))
+		want := map[string]int{"backlog": 1, "late": 1, "later": 1, "early": 1, "ordinary": 1}
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("came %v, want %v", got, want)
+		}
+	})
+}
+
+func TestWatchShowsALateRecordWithinHalfAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		got := watchFor(t, 75*time.Second, ops.Watch{Request: ops.Request{Query: backends.Query{Since: start}}}, since(start, map[string][2]time.Duration{
+			"late": {-3 * time.Hour, 45 * time.Second},
+		}))
+		if got["late"] != 1 {
+			t.Errorf("came %v", got)
+		}
+	})
+}
+
+func TestWatchContinuesWhereItsStateEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		alerts := since(start, map[string][2]time.Duration{
+			"before": {-time.Hour, -time.Hour}, "first": {10 * time.Second, 10 * time.Second},
+			"meanwhile": {2 * time.Minute, 2 * time.Minute}, "late meanwhile": {-2 * time.Hour, 3 * time.Minute}, "second": {6 * time.Minute, 6 * time.Minute},
+		})
+		var state []byte
+		w := ops.Watch{Request: ops.Request{Query: backends.Query{Since: start}}, Keep: func(b []byte) error { state = b; return nil }}
+		if got := watchFor(t, time.Minute, w, alerts); fmt.Sprint(got) != "map[first:1]" {
+			t.Errorf("the first watch: %v", got)
+		}
+		time.Sleep(4 * time.Minute) // nobody watches
+		w.Saved, w.Since = state, time.Now()
+		if got := watchFor(t, 2*time.Minute, w, alerts); fmt.Sprint(got) != "map[late meanwhile:1 meanwhile:1 second:1]" {
+			t.Errorf("the second watch: %v", got)
+		}
+		w.Saved = []byte("nonsense")
+		if err := fleet(&memory{alerts: alerts}).WatchAlerts(t.Context(), w, nil); backends.KindOf(err) != backends.KindInvalid {
+			t.Errorf("a state that is none: %v", err)
+		}
+		w.Saved = state
+		if err := fleet(&memory{alerts: alerts}).WatchEvents(t.Context(), w, nil); backends.KindOf(err) != backends.KindInvalid {
+			t.Errorf("the state of a watch of alerts, for events: %v", err)
+		}
+	})
+}
+
+// What was not yielded is not in the state: it comes again.
+func TestWatchStateHoldsOnlyWhatWasYielded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		alerts := since(start, map[string][2]time.Duration{"a": {-2 * time.Second, 0}, "b": {-time.Second, 0}})
+		var state []byte
+		w := ops.Watch{Request: ops.Request{Query: backends.Query{Since: start.Add(-time.Minute)}}, Now: time.Now, Keep: func(b []byte) error { state = b; return nil }}
+		err := fleet(&memory{alerts: alerts}).WatchAlerts(t.Context(), w, func(a *model.Alert) bool { return a.ID == "a" }) // the reader goes at b
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Saved = state
+		if got := watchFor(t, time.Minute, w, alerts); got["b"] != 1 {
+			t.Errorf("came %v after the restart", got)
+		}
+	})
+}
+
+func TestHostsWhoseClockIsAheadAreNamed(t *testing.T) {
+	alert := func(id string, at time.Time, host string) *model.Alert {
+		return &model.Alert{Origin: model.Origin{ID: id}, Time: model.At(at), Host: &model.Host{Name: host}}
+	}
+	all := []*model.Alert{alert("1", epoch.Add(2*time.Hour), "WS-1"), alert("2", epoch.Add(time.Hour), "WS-1"), alert("3", epoch.Add(30*time.Second), "WS-2"), alert("4", epoch, "WS-3")}
+	st := fleet(&memory{alerts: func() []*model.Alert { return all }}).Alerts(t.Context(), ops.Request{Now: epoch, Query: backends.Query{Since: epoch.Add(-time.Hour)}})
+	if n := len(slices.Collect(st.Records())); n != 4 {
+		t.Errorf("%d alerts", n)
+	}
+	if got, want := ops.AheadNotice(st.Outcomes()), "records are stamped later than now, the clock is ahead on WS-1 (by 2h0m)"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestWatchEndsWhenNobodyCanAnswer(t *testing.T) {
 	var told []string
 	err := fleet(mute{}).WatchAlerts(t.Context(), ops.Watch{Now: time.Now, Trouble: func(p string, err error) { told = append(told, p) }},

@@ -1,7 +1,9 @@
 package ops
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -14,15 +16,26 @@ import (
 type Watch struct {
 	Request
 	Interval time.Duration // between two polls where the backend does not push; default 5 s
-	Now      func() time.Time
+	// LookBack is how far back the records are read again, at a slower pace, for
+	// those that reach a server late; default 24 h for alerts, 1 h for events.
+	LookBack time.Duration
+	// Saved is what Keep was given last: the watch continues there. Keep is
+	// called when records were yielded, never before them; nil keeps nothing.
+	Saved []byte
+	Keep  func(state []byte) error
+	Now   func() time.Time
 	// Trouble is told when a profile stops answering, and with a nil error
 	// when it does again. It is called from several goroutines, one at a time.
 	Trouble func(profile string, err error)
 }
 
-// Records that reach the server late carry an older time than what was seen
-// before them; each poll looks back this far again.
-const lookBehind = 2 * time.Minute
+// Each poll looks back this far again; what comes later than that is found by
+// reading the whole look-back, at its own pace: a late record shows within 30 s.
+const (
+	lookBehind    = 2 * time.Minute
+	lookBackEvery = 25 * time.Second
+	lookBackMost  = 200_000 // records of one look-back
+)
 
 // backOff bounds between two tries of a profile that fails.
 const (
@@ -33,7 +46,8 @@ const (
 // WatchAlerts yields the alerts of the window, oldest first, then every new
 // one as it arrives, each once, until ctx ends or yield returns false.
 func (f *Fleet) WatchAlerts(ctx context.Context, w Watch, yield func(*model.Alert) bool) error {
-	return watch(ctx, f, w, yield,
+	w.LookBack = cmp.Or(w.LookBack, 24*time.Hour)
+	return watch(ctx, f, w, "alerts", yield,
 		func(ctx context.Context, one *Fleet, req Request) *Stream[*model.Alert] { return one.Alerts(ctx, req) },
 		func(ctx context.Context, s *Source, q backends.Query) (backends.Listing[*model.Alert], error) {
 			d, err := capability[backends.AlertWatcher](s, "cannot push alerts")
@@ -46,7 +60,8 @@ func (f *Fleet) WatchAlerts(ctx context.Context, w Watch, yield func(*model.Aler
 
 // WatchEvents is WatchAlerts for events.
 func (f *Fleet) WatchEvents(ctx context.Context, w Watch, yield func(*model.Event) bool) error {
-	return watch(ctx, f, w, yield,
+	w.LookBack = cmp.Or(w.LookBack, time.Hour)
+	return watch(ctx, f, w, "events", yield,
 		func(ctx context.Context, one *Fleet, req Request) *Stream[*model.Event] { return one.Events(ctx, req) },
 		func(ctx context.Context, s *Source, q backends.Query) (backends.Listing[*model.Event], error) {
 			d, err := capability[backends.EventWatcher](s, "cannot push events")
@@ -57,13 +72,17 @@ func (f *Fleet) WatchEvents(ctx context.Context, w Watch, yield func(*model.Even
 		})
 }
 
-func watch[T model.Record](ctx context.Context, f *Fleet, w Watch, yield func(T) bool,
+func watch[T model.Record](ctx context.Context, f *Fleet, w Watch, kind string, yield func(T) bool,
 	read func(context.Context, *Fleet, Request) *Stream[T], push opener[T]) error {
 	if w.Interval <= 0 {
 		w.Interval = 5 * time.Second
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	saved, err := readWatchState(w.Saved, kind)
+	if err != nil {
+		return err
+	}
 	fresh := make(chan T)
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -76,28 +95,43 @@ func watch[T model.Record](ctx context.Context, f *Fleet, w Watch, yield func(T)
 	}
 
 	// What is there already comes first, merged over all profiles.
+	// The look-back is read with it, so that what is there before the start is known.
 	followers := make([]*follower[T], len(f.Sources))
+	of := map[string]*follower[T]{}
+	started := w.Now()
+	req := w.Request
 	for i, s := range f.Sources {
-		followers[i] = &follower[T]{source: s, watch: w, read: read, push: push, trouble: trouble, seen: newSeen(), to: fresh}
+		fo := &follower[T]{source: s, watch: w, read: read, push: push, trouble: trouble, seen: newSeen(), pending: map[uint64]bool{}, to: fresh, shown: w.Since}
+		fo.resume(saved[s.Profile])
+		followers[i], of[s.Profile] = fo, fo
+		req.Since = earlier(req.Since, earlier(fo.shown, started.Add(-w.LookBack)))
 	}
-	first := read(ctx, f, w.Request)
+	keeper := &stateKeeper{kind: kind, keep: w.Keep, snapshot: func() map[string]watched {
+		out := map[string]watched{}
+		for _, fo := range followers {
+			out[fo.source.Profile] = fo.snapshot()
+		}
+		return out
+	}}
+	first := read(ctx, f, req)
 	var backlog []T
 	for r := range first.Records() {
-		backlog = append(backlog, r)
+		fo := of[r.GetOrigin().Profile]
+		if isNew := fo.note(r, started); isNew && fo.shows(r) {
+			backlog = append(backlog, r)
+		} else {
+			fo.delivered(r)
+		}
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	slices.Reverse(backlog)
 	for _, r := range backlog {
-		for _, fo := range followers {
-			if fo.source.Profile == r.GetOrigin().Profile {
-				fo.note(r)
-			}
-		}
 		if !yield(r) {
-			return nil
+			return keeper.save()
 		}
+		of[r.GetOrigin().Profile].delivered(r)
 	}
 	alive := 0
 	for i, o := range first.Outcomes() {
@@ -109,6 +143,9 @@ func watch[T model.Record](ctx context.Context, f *Fleet, w Watch, yield func(T)
 		}
 		alive++
 		followers[i].failing = o.Err != nil
+		if o.Err == nil {
+			followers[i].known, followers[i].looked = true, started
+		}
 		if o.Err != nil {
 			trouble(o.Profile, o.Err)
 		}
@@ -119,16 +156,37 @@ func watch[T model.Record](ctx context.Context, f *Fleet, w Watch, yield func(T)
 	}
 	defer wg.Wait()
 	defer stop()
+	if err := keeper.save(); err != nil {
+		return err
+	}
+	tick := time.NewTicker(keepEvery)
+	defer tick.Stop()
 	for {
 		select {
 		case r := <-fresh:
 			if !yield(r) {
-				return nil
+				return keeper.save()
+			}
+			of[r.GetOrigin().Profile].delivered(r)
+		case <-tick.C:
+			if err := keeper.save(); err != nil {
+				return err
 			}
 		case <-ctx.Done():
+			if err := keeper.save(); err != nil {
+				return err
+			}
 			return ctx.Err()
 		}
 	}
+}
+
+// earlier gives the earlier of two times; the zero time is the earliest.
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // AllFailedError says that no profile answered.
@@ -159,26 +217,57 @@ type follower[T model.Record] struct {
 
 	mu        sync.Mutex
 	seen      *seen
+	pending   map[uint64]bool // offered and not yet yielded
 	latest    time.Time
+	shown     time.Time // what is older was there before the watch, until known
+	known     bool      // the look-back was read once: all that is not seen is new
+	looked    time.Time // when the last complete look began
+	bounded   bool      // a look-back that held too much was reported
 	failing   bool
 	streaming bool
 }
 
-// safetyPoll is how often a profile whose stream is open is polled all the same.
-const safetyPoll = 30 * time.Second
-
-func (f *follower[T]) note(r T) bool {
+// note remembers a record and reports whether it is new. It is forgotten when
+// no look-back from now on can hold it.
+func (f *follower[T]) note(r T, now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	t := model.TimeOf(r)
 	if t.After(f.latest) {
 		f.latest = t.Time
 	}
-	return f.seen.add(r.GetOrigin().ID, t.Time)
+	until := now
+	if t.After(now) {
+		until = t.Time
+	}
+	h := backends.Hash64(r.GetOrigin().ID)
+	if !f.seen.add(h, until) {
+		return false
+	}
+	f.pending[h] = true
+	return true
+}
+
+// delivered says that a record was yielded, or is not to be.
+func (f *follower[T]) delivered(r T) {
+	f.mu.Lock()
+	delete(f.pending, backends.Hash64(r.GetOrigin().ID))
+	f.mu.Unlock()
+}
+
+// shows tells whether a new record is one of the watch: until the look-back
+// was read once, what is older than the window was there before.
+func (f *follower[T]) shows(r T) bool {
+	t := model.TimeOf(r)
+	return f.known || t.IsZero() || !t.Before(f.shown)
 }
 
 func (f *follower[T]) offer(ctx context.Context, r T) bool {
-	if !f.note(r) {
+	if !f.note(r, f.watch.Now()) {
+		return true
+	}
+	if !f.shows(r) {
+		f.delivered(r)
 		return true
 	}
 	select {
@@ -196,6 +285,7 @@ func (f *follower[T]) run(ctx context.Context) {
 	wg.Go(func() { f.follow(ctx, poke) })
 	wait := backOffMin
 	pause := f.watch.Interval
+	next := time.Now().Add(lookBackEvery)
 	for {
 		select {
 		case <-time.After(pause):
@@ -203,7 +293,13 @@ func (f *follower[T]) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		err := f.poll(ctx)
+		began := time.Now()
+		deep := !began.Before(next) || !f.known
+		err := f.poll(ctx, deep)
+		if deep {
+			// A server that takes long is left alone as long again.
+			next = began.Add(max(lookBackEvery, 2*time.Since(began)))
+		}
 		if ctx.Err() != nil {
 			return
 		}
@@ -216,7 +312,7 @@ func (f *follower[T]) run(ctx context.Context) {
 		wait, pause = backOffMin, f.watch.Interval
 		f.mu.Lock()
 		if f.streaming {
-			pause = max(pause, safetyPoll)
+			pause = max(pause, lookBackEvery)
 		}
 		f.mu.Unlock()
 	}
@@ -235,18 +331,46 @@ func (f *follower[T]) report(err error) {
 
 // poll reads what came since the last look and offers it, oldest first. What
 // was read before an error is good; the next poll reads the rest.
-func (f *follower[T]) poll(ctx context.Context) error {
+func (f *follower[T]) poll(ctx context.Context, deep bool) error {
+	now := f.watch.Now()
 	req := f.watch.Request
-	req.Until, req.Limit, req.Explain = f.watch.Now(), 0, nil
+	req.Until, req.Limit, req.Explain = time.Time{}, 0, nil
+	back := now.Add(-f.watch.LookBack)
 	f.mu.Lock()
-	if !f.latest.IsZero() && f.latest.Add(-lookBehind).After(req.Since) {
-		req.Since = f.latest.Add(-lookBehind)
+	switch {
+	case !f.known:
+		req.Since = earlier(f.shown, back)
+	case deep:
+		req.Since = back
+	default: // the newest record may be stamped ahead
+		req.Since = earlier(now, f.latest).Add(-lookBehind)
+		if f.latest.IsZero() || req.Since.Before(back) {
+			req.Since = back
+		}
 	}
 	f.mu.Unlock()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	st := f.read(ctx, &Fleet{Sources: []*Source{f.source}}, req)
 	var fresh []T
+	n, cut := 0, false
 	for r := range st.Records() {
-		fresh = append(fresh, r)
+		if n++; n > lookBackMost {
+			cut = true
+			break
+		}
+		f.mu.Lock()
+		have := f.seen.has(backends.Hash64(r.GetOrigin().ID))
+		f.mu.Unlock()
+		if !have {
+			fresh = append(fresh, r)
+		}
+	}
+	if cut && !f.bounded {
+		f.bounded = true
+		f.trouble(f.source.Profile, &backends.Error{Kind: backends.KindPartial, What: "the look-back is cut",
+			Why:  fmt.Sprintf("it holds more than %d records: what reaches the server later than the newest of them is missed", lookBackMost),
+			Hint: "give a shorter --look-back, or filter"})
 	}
 	slices.Reverse(fresh)
 	for _, r := range fresh {
@@ -254,10 +378,14 @@ func (f *follower[T]) poll(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+	err := st.Outcomes()[0].Err
 	f.mu.Lock()
-	f.seen.forget(f.latest.Add(-2 * lookBehind))
-	f.mu.Unlock()
-	return st.Outcomes()[0].Err
+	defer f.mu.Unlock()
+	f.seen.forget(now.Add(-f.watch.LookBack - 2*lookBehind))
+	if err == nil && (deep || f.known) {
+		f.known, f.looked = true, now
+	}
+	return err
 }
 
 // follow keeps the pushed stream open, where there is one.
@@ -316,25 +444,4 @@ func (f *follower[T]) stream(ctx context.Context, listing backends.Listing[T], p
 		}
 	}
 	return ctx.Err()
-}
-
-// seen remembers the ids of a sliding window of time.
-type seen struct{ ids map[string]time.Time }
-
-func newSeen() *seen { return &seen{ids: map[string]time.Time{}} }
-
-func (s *seen) add(id string, t time.Time) bool {
-	if _, dup := s.ids[id]; dup {
-		return false
-	}
-	s.ids[id] = t
-	return true
-}
-
-func (s *seen) forget(before time.Time) {
-	for id, t := range s.ids {
-		if t.Before(before) {
-			delete(s.ids, id)
-		}
-	}
 }

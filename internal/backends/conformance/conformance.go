@@ -76,6 +76,7 @@ func Run(t *testing.T, h Harness) {
 		t.Run("credentials", func(t *testing.T) { t.Parallel(); h.credentials(t) })
 		t.Run("plans", func(t *testing.T) { t.Parallel(); h.plans(t) })
 		t.Run("special", func(t *testing.T) { t.Parallel(); h.special(t) })
+		t.Run("skewed", func(t *testing.T) { t.Parallel(); h.skewed(t) })
 		t.Run("moving pages", func(t *testing.T) { t.Parallel(); h.movingPages(t) })
 		for _, r := range h.readings(t) {
 			t.Run(r.name, func(t *testing.T) {

@@ -1,0 +1,122 @@
+package ops
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/edrctl/edrctl/internal/backends"
+)
+
+// seen remembers records by a hash of their ids, 12 bytes each, for as long as
+// they can come again.
+type seen struct{ last map[uint64]uint32 } // hash -> Unix seconds
+
+func newSeen() *seen { return &seen{last: map[uint64]uint32{}} }
+
+func (s *seen) has(h uint64) bool {
+	_, ok := s.last[h]
+	return ok
+}
+
+func (s *seen) add(h uint64, t time.Time) bool {
+	if s.has(h) {
+		return false
+	}
+	s.last[h] = uint32(max(t.Unix(), 0))
+	return true
+}
+
+func (s *seen) forget(before time.Time) {
+	limit := uint32(max(before.Unix(), 0))
+	for h, t := range s.last {
+		if t < limit {
+			delete(s.last, h)
+		}
+	}
+}
+
+// watched is where the watch of one profile is: every record that was there
+// when the last complete look began, within the look-back, is among the ids.
+type watched struct {
+	Looked time.Time `json:"looked"`
+	IDs    string    `json:"ids"` // base64 of hash and Unix seconds, 12 bytes each
+}
+
+type watchState struct {
+	Version  int                `json:"version"`
+	Kind     string             `json:"kind"`
+	Profiles map[string]watched `json:"profiles"`
+}
+
+const watchVersion = 1
+
+// readWatchState reads what a former watch of the same kind kept.
+func readWatchState(b []byte, kind string) (map[string]watched, error) {
+	if len(b) == 0 {
+		return nil, nil
+	}
+	const what = "cannot continue the watch"
+	var st watchState
+	if json.Unmarshal(b, &st) != nil || st.Version != watchVersion {
+		return nil, backends.Invalid(what, "the state file is not one of this version of edrctl")
+	}
+	if st.Kind != kind {
+		return nil, backends.Invalid(what, "the state file belongs to a watch of "+st.Kind+", not of "+kind)
+	}
+	return st.Profiles, nil
+}
+
+// resume takes up where a former watch of the profile was.
+func (f *follower[T]) resume(w watched) {
+	if w.Looked.IsZero() {
+		return
+	}
+	b, err := base64.StdEncoding.DecodeString(w.IDs)
+	if err != nil {
+		return
+	}
+	for ; len(b) >= 12; b = b[12:] {
+		f.seen.last[binary.BigEndian.Uint64(b)] = binary.BigEndian.Uint32(b[8:])
+	}
+	f.shown = w.Looked.Add(-f.watch.LookBack)
+}
+
+// snapshot is where the profile is now; what was offered and not yielded is
+// not among the ids, so that it comes again.
+func (f *follower[T]) snapshot() watched {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	b := make([]byte, 0, 12*len(f.seen.last))
+	for _, h := range slices.Sorted(maps.Keys(f.seen.last)) {
+		if !f.pending[h] {
+			b = binary.BigEndian.AppendUint64(b, h)
+			b = binary.BigEndian.AppendUint32(b, f.seen.last[h])
+		}
+	}
+	return watched{Looked: f.looked, IDs: base64.StdEncoding.EncodeToString(b)}
+}
+
+// keepEvery is how often the state of a watch is written.
+const keepEvery = 5 * time.Second
+
+// stateKeeper writes the state of a watch when it has changed.
+type stateKeeper struct {
+	kind     string
+	keep     func([]byte) error
+	snapshot func() map[string]watched
+}
+
+func (k *stateKeeper) save() error {
+	if k.keep == nil {
+		return nil
+	}
+	b, err := json.Marshal(watchState{Version: watchVersion, Kind: k.kind, Profiles: k.snapshot()})
+	if err != nil {
+		return err
+	}
+	return k.keep(b)
+}
