@@ -257,7 +257,10 @@ $ edrctl carve get SRV-DB-02 --memdump --wait 1h`,
 			if err != nil || res == nil {
 				return err
 			}
-			for _, err := range res.Problems() {
+			for i, err := range res.Problems() {
+				if i < len(res.Failed) {
+					err = uncollected(res.Failed[i], err)
+				}
 				f.ReportError(err)
 			}
 			var files []wanted
@@ -289,6 +292,18 @@ $ edrctl carve get SRV-DB-02 --memdump --wait 1h`,
 	setDefault(cmd, "wait", "15m")
 	o.add(cmd)
 	return cmd
+}
+
+// uncollected names what was not collected: where, from which host, which path.
+func uncollected(a *model.Action, err error) error {
+	what := a.Profile + ": "
+	if a.Host != nil {
+		what += a.Host.Name + ": "
+	}
+	if a.Target != nil {
+		what += a.Target.Path
+	}
+	return &backends.Error{Kind: backends.KindOf(err), What: what, Why: strings.TrimPrefix(err.Error(), a.Profile+": "), Hint: cmdutil.HintOf(err), Err: err}
 }
 
 func setDefault(cmd *cobra.Command, flag, value string) {
