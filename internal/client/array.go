@@ -14,6 +14,10 @@ import (
 // the document itself, "data", "data.results"), one at a time with constant
 // memory. null there, or on the way there, is an array without elements.
 //
+// A member "error" or "errors" that says something makes the document no answer,
+// whatever array stands next to it: the sequence ends with *MalformedError,
+// unless other has given an error of its own for it.
+//
 // Every other member of the objects on the way is given to other (which may be
 // nil) with its dotted name ("error", "data.count") and its JSON, before or
 // after the elements as the document has it; so is the value at `at` when it
@@ -75,7 +79,8 @@ type walker struct {
 	other func(string, []byte) error
 	yield func([]byte, error) bool
 	found bool
-	wrong string // what stands at `at` instead of an array
+	wrong string // what is at `at` instead of an array
+	fault string // what a member "error" next to the array says
 }
 
 // typed names the request an error belongs to and makes what is the
@@ -176,6 +181,8 @@ func (w *walker) document() error {
 		return docError{w.wrong}
 	case !w.found:
 		return docError{fmt.Sprintf("the JSON has no member %q", w.at)}
+	case w.fault != "":
+		return docError{"the answer contradicts itself: it has a list and an error (" + w.fault + ")"}
 	}
 	return nil
 }
@@ -293,17 +300,36 @@ func (w *walker) bytes() ([]byte, error) {
 
 // give hands the value ahead to other; without one it is only passed over.
 func (w *walker) give(name string) error {
-	if w.other == nil {
+	if w.other == nil && !namesError(name) {
 		return w.of(w.s.value())
 	}
 	v, err := w.bytes()
 	if err != nil {
 		return err
 	}
-	if err := w.other(name, v); err != nil {
-		return otherError{err}
+	if w.other != nil {
+		if err := w.other(name, v); err != nil {
+			return otherError{err}
+		}
+	}
+	if namesError(name) && saysSomething(v) {
+		w.fault = printable(v, 160)
 	}
 	return nil
+}
+
+func namesError(name string) bool {
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	return strings.EqualFold(last, "error") || strings.EqualFold(last, "errors")
+}
+
+// saysSomething tells whether a value is more than an empty one of its kind.
+func saysSomething(v []byte) bool {
+	switch strings.Join(strings.Fields(string(v)), "") {
+	case "null", "false", "0", `""`, "[]", "{}":
+		return false
+	}
+	return true
 }
 
 // members goes through the object ahead. level -1: no member is on the path.

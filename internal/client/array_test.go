@@ -46,7 +46,7 @@ func TestArray(t *testing.T) {
 		{name: "nested", doc: `{"status":"ok","data":{"count":2,"results":[1,2],"more":{"x":[1]}},"z":null}`, at: "data.results",
 			elems:   []string{"1", "2"},
 			members: []member{{"status", `"ok"`}, {"data.count", "2"}, {"data.more", `{"x":[1]}`}, {"z", "null"}}},
-		{name: "null member", doc: `{"data":null,"error":"no"}`, at: "data", members: []member{{"error", `"no"`}}},
+		{name: "null member", doc: `{"data":null,"error":""}`, at: "data", members: []member{{"error", `""`}}},
 		{name: "null on the way", doc: `{"data":null}`, at: "data.results"},
 		{name: "escaped name", doc: `{"d\u0061ta":[1]}`, at: "data", elems: []string{"1"}},
 		{name: "repeated member loses nothing", doc: `{"data":[1],"data":[2]}`, at: "data", elems: []string{"1", "2"}},
@@ -272,6 +272,29 @@ func BenchmarkArray(b *testing.B) {
 		}
 		if n != 5000 {
 			b.Fatal(n)
+		}
+	}
+}
+
+// A list next to an error is not an answer: an empty one would read as "nothing there".
+func TestArrayNextToAnError(t *testing.T) {
+	for doc, fails := range map[string]bool{
+		`{"error":"down","data":[]}`:                   true,
+		`{"data":[1,2],"error":{"code":7}}`:            true,
+		`{"errors":["x"],"data":[]}`:                   true,
+		`{"data":[],"Error":true}`:                     true,
+		`{"error":"","data":[1]}`:                      false,
+		`{"error":null,"errors":[ ],"data":[1]}`:       false,
+		`{"error":false,"data":[],"status":"error"}`:   false,
+		`{"data":[{"error":"of the element itself"}]}`: false,
+	} {
+		var last error
+		for _, err := range client.Array(strings.NewReader(doc), "data", nil) {
+			last = err
+		}
+		var me *client.MalformedError
+		if errors.As(last, &me) != fails {
+			t.Errorf("%s: %v", doc, last)
 		}
 	}
 }

@@ -428,7 +428,7 @@ func TestRecordedDialogues(t *testing.T) {
 	})
 	t.Run("047e a second listener hears nothing", func(t *testing.T) {
 		got, _, _, err := live(t, "15", linuxNode, 300*time.Millisecond, play("047e-ws-second-listener"))
-		if len(got) != 0 || !strings.Contains(fmt.Sprint(err), "deadline") {
+		if len(got) != 0 || !strings.Contains(fmt.Sprint(err), "--timeout") {
 			t.Fatalf("%v, %v", got, err)
 		}
 	})
