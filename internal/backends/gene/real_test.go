@@ -29,6 +29,15 @@ func number(v any) int {
 // kindOf is the table of wire/normalised.md 3.1, written once more.
 func kindOf(channel string, id int, data map[string]any) model.Kind {
 	if channel != sysmon {
+		// What the recordings hold of other logs; internal/winlog has the rest.
+		switch {
+		case channel == "Security" && id == 4624:
+			return model.KindLogon
+		case channel == "Security" && (id == 4656 || id == 4663) && data["ObjectType"] == "File":
+			return model.KindFileRead
+		case strings.Contains(channel, "DNS-Client") && slices.Contains([]int{3006, 3008, 3016, 3018, 3020}, id):
+			return model.KindDNSQuery
+		}
 		return model.KindOther
 	}
 	switch id {

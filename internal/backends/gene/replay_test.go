@@ -609,7 +609,7 @@ func checkEvent(t *testing.T, ev *model.Event, doc recordedEvent, raw []byte) {
 	}
 	want := kindOf(doc.Event.System.Channel, number(doc.Event.System.EventID), doc.Event.EventData)
 	if ev.Kind != want {
-		t.Errorf("event %s: kind %s, want %s", ev.ID, ev.Kind, want)
+		t.Errorf("event %s (%s %v): kind %s, want %s", ev.ID, doc.Event.System.Channel, doc.Event.System.EventID, ev.Kind, want)
 	}
 	for name, value := range map[string]string{"Image": pathOf(ev.Process), "SourceImage": pathOf(ev.Process), "TargetImage": pathOf(ev.Target)} {
 		if s, _ := doc.Event.EventData[name].(string); s != "" && doc.Event.System.Channel == sysmon && s != value {
