@@ -39,9 +39,12 @@ func (h Harness) skewed(t *testing.T) {
 					t.Errorf("%s is listed although the window ends now", key(rec))
 				}
 			}
+			if r.get == nil || h.skip(t, r.name+"/get ahead") {
+				return
+			}
 			n := 0
 			for id := range ahead {
-				if n++; r.get == nil || n > 3 {
+				if n++; n > 3 {
 					break
 				}
 				if rec, err := r.get(t.Context(), e.driver, id, false); err != nil || rec.GetOrigin().ID != id {
