@@ -6,60 +6,64 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
+	"unicode/utf8"
 
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/suggest"
 )
 
-// Expr is a filter written on one line, as the terminal interface takes it:
-// the shared filters of the command line by their names, the alert bounds, and
-// words. All parts must match.
+// Expr is a filter written on one line, as --where and the filter line of the
+// terminal interface take it.
 //
-//	severity>=high host~FIN process=cmd.exe !user=SYSTEM ~mimi "two words"
+//	severity>=high host~FIN,HR (process=cmd.exe or process=pwsh.exe) !user=SYSTEM "two words"
 //
-// field=value compares whole values (with * and ? as in a file name),
-// field~value looks for the text anywhere, a,b means either; ! in front of a
-// part turns it round; ~word finds the letters in this order; a word alone is
-// looked for in any text of the record.
+// Parts side by side must all hold; or, parentheses and ! do what they say.
+// field=value compares the whole value (with * and ? as in a file name),
+// field~value looks for the text anywhere, a,b means either; what is in quotes
+// is taken as it is; ~word finds the letters in this order; a word alone is
+// looked for in any text of the record; @name is a saved filter.
 type Expr struct {
-	Filter Filter // the parts every record type shares; a driver may be given these
+	Filter Filter
 
 	source string
-	parts  []part
+	uses   []use
 }
 
-// part is one thing that must (or must not) hold.
-type part struct {
-	not   bool
-	match func(record any) bool
+// use is a field an expression compares, and where it is written.
+type use struct {
+	name string
+	at   int
 }
 
-// exprFields are the names an expression knows beside Fields: what is compared
-// here only, never by a server.
-var exprFields = map[string]func(any) []string{
-	"backend":   func(r any) []string { return origin(r, func(o *model.Origin) string { return o.Backend }) },
-	"profile":   func(r any) []string { return origin(r, func(o *model.Origin) string { return o.Profile }) },
-	"ref":       func(r any) []string { return origin(r, func(o *model.Origin) string { return o.Ref }) },
-	"title":     titles,
-	"technique": techniques,
-	"tactic":    tactics,
-	"source":    sources,
+// ExprError says what is wrong with an expression, and where.
+type ExprError struct {
+	Column int // of the first wrong character, from 1
+	Why    string
 }
+
+func (e *ExprError) Error() string { return fmt.Sprintf("column %d: %s", e.Column, e.Why) }
+
+// Saved are the filters of the configuration by name.
+type Saved map[string]string
 
 // aliases are short names for fields.
 var aliases = map[string]string{
 	"sev": "severity", "proc": "process", "cmd": "command-line", "cmdline": "command-line",
-	"command_line": "command-line", "text": "search", "reg": "registry", "attack": "technique",
+	"text": "search", "reg": "registry", "attack": "technique",
 }
 
-// ExprNames lists every name an expression takes on the left, for completion.
+// bounds are the fields that compare by size or from a closed set, and that
+// only alerts and rules have.
+var bounds = []string{"severity", "score", "status"}
+
+// ExprNames lists every name an expression takes on the left.
 func ExprNames() []string {
-	out := []string{"severity", "score", "status"}
+	out := slices.Clone(bounds)
 	for _, f := range Fields {
 		out = append(out, string(f))
 	}
-	for n := range exprFields {
-		out = append(out, n)
+	for _, f := range exprOnly {
+		out = append(out, string(f))
 	}
 	slices.Sort(out)
 	return out
@@ -69,445 +73,514 @@ func ExprNames() []string {
 func (e Expr) String() string { return e.source }
 
 // Empty tells whether e matches everything.
-func (e Expr) Empty() bool { return e.Filter.Empty() && len(e.parts) == 0 }
+func (e Expr) Empty() bool { return e.Filter.Empty() }
 
-// Match tells whether all parts hold for a record (those Filter.Match takes).
-func (e Expr) Match(record any) bool {
-	if !e.Filter.Match(record) {
-		return false
+// Match tells whether e holds for a record (those Filter.Match takes).
+func (e Expr) Match(record any) bool { return e.Filter.Match(record) }
+
+// Require makes f demand what e says as well.
+func (f *Filter) Require(e Expr) {
+	var c All
+	for _, t := range e.Filter.Terms {
+		c = append(c, t)
 	}
-	for _, p := range e.parts {
-		if p.match(record) == p.not {
-			return false
-		}
+	if v := e.Filter.ScoreMin; v != nil {
+		c = append(c, scoreCond{">=", *v})
 	}
-	return true
+	if v := e.Filter.ScoreMax; v != nil {
+		c = append(c, scoreCond{"<=", *v})
+	}
+	if v := e.Filter.Severity; len(v) > 0 {
+		c = append(c, severityCond{"=", v})
+	}
+	if v := e.Filter.SeverityMin; v != "" {
+		c = append(c, severityCond{">=", []model.Severity{v}})
+	}
+	if v := e.Filter.Status; len(v) > 0 {
+		c = append(c, statusCond{v})
+	}
+	f.require(append(c, e.Filter.Where...))
 }
 
-// ParseExpr reads an expression. Its errors are one line for the one who types.
-func ParseExpr(s string) (Expr, error) {
-	e := Expr{source: strings.Trim(s, blanks)}
-	tokens, err := exprTokens(s)
+// Only refuses an expression that compares a field the records do not have.
+func (e Expr) Only(what string, has func(name string) bool) error {
+	for _, u := range e.uses {
+		if !has(u.name) {
+			return e.errorAt(u.at, fmt.Sprintf("%s have no %s", what, u.name))
+		}
+	}
+	return nil
+}
+
+func (e Expr) errorAt(at int, why string) error {
+	return &ExprError{Column: utf8.RuneCountInString(e.source[:min(at, len(e.source))]) + 1, Why: why}
+}
+
+// ParseExpr reads an expression; saved are the filters that @name means. An
+// error is an *ExprError.
+func ParseExpr(s string, saved Saved) (Expr, error) {
+	p := exprParser{Expr: Expr{source: strings.Trim(s, blanks)}, saved: saved}
+	c, err := p.parse()
 	if err != nil {
-		return e, err
+		return p.Expr, err
 	}
-	for _, t := range tokens {
-		if err := e.add(t); err != nil {
-			return e, err
-		}
-	}
-	return e, nil
-}
-
-// token is one part of the line: raw, or with quotes around (a part of) it.
-type token struct {
-	text   string
-	quoted int // byte offset in text from which on the text was quoted; -1: nowhere
+	p.Filter.require(c)
+	return p.Expr, nil
 }
 
 // blanks separate the parts of a line.
 const blanks = " \t\n\r\f\v"
 
-// exprTokens splits at white space outside double quotes. Inside quotes \" is
-// a quote and \\ a backslash; any other backslash stands for itself, so that
-// Windows paths can be typed.
-func exprTokens(s string) ([]token, error) {
-	var out []token
-	var b strings.Builder
-	at, in, open := -1, false, false
-	flush := func() {
-		if in {
-			out = append(out, token{b.String(), at})
-		}
-		b.Reset()
-		at, in = -1, false
-	}
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		switch {
-		case open && c == '\\' && i+1 < len(s) && (s[i+1] == '"' || s[i+1] == '\\'):
-			i++
-			b.WriteByte(s[i])
-		case c == '"':
-			open = !open
-			if at < 0 {
-				at = b.Len()
-			}
-			in = true
-		case !open && strings.IndexByte(blanks, c) >= 0:
-			flush()
-		default:
-			b.WriteByte(c)
-			in = true
-		}
-	}
-	if open {
-		return nil, errors.New(`a " is not closed`)
-	}
-	flush()
-	return out, nil
+// maxExprDepth bounds parentheses, and saved filters that name each other.
+const maxExprDepth = 64
+
+type exprParser struct {
+	Expr
+	saved Saved
+	pos   int
+	depth int
+	names []string // of the saved filters this text is part of
 }
 
-func (e *Expr) add(t token) error {
-	text := t.text
-	not := false
-	if strings.HasPrefix(text, "!") && t.quoted != 0 {
-		not, text = true, text[1:]
-		t.quoted--
-		if text == "" {
-			return errors.New("! turns round what follows it, and nothing does")
+func (p *exprParser) fail(at int, format string, args ...any) error {
+	return p.errorAt(at, fmt.Sprintf(format, args...))
+}
+
+func (p *exprParser) parse() (Cond, error) {
+	if p.blank(); p.pos == len(p.source) {
+		return All{}, nil
+	}
+	c, err := p.either()
+	if err == nil && p.pos < len(p.source) {
+		err = p.fail(p.pos, "a ) without its (")
+	}
+	return c, err
+}
+
+// either reads parts joined by or.
+func (p *exprParser) either() (Cond, error) {
+	if p.depth++; p.depth > maxExprDepth {
+		return nil, p.fail(p.pos, "too many parentheses")
+	}
+	defer func() { p.depth-- }()
+	var list Any
+	for {
+		c, err := p.all()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, c)
+		if !p.keyword("or") {
+			return simpler(list), nil
 		}
 	}
-	name, op, value := splitTerm(text, t.quoted)
-	if op == "" || name == "" {
-		return e.word(text, t.quoted == 0, not)
+}
+
+// simpler joins alternatives of one field to one term, which a server may
+// know how to answer.
+func simpler(list Any) Cond {
+	if len(list) == 1 {
+		return list[0]
 	}
+	first, ok := list[0].(Term)
+	if !ok {
+		return list
+	}
+	joined := Term{Field: first.Field}
+	for _, c := range list {
+		t, ok := c.(Term)
+		if !ok || t.Field != joined.Field {
+			return list
+		}
+		joined.Any = append(joined.Any, t.Any...)
+	}
+	return joined
+}
+
+// all reads parts that stand side by side.
+func (p *exprParser) all() (Cond, error) {
+	var list All
+	for {
+		p.blank()
+		switch {
+		case p.pos == len(p.source) || p.source[p.pos] == ')' || p.atKeyword("or"):
+			if len(list) == 0 {
+				return nil, p.fail(p.pos, "a part is missing here")
+			}
+			if len(list) == 1 {
+				return list[0], nil
+			}
+			return list, nil
+		case len(list) > 0 && p.keyword("and"):
+			if p.blank(); p.pos == len(p.source) || p.source[p.pos] == ')' {
+				return nil, p.fail(p.pos, "a part is missing here")
+			}
+		}
+		c, err := p.one()
+		if err != nil {
+			return nil, err
+		}
+		if inner, ok := c.(All); ok { // parentheses that change nothing
+			list = append(list, inner...)
+			continue
+		}
+		list = append(list, c)
+	}
+}
+
+// one reads a part: a negation, a group, a saved filter, or a comparison.
+func (p *exprParser) one() (Cond, error) {
+	at := p.pos
+	switch c := p.source[p.pos]; {
+	case c == '!':
+		p.pos++
+		if p.pos == len(p.source) || strings.IndexByte(blanks+")", p.source[p.pos]) >= 0 {
+			return nil, p.fail(at, "! negates the part that follows it, and none does")
+		}
+		return p.not()
+	case p.keyword("not"):
+		if p.blank(); p.pos == len(p.source) {
+			return nil, p.fail(at, "not negates the part that follows it, and none does")
+		}
+		return p.not()
+	case c == '(':
+		p.pos++
+		inner, err := p.either()
+		if err != nil {
+			return nil, err
+		}
+		if p.pos == len(p.source) {
+			return nil, p.fail(at, "this ( is not closed")
+		}
+		p.pos++
+		return inner, nil
+	case c == '@':
+		return p.named()
+	case c == '~':
+		p.pos++
+		v, err := p.value(false)
+		if err == nil && v.text == "" {
+			err = p.fail(at, "~ needs the letters to look for")
+		}
+		return fuzzy(strings.ToLower(v.text)), err
+	}
+	return p.comparison()
+}
+
+func (p *exprParser) not() (Cond, error) {
+	if p.depth++; p.depth > maxExprDepth {
+		return nil, p.fail(p.pos, "too many negations")
+	}
+	defer func() { p.depth-- }()
+	c, err := p.one()
+	if inner, twice := c.(Not); twice {
+		return inner.Cond, err
+	}
+	return Not{c}, err
+}
+
+// named reads @name.
+func (p *exprParser) named() (Cond, error) {
+	at := p.pos
+	p.pos++
+	for p.pos < len(p.source) && strings.IndexByte(blanks+"()", p.source[p.pos]) < 0 {
+		p.pos++
+	}
+	name := p.source[at+1 : p.pos]
+	text, ok := p.saved[name]
+	switch {
+	case !ok:
+		known := make([]string, 0, len(p.saved))
+		for n := range p.saved {
+			known = append(known, n)
+		}
+		slices.Sort(known)
+		if s := suggest.Nearest(name, known); s != "" {
+			return nil, p.fail(at, "unknown filter @%s; did you mean @%s?", name, s)
+		}
+		return nil, p.fail(at, "unknown filter @%s; saved filters stand under filters: in the configuration", name)
+	case slices.Contains(p.names, name):
+		return nil, p.fail(at, "the saved filter @%s uses itself", name)
+	}
+	inner := exprParser{Expr: Expr{source: strings.Trim(text, blanks)}, saved: p.saved, depth: p.depth, names: append(slices.Clone(p.names), name)}
+	c, err := inner.parse()
+	var wrong *ExprError
+	if errors.As(err, &wrong) {
+		err = p.fail(at, "the saved filter @%s is wrong at %s", name, err)
+	}
+	for _, u := range inner.uses {
+		p.uses = append(p.uses, use{u.name, at})
+	}
+	return c, err
+}
+
+// comparison reads name, operator and values, or a word.
+func (p *exprParser) comparison() (Cond, error) {
+	at := p.pos
+	name, op := p.operator()
+	if op == "" {
+		return p.word()
+	}
+	name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
 	if full, ok := aliases[name]; ok {
 		name = full
 	}
-	if value == "" {
-		return fmt.Errorf("%s%s needs a value", name, op)
+	if !slices.Contains(ExprNames(), name) {
+		if s := suggest.Nearest(name, ExprNames()); s != "" {
+			return nil, p.fail(at, "unknown field %q; did you mean %s?", name, s)
+		}
+		return nil, p.fail(at, `unknown field %q; "edrctl help filters" lists them`, name)
 	}
+	p.uses = append(p.uses, use{name, at})
+	values, err := p.values(name, op)
+	if err != nil {
+		return nil, err
+	}
+	plain, negated := strings.CutPrefix(op, "!")
+	var c Cond
 	switch name {
 	case "severity":
-		return e.severity(op, value, not)
+		c, err = p.severity(at, plain, values)
 	case "score":
-		return e.score(op, value, not)
+		c, err = p.score(at, plain, values)
 	case "status":
-		return e.status(op, value, not)
-	}
-	if op != "=" && op != "~" {
-		return fmt.Errorf("%s takes = (the whole value) or ~ (contains), not %s", name, op)
-	}
-	if values, ok := exprFields[name]; ok {
-		return e.local(values, op, value, not)
-	}
-	field := Field(name)
-	if !slices.Contains(Fields, field) {
-		return fmt.Errorf("%q is no field: one of %s", name, strings.Join(ExprNames(), " "))
-	}
-	var f Filter
-	var given []string
-	for _, v := range strings.Split(value, ",") {
-		if v == "" {
-			continue
-		}
-		given = append(given, patternText(field, op, v))
-	}
-	if len(given) == 0 {
-		return fmt.Errorf("%s%s needs a value", name, op)
-	}
-	term := Term{Field: field}
-	for _, v := range given {
-		p, err := Parse(field, v)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		if op == "~" && p.Mode == Glob && !strings.ContainsAny(v, "*?") {
-			p.Mode = Contains
-		}
-		term.Any = append(term.Any, p)
-	}
-	f.Terms = []Term{term}
-	e.take(f, not)
-	return nil
-}
-
-// patternText writes a value as the flags take it: = makes it the whole value
-// unless it holds wildcards, ~ contains.
-func patternText(f Field, op, v string) string {
-	if op == "~" {
-		if strings.ContainsAny(v, "*?") {
-			return "*" + strings.Trim(v, "*") + "*"
-		}
-		return v
-	}
-	switch f {
-	case KindOf, Port, IP, Hash:
-		return v
-	}
-	if strings.ContainsAny(v, "*?") {
-		return v
-	}
-	return "=" + v
-}
-
-// take adds a filter, or its opposite.
-func (e *Expr) take(f Filter, not bool) {
-	if not {
-		e.parts = append(e.parts, part{true, func(r any) bool { return f.Match(r) }})
-		return
-	}
-	e.Filter.Terms = append(e.Filter.Terms, f.Terms...)
-}
-
-// splitTerm finds name, operator and value. An operator inside quotes is text.
-func splitTerm(text string, quoted int) (name, op, value string) {
-	for i := 0; i < len(text); i++ {
-		if quoted >= 0 && i >= quoted {
-			return "", "", ""
-		}
-		c := text[i]
-		switch {
-		case c == '=' || c == '~':
-			op = string(c)
-		case (c == '>' || c == '<') && i+1 < len(text) && text[i+1] == '=':
-			op = text[i : i+2]
-		case c == '>' || c == '<':
-			op = string(c)
-		case c == '-' || c == '_' || c < 0x80 && (unicode.IsLetter(rune(c)) || unicode.IsDigit(rune(c))):
-			continue
-		default:
-			return "", "", ""
-		}
-		return strings.ToLower(text[:i]), op, text[i+len(op):]
-	}
-	return "", "", ""
-}
-
-func (e *Expr) word(text string, quoted, not bool) error {
-	if strings.HasPrefix(text, "~") && !quoted {
-		want := strings.ToLower(text[1:])
-		if want == "" {
-			return errors.New("~ needs the letters to look for")
-		}
-		e.parts = append(e.parts, part{not, func(r any) bool { return fuzzyRecord(want, r) }})
-		return nil
-	}
-	if text == "" {
-		return nil
-	}
-	p := Pattern{Text: text, lower: strings.ToLower(text)}
-	if strings.ContainsAny(text, "*?") && !quoted {
-		p.Text = "*" + strings.Trim(text, "*") + "*"
-		p.lower, p.Mode = strings.ToLower(p.Text), Glob
-	}
-	e.take(Filter{Terms: []Term{{Field: Search, Any: []Pattern{p}}}}, not)
-	return nil
-}
-
-func (e *Expr) severity(op, value string, not bool) error {
-	var list []model.Severity
-	for _, v := range strings.Split(value, ",") {
-		s, ok := model.ParseSeverity(v)
-		if !ok {
-			return fmt.Errorf("%q is no severity: one of %s", v, joinNames(model.Severities))
-		}
-		list = append(list, s)
-	}
-	if len(list) > 1 && op != "=" && op != "~" {
-		return fmt.Errorf("severity%s takes one value", op)
-	}
-	at := list[0].Rank()
-	holds := map[string]func(int) bool{
-		">=": func(r int) bool { return r >= at }, ">": func(r int) bool { return r > at },
-		"<=": func(r int) bool { return r <= at }, "<": func(r int) bool { return r < at },
-	}[op]
-	switch {
-	case op == ">=" && !not && e.Filter.SeverityMin == "":
-		e.Filter.SeverityMin = list[0]
-	case holds == nil && !not && len(e.Filter.Severity) == 0:
-		e.Filter.Severity = list
-	case holds == nil:
-		e.parts = append(e.parts, part{not, func(r any) bool {
-			s, ok := severityOf(r)
-			return ok && slices.Contains(list, s)
-		}})
+		c, err = p.status(at, plain, values)
 	default:
-		e.parts = append(e.parts, part{not, func(r any) bool {
-			s, ok := severityOf(r)
-			return ok && holds(s.Rank())
-		}})
+		c, err = p.term(at, Field(name), plain, values)
 	}
-	return nil
+	if err == nil && negated {
+		c = Not{c}
+	}
+	return c, err
 }
 
-func (e *Expr) score(op, value string, not bool) error {
-	n, err := strconv.ParseFloat(value, 64)
-	if err != nil || !(n >= 0 && n <= 10) {
-		return fmt.Errorf("%q is no score: 0 to 10", value)
+// operator reads a name and the operator behind it; without one nothing is read.
+func (p *exprParser) operator() (name, op string) {
+	end := p.pos
+	for end < len(p.source) && nameByte(p.source[end]) {
+		end++
 	}
-	holds, ok := map[string]func(float64) bool{
-		">=": func(v float64) bool { return v >= n }, ">": func(v float64) bool { return v > n },
-		"<=": func(v float64) bool { return v <= n }, "<": func(v float64) bool { return v < n },
-		"=": func(v float64) bool { return v == n },
-	}[op]
-	if !ok {
-		return fmt.Errorf("score takes = >= > <= <, not %s", op)
+	if end == p.pos {
+		return "", ""
 	}
-	switch {
-	case op == ">=" && !not && e.Filter.ScoreMin == nil:
-		e.Filter.ScoreMin = &n
-	case op == "<=" && !not && e.Filter.ScoreMax == nil:
-		e.Filter.ScoreMax = &n
-	default:
-		e.parts = append(e.parts, part{not, func(r any) bool {
-			a, ok := r.(*model.Alert)
-			return ok && a.Score != nil && holds(*a.Score)
-		}})
-	}
-	return nil
-}
-
-func (e *Expr) status(op, value string, not bool) error {
-	if op != "=" && op != "~" {
-		return fmt.Errorf("status takes =, not %s", op)
-	}
-	var list []model.Status
-	for _, v := range strings.Split(value, ",") {
-		s, ok := model.ParseStatus(v)
-		if !ok {
-			return fmt.Errorf("%q is no status: one of %s", v, joinNames(model.Statuses))
-		}
-		list = append(list, s)
-	}
-	if !not && len(e.Filter.Status) == 0 {
-		e.Filter.Status = list
-		return nil
-	}
-	e.parts = append(e.parts, part{not, func(r any) bool {
-		a, ok := r.(*model.Alert)
-		return ok && slices.Contains(list, a.Status)
-	}})
-	return nil
-}
-
-// local is a part compared here only.
-func (e *Expr) local(values func(any) []string, op, value string, not bool) error {
-	var list []Pattern
-	for _, v := range strings.Split(value, ",") {
-		if v == "" {
-			continue
-		}
-		p, err := Parse(Search, patternText(Search, op, v))
-		if err != nil {
-			return err
-		}
-		list = append(list, p)
-	}
-	if len(list) == 0 {
-		return errors.New("a value is missing")
-	}
-	e.parts = append(e.parts, part{not, func(r any) bool {
-		for _, v := range values(r) {
-			for _, p := range list {
-				if p.Match(Search, v) {
-					return true
-				}
+	for _, o := range [...]string{"!=", "!~", ">=", "<=", "==", "=", "~", ">", "<"} {
+		if strings.HasPrefix(p.source[end:], o) {
+			name, p.pos = p.source[p.pos:end], end+len(o)
+			if o == "==" {
+				o = "="
 			}
+			return name, o
 		}
+	}
+	return "", ""
+}
+
+func nameByte(c byte) bool {
+	return c == '-' || c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}
+
+// exprText is a value as it was written.
+type exprText struct {
+	text   string
+	at     int
+	quoted bool // a part of it, so that it is not empty by mistake
+	wild   bool // it has a * or ? outside of quotes
+	mixed  bool // and one inside
+}
+
+// values reads what stands behind an operator: one or more, by commas.
+func (p *exprParser) values(name, op string) ([]exprText, error) {
+	var out []exprText
+	start := p.pos
+	for {
+		v, err := p.value(true)
+		if err != nil {
+			return nil, err
+		}
+		if v.text != "" {
+			out = append(out, v)
+		}
+		if p.pos == len(p.source) || p.source[p.pos] != ',' {
+			break
+		}
+		p.pos++
+	}
+	if len(out) == 0 {
+		return nil, p.fail(start, "%s%s needs a value", name, op)
+	}
+	return out, nil
+}
+
+// value reads to the next blank or ) outside of quotes, and in a list to the
+// next comma. A ) belongs to the value when its ( does. Inside quotes \" is a
+// quote and \\ a backslash; any other backslash is one, so that Windows paths
+// can be typed.
+func (p *exprParser) value(list bool) (exprText, error) {
+	v := exprText{at: p.pos}
+	var b strings.Builder
+	open, openAt, inside, literal := false, 0, 0, false
+	for ; p.pos < len(p.source); p.pos++ {
+		c := p.source[p.pos]
+		switch {
+		case open && c == '\\' && p.pos+1 < len(p.source) && (p.source[p.pos+1] == '"' || p.source[p.pos+1] == '\\'):
+			p.pos++
+			b.WriteByte(p.source[p.pos])
+			continue
+		case c == '"':
+			open, openAt, v.quoted = !open, p.pos, true
+			continue
+		case open:
+			literal = literal || c == '*' || c == '?'
+			b.WriteByte(c)
+			continue
+		case strings.IndexByte(blanks, c) >= 0, list && c == ',', c == ')' && inside == 0:
+			v.text, v.mixed = b.String(), v.wild && literal
+			return v, nil
+		case c == '(':
+			inside++
+		case c == ')':
+			inside--
+		case c == '*' || c == '?':
+			v.wild = true
+		}
+		b.WriteByte(c)
+	}
+	if open {
+		return v, p.fail(openAt, `this " is not closed`)
+	}
+	v.text, v.mixed = b.String(), v.wild && literal
+	return v, nil
+}
+
+// word reads a text that is looked for in the whole record.
+func (p *exprParser) word() (Cond, error) {
+	v, err := p.value(false)
+	if err != nil {
+		return nil, err
+	}
+	if v.text == "" {
+		return nil, p.fail(v.at, "an empty text matches nothing")
+	}
+	return p.term(v.at, Search, "~", []exprText{v})
+}
+
+func (p *exprParser) term(at int, f Field, op string, values []exprText) (Cond, error) {
+	if op != "=" && op != "~" {
+		return nil, p.fail(at, "%s takes = (the whole value) or ~ (contains), not %s", f, op)
+	}
+	t := Term{Field: f}
+	for _, v := range values {
+		pattern, err := v.pattern(f, op)
+		if err != nil {
+			return nil, p.fail(v.at, "invalid %s %q: %s", f, v.text, err)
+		}
+		t.Any = append(t.Any, pattern)
+	}
+	return t, nil
+}
+
+// pattern makes a value what the flag of the field would make of it.
+func (v exprText) pattern(f Field, op string) (Pattern, error) {
+	if v.mixed {
+		return Pattern{}, errors.New("wildcards are either all in quotes or all outside")
+	}
+	if !v.quoted && (strings.HasPrefix(v.text, "!") || strings.HasPrefix(v.text, "=")) {
+		return Pattern{}, fmt.Errorf("write !%s%s%s to exclude, and quote a value that begins with %c", f, op, v.text[1:], v.text[0])
+	}
+	p := Pattern{Text: v.text}
+	switch {
+	case v.wild && op == "~":
+		p.Text, p.Mode = "*"+strings.Trim(v.text, "*")+"*", Glob
+	case v.wild:
+		p.Mode = Glob
+	case op == "=" && f != IP: // a prefix of addresses is no text
+		p.Mode = Exact
+	}
+	err := p.complete(f)
+	return p, err
+}
+
+func (p *exprParser) severity(at int, op string, values []exprText) (Cond, error) {
+	c := severityCond{op: op}
+	if op == "~" {
+		c.op = "="
+	}
+	for _, v := range values {
+		s, err := ParseSeverity(v.text)
+		if err != nil {
+			return nil, p.fail(v.at, "invalid severity %q: %s", v.text, err)
+		}
+		c.list = append(c.list, s)
+	}
+	if len(c.list) > 1 && c.op != "=" {
+		return nil, p.fail(at, "severity%s takes one value", op)
+	}
+	return c, nil
+}
+
+func (p *exprParser) score(at int, op string, values []exprText) (Cond, error) {
+	if op == "~" {
+		return nil, p.fail(at, "score takes = >= > <= <, not ~")
+	}
+	n, err := strconv.ParseFloat(values[0].text, 64)
+	if err != nil || !(n >= 0 && n <= 10) || len(values) > 1 {
+		return nil, p.fail(values[0].at, "invalid score %q: want one number from 0 to 10", values[0].text)
+	}
+	return scoreCond{op, n}, nil
+}
+
+func (p *exprParser) status(at int, op string, values []exprText) (Cond, error) {
+	if op != "=" && op != "~" {
+		return nil, p.fail(at, "status takes =, not %s", op)
+	}
+	var c statusCond
+	for _, v := range values {
+		s, err := ParseStatus(v.text)
+		if err != nil {
+			return nil, p.fail(v.at, "invalid status %q: %s", v.text, err)
+		}
+		c.list = append(c.list, s)
+	}
+	return c, nil
+}
+
+// ParseSeverity reads a severity; the error suggests the nearest.
+func ParseSeverity(s string) (model.Severity, error) {
+	v, ok := model.ParseSeverity(strings.TrimSpace(s))
+	if !ok {
+		return "", unknown("severity", s, model.Severities)
+	}
+	return v, nil
+}
+
+// ParseStatus reads a status; the error suggests the nearest.
+func ParseStatus(s string) (model.Status, error) {
+	v, ok := model.ParseStatus(strings.TrimSpace(s))
+	if !ok {
+		return "", unknown("status", s, model.Statuses)
+	}
+	return v, nil
+}
+
+func (p *exprParser) blank() {
+	for p.pos < len(p.source) && strings.IndexByte(blanks, p.source[p.pos]) >= 0 {
+		p.pos++
+	}
+}
+
+// atKeyword tells whether a word of the language stands here, alone.
+func (p *exprParser) atKeyword(word string) bool {
+	rest := p.source[p.pos:]
+	if len(rest) < len(word) || !strings.EqualFold(rest[:len(word)], word) {
 		return false
-	}})
-	return nil
+	}
+	return len(rest) == len(word) || strings.IndexByte(blanks+"()", rest[len(word)]) >= 0
 }
 
-func severityOf(r any) (model.Severity, bool) {
-	switch v := r.(type) {
-	case *model.Alert:
-		return v.Severity, true
-	case *model.Rule:
-		return v.Severity, true
+func (p *exprParser) keyword(word string) bool {
+	if !p.atKeyword(word) {
+		return false
 	}
-	return "", false
-}
-
-func origin(r any, get func(*model.Origin) string) []string {
-	if rec, ok := r.(model.Record); ok {
-		return []string{get(rec.GetOrigin())}
-	}
-	return nil
-}
-
-func titles(r any) []string {
-	switch v := r.(type) {
-	case *model.Alert:
-		return []string{v.Title}
-	case *model.Event:
-		return []string{v.Summary, v.Action}
-	case *model.Rule:
-		return []string{v.Name}
-	case *model.Host:
-		return []string{v.Name}
-	case *model.Process:
-		return []string{v.Name}
-	}
-	return nil
-}
-
-func sources(r any) []string {
-	if a, ok := r.(*model.Alert); ok {
-		return []string{a.Source}
-	}
-	return nil
-}
-
-func attacksOf(r any) []model.Attack {
-	switch v := r.(type) {
-	case *model.Alert:
-		return v.Attack
-	case *model.Rule:
-		return v.Attack
-	case *model.Event:
-		if v.Detection != nil {
-			return v.Detection.Attack
-		}
-	}
-	return nil
-}
-
-func techniques(r any) []string {
-	var out []string
-	for _, a := range attacksOf(r) {
-		out = append(out, a.Technique.ID, a.Technique.Name)
-		// T1059 finds its sub-techniques too.
-		if up, _, sub := strings.Cut(a.Technique.ID, "."); sub {
-			out = append(out, up)
-		}
-	}
-	return out
-}
-
-func tactics(r any) []string {
-	var out []string
-	for _, a := range attacksOf(r) {
-		out = append(out, a.Tactic)
-	}
-	return out
-}
-
-// fuzzyRecord tells whether one short text of the record has the letters of
-// want in order. Long texts would match anything and are left out.
-func fuzzyRecord(want string, r any) bool {
-	found := false
-	for _, f := range []Field{Host, User, Process, Rule, File, Domain} {
-		Values(f, r, func(v string) bool {
-			found = len(v) <= 200 && Fuzzy(want, v)
-			return !found
-		})
-		if found {
-			return true
-		}
-	}
-	return slices.ContainsFunc(titles(r), func(v string) bool { return Fuzzy(want, v) })
-}
-
-// Fuzzy tells whether the letters of want, in lower case, stand in s in this
-// order, with anything between them.
-func Fuzzy(want, s string) bool {
-	w := []rune(want)
-	i := 0
-	for _, r := range strings.ToLower(s) {
-		if i < len(w) && r == w[i] {
-			i++
-		}
-	}
-	return i == len(w)
-}
-
-func joinNames[T ~string](list []T) string {
-	out := make([]string, len(list))
-	for i, v := range list {
-		out[i] = string(v)
-	}
-	return strings.Join(out, " ")
+	p.pos += len(word)
+	return true
 }

@@ -47,6 +47,36 @@ func TestPatterns(t *testing.T) {
 		{filter.IP, "10.0.0.1", "::ffff:10.0.0.1", true},
 		{filter.IP, "fe80::/10", "fe80::1%eth0", true},
 		{filter.IP, "2001:db8::1", "2001:0DB8:0:0:0:0:0:1", true},
+		{filter.IP, "10.1.", "10.1.200.3", true},
+		{filter.IP, "10.1.", "10.10.0.1", false},
+		{filter.IP, "10.1", "10.1.0.1", true},
+		{filter.IP, "10.1.*", "10.1.0.1", true},
+		{filter.IP, "10.1.*.*", "10.2.0.1", false},
+		{filter.IP, "10.*.0.1", "10.9.0.1", true},
+		{filter.IP, "10.0.0.1-10.0.0.9", "10.0.0.9", true},
+		{filter.IP, "10.0.0.1-10.0.0.9", "10.0.0.10", false},
+		{filter.IP, "10.0.0.1 - 10.0.0.9", "::ffff:10.0.0.5", true},
+		{filter.IP, "10.0.0.1-10.0.0.9", "::1", false},
+		{filter.IP, "2001:db8:", "2001:db8::7", true},
+		{filter.IP, "2001:db8:", "2001:db80::7", false},
+		{filter.IP, "::ffff:10.0.0.0/104", "10.9.9.9", true},
+		{filter.IP, "10[.]0[.]0[.]1", "10.0.0.1", true},
+		{filter.IP, " 10.0.0.1 ", "10.0.0.1", true},
+		{filter.Domain, "bücher.example", "xn--bcher-kva.example", true},
+		{filter.Domain, "=xn--bcher-kva.example", "BÜCHER.example.", true},
+		{filter.Domain, "büch", "www.xn--bcher-kva.example", true},
+		{filter.Domain, "*.bücher.*", "www.xn--bcher-kva.example", true},
+		{filter.Domain, "=evil.example.", "evil.example", true},
+		{filter.Domain, "evil.", "evil.example", true},
+		{filter.Domain, "example.", "evil.example", true},
+		{filter.Domain, "evil[.]example", "evil.example", true},
+		{filter.Domain, "hxxps://u@evil[.]example:8443/a?b", "evil.example", true},
+		{filter.Search, "bücher.example", "http://xn--bcher-kva.example/x", true},
+		{filter.Search, "xn--bcher-kva.example", "to bücher.example", true},
+		{filter.Search, "evil[.]example", "to evil.example", true},
+		{filter.Search, "=evil[.]example", "evil[.]example", true},
+		{filter.CommandLine, "[.]", "a[.]b", true},
+		{filter.User, " system ", "SYSTEM", true},
 		{filter.Port, "443", "443", true},
 		{filter.Port, "443", "4430", false},
 		{filter.Hash, sha, strings.ToUpper(sha), true},
@@ -60,17 +90,163 @@ func TestPatterns(t *testing.T) {
 	}
 }
 
-func TestParseRefuses(t *testing.T) {
+func TestValuesThatCanMatchNothingAreRefused(t *testing.T) {
 	for _, c := range []struct {
-		field filter.Field
-		value string
+		field       filter.Field
+		value, want string
 	}{
-		{filter.Host, ""}, {filter.Host, "="}, {filter.KindOf, "process_started"}, {filter.Port, "http"}, {filter.Port, "70000"}, {filter.Port, "-1"},
+		{filter.Host, "", "matches nothing"}, {filter.Host, "=", "matches nothing"}, {filter.Host, "  ", "matches nothing"}, {filter.User, "!", "matches nothing"},
+		{filter.KindOf, "process_started", "did you mean process_start?"}, {filter.KindOf, "zzz", "edrctl help filters"},
+		{filter.Port, "http", "from 1 to 65535"}, {filter.Port, "99999", "from 1 to 65535"}, {filter.Port, "-1", "from 1 to 65535"}, {filter.Port, "0", "from 1 to 65535"},
+		{filter.IP, "999.1.1.1", "want an address"}, {filter.IP, "10.0.0.0/99", "want an address"}, {filter.IP, "web", "want an address"}, {filter.IP, "10.0.0.1-", "want an address"},
+		{filter.IP, "=10.1.", "want an address"}, {filter.IP, "10.1.2.3.4", "want an address"}, {filter.IP, "10.300.", "want an address"}, {filter.IP, "10", "want an address"},
+		{filter.IP, "10.0.0.9-10.0.0.1", "ends before"}, {filter.IP, "10.0.0.1-::1", "one kind"},
+		{filter.Hash, "zz", "hexadecimal"}, {filter.Hash, "=abab", "4 digits"}, {filter.Hash, strings.Repeat("a", 65), "65 digits"}, {filter.Hash, "=a*", "hexadecimal"},
 	} {
-		if _, err := filter.Parse(c.field, c.value); err == nil {
-			t.Errorf("--%s %q was taken", c.field, c.value)
+		var f filter.Filter
+		err := f.Add(c.field, c.value)
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "invalid --"+string(c.field)+" ") {
+			t.Errorf("--%s %q: %v, want %q", c.field, c.value, err, c.want)
 		}
 	}
+}
+
+func TestExclusion(t *testing.T) {
+	event := func(user string) *model.Event { return &model.Event{User: &model.User{Name: user}} }
+	for _, c := range []struct {
+		values []string
+		user   string
+		want   bool
+	}{
+		{[]string{"!SYSTEM"}, "system", false},
+		{[]string{"!SYSTEM"}, "ada", true},
+		{[]string{"!SYSTEM"}, "", true}, // nobody is not SYSTEM
+		{[]string{"!=sys"}, "system", true},
+		{[]string{"!sys*"}, "system", false},
+		{[]string{"a", "!=ada"}, "ada", false},
+		{[]string{"a", "!=ada"}, "anna", true},
+		{[]string{"!x", "!y"}, "y", false},
+		{[]string{"=!x"}, "!x", true},
+	} {
+		var f filter.Filter
+		if err := f.Add(filter.User, c.values...); err != nil {
+			t.Fatal(err)
+		}
+		if got := f.Match(event(c.user)); got != c.want {
+			t.Errorf("%q on %q: %v", c.values, c.user, got)
+		}
+	}
+	var f filter.Filter
+	if err := f.Add(filter.User, "a b", "!SYSTEM", "!=x"); err != nil || f.String() != `--user "a b" --user '!SYSTEM' --user '!=x'` {
+		t.Errorf("%s, %v", f, err)
+	}
+}
+
+func TestHostIsNamedInEveryWay(t *testing.T) {
+	host := func(name, domain string) *model.Host {
+		return &model.Host{Origin: model.Origin{ID: "42", Ref: "p/42"}, Name: name, Domain: domain}
+	}
+	for _, c := range []struct {
+		text string
+		host *model.Host
+		want bool
+	}{
+		{"=WS-2", host("WS-2", "CORP"), true},
+		{`CORP\WS-2`, host("WS-2", "CORP"), true},
+		{`=corp\ws-2`, host("WS-2", "CORP"), true},
+		{`CORP\WS-2`, host("WS-2", "OTHER"), false},
+		{`CORP\WS-2`, host("WS-22", "CORP"), true}, // a part, as every text
+		{`=CORP\WS-2`, host("WS-22", "CORP"), false},
+		{`CORP\WS-2`, host("WS-2", "corp.example"), true}, // its NetBIOS name
+		{`CORP\WS-2`, host("WS-2", ""), true},             // nothing says otherwise
+		{"MORDORDC.theshire.local", host("MORDORDC", ""), true},
+		{"MORDORDC.theshire.local", host("MORDORDC.theshire.local", ""), true},
+		{"=MORDORDC.theshire.local", host("MORDORDC", "theshire.local"), true},
+		{"MORDORDC.theshire.local", host("MORDORDC", "gondor.local"), false},
+		{"MORDORDC.theshire.local", host("MORDORDC.gondor.local", ""), false},
+		{`THESHIRE\MORDORDC`, host("MORDORDC.theshire.local", ""), true},
+		{"=42", host("WS-2", ""), true},
+		{`corp\*`, host("WS-2", "CORP"), true},
+		{`*.theshire.local`, host("MORDORDC", "theshire.local"), true},
+		{"10.0.0.1", host("10", ""), false}, // an address is no NAME.DOMAIN
+	} {
+		var f filter.Filter
+		if err := f.Add(filter.Host, c.text); err != nil {
+			t.Fatal(err)
+		}
+		if got := f.Match(&model.Event{Host: c.host}); got != c.want {
+			t.Errorf("--host %s on %s of %q: %v", c.text, c.host.Name, c.host.Domain, got)
+		}
+	}
+	for operand, want := range map[string]bool{"ws-2": true, "42": true, "p/42": true, `CORP\WS-2`: true, "ws-2.corp": true, "ws": false, `X\WS-2`: false, "": false} {
+		if filter.IsHost(operand, host("WS-2", "CORP")) != want {
+			t.Errorf("operand %q: %v", operand, !want)
+		}
+	}
+}
+
+// A filter expression and the flags mean the same.
+func TestExpressionsMeanWhatFlagsDo(t *testing.T) {
+	fields := []filter.Field{filter.Host, filter.Process, filter.User, filter.CommandLine, filter.Search, filter.Domain, filter.IP}
+	rapid.Check(t, func(t *rapid.T) {
+		var flags filter.Filter
+		var expr []string
+		for range rapid.IntRange(1, 3).Draw(t, "terms") {
+			field := rapid.SampledFrom(fields).Draw(t, "field")
+			words := []string{"a", "b", "ab", "cab", "A b", "or", "bücher", "xn--bcher-kva", "x.y", `c\a`}
+			if field == filter.IP {
+				words = []string{"10.0.0.1", "10.0.", "10.0.0.0/30", "10.0.0.1-10.0.0.2", "fe80::1"}
+			}
+			var texts []string
+			values := rapid.SliceOfN(rapid.SampledFrom(words), 1, 3).Draw(t, "values")
+			op := rapid.SampledFrom([]string{"~", "=", "*"}).Draw(t, "op")
+			not := rapid.Bool().Draw(t, "not")
+			part := string(field) + strings.Replace(op, "*", "=", 1)
+			for i, v := range values {
+				switch {
+				case field == filter.IP:
+					op = "="
+				case op == "=":
+					v = "=" + v
+				case op == "*":
+					v = "*" + v
+				}
+				if i > 0 {
+					part += ","
+				}
+				if op == "*" {
+					part += "*"
+				}
+				part += `"` + strings.ReplaceAll(values[i], `\`, `\\`) + `"`
+				if not {
+					v = "!" + v
+				}
+				texts = append(texts, v)
+			}
+			if err := flags.Add(field, texts...); err != nil {
+				t.Fatal(err)
+			}
+			if not {
+				part = "!" + part
+			}
+			expr = append(expr, part)
+		}
+		e, err := filter.ParseExpr(strings.Join(expr, " "), nil)
+		if err != nil {
+			t.Fatalf("%s: %v", expr, err)
+		}
+		for range 8 {
+			record := genEvent(t)
+			record.DNS = &model.DNS{Question: model.DNSQuestion{Name: rapid.SampledFrom([]string{"", "xn--bcher-kva.example", "bücher.example", "a.b."}).Draw(t, "dns")}}
+			record.Host.IP = []string{rapid.SampledFrom([]string{"", "10.0.0.1", "10.0.0.7", "fe80:0::1"}).Draw(t, "ip")}
+			if flags.Match(record) != e.Match(record) {
+				t.Fatalf("%s and %s differ on %+v", flags, expr, record)
+			}
+		}
+		if flags.String() != e.Filter.String() {
+			t.Fatalf("%s and %s are explained differently", flags, e.Filter)
+		}
+	})
 }
 
 func TestOrWithinAndBetween(t *testing.T) {
@@ -144,7 +320,7 @@ func genFilter(t *rapid.T) filter.Filter {
 }
 
 func genEvent(t *rapid.T) *model.Event {
-	word := rapid.SampledFrom([]string{"", "a", "b", "ab", "AB", "cab"})
+	word := rapid.SampledFrom([]string{"", "a", "b", "ab", "AB", "cab", "a b", "x.y", `c\a`, "or"})
 	return &model.Event{
 		Host:    &model.Host{Name: word.Draw(t, "host")},
 		Process: &model.Process{Name: word.Draw(t, "process"), CommandLine: word.Draw(t, "cmd"), User: &model.User{Name: word.Draw(t, "user")}},

@@ -2,6 +2,7 @@ package filter
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"github.com/edrctl/edrctl/internal/model"
@@ -11,7 +12,7 @@ import (
 // *model.Host, *model.Rule, *model.Report or *model.Carve. A term whose field the record
 // has no value for does not match.
 func (f Filter) Match(record any) bool {
-	if a, ok := record.(*model.Alert); ok && !f.matchBounds(a) {
+	if f.AlertBounds() && !f.matchBounds(record) {
 		return false
 	}
 	for _, t := range f.Terms {
@@ -19,25 +20,62 @@ func (f Filter) Match(record any) bool {
 			return false
 		}
 	}
+	for _, c := range f.Where {
+		if !c.match(record) {
+			return false
+		}
+	}
 	return true
 }
 
-func (f Filter) matchBounds(a *model.Alert) bool {
-	if a.Score == nil {
-		minSet := f.ScoreMin != nil && *f.ScoreMin > 0
-		if minSet && !f.IncludeUnscored {
+// matchBounds compares what only alerts and rules have; no other record has
+// a value for it.
+func (f Filter) matchBounds(record any) bool {
+	if f.ScoreMin != nil || f.ScoreMax != nil {
+		score, ok := scoreOf(record)
+		switch {
+		case !ok:
+			return false
+		case score == nil:
+			if f.ScoreMin != nil && *f.ScoreMin > 0 && !f.IncludeUnscored {
+				return false
+			}
+		case f.ScoreMin != nil && *score < *f.ScoreMin, f.ScoreMax != nil && *score > *f.ScoreMax:
 			return false
 		}
-	} else if f.ScoreMin != nil && *a.Score < *f.ScoreMin || f.ScoreMax != nil && *a.Score > *f.ScoreMax {
-		return false
 	}
-	if len(f.Severity) > 0 && !contains(f.Severity, a.Severity) {
-		return false
+	if len(f.Severity) > 0 || f.SeverityMin != "" {
+		s, ok := severityOf(record)
+		if !ok || len(f.Severity) > 0 && !contains(f.Severity, s) || f.SeverityMin != "" && s.Rank() < f.SeverityMin.Rank() {
+			return false
+		}
 	}
-	if f.SeverityMin != "" && a.Severity.Rank() < f.SeverityMin.Rank() {
-		return false
+	if len(f.Status) > 0 {
+		a, ok := record.(*model.Alert)
+		return ok && contains(f.Status, a.Status)
 	}
-	return len(f.Status) == 0 || contains(f.Status, a.Status)
+	return true
+}
+
+func severityOf(r any) (model.Severity, bool) {
+	switch v := r.(type) {
+	case *model.Alert:
+		return v.Severity, true
+	case *model.Rule:
+		return v.Severity, true
+	}
+	return "", false
+}
+
+// scoreOf gives a score, nil when the record could have one and has none.
+func scoreOf(r any) (*float64, bool) {
+	switch v := r.(type) {
+	case *model.Alert:
+		return v.Score, true
+	case *model.Rule:
+		return v.Score, true
+	}
+	return nil, false
 }
 
 func contains[T comparable](list []T, v T) bool {
@@ -51,15 +89,27 @@ func contains[T comparable](list []T, v T) bool {
 
 func (t Term) match(record any) bool {
 	found := false
-	Values(t.Field, record, func(v string) bool {
-		for _, p := range t.Any {
-			if p.Match(t.Field, v) {
+	c := collector{field: t.Field, yield: func(v string) bool {
+		for i := range t.Any {
+			if t.Any[i].Match(t.Field, v) {
 				found = true
 				return false
 			}
 		}
 		return true
-	})
+	}}
+	if t.Field == Host {
+		c.onHost = func(h *model.Host) bool {
+			for i := range t.Any {
+				if t.Any[i].matchHost(h) {
+					found = true
+					return true
+				}
+			}
+			return false
+		}
+	}
+	c.record(record)
 	return found
 }
 
@@ -67,6 +117,14 @@ func (t Term) match(record any) bool {
 // returns false. It is the definition of what each filter looks at.
 func Values(f Field, record any, yield func(string) bool) {
 	c := collector{field: f, yield: yield}
+	c.record(record)
+}
+
+func (c *collector) record(record any) {
+	if c.field != Search && slices.Contains(exprOnly, c.field) {
+		exprValues(c.field, record, func(v string) { c.put(c.field, v) })
+		return
+	}
 	switch r := record.(type) {
 	case *model.Alert:
 		c.alert(r)
@@ -94,9 +152,10 @@ func Values(f Field, record any, yield func(string) bool) {
 }
 
 type collector struct {
-	field Field
-	yield func(string) bool
-	done  bool
+	field  Field
+	yield  func(string) bool
+	onHost func(*model.Host) bool // compares a host as one instead of its values; true ends it
+	done   bool
 }
 
 // put offers v under field f; the search field sees everything.
@@ -242,6 +301,10 @@ func (c *collector) host(h *model.Host) {
 	if h == nil {
 		return
 	}
+	if c.onHost != nil {
+		c.done = c.done || c.onHost(h)
+		return
+	}
 	c.put(Host, h.Name)
 	c.put(Host, h.ID)
 	c.put(Search, h.Domain)
@@ -263,7 +326,7 @@ func (c *collector) user(u *model.User) {
 	}
 	c.put(User, u.Name)
 	c.put(User, u.ID) // osquery names a user by number alone
-	if u.Domain != "" && u.Name != "" {
+	if u.Domain != "" && u.Name != "" && (c.field == User || c.field == Search) {
 		c.put(User, u.Domain+`\`+u.Name)
 	}
 }
