@@ -162,9 +162,6 @@ func prepare(ctx context.Context, f *cmdutil.Factory, o options) (screen.Options
 	if o.view != "" && !slices.Contains(screen.ViewNames(), o.view) {
 		return opt, cmdutil.Usagef("--view: %q is no view: one of %s", o.view, strings.Join(screen.ViewNames(), " "))
 	}
-	if _, err := filter.ParseExpr(o.filter); err != nil {
-		return opt, cmdutil.Usagef("--filter: %w", err)
-	}
 	switch o.theme {
 	case "auto":
 	case "dark", "light":
@@ -187,6 +184,10 @@ func prepare(ctx context.Context, f *cmdutil.Factory, o options) (screen.Options
 	if err != nil {
 		return opt, err
 	}
+	if _, err := filter.ParseExpr(o.filter, c.Filters); err != nil {
+		return opt, cmdutil.Usagef("invalid --filter %q: %w", o.filter, err)
+	}
+	opt.Filters = c.Filters
 	if opt.Keys, err = keys.New(c.Keys); err != nil {
 		return opt, keyError(c.Path, err)
 	}

@@ -19,6 +19,7 @@ type Config struct {
 	Profiles map[string]*Profile
 	Order    []string            // profile names as they stand in the file
 	Keys     map[string][]string // keys of the terminal interface by action
+	Filters  map[string]string   // saved filter expressions by name
 	Warnings []string            // one line each: legal, but worth saying
 
 	virtual func(string) ([]string, bool)

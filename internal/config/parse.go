@@ -43,6 +43,7 @@ func empty(opt Options) *Config {
 		Groups:   map[string][]string{},
 		Profiles: map[string]*Profile{},
 		Keys:     map[string][]string{},
+		Filters:  map[string]string{},
 		virtual:  opt.Virtual,
 	}
 }
@@ -250,7 +251,7 @@ func list(n *yaml.Node, what string) ([]*yaml.Node, error) {
 	return nil, at(n, "%s must be a list of names, not %s", what, kind(s))
 }
 
-var topKeys = []string{"default", "groups", "profiles", "keys"}
+var topKeys = []string{"default", "groups", "profiles", "keys", "filters"}
 
 func (p *parser) root(n *yaml.Node) error {
 	entries, err := p.pairs(n, "the configuration")
@@ -268,7 +269,7 @@ func (p *parser) root(n *yaml.Node) error {
 	for _, step := range []struct {
 		key  string
 		read func(*yaml.Node) error
-	}{{"profiles", p.profiles}, {"groups", p.groups}, {"default", p.defaults}, {"keys", p.keys}} {
+	}{{"profiles", p.profiles}, {"groups", p.groups}, {"default", p.defaults}, {"keys", p.keys}, {"filters", p.filters}} {
 		if e, ok := top[step.key]; ok {
 			if err := step.read(e.value); err != nil {
 				return err
@@ -411,6 +412,25 @@ func (p *parser) keys(n *yaml.Node) error {
 			bound = append(bound, follow(item).Value)
 		}
 		p.c.Keys[e.key.Value] = bound
+	}
+	return nil
+}
+
+// filters reads the saved filters; what they say is checked when they are used.
+func (p *parser) filters(n *yaml.Node) error {
+	entries, err := p.pairs(n, "filters")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		name, v := e.key.Value, follow(e.value)
+		switch {
+		case !nameRule.MatchString(name):
+			return at(e.key, "%s cannot name a filter", quote(name)).hint("use letters, digits, and - _ . between them")
+		case v.Kind != yaml.ScalarNode || strings.TrimSpace(v.Value) == "":
+			return at(e.value, "filter %s must be one filter expression, not %s", name, kind(v)).hint("for example: night: 'severity>=high !user=SYSTEM'")
+		}
+		p.c.Filters[name] = v.Value
 	}
 	return nil
 }

@@ -110,7 +110,7 @@ func newAlerts(s *shell) *alertsView {
 	}
 	v.groups = ui.Table[*group]{Columns: groupColumns(s), Key: func(g *group) string { return g.name }}
 	if st.Filter != "" {
-		if e, err := filter.ParseExpr(st.Filter); err == nil {
+		if e, err := s.parseFilter(st.Filter); err == nil {
 			v.expr = e
 		}
 	}
@@ -478,7 +478,7 @@ func (v *alertsView) update(s *shell, msg any) tea.Cmd {
 
 // setFilter applies a filter line.
 func (v *alertsView) setFilter(s *shell, line string) tea.Cmd {
-	e, err := filter.ParseExpr(line)
+	e, err := s.parseFilter(line)
 	if err != nil {
 		s.fail("filter", err)
 		return nil
@@ -498,7 +498,7 @@ func filterPrompt(s *shell, v filterable, now string) {
 	p.hint = "severity>=high host~FIN !user=SYSTEM ~fuzzy words"
 	p.history = s.saved.Filters
 	p.changed = func(s *shell, line string) (tea.Cmd, error) {
-		if _, err := filter.ParseExpr(line); err != nil {
+		if _, err := s.parseFilter(line); err != nil {
 			return nil, err
 		}
 		return v.setFilter(s, line), nil
@@ -507,7 +507,7 @@ func filterPrompt(s *shell, v filterable, now string) {
 		if !ok {
 			return v.setFilter(s, now), false
 		}
-		if _, err := filter.ParseExpr(line); err != nil {
+		if _, err := s.parseFilter(line); err != nil {
 			p.err = safetext.Text(err.Error())
 			return nil, true
 		}

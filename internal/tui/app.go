@@ -34,9 +34,10 @@ type Options struct {
 	Interval time.Duration // between two polls; 0 = the default of ops
 	View     string        // where to start, "" = alerts
 	Filter   string
-	Ref      string // with View alert or tree: of what
-	State    *State // remembered from before; nil = nothing
-	ASCII    bool   // the locale shows no Unicode
+	Filters  map[string]string // of the configuration, used as @name
+	Ref      string            // with View alert or tree: of what
+	State    *State            // remembered from before; nil = nothing
+	ASCII    bool              // the locale shows no Unicode
 	NoColor  bool
 	Light    *bool // nil: as the terminal says
 	Replay   string
@@ -130,7 +131,7 @@ func New(ctx context.Context, o Options) (*App, error) {
 		depth = theme.NoColor
 	}
 	a.s = &shell{
-		app: a, svc: o.Service, store: newStore(), pump: newPump(), keys: o.Keys, now: o.Now, zone: o.Zone,
+		app: a, svc: o.Service, store: newStore(), pump: newPump(), keys: o.Keys, now: o.Now, zone: o.Zone, filters: o.Filters,
 		ctx: ctx, actor: o.Actor, saved: o.State,
 		theme: theme.New(theme.Options{Light: light, Depth: depth, ASCII: o.ASCII}),
 	}

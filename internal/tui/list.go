@@ -268,7 +268,7 @@ func (v *listView[T]) project() {
 }
 
 func (v *listView[T]) setFilter(s *shell, line string) tea.Cmd {
-	e, err := filter.ParseExpr(line)
+	e, err := s.parseFilter(line)
 	if err != nil {
 		s.fail("filter", err)
 		return nil

@@ -38,7 +38,7 @@ func commands() []command {
 		{"alerts", "[filter]", "the live list", func(s *shell, args string) (tea.Cmd, error) {
 			s.app.home()
 			if v, ok := s.app.top().(*alertsView); ok && args != "" {
-				if _, err := filter.ParseExpr(args); err != nil {
+				if _, err := s.parseFilter(args); err != nil {
 					return nil, err
 				}
 				return v.setFilter(s, args), nil
@@ -99,7 +99,7 @@ func commands() []command {
 			if !ok {
 				return nil, fmt.Errorf("this view has no filter")
 			}
-			if _, err := filter.ParseExpr(args); err != nil {
+			if _, err := s.parseFilter(args); err != nil {
 				return nil, err
 			}
 			s.saved.remember(args)

@@ -95,7 +95,7 @@ func eventColumns(s *shell) []ui.Column[*model.Event] {
 // newEvents is the events of a window and filter.
 func newEvents(s *shell, label, line string, since, until time.Time) *listView[*model.Event] {
 	v := newList("events"+label, "events", "event", eventColumns(s))
-	e, err := filter.ParseExpr(line)
+	e, err := s.parseFilter(line)
 	if err != nil {
 		s.fail("filter", err)
 	}
@@ -105,13 +105,8 @@ func newEvents(s *shell, label, line string, since, until time.Time) *listView[*
 	v.read = func(ctx context.Context, s *shell, each func(*model.Event) bool) ([]ops.Outcome, error) {
 		var req ops.Request
 		req.Since, req.Until = since, until
-		req.Filter.Terms = e.Filter.Terms
-		return s.svc.Events(ctx, req, func(x *model.Event) bool {
-			if !e.Match(x) {
-				return true
-			}
-			return each(x)
-		}), nil
+		req.Filter = e.Filter
+		return s.svc.Events(ctx, req, each), nil
 	}
 	return v
 }

@@ -7,6 +7,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/safetext"
 	"github.com/edrctl/edrctl/internal/tui/keys"
@@ -99,6 +100,13 @@ type shell struct {
 	ids   int
 	actor Actor
 	saved *State
+
+	filters filter.Saved // what @name means in a filter line
+}
+
+// parseFilter reads a filter line.
+func (s *shell) parseFilter(line string) (filter.Expr, error) {
+	return filter.ParseExpr(line, s.filters)
 }
 
 // do asks something of the service in a command. Its answer reaches v unless
