@@ -29,6 +29,9 @@ $ edrctl alerts count --by host --severity critical -o json`,
 				return err
 			}
 			counts, outcomes := fleet.CountAlerts(cmd.Context(), req, by)
+			if len(counts) == 0 || len(req.Filter.HostPatterns()) > 1 {
+				f.NoteUnknownHosts(cmd.Context(), req.Filter)
+			}
 			return cmdutil.PrintCounts(cmd.Context(), f, counts, outcomes)
 		},
 	}

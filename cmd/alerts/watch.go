@@ -36,6 +36,7 @@ $ edrctl alerts watch --since 1h -o ocsf | vector --config siem.toml`,
 			if err != nil {
 				return err
 			}
+			defer f.LookForHosts(cmd.Context(), w.Filter)()
 			return cmdutil.PrintWatch(cmd.Context(), f, out, func(ctx context.Context, yield func(*model.Alert) bool) error {
 				return fleet.WatchAlerts(ctx, w, yield)
 			})

@@ -29,6 +29,11 @@ type ListFlags struct {
 	IncludeUnscored    bool
 	Severity, Status   []string
 	SeverityMin        string
+	Where              []string
+
+	// Rated says that the records have a severity and a score, as alerts do.
+	Rated  bool
+	alerts bool
 
 	values map[filter.Field]*[]string
 	set    func(flag string) bool
@@ -36,15 +41,15 @@ type ListFlags struct {
 }
 
 var fieldHelp = map[filter.Field]string{
-	filter.Host:        "host name or id",
+	filter.Host:        "host: NAME, NAME.DOMAIN, DOMAIN\\NAME, id or ref",
 	filter.User:        "user name (DOMAIN\\name works)",
 	filter.Process:     "process name: the actor's or the target's",
 	filter.Path:        "path of the process image",
 	filter.CommandLine: "command line",
 	filter.Hash:        "md5, sha1, sha256 or imphash of anything in the record",
-	filter.IP:          "address of either end, or a CIDR",
+	filter.IP:          "address, CIDR, range or prefix: of either end, of an answer, of a logon",
 	filter.Port:        "port of either end",
-	filter.Domain:      "domain asked for or connected to",
+	filter.Domain:      "domain asked for, answered or connected to; IDN and xn-- are one",
 	filter.File:        "path or name of the file acted on",
 	filter.Registry:    "registry path, value or data",
 	filter.Rule:        "rule id or name",
@@ -66,6 +71,7 @@ func (l *ListFlags) AddFilters(cmd *cobra.Command, except ...filter.Field) {
 		l.values[f] = v
 		cmd.Flags().StringArrayVar(v, string(f), nil, fieldHelp[f])
 	}
+	l.addWhere(cmd)
 	cmd.Flags().BoolVar(&l.Explain, "explain", false, "print on stderr what each server was asked and what is filtered here")
 }
 
@@ -91,6 +97,7 @@ func (l *ListFlags) AddLimit(cmd *cobra.Command) {
 
 // AddAlertBounds adds the filters only alerts have.
 func (l *ListFlags) AddAlertBounds(cmd *cobra.Command) {
+	l.Rated, l.alerts = true, true
 	cmd.Flags().Float64Var(&l.ScoreMin, "score-min", 0, "least score, 0-10, inclusive")
 	cmd.Flags().Float64Var(&l.ScoreMax, "score-max", 10, "greatest score, 0-10, inclusive")
 	cmd.Flags().BoolVar(&l.IncludeUnscored, "include-unscored", false, "show alerts without a score in spite of --score-min")
@@ -116,6 +123,9 @@ func (l *ListFlags) Request(f *Factory) (ops.Request, error) {
 		return req, Usagef("--sort: %q is no order: one of %s", l.Sort, strings.Join(ops.SortKeys(), " "))
 	}
 	if req.Filter, err = l.filter(); err != nil {
+		return req, err
+	}
+	if err = l.where(f, &req.Filter); err != nil {
 		return req, err
 	}
 	if l.Since != "" || l.Around != "" {
@@ -228,7 +238,7 @@ func (l *ListFlags) filter() (filter.Filter, error) {
 			continue
 		}
 		if !(b.v >= 0 && b.v <= 10) {
-			return out, Usagef("--%s: %v is no score: 0 to 10", b.flag, b.v)
+			return out, Usagef("invalid --%s %v: want a number from 0 to 10", b.flag, b.v)
 		}
 		*b.to = model.Ptr(b.v)
 	}
@@ -237,23 +247,23 @@ func (l *ListFlags) filter() (filter.Filter, error) {
 	}
 	out.IncludeUnscored = l.IncludeUnscored
 	for _, s := range l.Severity {
-		v, ok := model.ParseSeverity(s)
-		if !ok {
-			return out, Usagef("--severity: %q is none of %s", s, strings.Join(names(model.Severities), " "))
+		v, err := filter.ParseSeverity(s)
+		if err != nil {
+			return out, Usagef("invalid --severity %q: %w", s, err)
 		}
 		out.Severity = append(out.Severity, v)
 	}
 	if l.SeverityMin != "" {
-		v, ok := model.ParseSeverity(l.SeverityMin)
-		if !ok {
-			return out, Usagef("--severity-min: %q is none of %s", l.SeverityMin, strings.Join(names(model.Severities), " "))
+		v, err := filter.ParseSeverity(l.SeverityMin)
+		if err != nil {
+			return out, Usagef("invalid --severity-min %q: %w", l.SeverityMin, err)
 		}
 		out.SeverityMin = v
 	}
 	for _, s := range l.Status {
-		v, ok := model.ParseStatus(s)
-		if !ok {
-			return out, Usagef("--status: %q is none of %s", s, strings.Join(names(model.Statuses), " "))
+		v, err := filter.ParseStatus(s)
+		if err != nil {
+			return out, Usagef("invalid --status %q: %w", s, err)
 		}
 		out.Status = append(out.Status, v)
 	}

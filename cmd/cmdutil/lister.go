@@ -47,6 +47,7 @@ func PrintStream[T model.Record](ctx context.Context, f *Factory, w output.Write
 	if st.Cut() {
 		f.Note("%s: only the first %d are shown; --limit 0 shows all", noun, req.Limit)
 	}
+	f.noteUnknownHosts(st.UnknownHosts(ctx, f.fleet))
 	if f.TableOnTerminal() {
 		f.Note("%s", summary(n, noun, req, st.Outcomes(), start, f.Now()))
 	}

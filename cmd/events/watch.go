@@ -35,6 +35,7 @@ $ edrctl events watch --since 1m --host HR-LT-221 | jq -r .summary`,
 			if err != nil {
 				return err
 			}
+			defer f.LookForHosts(cmd.Context(), w.Filter)()
 			return cmdutil.PrintWatch(cmd.Context(), f, out, func(ctx context.Context, yield func(*model.Event) bool) error {
 				return fleet.WatchEvents(ctx, w, yield)
 			})

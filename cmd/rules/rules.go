@@ -48,6 +48,7 @@ func newList(f *cmdutil.Factory) *cobra.Command {
 			return cmdutil.PrintStream(cmd.Context(), f, w, fleet.Rules(cmd.Context(), req), req, "rules")
 		},
 	}
+	flags.Rated = true
 	flags.AddFilters(cmd,
 		filter.Host, filter.User, filter.Process, filter.Path, filter.CommandLine, filter.Hash,
 		filter.IP, filter.Port, filter.Domain, filter.File, filter.Registry, filter.KindOf, filter.ProcessUID)

@@ -54,8 +54,8 @@ var rooms = []struct {
 	{pkg: "internal/backends/conformance", may: []string{"internal/backends", "internal/client", "internal/filter", "internal/model", "internal/ioc", "internal/demo/story", "internal/demo/faults"}},
 	// A fake serves its driver's catalogue and speaks its wire types; no client, no filter.
 	{pkg: "internal/backends/*/fake", may: []string{"internal/backends", "internal/backends/SELF", "internal/demo/story", "internal/demo/faults"}, only: []string{"github.com/coder/websocket"}},
-	{pkg: "internal/backends/gene", may: []string{"internal/backends", "internal/client/...", "internal/model", "internal/filter", "internal/shellquote", "internal/generule", "internal/winlog"}, only: []string{"github.com/go-json-experiment/json", "github.com/coder/websocket", "golang.org/x/sync"}},
-	{pkg: "internal/backends/*", may: []string{"internal/backends", "internal/client/...", "internal/model", "internal/filter", "internal/shellquote"}, only: []string{"github.com/go-json-experiment/json", "github.com/coder/websocket", "golang.org/x/sync"}},
+	{pkg: "internal/backends/gene", may: []string{"internal/backends", "internal/client/...", "internal/model", "internal/filter", "internal/domainname", "internal/shellquote", "internal/generule", "internal/winlog"}, only: []string{"github.com/go-json-experiment/json", "github.com/coder/websocket", "golang.org/x/sync"}},
+	{pkg: "internal/backends/*", may: []string{"internal/backends", "internal/client/...", "internal/model", "internal/filter", "internal/domainname", "internal/shellquote"}, only: []string{"github.com/go-json-experiment/json", "github.com/coder/websocket", "golang.org/x/sync"}},
 
 	// The transport knows no model and no vendor.
 	{pkg: "internal/client", may: []string{"internal/client/..."}},
@@ -66,7 +66,7 @@ var rooms = []struct {
 	{pkg: "internal/iostreams", may: []string{"internal/safetext"}},
 	{pkg: "internal/safetext/...", only: []string{}},
 	{pkg: "internal/model", only: []string{}},
-	{pkg: "internal/filter", may: []string{"internal/model", "internal/domainname", "internal/suggest", "internal/shellquote"}, only: []string{}},
+	{pkg: "internal/filter", may: []string{"internal/model", "internal/domainname", "internal/ioc", "internal/suggest", "internal/shellquote"}, only: []string{}},
 	{pkg: "internal/domainname", only: []string{"golang.org/x/net"}},
 	{pkg: "internal/suggest", only: []string{}},
 	{pkg: "internal/shellquote", only: []string{}},

@@ -126,7 +126,11 @@ func (f *Fleet) CountEvents(ctx context.Context, req Request, by string) ([]mode
 func (s *Source) countEvents(ctx context.Context, req Request, by string) ([]model.Count, Outcome) {
 	o := Outcome{Profile: s.Profile, Backend: s.Backend}
 	if d, err := capability[backends.EventCounter](s, ""); err == nil && by != "backend" {
-		counts, err := d.CountEvents(ctx, req.Query, by)
+		q, any := s.own(req.Query, nil)
+		if !any {
+			return nil, o
+		}
+		counts, err := d.CountEvents(ctx, q, by)
 		if !errors.Is(err, backends.ErrCountLocally) {
 			o.Err = err
 			return counts, o

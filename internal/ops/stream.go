@@ -32,6 +32,7 @@ type Stream[T model.Record] struct {
 	seq      iter.Seq[T]
 	outcomes []Outcome
 	cut      bool
+	unseen   hostNames
 }
 
 // Records gives the merged records in order. It ends early when ctx does.
@@ -57,6 +58,8 @@ func list[T model.Record](ctx context.Context, f *Fleet, req Request, ordered bo
 	for i, s := range f.Sources {
 		out.outcomes[i] = Outcome{Profile: s.Profile, Backend: s.Backend}
 	}
+	profiles := f.names()
+	out.unseen = unseenHosts(req.Filter)
 	compare, custom := comparer(req.Sort)
 	out.seq = func(yield func(T) bool) {
 		outer := ctx
@@ -73,7 +76,7 @@ func list[T model.Record](ctx context.Context, f *Fleet, req Request, ordered bo
 				defer close(feeds[i])
 				o := &out.outcomes[i]
 				start := time.Now()
-				o.Err = feed(ctx, s, req, ordered && !custom, o, &explain, open, feeds[i])
+				o.Err = feed(ctx, s, profiles, req, ordered && !custom, o, &explain, open, feeds[i])
 				o.Elapsed = time.Since(start)
 				if ctx.Err() != nil && outer.Err() == nil {
 					o.Err = nil // nobody wanted more: the end of a limit is no failure
@@ -97,6 +100,7 @@ func list[T model.Record](ctx context.Context, f *Fleet, req Request, ordered bo
 				return
 			}
 			n++
+			out.unseen.see(r)
 			if !yield(r) {
 				return
 			}
@@ -107,8 +111,18 @@ func list[T model.Record](ctx context.Context, f *Fleet, req Request, ordered bo
 
 // feed pulls one source's records, filters and stamps them, and sorts them
 // when the merge needs an order that the source does not have.
-func feed[T model.Record](ctx context.Context, s *Source, req Request, ordered bool, o *Outcome, explain *sync.Mutex, open opener[T], to chan<- T) error {
-	listing, err := open(ctx, s, req.Query)
+func feed[T model.Record](ctx context.Context, s *Source, profiles []string, req Request, ordered bool, o *Outcome, explain *sync.Mutex, open opener[T], to chan<- T) error {
+	q, any := s.own(req.Query, profiles)
+	if !any {
+		o.Plan.Notes = []string{"no record of this profile can match: nothing is asked"}
+		if req.Explain != nil {
+			explain.Lock()
+			req.Explain(s.Profile, o.Plan)
+			explain.Unlock()
+		}
+		return nil
+	}
+	listing, err := open(ctx, s, q)
 	if err != nil {
 		return err
 	}
@@ -144,11 +158,14 @@ func feed[T model.Record](ctx context.Context, s *Source, req Request, ordered b
 func matching[T model.Record](s *Source, l backends.Listing[T]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		residual := l.Plan.Residual
-		all := residual.Empty()
+		all, early := residual.Empty(), residual.NeedsRef()
 		for r, err := range l.Seq {
 			if err != nil {
 				yield(r, err)
 				return
+			}
+			if early {
+				s.stampRecord(r)
 			}
 			if !all && !residual.Match(r) {
 				continue

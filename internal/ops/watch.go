@@ -392,7 +392,11 @@ func (f *follower[T]) poll(ctx context.Context, deep bool) error {
 func (f *follower[T]) follow(ctx context.Context, poke chan<- struct{}) {
 	wait := backOffMin
 	for ctx.Err() == nil {
-		listing, err := f.push(ctx, f.source, f.watch.Query)
+		q, any := f.source.own(f.watch.Query, nil)
+		if !any {
+			return
+		}
+		listing, err := f.push(ctx, f.source, q)
 		if backends.KindOf(err) == backends.KindUnsupported {
 			return
 		}

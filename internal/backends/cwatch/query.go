@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/domainname"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -184,7 +185,14 @@ func narrowTerms(t filter.Term) []string {
 	}
 	var out []string
 	for _, p := range t.Any {
-		runs := literals(p)
+		text := p.Text
+		switch {
+		case t.Field == filter.Host && p.Qualified():
+			text = hostPart(p)
+		case t.Field == filter.Domain && domainname.International(text):
+			return nil // the server may know it by its other spelling
+		}
+		runs := plainRuns(text)
 		switch {
 		case len(runs) == 0:
 			return nil
@@ -204,11 +212,22 @@ func narrowTerms(t filter.Term) []string {
 	return out
 }
 
-// literals are the parts of a pattern that stand in every match and mean
+// hostPart is what must be in a name that matches DOMAIN\NAME or NAME.DOMAIN;
+// "" when that cannot be told.
+func hostPart(p filter.Pattern) string {
+	if i := strings.LastIndexByte(p.Text, '\\'); i >= 0 {
+		return p.Text[i+1:]
+	}
+	if p.Mode == filter.Glob {
+		return ""
+	}
+	name, _, _ := strings.Cut(p.Text, ".")
+	return name
+}
+
+// plainRuns are the parts of a pattern that are in every match and mean
 // themselves under every plausible reading of ~: runs of ASCII letters and
 // digits, the longest first. Whatever matches the pattern contains them all.
-func literals(p filter.Pattern) []string { return plainRuns(p.Text) }
-
 func plainRuns(text string) []string {
 	runs := strings.FieldsFunc(text, func(r rune) bool { return !isPlain(r) })
 	runs = slices.DeleteFunc(runs, func(s string) bool { return len(s) < 2 })

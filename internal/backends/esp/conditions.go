@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/domainname"
 	"github.com/edrctl/edrctl/internal/filter"
 )
 
@@ -98,8 +99,9 @@ func narrowHash(t filter.Term) (group, bool) {
 func narrowDomain(t filter.Term) (group, bool) {
 	var rules []any
 	for _, p := range t.Any {
+		p.Text = strings.TrimRight(p.Text, ".") // of the root; the column may lack it
 		s, ok := likeText(p)
-		if !ok {
+		if !ok || domainname.International(p.Text) {
 			return group{}, false
 		}
 		rules = append(rules, cond("domain_name", "contains", s))

@@ -116,7 +116,7 @@ func (d *Driver) eachHost(ctx context.Context, what string, req listRequest, eac
 // at: it is pushed only when it cannot be one.
 func hostSearch(f filter.Filter) string {
 	for _, t := range f.Get(filter.Host) {
-		if len(t.Any) == 1 && t.Any[0].Mode != filter.Glob && !couldBeIdentifier(t.Any[0].Text) {
+		if len(t.Any) == 1 && t.Any[0].Mode != filter.Glob && !t.Any[0].Qualified() && !couldBeIdentifier(t.Any[0].Text) {
 			if s, ok := likeText(t.Any[0]); ok {
 				return s
 			}
