@@ -24,18 +24,18 @@ func (p *Pattern) address() error {
 	}
 	if a, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
 		a = plain(a)
-		p.addrs.prefix, p.Mode = netip.PrefixFrom(a, a.BitLen()), Exact
+		p.addrs.prefix, p.Mode, p.whole = netip.PrefixFrom(a, a.BitLen()), Exact, true
 		return nil
 	}
 	if pre, err := netip.ParsePrefix(text); err == nil {
 		if a := pre.Addr(); a.Is4In6() && pre.Bits() >= 96 {
 			pre = netip.PrefixFrom(a.Unmap(), pre.Bits()-96)
 		}
-		p.addrs.prefix, p.Mode = pre.Masked(), Exact
+		p.addrs.prefix, p.Mode, p.whole = pre.Masked(), Exact, true
 		return nil
 	}
 	if pre, ok := addressPrefix(text); ok && p.Mode != Exact {
-		p.addrs.prefix, p.Mode = pre, Exact
+		p.addrs.prefix, p.Mode, p.whole = pre, Exact, true
 		return nil
 	}
 	if p.Mode == Glob && strings.Trim(text, "0123456789abcdefABCDEF.:*?") == "" {
@@ -57,7 +57,7 @@ func (p *Pattern) addressRange(from, to string) error {
 	case b.Less(a):
 		return errors.New("the range ends before it begins")
 	}
-	p.addrs.from, p.addrs.to, p.Mode = a, b, Exact
+	p.addrs.from, p.addrs.to, p.Mode, p.whole = a, b, Exact, true
 	return nil
 }
 

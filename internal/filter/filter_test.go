@@ -137,7 +137,7 @@ func TestExclusion(t *testing.T) {
 		}
 	}
 	var f filter.Filter
-	if err := f.Add(filter.User, "a b", "!SYSTEM", "!=x"); err != nil || f.String() != `--user "a b" --user '!SYSTEM' --user '!=x'` {
+	if err := f.Add(filter.User, "a b", "!SYSTEM", "!=x"); err != nil || f.String() != `--user 'a b' --user '!SYSTEM' --user '!=x'` {
 		t.Errorf("%s, %v", f, err)
 	}
 }

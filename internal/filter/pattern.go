@@ -29,6 +29,7 @@ type Pattern struct {
 	Mode Mode
 	Not  bool // "!text": what matches is left out
 
+	whole bool   // Exact by its field, not by a =
 	lower string
 	addrs addrs         // field IP: the addresses it stands for
 	port  int           // field Port
@@ -39,7 +40,7 @@ type Pattern struct {
 // String is the pattern as it is typed.
 func (p Pattern) String() string {
 	s := p.Text
-	if p.Mode == Exact {
+	if p.Mode == Exact && !p.whole {
 		s = "=" + s
 	}
 	if p.Not {
@@ -79,14 +80,14 @@ func (p *Pattern) complete(f Field) error {
 		err = p.kind()
 	case Port:
 		p.port, err = strconv.Atoi(p.Text)
-		p.Mode = Exact
+		p.Mode, p.whole = Exact, true
 		if err != nil || p.port < 1 || p.port > 65535 {
 			err = errors.New("want a whole number from 1 to 65535")
 		}
 	case IP:
 		err = p.address()
 	case ProcessUID:
-		p.Mode = Exact
+		p.Mode, p.whole = Exact, true
 	case Hash:
 		err = p.hash()
 	case Domain:
@@ -119,7 +120,7 @@ func (p *Pattern) kind() error {
 	if !ok {
 		return unknown("kind", p.Text, model.Kinds)
 	}
-	p.Text, p.Mode = string(k), Exact
+	p.Text, p.Mode, p.whole = string(k), Exact, true
 	return nil
 }
 
@@ -147,7 +148,7 @@ func (p *Pattern) hash() error {
 	case strings.Trim(p.Text, "0123456789abcdef*?") != "" || p.Mode != Glob && strings.ContainsAny(p.Text, "*?"):
 		return errors.New(wantHash)
 	case whole:
-		p.Mode = Exact
+		p.Mode, p.whole = Exact, true
 	case p.Mode == Exact, len(strings.ReplaceAll(p.Text, "*", "")) > 64:
 		return fmt.Errorf("%d digits are no md5 (32), sha1 (40) or sha256 (64)", len(p.Text))
 	}

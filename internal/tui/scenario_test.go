@@ -32,7 +32,7 @@ func TestHostileText(t *testing.T) {
 func TestFilterAndGroup(t *testing.T) {
 	d, _ := start(t, 120, 40)
 	d.Press("/").Type("severity>=high").Press("enter").See("3 alerts", "filter: severity>=high").Press("esc").See("29 alerts")
-	d.Press("/").Type("severity>=hgh").See("no severity").Press("esc").See("29 alerts")
+	d.Press("/").Type("severity>=hgh").See("did you mean high?").Press("esc").See("29 alerts")
 	d.Press("2").See("3 alerts").Press("0").See("29 alerts")
 	d.Press("b").See("backend=cwatch").Press("b", "b", "b", "b").See("29 alerts")
 	d.Press("s").See("status=open").Press("esc").See("29 alerts")
