@@ -29,7 +29,7 @@ type Pattern struct {
 	Mode Mode
 	Not  bool // "!text": what matches is left out
 
-	whole bool   // Exact by its field, not by a =
+	whole bool // Exact by its field, not by a =
 	lower string
 	addrs addrs         // field IP: the addresses it stands for
 	port  int           // field Port
