@@ -54,10 +54,11 @@ $ edrctl hunt hash "$(sha256sum < sample | cut -d' ' -f1)" -o json | jq '.[].hos
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			list, err := parse(args, []ioc.Type{ioc.MD5, ioc.SHA1, ioc.SHA256, ioc.Imphash})
+			list, err := parse(args, []ioc.Type{ioc.MD5, ioc.SHA1, ioc.SHA256, ioc.SHA512, ioc.Imphash})
 			if err != nil {
 				return err
 			}
+			h.common = true // who names one value means it
 			hits, outcomes, err := h.hunt(ctx, f, list, nil)
 			if err != nil {
 				return err
@@ -68,7 +69,7 @@ $ edrctl hunt hash "$(sha256sum < sample | cut -d' ' -f1)" -o json | jq '.[].hos
 			}
 			var reports []*HashReport
 			found := 0
-			for _, ind := range list.Indicators {
+			for _, ind := range list.All() {
 				r := report(ind, hits)
 				inspect(ctx, fleet, r, outcomes)
 				if r.seen() {

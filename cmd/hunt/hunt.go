@@ -47,6 +47,7 @@ type flags struct {
 	list      cmdutil.ListFlags
 	failOnHit bool
 	explain   bool
+	common    bool // well-known harmless values of lists are hunted, too
 }
 
 func (h *flags) add(cmd *cobra.Command) {
@@ -107,7 +108,7 @@ func (h *flags) hunt(ctx context.Context, f *cmdutil.Factory, list *ioc.List, ke
 	if req.Until.IsZero() {
 		req.Until = f.Now()
 	}
-	hunt := ops.Hunt{List: list, Since: req.Since, Until: req.Until, Raw: req.Raw}
+	hunt := ops.Hunt{List: list, Common: h.common, Since: req.Since, Until: req.Until, Raw: req.Raw}
 	if h.explain {
 		hunt.Explain = f.ExplainHunt
 	}
@@ -121,7 +122,7 @@ func (h *flags) hunt(ctx context.Context, f *cmdutil.Factory, list *ioc.List, ke
 	last := "" // what was found last: on a terminal it is seen as it comes
 	hunt.Seen = func(h *model.Hit) { last = hitLine(h) }
 	hunt.Progress = func(p ops.HuntProgress) {
-		bar.Set(safetext.Text(progressLine(len(list.Indicators), len(fleet.Sources), p) + last))
+		bar.Set(safetext.Text(progressLine(list.Len(), len(fleet.Sources), p) + last))
 	}
 	hits, sum := fleet.Hunt(ctx, hunt)
 	bar.Done()
@@ -232,7 +233,7 @@ func parse(values []string, types []ioc.Type) (*ioc.List, error) {
 			err = fmt.Errorf("is a %s", t)
 		}
 		if err != nil {
-			return nil, cmdutil.Usagef("%q %w", v, err)
+			return nil, cmdutil.Usagef("invalid indicator %q: %w", v, err)
 		}
 		list.Put(t, value, "argument "+fmt.Sprint(i+1))
 	}
@@ -249,6 +250,7 @@ func newValues(f *cmdutil.Factory, use, short, example string, types []ioc.Type)
 			if err != nil {
 				return err
 			}
+			h.common = true // who names one value means it
 			return h.run(cmd.Context(), f, list, nil)
 		},
 	}

@@ -32,18 +32,32 @@ func Parse(text string, want Type) (Type, string, error) {
 	if len(s) > maxValue {
 		return None, "", errors.New("is longer than any indicator")
 	}
-	if want == None {
-		if word, rest, ok := strings.Cut(s, ":"); ok && !strings.HasPrefix(rest, "//") {
-			if t, known := ParseType(word); known && strings.TrimSpace(rest) != "" && len(word) > 1 {
-				return Parse(rest, t)
-			}
-		}
-	}
-	vs, err := readValue(s, want)
+	vs, err := prefixed(s, want)
 	if err != nil {
 		return None, "", err
 	}
 	return vs[0].typ, vs[0].text, nil
+}
+
+// prefixed reads a value that may have its type in front: file:run.sh.
+func prefixed(s string, want Type) ([]value, error) {
+	if want != None {
+		return readValue(s, want)
+	}
+	word, rest, ok := strings.Cut(s, ":")
+	rest = strings.TrimSpace(rest)
+	if ok && len(word) > 1 && rest != "" && !strings.HasPrefix(rest, "//") {
+		if t, known := ParseType(word); known && t.Huntable() {
+			if b, fine := bare(rest); fine && b != "" {
+				if vs, err := readValue(b, t); err == nil {
+					return vs, nil
+				} else if !strings.ContainsAny(rest, " .") {
+					return nil, err
+				}
+			}
+		}
+	}
+	return readValue(s, want)
 }
 
 // maxWraps is how often a value may be quoted or defanged over itself.
@@ -159,10 +173,7 @@ func hash(s string) (Type, string, bool) {
 		return None, "", false
 	}
 	v, ok := lowerHex(s)
-	if !ok || strings.Count(v, v[:1]) == len(v) && v[0] == '0' {
-		return None, "", false
-	}
-	return t, v, true
+	return t, v, ok
 }
 
 // lowerHex tells hex digits, in lower case.
@@ -185,6 +196,9 @@ func lowerHex(s string) (string, bool) {
 
 // classify finds out what a text is.
 func classify(s string) ([]value, error) {
+	if strings.HasPrefix(s, `\\\\`) { // a network path as programs escape it
+		s = strings.ReplaceAll(s, `\\`, `\`)
+	}
 	one := func(t Type, v string) ([]value, error) { return []value{{typ: t, text: v}}, nil }
 	if t, v, ok := hash(s); ok {
 		return one(t, v)
@@ -239,6 +253,7 @@ func classify(s string) ([]value, error) {
 
 // name tells domain and file names apart; what can be both is both.
 func name(s string) ([]value, error) {
+	s = strings.TrimPrefix(s, "*.")
 	dot := strings.LastIndexByte(s, '.')
 	if dot < 1 || dot == len(s)-1 || strings.ContainsAny(s, `[]<>|"?*:=`) {
 		return nil, errNot

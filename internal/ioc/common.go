@@ -10,7 +10,7 @@ import (
 func isCommon(t Type, v string) bool {
 	switch t {
 	case MD5, SHA1, SHA256, SHA512, Imphash:
-		return commonHashes[v]
+		return commonHashes[v] || v[0] == '0' && strings.Trim(v, "0") == ""
 	case IPv4, IPv6:
 		a, err := netip.ParseAddr(v)
 		return err == nil && commonAddress(a)

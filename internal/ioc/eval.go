@@ -208,10 +208,15 @@ func nameOf(p *model.Process) string {
 }
 
 func addresses(e *model.Event) []string {
-	if e.Network == nil {
-		return nil
-	}
 	var out []string
+	if e.DNS != nil {
+		for _, a := range e.DNS.Answers {
+			out = append(out, filled(a.Data)...)
+		}
+	}
+	if e.Network == nil {
+		return out
+	}
 	for _, x := range [...]*model.Endpoint{e.Network.Source, e.Network.Destination} {
 		if x != nil && x.IP != "" {
 			out = append(out, x.IP)
@@ -224,6 +229,9 @@ func names(e *model.Event) []string {
 	var out []string
 	if e.DNS != nil {
 		out = append(out, filled(e.DNS.Question.Name)...)
+		for _, a := range e.DNS.Answers {
+			out = append(out, filled(a.Data)...)
+		}
 	}
 	if e.Network != nil && e.Network.Destination != nil {
 		out = append(out, filled(e.Network.Destination.Domain)...)

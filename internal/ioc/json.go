@@ -58,7 +58,7 @@ const maxMembers1 = 4096
 // readJSON reads STIX, MISP, the JSON of feeds, and lists of strings or objects;
 // several texts may follow each other.
 func (r *reader) readJSON(br *bufio.Reader, head string) error {
-	j := &jsonReader{reader: r, dec: json.NewDecoder(br)}
+	j := &jsonReader{reader: r, dec: json.NewDecoder(&commaFixer{src: br})}
 	j.dec.UseNumber()
 	squeezed := strings.NewReplacer(" ", "", "\n", "", "\t", "").Replace(head)
 	j.stix = strings.Contains(squeezed, `"type":"bundle"`) || strings.Contains(squeezed, `"spec_version"`) || strings.Contains(squeezed, `"type":"indicator"`)

@@ -274,6 +274,9 @@ func (r *reader) addFound(fs []found, at place, text string) (outcome, string) {
 	case links > 0:
 		return isReference, ""
 	}
+	if _, err := classify(strings.TrimSpace(text)); err != nil && !errors.Is(err, errNot) && !r.l.Text {
+		return gaveNothing, err.Error()
+	}
 	if r.l.Text && !isSuspicious(text) {
 		return isMarkup, ""
 	}
@@ -327,7 +330,7 @@ func (r *reader) cellValue(s string, want Type, at place) bool {
 	if !ok || s == "" || len(s) > maxValue {
 		return false
 	}
-	vs, err := readValue(s, want)
+	vs, err := prefixed(s, want)
 	if err != nil {
 		return false
 	}

@@ -179,8 +179,8 @@ func (r *reader) cell(c string, want Type, mode scanMode, out []found) []found {
 			for _, v := range vs {
 				out = append(out, found{value: v, defanged: defanged, link: !defanged && (mode == scanNotes || want == None)})
 			}
-			if vs[0].typ == FileName || vs[0].typ == FilePath {
-				out = appendHashIn(out, lastPart(s))
+			if vs[0].typ == FileName || vs[0].typ == FilePath || vs[0].typ == PathPattern {
+				out = appendHashIn(out, s)
 			}
 			return out
 		}

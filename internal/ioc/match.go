@@ -234,6 +234,9 @@ func (m *Matcher) Match(e *model.Event, yield func(Found)) {
 	if e.Script != nil && m.texts {
 		m.text(e.Script.Text, at, yield)
 	}
+	if e.Pipe != nil && len(m.exact[Pipe]) > 0 {
+		m.find(Pipe, pipe(e.Pipe.Name)[1:], at, yield)
+	}
 	if e.Registry != nil {
 		m.key(e.Registry, at, yield)
 	}

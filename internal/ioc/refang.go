@@ -64,6 +64,9 @@ func markDefanged(s string) string {
 		if n, put := bracketed(s[i:]); n > 0 {
 			if strings.IndexByte("\x01\x02\x03", put[0]) >= 0 {
 				trimBlanks(&b, s, i, n)
+				if i > 0 && s[i-1] == ' ' && i+n+1 < len(s) && s[i+n] == ' ' && isAlnum(s[i+n+1]) {
+					n++ // a blank on both sides belongs to the sign
+				}
 			}
 			b.WriteString(put)
 			i += n

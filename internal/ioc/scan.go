@@ -40,7 +40,7 @@ func scan(s string, mode scanMode, out []found) []found {
 				for _, v := range vs {
 					out = append(out, found{value: v})
 				}
-				out = appendHashIn(out, lastPart(s[i:end]))
+				out = appendHashIn(out, s[i:end])
 				i = end
 				continue
 			}
@@ -220,7 +220,7 @@ func appendWord(out []found, w string, mode scanMode) []found {
 		}
 		return out
 	}
-	if strings.IndexByte(w, '/') >= 0 {
+	if i := strings.IndexByte(w, '/'); i >= 0 && strings.IndexByte(w[:i], '.') >= 0 {
 		return out // a hash in the path of an address is not one of a file
 	}
 	return appendHashIn(out, w)

@@ -1,5 +1,10 @@
 package model
 
+import (
+	"slices"
+	"strconv"
+)
+
 // Hit is an indicator seen: one for each indicator, host, and process or file.
 type Hit struct {
 	Origin
@@ -20,6 +25,7 @@ type HitIndicator struct {
 	Type   string `json:"type"`
 	Value  string `json:"value"`
 	Source string `json:"source,omitempty"` // file:line, or the id of the STIX or MISP object
+	Group  int    `json:"group,omitempty"`  // indicators of one sample have one number: a hit on any is one hit
 }
 
 // MaxEvidence bounds the references one hit carries; Count tells the rest.
@@ -29,6 +35,9 @@ const MaxEvidence = 10
 // or file it was seen as.
 func (h *Hit) Key() string {
 	key := h.Indicator.Type + "\x00" + h.Indicator.Value + "\x00"
+	if h.Indicator.Group != 0 {
+		key = "group\x00" + strconv.Itoa(h.Indicator.Group) + "\x00"
+	}
 	if h.Host != nil {
 		key += h.Host.ID + "\x00" + h.Host.Name
 	}
@@ -46,7 +55,8 @@ func (h *Hit) Key() string {
 	return key
 }
 
-// Merge adds another observation of the same thing.
+// Merge adds another observation of the same thing. Indicators of one sample
+// that an event shows together are one observation.
 func (h *Hit) Merge(o *Hit) {
 	if h.First.IsZero() || !o.First.IsZero() && o.First.Before(h.First.Time) {
 		h.First = o.First
@@ -54,14 +64,33 @@ func (h *Hit) Merge(o *Hit) {
 	if o.Last.After(h.Last.Time) {
 		h.Last = o.Last
 	}
-	h.Count += o.Count
+	fresh := 0
 	for _, e := range o.Evidence {
-		if len(h.Evidence) >= MaxEvidence {
-			break
+		if slices.Contains(h.Evidence, e) {
+			continue
 		}
-		h.Evidence = append(h.Evidence, e)
+		fresh++
+		if len(h.Evidence) < MaxEvidence {
+			h.Evidence = append(h.Evidence, e)
+		}
+	}
+	switch {
+	case h.Indicator.Type == o.Indicator.Type && h.Indicator.Value == o.Indicator.Value:
+		h.Count += o.Count
+	case len(o.Evidence) > 0 && o.Count <= len(o.Evidence):
+		h.Count += min(fresh, o.Count)
+	default:
+		h.Count = max(h.Count, o.Count)
+	}
+	if rank(o.Indicator.Type) > rank(h.Indicator.Type) {
+		h.Indicator = o.Indicator
 	}
 	if h.Verdict == "" {
 		h.Verdict = o.Verdict
 	}
+}
+
+// rank orders the indicators of one sample by how surely they name it.
+func rank(kind string) int {
+	return slices.Index([]string{"md5", "sha1", "sha256", "sha512"}, kind)
 }

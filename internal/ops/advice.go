@@ -43,7 +43,7 @@ func ReadIndicators(r io.Reader, name string) (list *ioc.List, problems []string
 	if err := list.Read(r, name); err != nil {
 		return nil, nil, err
 	}
-	for _, p := range list.Problems {
+	for _, p := range list.Unread {
 		problems = append(problems, p.String())
 	}
 	return list, problems, nil

@@ -48,8 +48,8 @@ func HuntID(list *ioc.List, f *Fleet) string {
 	for _, s := range f.Sources {
 		fmt.Fprintf(h, "%s\x00%s\x00", s.Profile, s.Backend)
 	}
-	for _, i := range list.Indicators {
-		fmt.Fprintf(h, "%d\x00%s\x00", i.Type, i.Value)
+	for _, i := range list.All() {
+		fmt.Fprintf(h, "%s\x00%s\x00%d\x00%d\x00", i.Type, i.Value, i.Port, i.Rule)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -21,6 +21,7 @@ import (
 // indicators.
 type Hunt struct {
 	List       *ioc.List
+	Common     bool // the well-known harmless values, too
 	Since      time.Time
 	Until      time.Time
 	Raw        bool
@@ -83,7 +84,8 @@ type unit struct {
 // host and process or file of a profile, the latest seen first.
 func (f *Fleet) Hunt(ctx context.Context, h Hunt) ([]*model.Hit, HuntSummary) {
 	r := &huntRun{Hunt: h, start: time.Now()}
-	sum := HuntSummary{Indicators: len(h.List.Indicators), Profiles: make([]HuntSource, len(f.Sources))}
+	r.indicators = h.List.Hunted(h.Common)
+	sum := HuntSummary{Indicators: len(r.indicators), Profiles: make([]HuntSource, len(f.Sources))}
 	perSource := make([]map[string]*model.Hit, len(f.Sources))
 	units := make([][]unit, len(f.Sources))
 	for i, s := range f.Sources {
@@ -110,7 +112,8 @@ func (f *Fleet) Hunt(ctx context.Context, h Hunt) ([]*model.Hit, HuntSummary) {
 
 type huntRun struct {
 	Hunt
-	start time.Time
+	start      time.Time
+	indicators []ioc.Indicator // those of the list that are hunted
 
 	mu       sync.Mutex
 	progress HuntProgress
@@ -128,11 +131,17 @@ func (r *huntRun) plan(s *Source, out *HuntSource) []unit {
 	searcher, _ := d.(backends.EventSearcher)
 	modes := HuntModes(d)
 	byType := map[ioc.Type][]int{}
-	for i, ind := range r.List.Indicators {
+	var local []int
+	for i, ind := range r.indicators {
+		// What the server knows nothing of, a port or a whole pattern, is compared here.
+		if (ind.Port != 0 || ind.Rule != 0) && searcher != nil {
+			local = append(local, i)
+			continue
+		}
 		byType[ind.Type] = append(byType[ind.Type], i)
 	}
+	out.Local = len(local)
 	var units []unit
-	var local []int
 	for _, t := range ioc.Types {
 		list := byType[t]
 		if len(list) == 0 {
@@ -177,7 +186,10 @@ func HuntModes(d backends.Driver) map[string]backends.HuntMode {
 	for _, t := range ioc.Types {
 		mode, known := own[t.String()]
 		if !known {
-			mode = backends.HuntMode{Where: backends.HuntLocal}
+			mode = usualModes[t]
+		}
+		if mode.Where == "" {
+			mode.Where = backends.HuntLocal
 		}
 		if mode.Where == backends.HuntLocal && !searches {
 			mode = backends.HuntMode{Where: backends.HuntNone, Why: d.Backend() + " has no events to search"}
@@ -187,19 +199,46 @@ func HuntModes(d backends.Driver) map[string]backends.HuntMode {
 	return out
 }
 
+// usualModes are of the types that no server searches.
+var usualModes = map[ioc.Type]backends.HuntMode{
+	ioc.SHA512:      {Where: backends.HuntNone, Why: "no event carries a SHA-512: give the SHA-256 or SHA-1 of the same file"},
+	ioc.PathPattern: {Where: backends.HuntLocal, Why: "paths of images, targets, files and modules are compared with the pattern here"},
+	ioc.Registry:    {Where: backends.HuntLocal, Why: "keys and values of registry events are compared here, all below a key included"},
+	ioc.Pipe:        {Where: backends.HuntLocal, Why: "names of pipes in events are compared here"},
+	ioc.Pattern:     {Where: backends.HuntLocal, Why: "the pattern is evaluated here, on whole events"},
+}
+
+// WhereHunted says where one indicator is searched on a driver's backend.
+func WhereHunted(modes map[string]backends.HuntMode, ind ioc.Indicator, rules []*ioc.Rule) backends.HuntMode {
+	switch mode := modes[ind.Type.String()]; {
+	case !ind.Type.Huntable():
+		return backends.HuntMode{Where: backends.HuntNone, Why: "no event carries a " + ind.Type.String()}
+	case ind.Rule > 0 && int(ind.Rule) <= len(rules) && rules[ind.Rule-1].Refused != "":
+		return backends.HuntMode{Where: backends.HuntNone, Why: rules[ind.Rule-1].Refused}
+	case mode.Where == backends.HuntNone:
+		return mode
+	case ind.Rule > 0:
+		return backends.HuntMode{Where: backends.HuntLocal, Why: "a part of a pattern, which is evaluated here, on whole events"}
+	case ind.Port != 0:
+		return backends.HuntMode{Where: backends.HuntLocal, Why: "listed with a port, which is compared here"}
+	default:
+		return mode
+	}
+}
+
 // serverUnit asks the server for one chunk of one type.
 func (r *huntRun) serverUnit(s *Source, d backends.IndicatorHunter, t ioc.Type, part []int) unit {
-	first := r.List.Indicators[part[0]]
+	first := r.indicators[part[0]]
 	return unit{
 		name: fmt.Sprintf("%s|%s|%d|%s", s.Profile, t, len(part), first.Value),
 		kind: t.String(), size: len(part),
 		run: func(ctx context.Context, see func(*model.Hit)) error {
 			q := backends.HuntQuery{Type: t.String(), Since: r.Since, Until: r.Until, Raw: r.Raw}
-			place := map[string]string{}
+			place := map[string]ioc.Indicator{}
 			for _, i := range part {
-				ind := r.List.Indicators[i]
+				ind := r.indicators[i]
 				q.Values = append(q.Values, ind.Value)
-				place[strings.ToLower(ind.Value)] = r.List.Place(ind)
+				place[strings.ToLower(ind.Value)] = ind
 			}
 			listing, err := d.Hunt(ctx, q)
 			if err != nil {
@@ -211,7 +250,8 @@ func (r *huntRun) serverUnit(s *Source, d backends.IndicatorHunter, t ioc.Type, 
 					return err
 				}
 				h.Indicator.Type = t.String()
-				h.Indicator.Source = place[strings.ToLower(h.Indicator.Value)]
+				of := place[strings.ToLower(h.Indicator.Value)]
+				h.Indicator.Source, h.Indicator.Group = r.List.Place(of), int(of.Group)
 				see(h)
 			}
 			return nil
@@ -224,7 +264,7 @@ func (r *huntRun) serverUnit(s *Source, d backends.IndicatorHunter, t ioc.Type, 
 func (r *huntRun) scanUnits(s *Source, d backends.EventSearcher, list []int, out *HuntSource) []unit {
 	indicators := make([]ioc.Indicator, len(list))
 	for i, at := range list {
-		indicators[i] = r.List.Indicators[at]
+		indicators[i] = r.indicators[at]
 	}
 	var matcher *ioc.Matcher
 	step := r.Until.Sub(r.Since)
@@ -241,7 +281,7 @@ func (r *huntRun) scanUnits(s *Source, d backends.EventSearcher, list []int, out
 			name: fmt.Sprintf("%s|scan|%s|%s", s.Profile, since.UTC().Format(time.RFC3339Nano), until.UTC().Format(time.RFC3339Nano)),
 			run: func(ctx context.Context, see func(*model.Hit)) error {
 				if matcher == nil {
-					matcher = ioc.NewMatcher(indicators) // units of one profile run one after the other
+					matcher = ioc.NewMatcher(indicators, r.List.Rules...) // units of one profile run one after the other
 				}
 				listing, err := d.Events(ctx, backends.Query{Since: since, Until: until})
 				if err != nil {
@@ -273,7 +313,7 @@ func (r *huntRun) match(s *Source, m *ioc.Matcher, indicators []ioc.Indicator, e
 	m.Match(e, func(found ioc.Found) {
 		ind := indicators[found.Indicator]
 		h := &model.Hit{
-			Indicator: model.HitIndicator{Type: ind.Type.String(), Value: ind.Value, Source: r.List.Place(ind)},
+			Indicator: model.HitIndicator{Type: ind.Type.String(), Value: ind.Value, Source: r.List.Place(ind), Group: int(ind.Group)},
 			Host:      e.Host, Process: brief(found.Process), File: found.File,
 			First: e.Time, Last: e.Time, Count: 1,
 		}

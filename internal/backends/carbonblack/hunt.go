@@ -48,6 +48,7 @@ func (d *Driver) HuntModes() map[string]backends.HuntMode {
 		"file_path":    local("the server does not search paths: those of images, targets and files are compared here"),
 		"process_name": local("the server searches the acting process only: acting process and target are compared here"),
 		"email":        local("the server does not search it: command lines are compared here; mail is not recorded"),
+		"pipe":         {Where: backends.HuntNone, Why: "this API records no named pipes"},
 	}
 	if d.opt.Settings[settingHunt] == huntActor {
 		for kind, param := range actorParams {

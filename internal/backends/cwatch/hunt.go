@@ -50,6 +50,7 @@ func (d *Driver) HuntModes() map[string]backends.HuntMode {
 		"file_path":    text("paths of images, files and downloads"),
 		"process_name": text("names of images"),
 		"email":        local("command lines of started processes: cWatch records no mail"),
+		"pipe":         {Where: backends.HuntNone, Why: "cWatch records no named pipes"},
 	}
 }
 

