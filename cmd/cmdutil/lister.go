@@ -98,7 +98,7 @@ func summary(n int, noun string, req ops.Request, outcomes []ops.Outcome, start,
 		b.WriteString(", " + s)
 	}
 	if !req.Since.IsZero() {
-		b.WriteString(", " + span(req.Since, req.Until, now))
+		b.WriteString(", " + span(req.Since, req.Until, start))
 	}
 	b.WriteString(" ·")
 	for _, o := range outcomes {
@@ -111,11 +111,11 @@ func summary(n int, noun string, req ops.Request, outcomes []ops.Outcome, start,
 }
 
 // span says which time was looked at: "last 24h", or both ends.
-func span(since, until, now time.Time) string {
+func span(since, until, start time.Time) string {
 	if until.IsZero() {
-		until = now
+		until = start
 	}
-	if d := now.Sub(until); d >= 0 && d < time.Minute {
+	if d := start.Sub(until); d >= 0 && d < time.Minute {
 		s := until.Sub(since).Round(time.Second).String()
 		s = strings.TrimSuffix(strings.TrimSuffix(s, "0s"), "0m")
 		return "last " + s
