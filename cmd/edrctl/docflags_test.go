@@ -156,7 +156,7 @@ func TestDocsCoverTheExitCodes(t *testing.T) {
 	}
 	want := []int{
 		cmdutil.ExitOK, cmdutil.ExitFailure, cmdutil.ExitUsage, cmdutil.ExitPartial, cmdutil.ExitAuth, cmdutil.ExitUnsupported, cmdutil.ExitNotFound,
-		cmdutil.ExitRefused, cmdutil.ExitPending, cmdutil.ExitInterrupted,
+		cmdutil.ExitRefused, cmdutil.ExitPending, cmdutil.ExitFound, cmdutil.ExitInterrupted,
 	}
 	if !slices.Equal(codes, want) {
 		t.Errorf("docs/exit-codes.md has %v, the program %v", codes, want)
