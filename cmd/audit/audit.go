@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"iter"
 	"slices"
 	"strings"
 
@@ -24,7 +25,8 @@ func New(f *cmdutil.Factory) *cobra.Command {
 		Short: "Read and check the journal of everything edrctl changed",
 		Long: `Read and check the journal of everything edrctl changed from this machine: before
 each change what was meant to be sent, after it how it went. Every record carries
-the hash of the one before; a record that was changed, removed or moved is found.`,
+the hash of the one before; a record that was changed, removed or moved is found.
+` + cmdutil.WhichJournal,
 		Args: cobra.NoArgs,
 		RunE: cmdutil.ShowHelp,
 	}
@@ -70,6 +72,7 @@ func newList(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the records of the journal, newest first",
+		Long:  "List the records of the journal, newest first.\n" + cmdutil.WhichJournal,
 		Example: `$ edrctl audit list --case IR-2231 -o csv
 $ edrctl audit list --since 7d --phase outcome --state failed,ambiguous`,
 		Args: cobra.NoArgs,
@@ -88,21 +91,15 @@ $ edrctl audit list --since 7d --phase outcome --state failed,ambiguous`,
 					return cmdutil.Usagef("--until: %w", err)
 				}
 			}
-			paths, err := f.Paths()
+			dirs, profiles, err := f.SelectedJournals(cmd.Flags().Changed("profile"))
 			if err != nil {
 				return err
-			}
-			var profiles []string
-			if cmd.Flags().Changed("profile") { // EDRCTL_PROFILE chooses backends to ask, not what the journal shows
-				if profiles, err = f.Selected(); err != nil {
-					return err
-				}
 			}
 			if !cmd.Flags().Changed("limit") && f.TableOnTerminal() {
 				limit = 100
 			}
-			var rows []any
-			for l, err := range journal.Lines(paths.State) {
+			var rows []*journal.Record
+			for l, err := range linesOf(dirs) {
 				if err != nil {
 					return err
 				}
@@ -126,12 +123,15 @@ $ edrctl audit list --since 7d --phase outcome --state failed,ambiguous`,
 				}
 				rows = append(rows, &r)
 			}
+			if len(dirs) > 1 {
+				slices.SortStableFunc(rows, func(x, y *journal.Record) int { return x.Time.Compare(y.Time.Time) })
+			}
 			slices.Reverse(rows)
 			if limit > 0 && len(rows) > limit {
 				rows = rows[:limit]
 				defer f.Note("records: only the first %d are shown; --limit 0 shows all", limit)
 			}
-			return cmdutil.PrintRows(cmd.Context(), f, kindRecord, rows)
+			return cmdutil.PrintRows(cmd.Context(), f, kindRecord, anys(rows))
 		},
 	}
 	fs := cmd.Flags()
@@ -148,6 +148,40 @@ $ edrctl audit list --since 7d --phase outcome --state failed,ambiguous`,
 	fs.StringSliceVar(&hosts, "host", nil, "only on these hosts")
 	fs.IntVar(&limit, "limit", 0, "how many at most (100 on a terminal, else all)")
 	return cmd
+}
+
+// linesOf reads one journal after the other.
+func linesOf(dirs []string) iter.Seq2[journal.Line, error] {
+	return func(yield func(journal.Line, error) bool) {
+		for _, dir := range dirs {
+			for l, err := range journal.Lines(dir) {
+				if !yield(l, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func anys[T any](list []T) []any {
+	out := make([]any, len(list))
+	for i, x := range list {
+		out[i] = x
+	}
+	return out
+}
+
+// oneJournal is the folder of the journal that a command on a whole one is
+// about: of several the one of this machine.
+func oneJournal(cmd *cobra.Command, f *cmdutil.Factory) (string, error) {
+	dirs, _, err := f.SelectedJournals(cmd.Flags().Changed("profile"))
+	if err != nil {
+		return "", err
+	}
+	if len(dirs) > 1 {
+		f.Note("the demo has a journal of its own: -p demo reads it")
+	}
+	return dirs[0], nil
 }
 
 func in(list []string, v string) bool { return len(list) == 0 || slices.Contains(list, v) }
@@ -167,9 +201,12 @@ func newVerify(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Check the chain of the journal: exit 9 when a record was changed, removed or moved",
-		Args:  cobra.NoArgs,
+		Long: `Check the chain of the journal. A record that was changed, removed or moved is exit
+code 9.
+` + cmdutil.WhichJournal,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			paths, err := f.Paths()
+			dir, err := oneJournal(cmd, f)
 			if err != nil {
 				return err
 			}
@@ -182,7 +219,7 @@ func newVerify(f *cmdutil.Factory) *cobra.Command {
 					return cmdutil.Usagef("invalid --expect %q: want the 64 hex digits that edrctl audit head printed", h)
 				}
 			}
-			rep, err := journal.Verify(paths.State, expect...)
+			rep, err := journal.Verify(dir, expect...)
 			if err != nil {
 				return err
 			}
@@ -217,21 +254,22 @@ func newHead(f *cmdutil.Factory) *cobra.Command {
 		Short: "Print the number and hash of the newest record, to keep elsewhere",
 		Long: `Print the number and hash of the newest record. Whoever can write to this machine
 can also replace the whole journal; a hash kept elsewhere, in syslog or in a ticket,
-shows that: edrctl audit verify --expect HASH fails when that record is gone.`,
+shows that: edrctl audit verify --expect HASH fails when that record is gone.
+` + cmdutil.WhichJournal,
 		Example: `$ edrctl audit head
 $ edrctl audit head --jq .hash | logger -t edrctl-audit`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			paths, err := f.Paths()
+			dir, err := oneJournal(cmd, f)
 			if err != nil {
 				return err
 			}
-			h, ok, err := journal.ReadHead(paths.State)
+			h, ok, err := journal.ReadHead(dir)
 			if err != nil {
 				return err
 			}
 			if !ok {
-				return &backends.Error{Kind: backends.KindNotFound, What: "no journal head", Why: "nothing was changed from this machine yet", Hint: "edrctl audit verify checks that no journal was cut off"}
+				return &backends.Error{Kind: backends.KindNotFound, What: "no journal head", Why: "nothing was changed from this machine yet", Hint: "edrctl audit verify checks that no journal was cut off; -p demo reads the demo's own journal"}
 			}
 			w, err := f.Printer(cmd.Context(), kindHead)
 			if err != nil {
@@ -255,13 +293,14 @@ func newInForce(f *cmdutil.Factory) *cobra.Command {
 		Long: `List what is still isolated or blocked, by whom, since when, and the command that
 undoes it, as far as this machine's journal knows. What somebody else took back, in the
 console or from another machine, leaves the list when undoing it finds nothing to undo,
-and with --check, which asks the products by reading.`,
+and with --check, which asks the products by reading.
+` + cmdutil.WhichJournal,
 		Example: `$ edrctl audit in-force
 $ edrctl audit in-force --check
 $ edrctl audit in-force --jq '.[].action' | xargs edrctl respond undo`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			paths, err := f.Paths()
+			dirs, profiles, err := f.SelectedJournals(cmd.Flags().Changed("profile"))
 			if err != nil {
 				return err
 			}
@@ -270,15 +309,9 @@ $ edrctl audit in-force --jq '.[].action' | xargs edrctl respond undo`,
 					return err
 				}
 			}
-			list, err := (&ops.Ledger{Dir: paths.State}).InForce(all)
+			list, err := (&ops.Ledger{Dir: dirs[0], Also: dirs[1:]}).InForce(all)
 			if err != nil {
 				return err
-			}
-			var profiles []string
-			if cmd.Flags().Changed("profile") { // EDRCTL_PROFILE chooses backends to ask, not what the journal shows
-				if profiles, err = f.Selected(); err != nil {
-					return err
-				}
 			}
 			var rows []any
 			for _, x := range list {

@@ -1,7 +1,6 @@
 package cmdutil
 
 import (
-	"os"
 	"os/user"
 	"regexp"
 	"slices"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/edrctl/edrctl/internal/audit"
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/output"
@@ -189,21 +187,6 @@ func (a *ActFlags) Askable(f *Factory) error {
 		Kind: backends.KindRefused, What: "nothing was sent", Why: "there is no terminal to ask on",
 		Hint: "--yes goes on without asking; --dry-run shows what would be sent",
 	}
-}
-
-// Acts is the one path of changes, over fleet and the journal of this machine.
-func (f *Factory) Acts(fleet *ops.Fleet, caseID string) (*ops.Acts, error) {
-	paths, err := f.Paths()
-	if err != nil {
-		return nil, err
-	}
-	host, _ := os.Hostname() // "" is recorded when the system does not know
-	who := audit.Who{
-		User: userName(f.Getenv), Host: host, PID: os.Getpid(), Command: f.CommandLine(f.Args), Case: caseID, Version: f.Version,
-	}
-	return &ops.Acts{
-		Fleet: fleet, Journal: audit.Open(paths.State, who, f.Now), Ledger: &ops.Ledger{Dir: paths.State}, Redact: f.redactor.String, Now: f.Now,
-	}, nil
 }
 
 // UserName is who runs this, as the journal and manifests say it.

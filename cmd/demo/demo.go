@@ -10,6 +10,7 @@ import (
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
 	"github.com/edrctl/edrctl/cmd/tui"
+	"github.com/edrctl/edrctl/internal/audit"
 	"github.com/edrctl/edrctl/internal/demo"
 )
 
@@ -21,7 +22,8 @@ func New(f *cmdutil.Factory) *cobra.Command {
 		Long: `The profiles demo-cwatch, demo-carbonblack, demo-gene and demo-esp, and demo for
 all four, always exist. Each is the product's own wire protocol, served by
 edrctl itself on a loopback port; nothing leaves the machine. What you change
-in the demo stays until edrctl demo reset.
+in the demo stays until edrctl demo reset, and is written to a journal of the
+demo, never to the one that is evidence: edrctl audit list -p demo reads it.
 
 edrctl demo alone opens the terminal interface on all four, for a first look.`,
 		Example: `$ edrctl demo
@@ -96,8 +98,10 @@ around the same intrusion. --faults SPEC makes the servers misbehave:
 func newReset(f *cmdutil.Factory) *cobra.Command {
 	return &cobra.Command{
 		Use:   "reset",
-		Short: "Forget what was changed in the demo, and let it begin anew",
-		Args:  cobra.NoArgs,
+		Short: "Forget what was changed in the demo, and start over",
+		Long: `Forget what was changed in the demo, and start over. The demo's own journal is
+moved to a folder named by the time, below the one it was in.`,
+		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			paths, err := f.Paths()
 			if err != nil {
@@ -106,7 +110,15 @@ func newReset(f *cmdutil.Factory) *cobra.Command {
 			if err := demo.Reset(paths.State); err != nil {
 				return err
 			}
-			f.Note("the demo begins anew")
+			dir := demo.JournalDir(paths.State)
+			kept, err := audit.Archive(dir, f.Now())
+			if err != nil {
+				return err
+			}
+			f.Note("the demo starts over")
+			if kept {
+				f.Note("its journal was moved to a folder below %s", dir)
+			}
 			return nil
 		},
 	}

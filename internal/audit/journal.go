@@ -121,6 +121,34 @@ func (j *Journal) Who() Who { return j.who }
 // Path is the file of the journal in dir.
 func Path(dir string) string { return filepath.Join(dir, fileName) }
 
+// Archive moves the journal of dir, with its head, into a new folder below it
+// named by the time; false when there is no journal.
+func Archive(dir string, at time.Time) (done bool, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("cannot archive the audit journal: %w", err)
+		}
+	}()
+	if _, err := os.Lstat(Path(dir)); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	unlock, err := atomicfile.Lock(filepath.Join(dir, lockName))
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	to := filepath.Join(dir, "until-"+at.UTC().Format("20060102T150405.000Z"))
+	if err := os.Mkdir(to, 0o700); err != nil {
+		return false, err
+	}
+	for _, name := range []string{fileName, headName} {
+		if err := os.Rename(filepath.Join(dir, name), filepath.Join(to, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
 // Head is the newest record of a journal. It is kept next to the journal, so
 // that lines cut off its end are missed; a copy kept elsewhere (syslog, a ticket)
 // is an anchor for Verify.

@@ -16,7 +16,7 @@ import (
 const (
 	fileName    = "demo.json"
 	fileVersion = 1
-	// staleAfter is when the story begins anew around the present: arrivals
+	// staleAfter is when the story is put again around the present: arrivals
 	// are told for twice as long.
 	staleAfter = 6 * time.Hour
 )
@@ -112,7 +112,11 @@ func (f *file) merge(changed map[string][]byte) error {
 	return f.keep()
 }
 
-// Reset forgets the state kept in dir: the next demo begins anew.
+// JournalDir is where the journal of the demo is, in the folder that state is
+// kept in: what is done on the demo is no evidence.
+func JournalDir(dir string) string { return filepath.Join(dir, "demo") }
+
+// Reset forgets the state kept in dir: the next demo starts over.
 func Reset(dir string) error {
 	err := os.Remove(filepath.Join(dir, fileName))
 	if errors.Is(err, fs.ErrNotExist) {

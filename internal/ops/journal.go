@@ -21,7 +21,8 @@ import (
 // Ledger reads the journal as a list of actions: each with how far it came,
 // what is needed to look it up again, and whether it was taken back.
 type Ledger struct {
-	Dir string // of the journal
+	Dir  string   // of the journal
+	Also []string // folders of journals that are read too
 }
 
 // Names in audit.Record.Details that are ours; a driver's own stand behind
@@ -184,9 +185,30 @@ func (e *Entry) forDriver() *model.Action {
 
 // Entries gives every action of the journal, oldest first.
 func (l *Ledger) Entries() ([]*Entry, error) {
+	out, err := entriesOf(l.Dir)
+	for _, dir := range l.Also {
+		if err != nil {
+			return nil, err
+		}
+		var more []*Entry
+		more, err = entriesOf(dir)
+		out = append(out, more...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(l.Also) > 0 {
+		slices.SortStableFunc(out, func(x, y *Entry) int { return x.Requested.Compare(y.Requested) })
+	}
+	markUndone(out)
+	return out, nil
+}
+
+// entriesOf reads the journal of one folder.
+func entriesOf(dir string) ([]*Entry, error) {
 	var out []*Entry
 	byID := map[string]*Entry{}
-	for line, err := range audit.Lines(l.Dir) {
+	for line, err := range audit.Lines(dir) {
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the audit journal: %w", err)
 		}
@@ -205,7 +227,6 @@ func (l *Ledger) Entries() ([]*Entry, error) {
 	for _, e := range out {
 		e.settle()
 	}
-	markUndone(out)
 	return out, nil
 }
 
