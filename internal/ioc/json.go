@@ -53,7 +53,7 @@ type groupBox struct {
 	n     int32
 }
 
-const maxMembers1 = 4096
+const mostFields = 4096
 
 // readJSON reads STIX, MISP, the JSON of feeds, and lists of strings or objects;
 // several texts may follow each other.
@@ -175,7 +175,7 @@ func (j *jsonReader) object(s scope) error {
 			continue
 		}
 		text := scalarText(tok)
-		if size += len(text) + len(k); len(rec.keys) < maxMembers1 && len(text) <= maxValue && text != "" {
+		if size += len(text) + len(k); len(rec.keys) < mostFields && len(text) <= maxValue && text != "" {
 			rec.keys, rec.values = append(rec.keys, k), append(rec.values, text)
 		}
 	}

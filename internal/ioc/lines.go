@@ -127,8 +127,16 @@ func (r *reader) readLines(src *lineReader) error {
 			r.rep.Understood++
 			continue
 		}
-		o, why := r.line(string(line), at)
-		r.count(o, at, string(line), why)
+		if strings.IndexByte(line, '[') > 0 && strings.IndexByte(line, ' ') < 0 && len(line) < 300 {
+			if vs, err := plain(Refang(line)); err == nil {
+				r.take(at, 0, 0, vs)
+				r.rep.Total++
+				r.rep.Understood++
+				continue
+			}
+		}
+		o, why := r.line(line, at)
+		r.count(o, at, line, why)
 	}
 }
 

@@ -4,8 +4,9 @@ import (
 	"net/netip"
 	"strings"
 
-	"golang.org/x/net/idna"
 	"golang.org/x/net/publicsuffix"
+
+	"github.com/edrctl/edrctl/internal/domainname"
 )
 
 // domain checks a host name with at least one dot and gives it in lower case,
@@ -25,13 +26,7 @@ func domain(s string) (string, bool) {
 		if strings.ContainsAny(s, "\ufffd") {
 			return "", false
 		}
-		a, err := idna.Lookup.ToASCII(s)
-		if err != nil {
-			if a, err = idna.Punycode.ToASCII(strings.ToLower(s)); err != nil {
-				return "", false
-			}
-		}
-		s = a
+		s = domainname.ASCII(s)
 	}
 	if upper || !ascii {
 		s = strings.ToLower(s)

@@ -58,56 +58,56 @@ func mayBeDefanged(s string) bool {
 
 // markDefanged refangs, leaving marks in the place of what was defanged.
 func markDefanged(s string) string {
-	var b strings.Builder
-	b.Grow(len(s))
+	b := make([]byte, 0, len(s))
 	for i := 0; i < len(s); {
 		if n, put := bracketed(s[i:]); n > 0 {
 			if strings.IndexByte("\x01\x02\x03", put[0]) >= 0 {
-				trimBlanks(&b, s, i, n)
+				b = trimBlanks(b, s, i, n)
 				if i > 0 && s[i-1] == ' ' && i+n+1 < len(s) && s[i+n] == ' ' && isAlnum(s[i+n+1]) {
 					n++ // a blank on both sides belongs to the sign
 				}
 			}
-			b.WriteString(put)
+			b = append(b, put...)
 			i += n
 			continue
 		}
 		c := s[i]
 		switch {
 		case c == '\\' && i+1 < len(s) && s[i+1] == '.' && i > 0 && isAlnum(s[i-1]) && i+2 < len(s) && isAlnum(s[i+2]):
-			b.WriteByte(markDot)
+			b = append(b, markDot)
 			i += 2
 			continue
 		case c <= '\x03' && c > 0:
-			b.WriteByte(' ') // nobody's text brings marks of its own
+			b = append(b, ' ') // nobody's text brings marks of its own
 			i++
 			continue
 		case isLetter(c) && (i == 0 || !isAlnum(s[i-1])):
 			if n, put := scheme(s[i:]); n > 0 {
-				b.WriteString(put)
+				b = append(b, put...)
 				i += n
 				continue
 			}
 		case c == ' ':
 			if n, mark := spelled(s, i); n > 0 {
-				b.WriteByte(mark)
+				b = append(b, mark)
 				i += n
 				continue
 			}
 		}
-		b.WriteByte(c)
+		b = append(b, c)
 		i++
 	}
-	return b.String()
+	return string(b)
 }
 
-// trimBlanks drops one blank before a bracketed sign when there is one behind it too: "evil [.] com".
-func trimBlanks(b *strings.Builder, s string, at, n int) {
+// trimBlanks drops the blanks before a bracketed sign: "evil [.] com".
+func trimBlanks(b []byte, s string, at, n int) []byte {
 	if at > 0 && s[at-1] == ' ' && at+n < len(s) {
-		kept := strings.TrimRight(b.String(), " ")
-		b.Reset()
-		b.WriteString(kept)
+		for len(b) > 0 && b[len(b)-1] == ' ' {
+			b = b[:len(b)-1]
+		}
 	}
+	return b
 }
 
 // bracketed reads [.], ( dot ), {:}, [://], <.> and the like at the start of s.

@@ -17,16 +17,16 @@ func (r *reader) linkOf(u string) linkKind {
 	host := hostOf(u)
 	report := r.style.prose || r.l.Text || r.rep.Format == "csv" || r.rep.Format == "json"
 	switch {
-	case report && below2(host, ownPages):
+	case report && isBelow(host, ownPages):
 		return linkOwn
-	case r.refs, report && below2(host, publishers):
+	case r.refs, report && isBelow(host, publishers):
 		return linkCommon
 	}
 	return linkIndicator
 }
 
-// below2 tells whether a name or a parent of it is in a set.
-func below2(host string, set map[string]bool) bool {
+// isBelow tells whether a name or a parent of it is in a set.
+func isBelow(host string, set map[string]bool) bool {
 	for host != "" {
 		if set[host] {
 			return true

@@ -363,15 +363,18 @@ func pathIn(s string) []value {
 	return path(s)
 }
 
+// longestPath is how far the end of a path is looked for.
+const longestPath = 1024
+
 // pathEnd finds the end of the path or registry key that begins at i; 0 when
 // none does. Blanks belong to a path as long as it goes on behind them.
 func pathEnd(s string, i int) int {
 	if i > 0 && (isAlnum(s[i-1]) || s[i-1] == '\\') || !startsPath(s[i:]) {
 		return 0
 	}
-	end := len(s)
+	end := min(len(s), i+longestPath)
 	if i > 0 && strings.IndexByte("\"'`", s[i-1]) >= 0 {
-		if k := strings.IndexByte(s[i:], s[i-1]); k > 0 {
+		if k := strings.IndexByte(s[i:end], s[i-1]); k > 0 {
 			return i + k
 		}
 	}

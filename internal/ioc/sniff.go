@@ -158,7 +158,7 @@ func styleOf(head, name string) (s style) {
 			continue
 		}
 		lines++
-		if n := len(strings.Fields(t)); n > 5 && t[0] != '#' && t[0] != '!' || n > 1 && (strings.HasSuffix(t, ":") || heading2(t)) {
+		if n := len(strings.Fields(t)); n > 5 && t[0] != '#' && t[0] != '!' || n > 1 && (strings.HasSuffix(t, ":") || isTitle(t)) {
 			prose++
 		}
 		if strings.HasPrefix(t, "## ") || strings.HasPrefix(t, "|") || strings.HasPrefix(t, "```") || strings.HasPrefix(t, "== ") || strings.HasPrefix(t, "* `") || strings.HasPrefix(t, "|===") {
@@ -173,4 +173,4 @@ func styleOf(head, name string) (s style) {
 	return s
 }
 
-func heading2(t string) bool { return strings.HasPrefix(t, "= ") || strings.HasPrefix(t, "== ") }
+func isTitle(t string) bool { return strings.HasPrefix(t, "= ") || strings.HasPrefix(t, "== ") }
