@@ -171,7 +171,7 @@ var varying = []struct {
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?( ?UTC|Z|[+-]\d\d:\d\d)?`), "TIME"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d%3A\d\d%3A\d\d(\.\d+)?Z`), "TIME"},
 	{regexp.MustCompile(`\b\d{4}-\d\d-\d\d\b`), "DATE"},
-	{regexp.MustCompile(`\b179[56]\d{9}\b`), "MILLIS"},
+	{regexp.MustCompile(`\b(?:179[56]|182[67])\d{9}\b`), "MILLIS"},
 	{regexp.MustCompile(`\b\d+[smhd] ago`), "AGO"},
 	{regexp.MustCompile(`just now`), "AGO"},
 	{regexp.MustCompile(`\b(\d+m)?\d+(\.\d+)? ?(ns|µs|ms|s)\b`), "TOOK"},
