@@ -116,7 +116,12 @@ func span(since, until, start time.Time) string {
 		until = start
 	}
 	if d := start.Sub(until); d >= 0 && d < time.Minute {
-		s := until.Sub(since).Round(time.Second).String()
+		d := until.Sub(since)
+		// The start of the window was reckoned a moment before the listing began.
+		s := d.Round(time.Second).String()
+		if d > 10*time.Minute {
+			s = d.Round(time.Minute).String()
+		}
 		s = strings.TrimSuffix(strings.TrimSuffix(s, "0s"), "0m")
 		return "last " + s
 	}
