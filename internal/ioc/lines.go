@@ -150,8 +150,8 @@ func plain(line string) (value, error) {
 		return value{typ: t, text: v}, nil
 	}
 	if line[0] >= '0' && line[0] <= '9' && len(line) <= 15 {
-		if t, v, _, ok := address(line); ok {
-			return value{typ: t, text: v}, nil
+		if t, v, port, ok := address(line); ok {
+			return value{typ: t, text: v, port: port}, nil
 		}
 	}
 	if !isAlnum(line[0]) {

@@ -129,13 +129,21 @@ func (l *List) All() iter.Seq2[int, Indicator] {
 }
 
 // Hunted are the ones a hunt looks for: what events have a field for, and the
-// common ones only when they are wanted.
+// common ones only when they are wanted. A pattern is one of them, by its
+// first value; one that cannot be evaluated is none.
 func (l *List) Hunted(common bool) []Indicator {
 	var out []Indicator
+	ruled := map[int32]bool{}
 	for _, i := range l.All() {
-		if i.Type.Huntable() && (common || !i.Common) {
-			out = append(out, i)
+		if i.Rule > 0 {
+			if ruled[i.Rule] || l.Rules[i.Rule-1].Refused != "" {
+				continue
+			}
+			ruled[i.Rule] = true
+		} else if !i.Type.Huntable() || i.Common && !common {
+			continue
 		}
+		out = append(out, i)
 	}
 	return out
 }

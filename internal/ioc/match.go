@@ -456,6 +456,9 @@ func (m *Matcher) text(s string, at Found, yield func(Found)) {
 			start--
 		}
 		end := i + 3
+		if strings.HasPrefix(s[end:], "[") { // an IPv6 host
+			end += strings.IndexByte(s[end:], ']') + 1
+		}
 		for end < len(s) && strings.IndexByte(" \t\r\n\"'`<>|)],;", s[end]) < 0 {
 			end++
 		}

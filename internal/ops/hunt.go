@@ -138,6 +138,10 @@ func (r *huntRun) plan(s *Source, out *HuntSource) []unit {
 			local = append(local, i)
 			continue
 		}
+		if ind.Rule != 0 {
+			out.Unsearched = append(out.Unsearched, Unsearched{Type: ioc.Pattern.String(), Count: 1, Why: s.Backend + " has no events to search"})
+			continue
+		}
 		byType[ind.Type] = append(byType[ind.Type], i)
 	}
 	out.Local = len(local)

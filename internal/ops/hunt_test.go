@@ -381,3 +381,17 @@ func (s *shut) Close() error {
 	*s.closed++
 	return nil
 }
+
+// The hashes of one sample are one hit, named by the strongest of them.
+func TestGroupedIndicatorsAreOneHit(t *testing.T) {
+	md5, sha256 := strings.Repeat("0a", 16), strings.Repeat("2c", 32)
+	s := &seer{events: []*model.Event{{
+		Origin: model.Origin{ID: "e1"}, Time: at(1), Host: &model.Host{Name: "ws"},
+		Process: &model.Process{UID: "1", Name: "a.exe", Hash: &model.Hash{MD5: md5, SHA256: sha256}},
+	}}}
+	f := &ops.Fleet{Sources: []*ops.Source{ops.NewSource("p", "seer", false, func() (backends.Driver, error) { return s, nil })}}
+	hits, _ := f.Hunt(t.Context(), huntOf(indicators(t, "md5,sha256", md5+","+sha256)))
+	if len(hits) != 1 || hits[0].Indicator.Type != "sha256" || hits[0].Indicator.Group == 0 || hits[0].Count != 1 {
+		t.Errorf("%d hits: %v", len(hits), lines(hits))
+	}
+}
