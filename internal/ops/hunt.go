@@ -329,7 +329,8 @@ func (r *huntRun) match(s *Source, m *ioc.Matcher, indicators []ioc.Indicator, e
 		if p := found.Process; p != nil && p.Reputation != nil && found.File == nil && isImage(ind.Type) {
 			h.Verdict = p.Reputation.Verdict
 		}
-		if k := h.Key(); !slices.Contains(seen, k) {
+		// Other hashes of the same sample are told, too: the strongest names the hit.
+		if k := h.Key() + ind.String(); !slices.Contains(seen, k) {
 			seen = append(seen, k)
 			see(h)
 		}
