@@ -1,6 +1,32 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+// kinds lists the kinds of events, a few a line.
+func kinds() string {
+	var b strings.Builder
+	width := len("Kinds: ")
+	for i, k := range model.Kinds {
+		if i > 0 {
+			if width += 1 + len(k); width > 78 {
+				b.WriteByte('\n')
+				width = len(k)
+			} else {
+				b.WriteByte(' ')
+			}
+		} else {
+			width += len(k)
+		}
+		b.WriteString(string(k))
+	}
+	return b.String()
+}
 
 // helpTopics are pages of help that belong to no command.
 func helpTopics() []*cobra.Command {
@@ -24,10 +50,37 @@ its values are alternatives; different flags must all hold.
   text      the text anywhere in the value, in any case
   =text     exactly the text, in any case
   a*b?      with * and ? as wildcards, over the whole value
+  !text     excludes, in front of any of these: --user '!SYSTEM'
 
---ip takes an address or a CIDR; a whole hash is compared exactly; --port and
---kind are exact. A filter means the same on every backend: what a server
-cannot do is done here after fetching, and --explain shows the split.
+--ip takes an address, a CIDR, a range (10.0.0.1-10.0.0.9) or a prefix (10.1.)
+and looks at both ends, DNS answers and logon sources. --host takes a name,
+NAME.DOMAIN, DOMAIN\NAME, an id or a ref. --domain finds bücher.example and
+xn--bcher-kva.example alike. A complete hash is compared exactly; --port and
+--kind are exact. Values are trimmed, and evil[.]example is read as a domain.
+A value that can match nothing is an error.
+
+--where takes one expression, the same as the filter line of edrctl tui:
+
+  severity>=high host~FIN,HR (process=cmd.exe or process=pwsh.exe) !user=SYSTEM
+
+  field=a,b   the whole value is a or b; wildcards outside of quotes
+  field~a     contains a          != and !~ negate
+  field>=a    >= > <= < for severity and score
+  a b         both hold           a or b     one holds
+  !a          a does not hold     (a or b)   a group
+  word        in any text         ~wrd       these letters in this order
+  "a b"       text taken as it is @night     a filter saved in the configuration
+
+Fields are the flags above without --, and: severity score status source title
+technique tactic backend profile ref. Saved filters are in the configuration:
+
+  filters:
+    night: "severity>=high !user=SYSTEM"
+
+A filter means the same on every backend: what a server cannot do is done here
+after fetching, and --explain shows the split.
+
+Kinds: ` + kinds() + `
 
 Times are a duration back from now (15m 24h 7d 2w), RFC 3339, or a date.
 --around TIME --window 5m looks at both sides of an instant.`},
