@@ -348,7 +348,7 @@ func (v *verb) long() string {
 			}
 			b.WriteString(".")
 		}
-		if i.op.Danger != "" {
+		if i.dangerous() {
 			fmt.Fprintf(&b, "\nDangerous on %s: %s.", i.backend, i.op.Danger)
 		}
 	}

@@ -37,8 +37,15 @@ func (v *verb) mutates() bool {
 	return slices.ContainsFunc(v.impls, func(i impl) bool { return i.op.Mutates })
 }
 
-func (v *verb) dangerous() bool {
-	return slices.ContainsFunc(v.impls, func(i impl) bool { return i.op.Danger != "" })
+func (v *verb) dangerous() bool { return slices.ContainsFunc(v.impls, impl.dangerous) }
+
+// dangerous tells whether the verb can be dangerous, with what is fixed of it.
+func (i impl) dangerous() bool {
+	free := func(name string) bool {
+		fixed, ok := i.verb.Fixed[name]
+		return !ok || backends.Text(fixed) != "false"
+	}
+	return i.op.Danger != "" && (len(i.op.DangerWith) == 0 || slices.ContainsFunc(i.op.DangerWith, free))
 }
 
 // saves tells whether the answer is a file, not rows.

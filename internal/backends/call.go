@@ -26,6 +26,17 @@ type Call struct {
 	Type  string         // content type of Body; "" = application/json
 }
 
+// Danger is why this call asks twice; "" when it does not.
+func (c Call) Danger() string {
+	asked := func(name string) bool {
+		return c.Args[name] != nil && Text(c.Args[name]) != "" && Text(c.Args[name]) != "false"
+	}
+	if len(c.Op.DangerWith) == 0 || slices.ContainsFunc(c.Op.DangerWith, asked) || c.Body != nil && c.Op.Body != "raw" {
+		return c.Op.Danger
+	}
+	return ""
+}
+
 // File is an argument In file.
 type File struct {
 	Name    string

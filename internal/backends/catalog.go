@@ -8,15 +8,21 @@ type Operation struct {
 	Path    string // with {name} for path parameters, relative to the API base
 	Summary string
 	Params  []Param
-	Mutates bool   // changes something on the server
-	Danger  string // why it asks twice; "" for ordinary ones
-	Section string // where the vendor's document describes it
-	Since   string // first release that has it; "" = all
-	Until   string // last release that has it; "" = still there
-	Key     string // secret it needs when a backend has several
-	Paging  string // "", "offset", "id-cursor", "one-based", "next_key", "skip"
-	Body    string // "json" (default), "multipart", "raw", "" without a body
-	Returns string // "json" (default), "csv", "binary", "empty", "websocket"
+	Mutates bool // changes something on the server
+	// Danger is why it asks twice; "" for ordinary ones. One rule: an operation
+	// is dangerous when edrctl cannot give back what was there before, because
+	// it deletes or replaces it, takes what is handed out once, or runs
+	// something on endpoints. One that adds or merges, marks a record that is
+	// named, or has an inverse in the catalogue is not.
+	Danger     string
+	DangerWith []string // the arguments that make it dangerous; none = it always is
+	Section    string   // where the vendor's document describes it
+	Since      string   // first release that has it; "" = all
+	Until      string   // last release that has it; "" = still there
+	Key        string   // secret it needs when a backend has several
+	Paging     string   // "", "offset", "id-cursor", "one-based", "next_key", "skip"
+	Body       string   // "json" (default), "multipart", "raw", "" without a body
+	Returns    string   // "json" (default), "csv", "binary", "empty", "websocket"
 	// Hides lists members of the answer that are secrets, dotted, * for any
 	// element: data.*.key. They are masked unless they are asked for.
 	Hides []string

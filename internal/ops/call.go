@@ -173,10 +173,10 @@ func onWhat(c *backends.Call) string {
 func (p *Plan) Danger() (warning, word string) {
 	for _, s := range p.Steps {
 		c := s.Change.Call
-		if s.Blocked() != "" || c == nil || c.Op.Danger == "" {
+		if s.Blocked() != "" || c == nil || c.Danger() == "" {
 			continue
 		}
-		return c.Op.Danger, c.Label()
+		return c.Danger(), c.Label()
 	}
 	return "", ""
 }

@@ -319,8 +319,8 @@ func (d *Driver) planCall(ctx context.Context, c backends.Call) (backends.Call, 
 		return c, pv, backends.FromClient(what, err)
 	}
 	pv.Summary = strings.ToLower(c.Op.Summary[:1]) + c.Op.Summary[1:]
-	if c.Op.Danger != "" {
-		pv.Warnings = append(pv.Warnings, c.Op.Danger)
+	if why := c.Danger(); why != "" {
+		pv.Warnings = append(pv.Warnings, why)
 	}
 	switch c.Op.Name {
 	case "devices.policy":

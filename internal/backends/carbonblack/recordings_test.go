@@ -72,7 +72,7 @@ func TestRecordedEventLists(t *testing.T) {
 		}},
 		{"event_list.fixture2020.json", func(t *testing.T, e *model.Event) {
 			is(t, "kind", e.Kind, model.KindAPICall)
-			is(t, "started", e.Process.Started.String(), "2020-08-26T18:08:43.231073Z")
+			is(t, "started", e.Process.Started.String(), "2020-08-26T18:08:43.231Z")
 			is(t, "policy", *e.Host.Policy, model.Named{ID: "11200", Name: "policy-restrictive"})
 			is(t, "network", e.Network == nil, true) // only the device's own address
 		}},

@@ -141,8 +141,8 @@ func (d *Driver) previewCall(ctx context.Context, c backends.Change) (backends.P
 	}
 	pv.Requests = []string{d.client.Describe(shown)}
 	pv.Summary = strings.ToLower(c.Call.Op.Summary[:1]) + c.Call.Op.Summary[1:]
-	if c.Call.Op.Danger != "" {
-		pv.Warnings = append(pv.Warnings, c.Call.Op.Danger)
+	if why := c.Call.Danger(); why != "" {
+		pv.Warnings = append(pv.Warnings, why)
 	}
 	switch c.Call.Op.Name {
 	case "alerts.dismiss", "alerts.close", "alerts.report-false-positive":

@@ -134,8 +134,8 @@ func (d *Driver) prepare(ctx context.Context, c backends.Call) (*guarded, error)
 	if err := d.hostArgs(ctx, g.what, c); err != nil {
 		return nil, err
 	}
-	if c.Op.Danger != "" {
-		g.warn("%s", c.Op.Danger)
+	if why := c.Danger(); why != "" {
+		g.warn("%s", why)
 	}
 	if f := guards[c.Op.Name]; f != nil && c.Body == nil {
 		if err := f(ctx, g); err != nil {

@@ -70,7 +70,7 @@ var contentOperations = []backends.Operation{
 	{
 		Name: "iocs.add", Method: "POST", Path: "/iocs/add",
 		Summary: "Add or remove IOCs", Section: "53 iocs", Body: "json", Mutates: true,
-		Danger: "the server replaces all indicators by those it is sent; edrctl reads what is there and sends the whole",
+		Danger: "what is removed or replaced is lost for good", DangerWith: []string{"remove", "replace"},
 		Params: []backends.Param{
 			{Name: "data", In: "body", Type: "object", Help: "entries to add: name -> {type, severity, values}; values join those of an entry of the name"},
 			{Name: "name", In: "local", Type: "string", Help: "one entry to add, or to add to; beside data"},

@@ -65,6 +65,7 @@ var generalOperations = []backends.Operation{
 	{
 		Name: "virustotal.engines.set", Method: "POST", Path: "/management/virustotal/av_engine",
 		Summary: "Set VirusTotal engines", Section: "8 general", Body: "json", Mutates: true,
+		Danger: "replaces the engines in use",
 		Params: []backends.Param{
 			{Name: "min_match_count", In: "body", Type: "int"},
 			{Name: "vt_scan_retention_period", In: "body", Type: "int", Help: "3.5.1+"},

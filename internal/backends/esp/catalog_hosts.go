@@ -135,8 +135,7 @@ var hostsOperations = []backends.Operation{
 	{
 		Name: "hosts.remove", Method: "PUT", Path: "/hosts/{host}/delete",
 		Summary: "Remove (disable) a host", Section: "36 hosts", Mutates: true,
-		Danger: "takes the host out of service until it is enabled again",
-		Hides:  []string{"data.node_key"},
+		Hides: []string{"data.node_key"},
 		Params: []backends.Param{
 			{Name: "host", In: "path", Type: "string", Required: true, Help: "host identifier or node id"},
 		},

@@ -134,7 +134,6 @@ var responseOperations = []backends.Operation{
 	{
 		Name: "defender.exclusions", Method: "POST", Path: "/defender-management/configure",
 		Summary: "Defender: exclusions", Section: "113 defender-management", Since: "enterprise", Body: "json", Mutates: true,
-		Danger: "changes what Defender looks at",
 		Params: []backends.Param{
 			{Name: "host_identifier", In: "body", Type: "string", Required: true, Help: "one or more, separated by commas"},
 			{Name: "action", In: "body", Type: "string", Required: true, Enum: []string{"add", "remove"}},

@@ -175,7 +175,6 @@ var rulesOperations = []backends.Operation{
 	{
 		Name: "packs.add", Method: "POST", Path: "/packs/add",
 		Summary: "Add pack", Section: "75 packs", Body: "json", Mutates: true,
-		Danger: "a pack of the same name gets these queries added and its tags replaced",
 		Params: []backends.Param{
 			{Name: "tags", In: "body", Type: "string", Help: "separated by commas; those of a pack that is there are kept when none are given"},
 			{Name: "name", In: "body", Type: "string", Required: true},

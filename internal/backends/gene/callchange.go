@@ -69,8 +69,8 @@ func (d *Driver) planCall(ctx context.Context, what string, call *backends.Call)
 	if err != nil {
 		return nil, d.callFailed(what, c.Op, err)
 	}
-	if c.Op.Danger != "" && p.nothing == "" {
-		p.warnings = append(p.warnings, c.Op.Danger)
+	if why := c.Danger(); why != "" && p.nothing == "" {
+		p.warnings = append(p.warnings, why)
 	}
 	return p, nil
 }

@@ -87,17 +87,16 @@ var endpointOps = []op{
 		query("status", "string", "only this status (v1.8.0-beta.2 and later)"),
 		query("criticality", "int", "at least (v1.8.0-beta.3 and later)"),
 	}},
-	{Name: "endpoints.create", Method: "PUT", Path: "/endpoints", Summary: "Make an endpoint; UUID and key are the server's", Section: "Endpoints", Mutates: true,
-		Danger: "v1.7.0 forgets it at a restart; the answer holds the new key"},
+	{Name: "endpoints.create", Method: "PUT", Path: "/endpoints", Summary: "Make an endpoint; UUID and key are the server's, and v1.7.0 forgets it at a restart", Section: "Endpoints", Mutates: true},
 	{Name: "endpoints.get", Method: "GET", Path: "/endpoints/{uuid}", Summary: "One endpoint", Section: "Endpoints", Hides: []string{"data.key"}, Params: []param{pUUID, pShowKey}},
 	{Name: "endpoints.update", Method: "POST", Path: "/endpoints/{uuid}", Summary: "Change group, status or criticality, or make a new key", Section: beyond, Since: relBeta2, Mutates: true, Hides: []string{"data.key"},
-		Params: []param{
+		Danger: "the agent with the old key is locked out", DangerWith: []string{"newkey"}, Params: []param{
 			pUUID, pShowKey, query("newkey", "bool", "make a new key: the agent with the old one is locked out"),
 			body("status", "string", "cannot be cleared"), body("group", "string", "cannot be cleared"),
 			body("criticality", "int", "0 to 10 (v1.8.0-beta.3 and later)"),
 		}},
 	{Name: "endpoints.delete", Method: "DELETE", Path: "/endpoints/{uuid}", Summary: "Delete an endpoint; its logs stay", Section: beyond, Mutates: true, Hides: []string{"data.key"},
-		Danger: "managers up to v1.8.0-beta.6 afterwards answer for the wrong endpoint until they are restarted", Params: []param{pUUID, pShowKey}},
+		Danger: "deletes the endpoint and its key for good; managers up to v1.8.0-beta.6 afterwards answer for the wrong endpoint until they are restarted", Params: []param{pUUID, pShowKey}},
 }
 
 var commandOps = []op{
@@ -124,7 +123,8 @@ var logOps = []op{
 var reportOps = []op{
 	{Name: "reports.list", Method: "GET", Path: "/endpoints/reports", Summary: "Reports of all endpoints", Section: "Reports"},
 	{Name: "reports.get", Method: "GET", Path: "/endpoints/{uuid}/report", Summary: "Report of one endpoint", Section: "Reports", Params: []param{pUUID}},
-	{Name: "reports.delete", Method: "DELETE", Path: "/endpoints/{uuid}/report", Summary: "Begin the endpoint's report anew", Section: "Reports", Mutates: true, Params: []param{pUUID}},
+	{Name: "reports.delete", Method: "DELETE", Path: "/endpoints/{uuid}/report", Summary: "Start the endpoint's report over", Section: "Reports", Mutates: true,
+		Danger: "empties the report; v1.8.0-beta.3 and later archive it, older ones lose it", Params: []param{pUUID}},
 	{Name: "reports.archive", Method: "GET", Path: "/endpoints/{uuid}/report/archive", Summary: "Reports deleted before, oldest first", Section: beyond, Since: relBeta3, Params: []param{
 		pUUID, query("since", "time", "begin; the last 24 h when absent"), query("until", "time", "end"),
 		query("last", "string", "Go duration or Nd"), query("limit", "int", "0 = all; keeps the oldest"),
@@ -151,11 +151,11 @@ var ruleOps = []op{
 		query("filters", "bool", "only filter rules (v1.8.0-beta.1 and later)"),
 	}},
 	{Name: "rules.add", Method: "POST", Path: "/rules", Summary: "Add or update rules: objects one after the other up to v1.8.0-beta.6, an array since v1.8.0-beta.7", Section: "Rules", Mutates: true, Body: "raw",
-		Params: []param{
+		Danger: "replaces rules of the same name for good", DangerWith: []string{"update"}, Params: []param{
 			query("update", "bool", "replace rules of the same name"), required(body("rules", "json", "the rules: an array, or one object")),
 			local("activate", "bool", "up to v1.8.0-beta.6, also save and reload, in the order that loses nothing"),
 		}},
-	{Name: "rules.delete", Method: "DELETE", Path: "/rules", Summary: "Delete a rule by its exact name", Section: "Rules", Mutates: true, Params: []param{
+	{Name: "rules.delete", Method: "DELETE", Path: "/rules", Summary: "Delete a rule by its exact name", Section: "Rules", Mutates: true, Danger: "deletes the rule for good", Params: []param{
 		required(query("name", "string", "exact name of the rule")), local("activate", "bool", "up to v1.8.0-beta.6, also reload"),
 	}},
 	{Name: "rules.save", Method: "GET", Path: "/rules/save", Summary: "Write the rules to the manager's disk", Section: "Rules", Until: relBeta6, Mutates: true,
@@ -174,10 +174,12 @@ var userOps = []op{
 		secretly(body("key", "string", "key of the user; made when absent")), body("group", "string", "group of the user"), body("description", "string", "what the user is for"),
 	}},
 	{Name: "users.get", Method: "GET", Path: "/users/{uuid}", Summary: "One user, with the key", Section: beyond, Since: relBeta3, Hides: []string{"data.key"}, Params: []param{pUser}},
-	{Name: "users.update", Method: "POST", Path: "/users/{uuid}", Summary: "Change a user", Section: beyond, Since: relBeta3, Mutates: true, Hides: []string{"data.key"}, Params: []param{
-		pUser, query("newkey", "bool", "make a new key, shown this once"), secretly(body("key", "string", "the new key")), body("group", "string", "cannot be cleared"), body("description", "string", "cannot be cleared"),
-	}},
-	{Name: "users.delete", Method: "DELETE", Path: "/users/{uuid}", Summary: "Delete a user", Section: beyond, Since: relBeta3, Mutates: true, Hides: []string{"data.key"}, Params: []param{pUser}},
+	{Name: "users.update", Method: "POST", Path: "/users/{uuid}", Summary: "Change a user", Section: beyond, Since: relBeta3, Mutates: true, Hides: []string{"data.key"},
+		Danger: "the old key of the user stops working", DangerWith: []string{"newkey", "key"}, Params: []param{
+			pUser, query("newkey", "bool", "make a new key, shown this once"), secretly(body("key", "string", "the new key")), body("group", "string", "cannot be cleared"), body("description", "string", "cannot be cleared"),
+		}},
+	{Name: "users.delete", Method: "DELETE", Path: "/users/{uuid}", Summary: "Delete a user", Section: beyond, Since: relBeta3, Mutates: true, Hides: []string{"data.key"},
+		Danger: "deletes the user and its key for good", Params: []param{pUser}},
 }
 
 var iocOps = []op{
@@ -187,7 +189,7 @@ var iocOps = []op{
 		local("source", "string", "where those come from that do not say it"), local("guuid", "string", "group of those that do not say it; made of the source when absent"),
 		choice(local("type", "string", "type of those that do not say it; told from the value when absent"), "md5", "sha1", "sha256", "imphash", "domain", "hostname", "ip-dst"),
 	}},
-	{Name: "iocs.delete", Method: "DELETE", Path: "/iocs", Summary: "Delete indicators that match all the criteria", Section: beyond, Since: relBeta4, Mutates: true, Params: iocParams},
+	{Name: "iocs.delete", Method: "DELETE", Path: "/iocs", Summary: "Delete indicators that match all the criteria", Section: beyond, Since: relBeta4, Mutates: true, Danger: "deletes the indicators for good", Params: iocParams},
 }
 
 var (
@@ -201,13 +203,14 @@ var configOps = []op{
 		Danger: "the agent takes it over; an empty body is an empty configuration", Params: []param{pUUID, pFormat, required(body("config", "json", "the configuration")),
 			local("replace", "bool", "what it does not say is made empty; else it stays as it is"),
 		}, Hides: []string{"data.forwarder.manager.endpoint-key", "data.forwarder.manager.server-key"}},
-	{Name: "config.delete", Method: "DELETE", Path: "/endpoints/{uuid}/config", Summary: "Forget the configuration; the agent sends its own again", Section: beyond, Since: relBeta7, Mutates: true, Params: []param{pUUID}},
+	{Name: "config.delete", Method: "DELETE", Path: "/endpoints/{uuid}/config", Summary: "Forget the configuration; the agent sends its own again", Section: beyond, Since: relBeta7, Mutates: true,
+		Danger: "deletes the stored configuration for good", Params: []param{pUUID}},
 	{Name: "sysmon.config.get", Method: "GET", Path: "/endpoints/{os}/sysmon/config", Summary: "Sysmon configuration", Section: beyond, Since: relBeta7, Params: []param{
 		pOS, required(query("version", "string", "schema version")), pSysmonFormat, query("raw", "bool", "the XML itself"),
 	}},
 	{Name: "sysmon.config.set", Method: "POST", Path: "/endpoints/{os}/sysmon/config", Summary: "Store a Sysmon configuration", Section: beyond, Since: relBeta7, Mutates: true, Body: "raw",
 		Danger: "agents install it", Params: []param{pOS, pSysmonFormat, required(body("config", "string", "the configuration"))}},
-	{Name: "sysmon.config.delete", Method: "DELETE", Path: "/endpoints/{os}/sysmon/config", Summary: "Delete a Sysmon configuration", Section: beyond, Since: relBeta7, Mutates: true, Params: []param{
+	{Name: "sysmon.config.delete", Method: "DELETE", Path: "/endpoints/{os}/sysmon/config", Summary: "Delete a Sysmon configuration", Section: beyond, Since: relBeta7, Mutates: true, Danger: "deletes the configuration for good", Params: []param{
 		pOS, required(query("version", "string", "schema version")),
 	}},
 }
@@ -223,7 +226,7 @@ func tool(name string) []op {
 		}},
 		{Name: name + ".binary.set", Method: "POST", Path: path, Summary: "Store a " + name + " binary", Section: beyond, Since: relBeta7, Mutates: true, Body: "raw",
 			Danger: "agents install and run it", Params: []param{pOS, required(in("file", "binary", "file", "the program"))}},
-		{Name: name + ".binary.delete", Method: "DELETE", Path: path, Summary: "Delete the " + name + " binary", Section: beyond, Since: relBeta7, Mutates: true, Params: []param{pOS}},
+		{Name: name + ".binary.delete", Method: "DELETE", Path: path, Summary: "Delete the " + name + " binary", Section: beyond, Since: relBeta7, Mutates: true, Danger: "deletes the program for good", Params: []param{pOS}},
 	}
 }
 
