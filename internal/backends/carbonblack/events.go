@@ -92,9 +92,10 @@ func (p *eventPush) note(s string) {
 
 // exactHost gives the name of a term that the server's hostName equals: one
 // pattern, =NAME. A number may be a device id, which hostName is not, and the
-// console may know NAME.DOMAIN as DOMAIN\NAME or as NAME.
+// console may know NAME.DOMAIN as DOMAIN\NAME or as NAME. A literal * or ? is
+// not sent: nobody documents that the server takes it as a letter.
 func exactHost(t filter.Term) (string, bool) {
-	if len(t.Any) != 1 || !t.Any[0].IsExact() || isDigits(t.Any[0].Text) || t.Any[0].Qualified() {
+	if len(t.Any) != 1 || !t.Any[0].IsExact() || isDigits(t.Any[0].Text) || t.Any[0].Qualified() || strings.ContainsAny(t.Any[0].Text, "*?") {
 		return "", false
 	}
 	return t.Any[0].Text, true

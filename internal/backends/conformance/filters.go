@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -109,9 +110,89 @@ func (e *env) filters(t *testing.T, r reading, q backends.Query, all []model.Rec
 			e.compare(t, t, r, q, none, all)
 		}
 	}
+	e.expressions(t, r, q, all, values)
 	if r.name == "alerts" {
 		e.bounds(t, r, q, all)
 	}
+}
+
+// expressions holds what excludes and what joins alternatives to local
+// evaluation: a server may be asked for a term only where every match needs it.
+func (e *env) expressions(t *testing.T, r reading, q backends.Query, all []model.Record, values map[filter.Field][]string) {
+	n := 0
+	for i, f := range filter.Fields {
+		other := filter.Fields[(i+1)%len(filter.Fields)]
+		for _, flt := range joined(t, f, spread(values[f], 3), other, values[other][:min(1, len(values[other]))]) {
+			if n++; n%thin == 0 {
+				e.compare(t, t, r, q, flt, all)
+			}
+		}
+	}
+}
+
+// joined are filters over the values of a field that exclude or have
+// alternatives: by flags, and by expressions.
+func joined(t *testing.T, f filter.Field, vals []string, other filter.Field, others []string) (out []filter.Filter) {
+	flags := func(texts ...string) {
+		var flt filter.Filter
+		if flt.Add(f, texts...) == nil {
+			out = append(out, flt)
+		}
+	}
+	where := func(format string, args ...any) {
+		source := fmt.Sprintf(format, args...)
+		x, err := filter.ParseExpr(source, nil)
+		if err != nil {
+			t.Errorf("%s: %v", source, err)
+			return
+		}
+		var flt filter.Filter
+		flt.Require(x)
+		out = append(out, flt)
+	}
+	if len(vals) == 0 {
+		return nil
+	}
+	first, last := vals[0], vals[len(vals)-1]
+	flags("!="+first, "!="+last)
+	flags("="+first, "!="+last)
+	flags("="+first, "="+last)
+	a, b := term(f, first), term(f, last)
+	where("not %s", a)
+	where("%s or %s", a, b)
+	where("not (%s or not %s)", a, b)
+	where("%s and not %s", b, a)
+	if r := []rune(last); len(r) >= 4 && f != filter.KindOf && f != filter.Port && f != filter.IP {
+		part := string(r[1 : len(r)-1])
+		flags("!" + part)
+		flags("!" + string(r[:2]) + "*")
+		where("%s~%s or %s", f, quoted(part), a)
+		where("not %s~%s", f, quoted(part))
+		if f != filter.Hash { // in quotes * and ? are letters like others
+			where("%s~%s", f, quoted("*"))
+			where("%s~%s", f, quoted(string(r[:1])+"?"))
+		}
+	}
+	if f == filter.IP {
+		flags("!" + last + "/24")
+		flags(last + "-" + last)
+		if i := strings.LastIndexByte(last, '.'); i > 0 {
+			flags(last[:i+1])
+			flags("!" + last[:i+1])
+		}
+	}
+	if len(others) > 0 {
+		where("%s or %s", a, term(other, others[0]))
+		where("not (%s %s)", a, term(other, others[0]))
+	}
+	return out
+}
+
+func term(f filter.Field, v string) string { return string(f) + "=" + quoted(v) }
+
+// quoted writes a text as an expression takes it, wildcards meaning themselves.
+func quoted(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 
 // spread picks n of a list, from its beginning to its end.

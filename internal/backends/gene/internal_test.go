@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/client/jsonwalk"
+	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
@@ -225,5 +226,27 @@ func BenchmarkDecode(b *testing.B) {
 		d.walk(&w)
 		d.finish()
 		d.normalise(ep, false)
+	}
+}
+
+// In an expression a quoted * or ? is a letter; the manager's regular
+// expression must not be narrower than that.
+func TestRuleQueryTakesQuotedWildcardsAsLetters(t *testing.T) {
+	for source, want := range map[string]string{
+		`rule~"a?c"`:  `(?is)a\?c`,
+		`rule="a*"`:   `(?is)^a\*$`,
+		`rule=a*`:     `(?is)^a.*$`,
+		`not rule=a`:  "",
+		`!rule~b`:     "",
+		`rule=a or b`: "",
+	} {
+		x, err := filter.ParseExpr(source, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, err := ruleQuery(x.Filter)
+		if err != nil || q.Get("name") != want {
+			t.Errorf("%s: name=%q %v, want %q", source, q.Get("name"), err, want)
+		}
 	}
 }

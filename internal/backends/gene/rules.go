@@ -34,10 +34,10 @@ func ruleQuery(f filter.Filter) (url.Values, error) {
 	var any []string
 	for _, p := range terms[0].Any {
 		expr := regexp.QuoteMeta(p.Text)
-		switch {
-		case p.IsExact():
+		switch p.Mode {
+		case filter.Exact:
 			expr = "^" + expr + "$"
-		case strings.ContainsAny(p.Text, "*?"):
+		case filter.Glob: // in an expression * and ? may be letters
 			expr = "^" + strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(expr) + "$"
 		}
 		any = append(any, expr)
