@@ -11,6 +11,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends/gene"
 	"github.com/edrctl/edrctl/internal/backends/gene/fake"
 	"github.com/edrctl/edrctl/internal/demo"
+	"github.com/edrctl/edrctl/internal/demo/faults"
 )
 
 // TestConformance holds the driver to the common rules on every version the
@@ -21,7 +22,7 @@ func TestConformance(t *testing.T) {
 			if v != fake.Head && (testing.Short() || raceDetector) {
 				t.Skip("short, or under the race detector: only the newest version")
 			}
-			conformance.Run(t, conformance.Harness{Backend: gene.Name, Start: starter(v), Skip: excused(v)})
+			conformance.Run(t, conformance.Harness{Backend: gene.Name, Start: starter(v), Faulty: faulty(v), Skip: excused(v)})
 		})
 	}
 }
@@ -68,12 +69,25 @@ func excused(version string) map[string]string {
 }
 
 // starter serves the story as one version.
-func starter(version string) conformance.Starter {
+func starter(version string) conformance.Starter { return serveStory(version, faults.Spec{}) }
+
+// faulty is starter with a SPEC of package faults.
+func faulty(version string) func(spec string) conformance.Starter {
+	return func(spec string) conformance.Starter {
+		s, err := faults.Parse(spec)
+		if err != nil {
+			panic(err) // a rule of the suite has a wrong SPEC
+		}
+		return serveStory(version, s)
+	}
+}
+
+func serveStory(version string, spec faults.Spec) conformance.Starter {
 	return func(_ context.Context, _ string, now func() time.Time, scale int, wrap func(http.Handler) http.Handler) (string, map[string]string, map[string]string, func() error, error) {
-		f := demo.GeneServer(now(), scale, fake.Options{Version: version, Key: testKey, Now: now})
-		var h http.Handler = f
+		f := demo.GeneServer(now(), scale, fake.Options{Version: version, Key: testKey, Now: now, Conduct: spec.Conduct(gene.Name)})
+		h := spec.Wrap(gene.Name, f)
 		if wrap != nil {
-			h = wrap(f)
+			h = wrap(h)
 		}
 		srv := httptest.NewServer(h)
 		stop := func() error {

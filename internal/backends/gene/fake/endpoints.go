@@ -3,10 +3,13 @@ package fake
 import (
 	"encoding/json"
 	"math"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/edrctl/edrctl/internal/demo/faults"
 )
 
 // machine is an endpoint as the manager keeps it.
@@ -161,6 +164,11 @@ func (c *call) listEndpoints() {
 	if s.is(Head) {
 		// No order: the newest first is as good as any.
 		slices.Reverse(out)
+	}
+	if s.opt.Conduct.Moves(faults.PagesOrder) {
+		s.answers++
+		order := rand.New(rand.NewPCG(s.answers, 1))
+		order.Shuffle(len(out), func(a, b int) { out[a], out[b] = out[b], out[a] })
 	}
 	c.ok(out)
 }

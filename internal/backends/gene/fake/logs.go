@@ -143,11 +143,16 @@ func days(s string) (time.Duration, bool) {
 
 // whole answers as v1.7.0 and v1.8.0-beta do: the day files from the calendar
 // day of start (in its own offset) on, in arrival order, until the first
-// event later than stop.
+// event later than stop. Their walk begins no later than their own today: a
+// start beyond it finds nothing.
 func (c *call) whole(list []int32, lo, hi time.Time) {
 	meta := func(i int) Meta { return c.s.data.Log.Meta(int(list[i])) }
 	year, month, day := lo.Date() // in the offset given (trap 8)
 	begin := time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
+	if begin.After(c.s.opt.Now()) {
+		c.give(nil)
+		return
+	}
 	from := sort.Search(len(list), func(i int) bool { return !meta(i).Time.Before(begin) })
 	var hits []int32
 	for i := from; i < len(list); i++ {

@@ -59,11 +59,12 @@ type Server struct {
 	all        []int32   // detections of all, for streams and beta.2
 	everything []int32
 
-	mu    sync.Mutex
-	st    state
-	calls map[string]int
-	stop  chan struct{}
-	once  sync.Once
+	mu      sync.Mutex
+	st      state
+	answers uint64 // lists of endpoints so far
+	calls   map[string]int
+	stop    chan struct{}
+	once    sync.Once
 }
 
 // New builds a server over data.
