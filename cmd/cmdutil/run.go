@@ -26,6 +26,15 @@ func ShowHelp(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 // For scripts the answer is a list, however many operands there are.
 func GetEach(ctx context.Context, f *Factory, operands []string, kind output.Kind,
 	read func(context.Context, *ops.Fleet, string) (model.Record, error)) error {
+	return GetEvery(ctx, f, operands, kind, func(ctx context.Context, fleet *ops.Fleet, ref string) ([]model.Record, error) {
+		r, err := read(ctx, fleet, ref)
+		return []model.Record{r}, err
+	})
+}
+
+// GetEvery is GetEach for operands that may name several records.
+func GetEvery(ctx context.Context, f *Factory, operands []string, kind output.Kind,
+	read func(context.Context, *ops.Fleet, string) ([]model.Record, error)) error {
 	w, err := f.Printer(ctx, kind)
 	if err != nil {
 		return err
@@ -55,12 +64,12 @@ func GetEach(ctx context.Context, f *Factory, operands []string, kind output.Kin
 			}
 			continue
 		}
-		got = append(got, r)
+		got = append(got, r...)
 	}
 	if len(got) == 0 {
 		return &ExitError{CodeOf(first)}
 	}
-	if len(refs) == 1 && f.ForPeople() {
+	if len(refs) == 1 && len(got) == 1 && f.ForPeople() {
 		err = w.One(got[0])
 	} else {
 		for _, r := range got {

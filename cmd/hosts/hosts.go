@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
+	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
@@ -68,9 +69,14 @@ func newGet(f *cmdutil.Factory) *cobra.Command {
 		Example: `$ edrctl hosts get FIN-WS-014`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, refs []string) error {
-			return cmdutil.GetEach(cmd.Context(), f, refs, output.KindHost,
-				func(ctx context.Context, fleet *ops.Fleet, ref string) (model.Record, error) {
-					return fleet.Host(ctx, ref, f.Flags.Raw)
+			return cmdutil.GetEvery(cmd.Context(), f, refs, output.KindHost,
+				func(ctx context.Context, fleet *ops.Fleet, ref string) ([]model.Record, error) {
+					hosts, err := fleet.HostsNamed(ctx, ref, f.Flags.Raw)
+					out := make([]model.Record, len(hosts))
+					for i, h := range hosts {
+						out[i] = h
+					}
+					return out, err
 				})
 		},
 	}
@@ -102,11 +108,7 @@ $ edrctl hosts report FIN-WS-014 -o json`,
 			}
 			id := ""
 			if len(args) == 1 {
-				h, err := fleet.Host(ctx, args[0], false)
-				if err != nil {
-					return err
-				}
-				s, _, err := fleet.Resolve(h.Ref)
+				s, h, err := ops.HostFor[backends.Reporter](ctx, fleet, args[0])
 				if err != nil {
 					return err
 				}

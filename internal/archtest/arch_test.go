@@ -46,7 +46,7 @@ var rooms = []struct {
 	{pkg: "internal/tui/...", may: []string{"internal/tui/...", "internal/ops", "internal/ptree", "internal/model", "internal/filter", "internal/safetext", "internal/shellquote", "internal/iostreams", "internal/suggest"}},
 
 	// Use cases see drivers through their contract only.
-	{pkg: "internal/ops", may: []string{"internal/shellquote", "internal/download", "internal/backends", "internal/ptree", "internal/ioc", "internal/sigma", "internal/audit", "internal/filter", "internal/model"}},
+	{pkg: "internal/ops", may: []string{"internal/shellquote", "internal/download", "internal/backends", "internal/ptree", "internal/ioc", "internal/sigma", "internal/audit", "internal/filter", "internal/model", "internal/suggest"}},
 
 	// A driver sees the contract, the transport and the model, and no other driver.
 	{pkg: "internal/backends", may: []string{"internal/client", "internal/filter", "internal/model"}},

@@ -159,7 +159,7 @@ func (a *Acts) Action(ctx context.Context, ref string, wait time.Duration, updat
 	step := &Step{Item: Item{Label: ref, Source: s, Change: e.Change(), Undoes: e.Undoes}, Action: e.ID, driver: c}
 	step.Preview.Inverse = e.Inverse
 	if h := step.Change.Host; h != nil && h.ID != "" {
-		_, fresh, herr := (&hostReader{fleet: &Fleet{Sources: []*Source{s}}}).read(ctx, s.Profile+"/"+h.ID)
+		_, fresh, herr := (&hostFinder{fleet: &Fleet{Sources: []*Source{s}}}).one(ctx, s.Profile+"/"+h.ID, nil)
 		if herr == nil {
 			step.Change.Host, act.Host = fresh, fresh
 		}
@@ -310,7 +310,7 @@ func (a *Acts) hostOf(ctx context.Context, s *Source, e *Entry) (*model.Host, er
 	if h == nil {
 		return nil, nil
 	}
-	_, fresh, err := (&hostReader{fleet: &Fleet{Sources: []*Source{s}}}).read(ctx, s.Profile+"/"+hostKey(h))
+	_, fresh, err := (&hostFinder{fleet: &Fleet{Sources: []*Source{s}}}).one(ctx, s.Profile+"/"+hostKey(h), nil)
 	return fresh, err
 }
 

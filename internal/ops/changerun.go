@@ -399,7 +399,7 @@ func (a *Acts) lookAgain(ctx context.Context, s *Step) error {
 	}
 	if h := s.Change.Host; h != nil && a.Fleet != nil && h.ID != "" {
 		one := &Fleet{Sources: []*Source{s.Source}}
-		_, fresh, err := (&hostReader{fleet: one}).read(ctx, s.Source.Profile+"/"+h.ID)
+		_, fresh, err := (&hostFinder{fleet: one}).one(ctx, s.Source.Profile+"/"+h.ID, nil)
 		if err != nil {
 			return err
 		}

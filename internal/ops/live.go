@@ -50,11 +50,7 @@ type LiveAnswer struct {
 func (f *Fleet) PlanLiveQuery(ctx context.Context, q LiveQuery) ([]LivePlan, error) {
 	hosts := map[*Source][]string{}
 	for _, name := range q.Hosts {
-		h, err := f.Host(ctx, name, false)
-		if err != nil {
-			return nil, err
-		}
-		s, _, err := f.Resolve(h.Ref)
+		s, h, err := HostFor[backends.LiveQuerier](ctx, f, name)
 		if err != nil {
 			return nil, err
 		}

@@ -2,7 +2,6 @@ package ops
 
 import (
 	"context"
-	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/model"
@@ -153,58 +152,6 @@ func (f *Fleet) Rule(ctx context.Context, ref string, raw bool) (*model.Rule, er
 	return get(f, ref, "cannot get a rule", func(d backends.RuleGetter, id string) (*model.Rule, error) {
 		return d.Rule(ctx, id, raw)
 	})
-}
-
-// Host reads one host by reference, id or name. A name that fits two hosts is
-// an error naming both.
-func (f *Fleet) Host(ctx context.Context, ref string, raw bool) (*model.Host, error) {
-	ref, err := f.wholeHost(ctx, ref)
-	if err != nil {
-		return nil, err
-	}
-	if s, id, err := f.Resolve(ref); err == nil {
-		h, err := get(f, ref, "cannot get a host", func(d backends.HostGetter, id string) (*model.Host, error) {
-			return d.Host(ctx, id, raw)
-		})
-		if err == nil || backends.KindOf(err) != backends.KindNotFound {
-			return h, err
-		}
-		return (&Fleet{Sources: []*Source{s}}).hostByName(ctx, id, raw)
-	}
-	return f.hostByName(ctx, ref, raw)
-}
-
-func (f *Fleet) hostByName(ctx context.Context, name string, raw bool) (*model.Host, error) {
-	var found []*model.Host
-	st := f.Hosts(ctx, Request{Query: backends.Query{Raw: raw, Brief: true}})
-	for h := range st.Records() {
-		if strings.EqualFold(h.Name, name) || h.ID == name {
-			found = append(found, h)
-		}
-	}
-	for _, o := range st.Outcomes() {
-		// An unanswered profile may hold a second host of this name.
-		if o.Err != nil && backends.KindOf(o.Err) != backends.KindUnsupported {
-			return nil, &ProfileError{o.Profile, o.Err}
-		}
-	}
-	switch len(found) {
-	case 0:
-		return nil, backends.NotFound("host", name)
-	case 1:
-		h, err := get(f, found[0].Ref, "cannot get a host", func(d backends.HostGetter, id string) (*model.Host, error) {
-			return d.Host(ctx, id, raw)
-		})
-		if backends.KindOf(err) == backends.KindUnsupported {
-			return found[0], nil
-		}
-		return h, err
-	}
-	refs := make([]string, len(found))
-	for i, h := range found {
-		refs[i] = h.Ref
-	}
-	return nil, backends.Invalid("which host is "+name, "it fits "+strings.Join(refs, " and "))
 }
 
 // HashInfo is what every profile knows of a hash.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
@@ -38,15 +37,17 @@ func ReadNames(r io.Reader) ([]string, error) {
 }
 
 // HostItems reads every named host from its backend and gives a change of it
-// each, like base. A host named twice is changed once. A name that fits two
-// hosts is an error for the whole order, as nothing may happen on the wrong
-// one; one that cannot be read stands in its item.
+// each, like base. A host named twice is changed once. Where several profiles
+// know a name, the change goes to the one that can do it. A name that still
+// fits two hosts is an error for the whole order, as nothing may happen on the
+// wrong one; one that cannot be read stays in its item.
 func (f *Fleet) HostItems(ctx context.Context, names []string, base backends.Change) ([]Item, error) {
-	r := &hostReader{fleet: f}
+	r := &hostFinder{fleet: f}
+	can := func(s *Source) bool { return s.canChange(base.Verb) }
 	var items []Item
 	seen := map[string]bool{}
 	for _, name := range names {
-		s, h, err := r.read(ctx, name)
+		s, h, err := r.one(ctx, name, can)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -65,74 +66,6 @@ func (f *Fleet) HostItems(ctx context.Context, names []string, base backends.Cha
 		items = append(items, it)
 	}
 	return items, nil
-}
-
-// hostReader resolves many names with one listing a profile.
-type hostReader struct {
-	fleet  *Fleet
-	listed bool
-	hosts  []*model.Host
-	failed error
-}
-
-func (r *hostReader) read(ctx context.Context, name string) (*Source, *model.Host, error) {
-	if s, id, err := r.fleet.Resolve(name); err == nil {
-		h, err := get(r.fleet, name, "cannot get a host", func(d backends.HostGetter, id string) (*model.Host, error) {
-			return d.Host(ctx, id, false)
-		})
-		kind := backends.KindOf(err)
-		if err == nil || kind != backends.KindNotFound && kind != backends.KindUnsupported && kind != backends.KindInvalid {
-			return s, h, err
-		}
-		h, nerr := r.byName(ctx, s, id)
-		if nerr != nil && kind == backends.KindUnsupported && backends.KindOf(nerr) != backends.KindInvalid {
-			nerr = err
-		}
-		return s, h, nerr
-	}
-	h, err := r.byName(ctx, nil, name)
-	if err != nil {
-		return nil, nil, err
-	}
-	s, _, err := r.fleet.Resolve(h.Ref)
-	return s, h, err
-}
-
-// byName finds the one host of a name, or id, in one profile or in all.
-func (r *hostReader) byName(ctx context.Context, in *Source, name string) (*model.Host, error) {
-	if !r.listed {
-		r.listed = true
-		st := r.fleet.Hosts(ctx, Request{Query: backends.Query{Brief: true}})
-		r.hosts = slices.Collect(st.Records())
-		for _, o := range st.Outcomes() {
-			// An unanswered profile may hold a second host of this name.
-			if o.Err != nil && backends.KindOf(o.Err) != backends.KindUnsupported && r.failed == nil {
-				r.failed = &ProfileError{o.Profile, o.Err}
-			}
-		}
-	}
-	if r.failed != nil {
-		return nil, r.failed
-	}
-	var found []*model.Host
-	for _, h := range r.hosts {
-		if (in == nil || h.Profile == in.Profile) && (strings.EqualFold(h.Name, name) || h.ID == name) {
-			found = append(found, h)
-		}
-	}
-	switch len(found) {
-	case 0:
-		return nil, backends.NotFound("host", name)
-	case 1:
-		return found[0], nil
-	}
-	refs := make([]string, len(found))
-	for i, h := range found {
-		refs[i] = h.Ref
-	}
-	e := backends.Invalid("which host is "+name, "it fits "+strings.Join(refs, " and "))
-	e.Hint = "write the one you mean as it stands here"
-	return nil, e
 }
 
 // FromAlert is what an alert says of where an action would be.
@@ -162,10 +95,10 @@ func (f *Fleet) ReadFromAlert(ctx context.Context, ref string) (*FromAlert, erro
 	if name == "" {
 		return nil, inProfile(s, backends.Invalid("cannot act on alert "+a.ID, "it names no host"))
 	}
-	r := &hostReader{fleet: &Fleet{Sources: []*Source{s}}}
-	_, out.Host, err = r.read(ctx, s.Profile+"/"+name)
+	r := &hostFinder{fleet: &Fleet{Sources: []*Source{s}}}
+	_, out.Host, err = r.one(ctx, s.Profile+"/"+name, nil)
 	if backends.KindOf(err) == backends.KindNotFound && a.Host.Name != "" && a.Host.Name != name {
-		_, out.Host, err = r.read(ctx, s.Profile+"/"+a.Host.Name)
+		_, out.Host, err = r.one(ctx, s.Profile+"/"+a.Host.Name, nil)
 	}
 	if err != nil {
 		return nil, err

@@ -1,0 +1,249 @@
+package ops
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/filter"
+	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/suggest"
+)
+
+// maxSuggested bounds the unknown hosts of one command that get suggestions:
+// each is compared with every host there is.
+const maxSuggested = 10
+
+// hostFinder finds the hosts that operands name, with one listing a profile.
+type hostFinder struct {
+	fleet     *Fleet
+	raw       bool
+	listed    bool
+	hosts     []*model.Host
+	failed    error
+	suggested int
+}
+
+// one finds the one host of an operand. Where several profiles know it, it is
+// the one whose profile can do what is asked; can nil is every profile.
+func (r *hostFinder) one(ctx context.Context, operand string, can func(*Source) bool) (*Source, *model.Host, error) {
+	found, err := r.all(ctx, operand)
+	if err != nil {
+		return nil, nil, err
+	}
+	if able := r.able(found, can); len(able) > 0 {
+		found = able
+	} else {
+		found = found[:1] // none can: the answer of one says so, and what it can do instead
+	}
+	if len(found) > 1 {
+		return nil, nil, severalHosts(operand, found)
+	}
+	s, _, err := r.fleet.Resolve(found[0].Ref)
+	return s, found[0], err
+}
+
+func (r *hostFinder) able(hosts []*model.Host, can func(*Source) bool) []*model.Host {
+	if can == nil {
+		return hosts
+	}
+	var out []*model.Host
+	for _, h := range hosts {
+		if s, _, err := r.fleet.Resolve(h.Ref); err == nil && can(s) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// all finds every host an operand names: at least one, or an error. A ref is
+// the host with that id. Anything else may be an id or a name, and where one
+// host's name is another's id nobody can tell which is meant.
+func (r *hostFinder) all(ctx context.Context, operand string) ([]*model.Host, error) {
+	s, id, err := r.fleet.Resolve(operand)
+	if err != nil {
+		return r.byName(ctx, nil, operand, nil)
+	}
+	direct, err := get(r.fleet, s.Profile+"/"+id, "cannot get a host", func(d backends.HostGetter, id string) (*model.Host, error) {
+		return d.Host(ctx, id, r.raw)
+	})
+	kind := backends.KindOf(err)
+	if err != nil && kind != backends.KindNotFound && kind != backends.KindUnsupported && kind != backends.KindInvalid {
+		return nil, err
+	}
+	if err != nil {
+		direct = nil
+	}
+	if isRef := id != operand; isRef && direct != nil && direct.ID == id {
+		return []*model.Host{direct}, nil
+	}
+	found, nerr := r.byName(ctx, s, id, direct)
+	if nerr != nil && kind == backends.KindUnsupported && backends.KindOf(nerr) == backends.KindNotFound {
+		nerr = err
+	}
+	return found, nerr
+}
+
+// byName finds the hosts an operand names in one profile or in all; direct is
+// the one its server gives for it as an id, if there is one.
+func (r *hostFinder) byName(ctx context.Context, in *Source, operand string, direct *model.Host) ([]*model.Host, error) {
+	if err := r.list(ctx); err != nil {
+		return nil, err
+	}
+	var found []*model.Host
+	if direct != nil {
+		found = append(found, direct)
+	}
+	for _, h := range r.hosts {
+		if (in == nil || h.Profile == in.Profile) && filter.IsHost(operand, h) && (direct == nil || h.ID != direct.ID) {
+			found = append(found, h)
+		}
+	}
+	if len(found) == 0 {
+		return nil, r.unknown(in, operand)
+	}
+	byID := func(h *model.Host) bool { return h.ID == operand && !strings.EqualFold(h.Name, operand) }
+	if slices.ContainsFunc(found, byID) && !allOf(found, byID) {
+		return nil, severalHosts(operand, found)
+	}
+	return found, nil
+}
+
+func allOf[T any](list []T, is func(T) bool) bool {
+	return !slices.ContainsFunc(list, func(v T) bool { return !is(v) })
+}
+
+// list reads the hosts of all profiles, once.
+func (r *hostFinder) list(ctx context.Context) error {
+	if !r.listed {
+		r.listed = true
+		st := r.fleet.Hosts(ctx, Request{Query: backends.Query{Raw: r.raw, Brief: true}})
+		r.hosts = slices.Collect(st.Records())
+		for _, o := range st.Outcomes() {
+			// An unanswered profile may hold a second host of this name.
+			if o.Err != nil && backends.KindOf(o.Err) != backends.KindUnsupported && r.failed == nil {
+				r.failed = &ProfileError{o.Profile, o.Err}
+			}
+		}
+	}
+	return r.failed
+}
+
+// unknown says that no profile knows a host, and which names are near.
+func (r *hostFinder) unknown(in *Source, operand string) error {
+	e := backends.NotFound("host", operand)
+	if r.suggested++; r.suggested > maxSuggested {
+		return e
+	}
+	var names []string
+	for _, h := range r.hosts {
+		if (in == nil || h.Profile == in.Profile) && h.Name != "" && !slices.Contains(names, h.Name) {
+			names = append(names, h.Name)
+		}
+	}
+	if near := nearestNames(operand, names, 3); len(near) > 0 {
+		e.Hint = "did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return e
+}
+
+// nearestNames gives up to n of the names that word is most likely meant to be.
+func nearestNames(word string, names []string, n int) []string {
+	var out []string
+	for range n {
+		near := suggest.Nearest(word, names)
+		if near == "" {
+			break
+		}
+		out = append(out, near)
+		names = slices.DeleteFunc(names, func(name string) bool { return name == near })
+	}
+	return out
+}
+
+// severalHosts says which hosts an operand fits.
+func severalHosts(operand string, found []*model.Host) error {
+	refs := make([]string, len(found))
+	for i, h := range found {
+		refs[i] = h.Ref
+	}
+	e := backends.Invalid("which host is "+operand, "it fits "+strings.Join(refs, " and "))
+	e.Hint = "give the ref of the one you mean"
+	return e
+}
+
+// Host reads one host by ref, id or name. A name that fits two hosts is an
+// error naming both.
+func (f *Fleet) Host(ctx context.Context, operand string, raw bool) (*model.Host, error) {
+	_, h, err := f.hostFor(ctx, operand, raw, nil)
+	return h, err
+}
+
+// HostFor is Host for what only some profiles can do: where several know the
+// name, it is the host of the one that has the capability D.
+func HostFor[D any](ctx context.Context, f *Fleet, operand string) (*Source, *model.Host, error) {
+	return f.hostFor(ctx, operand, false, func(s *Source) bool {
+		d, err := s.Driver()
+		_, ok := d.(D)
+		return err != nil || ok
+	})
+}
+
+func (f *Fleet) hostFor(ctx context.Context, operand string, raw bool, can func(*Source) bool) (*Source, *model.Host, error) {
+	operand, err := f.wholeHost(ctx, operand)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, h, err := (&hostFinder{fleet: f, raw: raw}).one(ctx, operand, can)
+	if err != nil {
+		return nil, nil, err
+	}
+	h, err = f.fresh(ctx, h, raw)
+	return s, h, err
+}
+
+// HostsNamed reads every host that an operand names: one machine may be known
+// to several products.
+func (f *Fleet) HostsNamed(ctx context.Context, operand string, raw bool) ([]*model.Host, error) {
+	operand, err := f.wholeHost(ctx, operand)
+	if err != nil {
+		return nil, err
+	}
+	found, err := (&hostFinder{fleet: f, raw: raw}).all(ctx, operand)
+	if err != nil {
+		return nil, err
+	}
+	for i, h := range found {
+		if found[i], err = f.fresh(ctx, h, raw); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// fresh reads a host that a listing gave, where its backend can.
+func (f *Fleet) fresh(ctx context.Context, h *model.Host, raw bool) (*model.Host, error) {
+	whole, err := get(f, h.Ref, "cannot get a host", func(d backends.HostGetter, id string) (*model.Host, error) {
+		return d.Host(ctx, id, raw)
+	})
+	if backends.KindOf(err) == backends.KindUnsupported {
+		return h, nil
+	}
+	return whole, err
+}
+
+// canChange tells whether the backend of a profile has a verb. One that cannot
+// be opened may have it.
+func (s *Source) canChange(verb string) bool {
+	d, err := s.Driver()
+	if err != nil {
+		return true
+	}
+	c, ok := d.(backends.Changer)
+	if !ok {
+		return false
+	}
+	_, ok = backends.VerbOf(c, verb)
+	return ok
+}
