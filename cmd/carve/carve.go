@@ -471,7 +471,7 @@ func newDelete(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "delete REF…|-",
 		Short:   "Delete collected files on the backend, for good",
-		Example: `$ edrctl carve delete prod-esp/7930F12PEQ --yes`,
+		Example: `$ edrctl carve delete prod-esp/7930F12PEQ --yes --danger`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			refs, err := cmdutil.ReadRefs(f, args)
@@ -484,5 +484,6 @@ func newDelete(f *cmdutil.Factory) *cobra.Command {
 		},
 	}
 	flags.Add(cmd, f)
+	flags.AddDanger(cmd)
 	return cmd
 }

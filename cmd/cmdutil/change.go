@@ -188,7 +188,8 @@ func (f *Factory) approve(ctx context.Context, plan *ops.Plan, flags *ActFlags) 
 	if warning, word := plan.Danger(); word != "" && !warned(plan, warning) {
 		f.Warn("%s: %s", word, warning)
 	}
-	if word := plan.Typed(); word != "" {
+	_, danger := plan.Danger()
+	if word := plan.Typed(); word != "" && (danger == "" || !flags.Yes) { // what is typed is the second yes too
 		what := safetext.Display("Type the host name to go on:")
 		if sendable > 1 {
 			what = safetext.Sprintf("Type %q to go on:", word)
@@ -202,7 +203,7 @@ func (f *Factory) approve(ctx context.Context, plan *ops.Plan, flags *ActFlags) 
 	if err := f.Confirm(ctx, flags.Yes, question); err != nil {
 		return err
 	}
-	if _, word := plan.Danger(); word != "" && !flags.Danger {
+	if word := danger; word != "" && !flags.Danger {
 		if !f.IO.CanPrompt() {
 			return &backends.Error{
 				Kind: backends.KindRefused, What: "nothing was sent", Why: word + " is dangerous, and there is no terminal to ask a second time on",

@@ -56,8 +56,8 @@ func (c *covered) firstClass(t *testing.T) {
 		{"respond", "scan", host, "quick", "--yes", "--wait", "0"}, {"respond", "restart-agent", host, "--yes", "--wait", "0"},
 		{"respond", "run", host, "--yes", "--wait", "0", "--", "hostname"},
 		{"carve", "get", host, `C:\Windows\win.ini`, "--yes", "--wait", "0", "-O", t.TempDir()},
-		{"carve", "download", carve, "-O", t.TempDir()}, {"carve", "delete", carve, "--yes"},
-		{"hosts", "remove", host, "--yes"}, {"hosts", "enable", host, "--yes"}, {"hosts", "delete", host, "--yes"},
+		{"carve", "download", carve, "-O", t.TempDir()}, {"carve", "delete", carve, "--yes", "--danger"},
+		{"hosts", "remove", host, "--yes"}, {"hosts", "enable", host, "--yes"}, {"hosts", "delete", host, "--yes", "--danger"},
 		{"doctor"},
 	} {
 		x.rec.take()

@@ -71,6 +71,9 @@ func newHostsVerb(f *cmdutil.Factory, verb, use, short, long string) *cobra.Comm
 	}
 	flags.Add(cmd, f)
 	flags.AddHosts(cmd, false)
+	if verb == backends.VerbHostDelete {
+		flags.AddDanger(cmd)
+	}
 	return cmd
 }
 

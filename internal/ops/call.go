@@ -168,10 +168,20 @@ func onWhat(c *backends.Call) string {
 	return strings.Join(parts, " ")
 }
 
+// final are the verbs that delete what edrctl cannot give back: the rule of
+// backends.Operation.Danger, for those that are no calls.
+var final = map[string]string{
+	backends.VerbHostDelete:  "deletes the host and what the backend knows of it for good",
+	backends.VerbCarveDelete: "deletes the collected file for good",
+}
+
 // Danger gives the warning of the plan's dangerous operations, and the word
 // that must be typed to send them: the operation's name. "" = none is.
 func (p *Plan) Danger() (warning, word string) {
 	for _, s := range p.Steps {
+		if why := final[s.Change.Verb]; why != "" && s.Blocked() == "" {
+			return why, Words(s.Change.Verb)
+		}
 		c := s.Change.Call
 		if s.Blocked() != "" || c == nil || c.Danger() == "" {
 			continue
