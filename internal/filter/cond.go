@@ -16,11 +16,13 @@ type Cond interface {
 	mapTerms(func(Term) Cond) Cond
 }
 
-// The ways to join conditions.
 type (
-	All []Cond              // every one holds
-	Any []Cond              // one holds
-	Not struct{ Cond Cond } // it does not hold
+	// All holds when each of its conditions does.
+	All []Cond
+	// Any holds when one of its conditions does.
+	Any []Cond
+	// Not holds when its condition does not.
+	Not struct{ Cond Cond }
 )
 
 // What only alerts and rules have.

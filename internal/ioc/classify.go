@@ -159,7 +159,7 @@ var hashLen = map[Type]int{MD5: 32, SHA1: 40, SHA256: 64, SHA512: 128, Imphash: 
 
 // hash tells a hash by its length.
 func hash(s string) (Type, string, bool) {
-	t := None
+	var t Type
 	switch len(s) {
 	case 32:
 		t = MD5
@@ -334,7 +334,7 @@ func isPath(s string) bool {
 		return len(s) > 2
 	case s[0] == '%':
 		i := strings.IndexByte(s[1:], '%')
-		return i > 1 && strings.IndexAny(s[1:i+1], ` .:/`) < 0 && i+2 < len(s) && (s[i+2] == '\\' || s[i+2] == '/')
+		return i > 1 && !strings.ContainsAny(s[1:i+1], ` .:/`) && i+2 < len(s) && (s[i+2] == '\\' || s[i+2] == '/')
 	case s[0] == '$':
 		return len(s) > 6 && (strings.EqualFold(s[:5], "$env:") || strings.HasPrefix(s, "$HOME/"))
 	case s[0] == '\\':

@@ -51,13 +51,13 @@ var properties = map[string]extract{
 		if e.Network == nil || e.Network.Destination == nil || e.Network.Destination.Port == 0 {
 			return nil
 		}
-		return []string{strconv.Itoa(int(e.Network.Destination.Port))}
+		return []string{strconv.Itoa(e.Network.Destination.Port)}
 	},
 	"network-traffic:src_port": func(e *model.Event) []string {
 		if e.Network == nil || e.Network.Source == nil || e.Network.Source.Port == 0 {
 			return nil
 		}
-		return []string{strconv.Itoa(int(e.Network.Source.Port))}
+		return []string{strconv.Itoa(e.Network.Source.Port)}
 	},
 	"network-traffic:protocols[*]": func(e *model.Event) []string {
 		if e.Network == nil {

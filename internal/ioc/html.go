@@ -22,7 +22,7 @@ func writeText(w io.Writer, src io.Reader) error {
 	for {
 		switch z.Next() {
 		case html.ErrorToken:
-			if err := z.Err(); err != io.EOF { //nolint:errorlint // the tokenizer's own
+			if err := z.Err(); err != io.EOF {
 				return err
 			}
 			return nil

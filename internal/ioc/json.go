@@ -213,7 +213,7 @@ func (j *jsonReader) record(rec *record, s, inner scope) {
 			j.attribute(rec, inner)
 		}
 	default:
-		j.generic(rec, s)
+		j.generic(rec)
 	}
 }
 
@@ -245,7 +245,7 @@ func (j *jsonReader) element(text string, s scope) {
 
 // generic reads an object of a feed: a value with its type, and members whose
 // names are types.
-func (j *jsonReader) generic(rec *record, s scope) {
+func (j *jsonReader) generic(rec *record) {
 	at := place{object: objectID(rec)}
 	all := j.found[:0]
 	kind, val, taken := "", "", ""

@@ -30,7 +30,6 @@ type reader struct {
 	heads  []Type  // types of the table's columns, from its header
 	table  bool    // inside of an AsciiDoc table
 	refs   bool    // below a heading "References"
-	rules  map[string]int32
 }
 
 // style is what the beginning of a text shows of the whole.

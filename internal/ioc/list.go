@@ -171,8 +171,8 @@ func (l *List) Put(t Type, value, source string) {
 	l.add(Indicator{Type: t, Value: value, Source: uint16(len(l.Sources) - 1)}) // #nosec G115 -- bounded above
 }
 
-// add keeps an indicator unless it is there already, and gives its index.
-func (l *List) add(i Indicator) int {
+// add keeps an indicator unless it is there already.
+func (l *List) add(i Indicator) {
 	h := l.table.hash(i.Type, i.Value)
 	for at := range l.table.candidates(h) {
 		r := l.records.at(at)
@@ -181,7 +181,7 @@ func (l *List) add(i Indicator) int {
 			if r.group == 0 {
 				r.group = i.Group
 			}
-			return at
+			return
 		}
 	}
 	r := kept{typ: i.Type, line: i.Line, source: i.Source, port: i.Port, group: i.Group, rule: i.Rule, common: i.Common || isCommon(i.Type, i.Value)}
@@ -194,7 +194,6 @@ func (l *List) add(i Indicator) int {
 	}
 	at := l.records.add(r)
 	l.table.put(h, at, l.records.n)
-	return at
 }
 
 // newGroup gives the number of a new group.
@@ -240,7 +239,6 @@ func (s *recordStore) add(r kept) int {
 type hashTable struct {
 	seed  maphash.Seed
 	slots []slot
-	used  int
 }
 
 type slot struct{ hash, at uint32 } // at is 1 + index

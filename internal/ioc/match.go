@@ -338,8 +338,8 @@ func (m *Matcher) endpoint(e *model.Endpoint, at Found, yield func(Found)) {
 	if e == nil {
 		return
 	}
-	m.address(e.IP, int(e.Port), at, yield)
-	m.name(e.Domain, int(e.Port), at, yield)
+	m.address(e.IP, e.Port, at, yield)
+	m.name(e.Domain, e.Port, at, yield)
 }
 
 // one yields an indicator, when its port and its rule hold, too. A port is

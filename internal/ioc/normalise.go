@@ -295,7 +295,7 @@ func urlHost(host string, withScheme bool) (string, bool) {
 		return v, withScheme || knownSuffix(v)
 	}
 	// Names of internal servers, masked names, names with a placeholder.
-	if withScheme && strings.IndexAny(host, " \t\"<>\\^`|") < 0 && strings.IndexFunc(host, func(r rune) bool { return r < 0x80 && isAlnum(byte(r)) }) >= 0 {
+	if withScheme && !strings.ContainsAny(host, " \t\"<>\\^`|") && strings.IndexFunc(host, func(r rune) bool { return r < 0x80 && isAlnum(byte(r)) }) >= 0 {
 		return strings.ToLower(host), true
 	}
 	return "", false
@@ -331,7 +331,7 @@ func hostOf(u string) string {
 func email(s string) (string, bool) {
 	s = strings.TrimPrefix(strings.TrimPrefix(s, "mailto:"), "MAILTO:")
 	local, host, ok := strings.Cut(s, "@")
-	if !ok || local == "" || len(local) > 64 || strings.IndexAny(local, " \t/\\:<>\"()[],;|=`") >= 0 || strings.IndexFunc(local, func(r rune) bool { return r < ' ' }) >= 0 {
+	if !ok || local == "" || len(local) > 64 || strings.ContainsAny(local, " \t/\\:<>\"()[],;|=`") || strings.IndexFunc(local, func(r rune) bool { return r < ' ' }) >= 0 {
 		return "", false
 	}
 	host, ok = domain(host)

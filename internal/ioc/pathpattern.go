@@ -123,7 +123,7 @@ func placeholder(s string, i int) (n int, g gap) {
 			return 1, gapAny
 		}
 	case '%':
-		if k := strings.IndexByte(s[i+1:], '%'); k > 0 && k < 40 && strings.IndexAny(s[i+1:i+1+k], `\/`) < 0 {
+		if k := strings.IndexByte(s[i+1:], '%'); k > 0 && k < 40 && !strings.ContainsAny(s[i+1:i+1+k], `\/`) {
 			if i == 0 {
 				return k + 2, gapAny
 			}
@@ -138,7 +138,7 @@ func placeholder(s string, i int) (n int, g gap) {
 		}
 	case '<', '[', '{':
 		end := strings.IndexByte(s[i:], map[byte]byte{'<': '>', '[': ']', '{': '}'}[c])
-		if end < 2 || strings.IndexAny(s[i:i+end], `\/`) >= 0 {
+		if end < 2 || strings.ContainsAny(s[i:i+end], `\/`) {
 			return 0, gapNone
 		}
 		inner := s[i+1 : i+end]
@@ -198,7 +198,7 @@ func reaches(p string, ends []int, to int, g gap) bool {
 		case g == gapNone && end == to, g == gapOne && end+1 == to:
 			return true
 		case g == gapName:
-			return strings.IndexAny(p[end:to], `\/`) < 0
+			return !strings.ContainsAny(p[end:to], `\/`)
 		case end+1 < to:
 			return false
 		}

@@ -54,7 +54,6 @@ type stixParser struct {
 	tok    string // "" at the end
 	quoted bool
 	err    error
-	nodes  int
 }
 
 // advance reads the next token: a bracket, a comma, an operator, a quoted

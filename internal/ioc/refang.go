@@ -24,14 +24,14 @@ func Refang(s string) string {
 var unmarker = strings.NewReplacer(string(markDot), ".", string(markAt), "@", string(markColon), ":")
 
 func unmark(s string) string {
-	if strings.IndexAny(s, "\x01\x02\x03") < 0 {
+	if !strings.ContainsAny(s, "\x01\x02\x03") {
 		return s
 	}
 	return unmarker.Replace(s)
 }
 
 // isDefanged tells whether a marked text has a mark in it.
-func isDefanged(s string) bool { return strings.IndexAny(s, "\x01\x02\x03") >= 0 }
+func isDefanged(s string) bool { return strings.ContainsAny(s, "\x01\x02\x03") }
 
 // mayBeDefanged is the quick look before the thorough one.
 func mayBeDefanged(s string) bool {

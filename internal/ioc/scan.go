@@ -143,7 +143,7 @@ func urlEnd(s string, i int) int {
 		}
 		if c >= utf8.RuneSelf {
 			r, n := utf8.DecodeRuneInString(s[end:])
-			if strings.ContainsRune("“”‘’«»…—–‎\u00a0\u200b\ufffd\u3000，。；）（、", r) {
+			if strings.ContainsRune("“”‘’«»…—–\u200e\u00a0\u200b\ufffd\u3000，。；）（、", r) {
 				break
 			}
 			end += n
@@ -446,7 +446,7 @@ func startsPath(s string) bool {
 		}
 		return false
 	case c == '%', c == '$', c == '\\', c == '~':
-		return isPath(s) && strings.IndexAny(s[:min(len(s), 40)], `\/`) >= 0 && (c != '\\' || s[1] == '\\' || isPipe(s))
+		return isPath(s) && strings.ContainsAny(s[:min(len(s), 40)], `\/`) && (c != '\\' || s[1] == '\\' || isPipe(s))
 	case c == '/':
 		rest := s[1:]
 		i := strings.IndexByte(rest, '/')

@@ -1,3 +1,0 @@
-package audit_test
-
-func setUmask(mask int) int { return mask }
