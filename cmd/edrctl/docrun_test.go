@@ -184,7 +184,7 @@ func (s *session) run(command string) (out string, code int) {
 	}
 	text = strings.TrimSuffix(text, "\001")
 	text = strings.ReplaceAll(text, s.home, shownHome)
-	if u, err := user.Current(); err == nil && strings.Contains(command, "edrctl audit") {
+	if u, err := user.Current(); err == nil && strings.Contains(command, " audit ") {
 		text = regexp.MustCompile(`\b`+regexp.QuoteMeta(u.Username)+`\b`).ReplaceAllString(text, shownUser)
 	}
 	if host, err := os.Hostname(); err == nil && host != "" { // whole words only: ids may hold it by chance
