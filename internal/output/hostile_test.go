@@ -110,7 +110,8 @@ func renderHostile(t *testing.T, kind output.Kind, format string, tty, single bo
 	s.SetColor(iostreams.ColorNever)
 	w, err := output.New(s, opt)
 	if err != nil {
-		if format == output.FormatECS || format == output.FormatOCSF {
+		noID := format == output.FormatID && kind.Name() == output.KindCount.Name()
+		if format == output.FormatECS || format == output.FormatOCSF || noID {
 			return
 		}
 		t.Fatal(err)

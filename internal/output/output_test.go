@@ -402,12 +402,14 @@ func TestOwnKind(t *testing.T) {
 	}{
 		{"", terminal(80), "PROFILE  OK   NOTES\nlab␛     yes  a, b\nx        no   -\n"},
 		{"", nil, "lab␛\ttrue\ta, b\nx\tfalse\t\n"},
-		{"id", nil, "lab␛\nx\n"},
 		{"ndjson", nil, "{\"profile\":\"lab\\u001b\",\"ok\":true,\"latency\":0,\"notes\":[\"a\",\"b\"]}\n{\"profile\":\"x\",\"ok\":false,\"latency\":0}\n"},
 	} {
 		if got, err := run(t, c.setup, output.Options{Kind: kind, Format: c.format}, false, rows...); err != nil || got != c.want {
 			t.Errorf("%s: %q %v, want %q", c.format, got, err, c.want)
 		}
+	}
+	if got, err := run(t, nil, output.Options{Kind: kind, Format: "id"}, false, rows...); err == nil || err.Error() != "-o id: a profile has no id: use another format" || got != "" {
+		t.Errorf("-o id of a kind without ids: %q %v", got, err)
 	}
 	var zero output.Kind
 	if _, err := run(t, nil, output.Options{Kind: zero}, false); err == nil {
