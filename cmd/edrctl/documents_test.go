@@ -375,11 +375,18 @@ var ofEndpoint = regexp.MustCompile(`^/endpoints/([0-9a-f-]{36})/(logs|alerts|de
 
 // gene serves every log line of a recorded manager again, to whom it belongs.
 func (d *documents) gene() {
-	for _, set := range []struct{ file, detections string }{
-		{"v1.7.0.jsonl", "alerts"}, {"v1.7.0-extra.jsonl", "alerts"}, {"v1.8.0-beta.jsonl", "alerts"}, {"v1.8.0-beta.2.jsonl", "detections"}, {"head-44a57e6.jsonl", "detections"},
+	for _, set := range []struct {
+		file, detections string
+		everybody        bool // logs hold everybody's events, whatever UUID is asked
+	}{
+		{"v1.7.0.jsonl", "alerts", false}, {"v1.7.0-extra.jsonl", "alerts", false}, {"v1.8.0-beta.jsonl", "alerts", false}, {"v1.8.0-beta.2.jsonl", "detections", true}, {"head-44a57e6.jsonl", "detections", false},
 	} {
 		logs := map[string]map[string]json.RawMessage{} // "uuid/logs" to the lines
+		var iocs []byte                                 // the manager's list, when it has one
 		for _, x := range d.exchanges("gene", set.file) {
+			if x.path() == "/iocs" && x.Request.Method == http.MethodGet && x.Response.Status == http.StatusOK {
+				iocs = x.body(d.t)
+			}
 			m := ofEndpoint.FindStringSubmatch(x.path())
 			if m == nil || x.Response.Status != http.StatusOK {
 				continue
@@ -421,6 +428,8 @@ func (d *documents) gene() {
 			switch {
 			case r.URL.Path == "/endpoints":
 				answer(w, list)
+			case r.URL.Path == "/iocs" && iocs != nil:
+				sendJSON(w, iocs)
 			case r.URL.Path == "/stats":
 				answer(w, map[string]int{"endpoint-count": len(list)})
 			case m == nil || m[2] != "logs" && m[2] != set.detections:
@@ -436,6 +445,14 @@ func (d *documents) gene() {
 				stop, _ := time.Parse(time.RFC3339Nano, r.FormValue("stop"))
 				out := []json.RawMessage{}
 				lines := logs[m[1]+"/"+m[2]]
+				if set.everybody {
+					lines = map[string]json.RawMessage{}
+					for key, of := range logs {
+						if strings.HasSuffix(key, "/"+m[2]) {
+							maps.Copy(lines, of)
+						}
+					}
+				}
 				for _, k := range slices.Sorted(maps.Keys(lines)) {
 					if at := systemTime(lines[k]); !at.Before(start) && !at.After(stop) {
 						out = append(out, lines[k])

@@ -148,15 +148,17 @@ func (d *Driver) processes(ctx context.Context, p processPush, pieces []span, ra
 		host *model.Host
 	}
 	var questions []question
+	var gaps error // the device list is incomplete: what it named is asked for
 	if !p.perHost {
 		for _, q := range p.queries {
 			questions = append(questions, question{q: q})
 		}
 	} else {
 		hosts, err := d.matchingHosts(ctx, p.devices)
-		if err != nil {
+		if err != nil && backends.KindOf(err) != backends.KindPartial {
 			return nil, err
 		}
+		gaps = err
 		for _, h := range hosts {
 			for _, q := range p.queries {
 				one := cloneQuery(q)
@@ -184,7 +186,7 @@ func (d *Driver) processes(ctx context.Context, p processPush, pieces []span, ra
 	if err != nil {
 		return nil, err
 	}
-	return mergeProcesses(found), nil
+	return mergeProcesses(found), gaps
 }
 
 // mergeProcesses puts the rows of one process together and sorts, newest first.
@@ -268,7 +270,8 @@ type askedHost struct {
 
 // matchingHosts finds the devices that satisfy --host and --ip, one for each
 // name: a name that several devices bear is asked for once, and its rows then
-// name the host without an id, as it cannot be told whose they are.
+// name the host without an id, as it cannot be told whose they are. With an
+// error of kind partial come those that the incomplete list named.
 func (d *Driver) matchingHosts(ctx context.Context, f filter.Filter) ([]askedHost, error) {
 	var out []askedHost
 	at := map[string]int{}
@@ -278,7 +281,12 @@ func (d *Driver) matchingHosts(ctx context.Context, f filter.Filter) ([]askedHos
 		query = url.Values{} // names must be seen whole to tell which are shared
 	}
 	now := model.At(d.opt.Clock())
+	var gaps error
 	for dev, err := range d.devices(ctx, whatProcesses, query) {
+		if backends.KindOf(err) == backends.KindPartial {
+			gaps = err
+			break // it is the last
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -304,5 +312,5 @@ func (d *Driver) matchingHosts(ctx context.Context, f filter.Filter) ([]askedHos
 		}
 		out[i].host = slim
 	}
-	return out, nil
+	return out, gaps
 }

@@ -190,6 +190,27 @@ func TestRecordedProcesses(t *testing.T) {
 	}
 }
 
+// A device list with gaps is no reason to keep back the processes of the
+// devices it names: they are given, and the list says that it is incomplete.
+func TestProcessesOfAnIncompleteDeviceList(t *testing.T) {
+	devices, processes := answer(recording(t, "device_list.json")), answer(recording(t, "process_list.soar2018.recomposed.json"))
+	d := open(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/device") {
+			devices.ServeHTTP(w, r)
+			return
+		}
+		processes.ServeHTTP(w, r)
+	}), config{})
+	l, err := d.Processes(t.Context(), backends.Query{Since: now.Add(-time.Hour), Until: now, Filter: where(t, "host", "*")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := collect(l.Seq)
+	if backends.KindOf(err) != backends.KindPartial || len(got) != 6 {
+		t.Errorf("%d processes, want 2 of each of the 3 named devices; %v", len(got), err)
+	}
+}
+
 func TestRecordedDevices(t *testing.T) {
 	for name, want := range map[string]int{"device_list.json": 3 /* two rows were given one id when names were removed */, "device_list.by_hostname.json": 1} {
 		l, _ := open(t, answer(recording(t, name)), config{}).Hosts(t.Context(), backends.Query{Raw: true})
