@@ -211,7 +211,7 @@ func (h Harness) mutating(t *testing.T, e *env, c backends.Call) {
 	case len(pv.Requests) == 0 || pv.Summary == "":
 		t.Errorf("%s: the preview says nothing: %+v", name, pv)
 		return
-	case c.Op.Danger != "" && len(pv.Warnings) == 0:
+	case c.Danger() != "" && len(pv.Warnings) == 0:
 		t.Errorf("%s is dangerous, and its preview does not warn", name)
 	}
 	e.noSecret(t, name+": the preview", strings.Join(append(pv.Requests, pv.Summary), "\n"))

@@ -3,6 +3,7 @@ package gene_test
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,7 +107,7 @@ func TestUsers(t *testing.T) {
 	if pv, _, err := apply(t, d, callOf(t, "users.update", "uuid", "alice", "group", "soc")); err != nil || pv.Nothing == "" {
 		t.Errorf("%+v %v", pv, err)
 	}
-	if pv, _, err := apply(t, d, callOf(t, "users.update", "uuid", "alice", "description", "x", "newkey", true)); err != nil || !strings.Contains(pv.Summary, "a new key") {
+	if pv, _, err := apply(t, d, callOf(t, "users.update", "uuid", "alice", "description", "x", "newkey", true)); err != nil || !strings.Contains(pv.Summary, "a new key") || !slices.Contains(pv.Warnings, "the old key of the user stops working") {
 		t.Errorf("%+v %v", pv, err)
 	}
 	pv, err := d.Preview(t.Context(), changeOf(callOf(t, "users.delete", "uuid", "admin")))
