@@ -12,6 +12,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/output"
+	"github.com/edrctl/edrctl/internal/shellquote"
 )
 
 // Completing tells whether a shell is asking for words.
@@ -51,7 +52,7 @@ var FreeText = map[string]bool{
 	"jq": true, "template": true, "query": true, "search": true, "user": true, "process": true, "path": true, "command-line": true, "hash": true,
 	"ip": true, "port": true, "domain": true, "registry": true, "file-name": true, "comment": true, "case": true, "limit": true, "max-hosts": true,
 	"scale": true, "port-base": true, "faults": true, "zip-password": true, "pin": true, "filter": true, "score-max": true,
-	"url": true, "rule": true, "action": true, "max": true, "json-field": true, "field": true, "header": true,
+	"url": true, "rule": true, "action": true, "max": true, "json-field": true, "field": true, "header": true, "where": true, "expect": true, "policy": true,
 }
 
 // OfVendor tells whether a flag stands for a parameter of a vendor's
@@ -112,7 +113,7 @@ func FlagCompletion(cmd *cobra.Command, f *Factory, name string) CompletionFunc 
 		return CompleteTimes(f)
 	case "around":
 		return completeAround(f)
-	case "window", "interval", "wait", "run-for", "timeout":
+	case "window", "interval", "wait", "run-for", "timeout", "look-back":
 		return CompleteDurations
 	case "host":
 		if cmd.Name() == "query" {
@@ -145,7 +146,12 @@ func FlagCompletion(cmd *cobra.Command, f *Factory, name string) CompletionFunc 
 		return CompleteEnum("group=\tGene: group of the endpoint", "status=\tGene: status of its case", "criticality=\tGene: 0 to 10")
 	case "verb":
 		return CompleteEnumList(backends.AllVerbs...)
+	case "shell":
+		return CompleteEnum(shellquote.Names...)
 	case "state":
+		if cmd.Name() == "watch" {
+			return CompleteFiles
+		}
 		return CompleteEnumList(names(model.ActionStates)...)
 	case "phase":
 		return CompleteEnumList("intent\twritten before it is sent", "sent", "outcome")
