@@ -432,7 +432,7 @@ func (d *Driver) eventByResult(ctx context.Context, what, id string) (*row, erro
 		return nil, nil
 	}
 	now := d.o.Clock()
-	for _, w := range windows(now.Add(-120*day), now, false) {
+	for _, w := range d.withAhead(time.Time{}, windows(now.Add(-120*day), now, false)) {
 		req := activityRequest{Conditions: everything(), Limit: 1, Type: 2, Date: w.date, Duration: w.duration, Start: n + 1}
 		p, err := d.askPage(ctx, what, "/activity/search", req)
 		if err != nil {
