@@ -19,6 +19,8 @@ type Watch struct {
 	// LookBack is how far back the records are read again, at a slower pace, for
 	// those that reach a server late; default 24 h for alerts, 1 h for events.
 	LookBack time.Duration
+	// LookEvery is how often it is read; default 25 s: a late record shows within 30 s.
+	LookEvery time.Duration
 	// Saved is what Keep was given last: the watch continues there. Keep is
 	// called when records were yielded, never before them; nil keeps nothing.
 	Saved []byte
@@ -76,6 +78,9 @@ func watch[T model.Record](ctx context.Context, f *Fleet, w Watch, kind string, 
 	read func(context.Context, *Fleet, Request) *Stream[T], push opener[T]) error {
 	if w.Interval <= 0 {
 		w.Interval = 5 * time.Second
+	}
+	if w.LookEvery <= 0 {
+		w.LookEvery = lookBackEvery
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -285,7 +290,7 @@ func (f *follower[T]) run(ctx context.Context) {
 	wg.Go(func() { f.follow(ctx, poke) })
 	wait := backOffMin
 	pause := f.watch.Interval
-	next := time.Now().Add(lookBackEvery)
+	next := time.Now().Add(f.watch.LookEvery)
 	for {
 		select {
 		case <-time.After(pause):
@@ -298,7 +303,7 @@ func (f *follower[T]) run(ctx context.Context) {
 		err := f.poll(ctx, deep)
 		if deep {
 			// A server that takes long is left alone as long again.
-			next = began.Add(max(lookBackEvery, 2*time.Since(began)))
+			next = began.Add(max(f.watch.LookEvery, 2*time.Since(began)))
 		}
 		if ctx.Err() != nil {
 			return
@@ -312,7 +317,7 @@ func (f *follower[T]) run(ctx context.Context) {
 		wait, pause = backOffMin, f.watch.Interval
 		f.mu.Lock()
 		if f.streaming {
-			pause = max(pause, lookBackEvery)
+			pause = max(pause, f.watch.LookEvery)
 		}
 		f.mu.Unlock()
 	}
