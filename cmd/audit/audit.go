@@ -91,6 +91,9 @@ $ edrctl audit list --since 7d --phase outcome --state failed,ambiguous`,
 					return cmdutil.Usagef("--until: %w", err)
 				}
 			}
+			if err := checkWords(verbs, phases, states); err != nil {
+				return err
+			}
 			dirs, profiles, err := f.SelectedJournals(cmd.Flags().Changed("profile"))
 			if err != nil {
 				return err
@@ -148,6 +151,18 @@ $ edrctl audit list --since 7d --phase outcome --state failed,ambiguous`,
 	fs.StringSliceVar(&hosts, "host", nil, "only on these hosts")
 	fs.IntVar(&limit, "limit", 0, "how many at most (100 on a terminal, else all)")
 	return cmd
+}
+
+// checkWords refuses values that no record has.
+func checkWords(verbs, phases, states []string) error {
+	if err := cmdutil.OneOfEach("verb", verbs, ops.JournalVerbs()); err != nil {
+		return err
+	}
+	known := []string{string(journal.PhaseIntent), string(journal.PhaseSent), string(journal.PhaseOutcome)}
+	if err := cmdutil.OneOfEach("phase", phases, known); err != nil {
+		return err
+	}
+	return cmdutil.OneOfEach("state", states, cmdutil.States())
 }
 
 // linesOf reads one journal after the other.

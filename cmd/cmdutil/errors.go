@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/suggest"
 )
@@ -192,6 +194,16 @@ func NoneOf(flag, value string, known []string) error {
 	return u
 }
 
+// OneOfEach refuses the first of a flag's values that is none of a fixed set.
+func OneOfEach(flag string, values, known []string) error {
+	for _, v := range values {
+		if !slices.Contains(known, v) {
+			return NoneOf(flag, v, known)
+		}
+	}
+	return nil
+}
+
 func oneOf(known []string) string {
 	if len(known) < 2 {
 		return strings.Join(known, "")
@@ -207,4 +219,13 @@ func Answered(outcomes []ops.Outcome) bool {
 		}
 	}
 	return false
+}
+
+// States are the states of an action, as flags take them.
+func States() []string {
+	out := make([]string, len(model.ActionStates))
+	for i, s := range model.ActionStates {
+		out[i] = string(s)
+	}
+	return out
 }

@@ -2,7 +2,6 @@ package respond
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -38,10 +37,11 @@ $ edrctl respond list --state ambiguous -o id | xargs edrctl respond get`,
 					return cmdutil.Usagef("--until: %w", err)
 				}
 			}
-			for _, s := range q.State {
-				if !slices.Contains(model.ActionStates, model.ActionState(s)) {
-					return cmdutil.Usagef("--state: %q is none of %s", s, states())
-				}
+			if err := cmdutil.OneOfEach("state", q.State, cmdutil.States()); err != nil {
+				return err
+			}
+			if err := cmdutil.OneOfEach("verb", q.Verbs, backends.AllVerbs); err != nil {
+				return err
 			}
 			q.Raw = f.Flags.Raw
 			if !cmd.Flags().Changed("limit") && f.TableOnTerminal() {
@@ -86,18 +86,10 @@ $ edrctl respond list --state ambiguous -o id | xargs edrctl respond get`,
 	fs.StringVar(&until, "until", "", "until when")
 	fs.IntVar(&q.Limit, "limit", 0, "how many at most (100 on a terminal, else all)")
 	fs.StringSliceVar(&q.Verbs, "verb", nil, "only these verbs")
-	fs.StringSliceVar(&q.State, "state", nil, "only these states: "+states())
+	fs.StringSliceVar(&q.State, "state", nil, "only these states: "+strings.Join(cmdutil.States(), " "))
 	fs.StringSliceVar(&q.Hosts, "host", nil, "only on these hosts")
 	fs.StringVar(&q.Case, "case", "", "only of this case")
 	return cmd
-}
-
-func states() string {
-	var s []string
-	for _, st := range model.ActionStates {
-		s = append(s, string(st))
-	}
-	return strings.Join(s, " ")
 }
 
 func newGet(f *cmdutil.Factory) *cobra.Command {

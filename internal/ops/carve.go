@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/edrctl/edrctl/internal/audit"
@@ -18,6 +19,9 @@ import (
 
 // verbDownload is the journal's word for a file that was brought here.
 const verbDownload = "carve.download"
+
+// JournalVerbs lists the verbs that records of the journal have.
+func JournalVerbs() []string { return append(slices.Clone(backends.AllVerbs), verbDownload) }
 
 // Fetch is how a collected file is brought here.
 type Fetch struct {
