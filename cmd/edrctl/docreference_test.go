@@ -25,7 +25,7 @@ var endless = []struct {
 	{regexp.MustCompile(`demo serve`), "it serves until Ctrl-C"},
 	{regexp.MustCompile(`^edrctl demo$`), "a full-screen program, which is tested in a pseudo-terminal"},
 	{regexp.MustCompile(`\bstreams?\b|stream\.|--follow`), "it goes on until Ctrl-C"},
-	{regexp.MustCompile(`^(pass|curl|kubectl|brew|source|echo.*>>) `), "needs other programs or the network"},
+	{regexp.MustCompile(`^(pass|curl|kubectl|brew|source|pdftotext|echo.*>>) `), "needs other programs or the network"},
 	{regexp.MustCompile(`completion (bash|zsh|fish|powershell).*(>|Out-String)|source <\(`), "writes into the folders of your shell"},
 	{regexp.MustCompile(`auth (login|passwd)`), "asks for a secret"},
 }
