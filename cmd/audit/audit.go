@@ -283,7 +283,7 @@ $ edrctl audit head --jq .hash | logger -t edrctl-audit`,
 			if err != nil {
 				return err
 			}
-			if !ok {
+			if !ok || h.Seq == 0 {
 				return &backends.Error{Kind: backends.KindNotFound, What: "no journal head", Why: "nothing was changed from this machine yet", Hint: "edrctl audit verify checks that no journal was cut off; -p demo reads the demo's own journal"}
 			}
 			w, err := f.Printer(cmd.Context(), kindHead)

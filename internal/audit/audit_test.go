@@ -171,12 +171,13 @@ func copyHead(t *testing.T, from, to string, lines []byte) {
 // not hide it, wherever the cut was and whether or not the head is left.
 func TestTruncationStaysVisible(t *testing.T) {
 	for name, cut := range map[string]func(t *testing.T, dir string){
-		"last three records": func(t *testing.T, dir string) { truncate(t, dir, 7, 0) },
-		"last record":        func(t *testing.T, dir string) { truncate(t, dir, 9, 0) },
-		"inside a record":    func(t *testing.T, dir string) { truncate(t, dir, 7, 20) },
-		"whole file":         func(t *testing.T, dir string) { truncate(t, dir, 0, 0) },
-		"file removed":       func(t *testing.T, dir string) { remove(t, audit.Path(dir)) },
-		"end and head":       func(t *testing.T, dir string) { truncate(t, dir, 7, 0); remove(t, filepath.Join(dir, "audit.head")) },
+		"last three records":    func(t *testing.T, dir string) { truncate(t, dir, 7, 0) },
+		"last record":           func(t *testing.T, dir string) { truncate(t, dir, 9, 0) },
+		"inside a record":       func(t *testing.T, dir string) { truncate(t, dir, 7, 20) },
+		"whole file":            func(t *testing.T, dir string) { truncate(t, dir, 0, 0) },
+		"file removed":          func(t *testing.T, dir string) { remove(t, audit.Path(dir)) },
+		"all but one, and head": func(t *testing.T, dir string) { truncate(t, dir, 1, 0); remove(t, filepath.Join(dir, "audit.head")) },
+		"end and head":          func(t *testing.T, dir string) { truncate(t, dir, 7, 0); remove(t, filepath.Join(dir, "audit.head")) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -201,6 +202,26 @@ func TestTruncationStaysVisible(t *testing.T) {
 				t.Errorf("%d findings for one cut", fatal)
 			}
 		})
+	}
+}
+
+// A program that is killed after its line and before the head, again and again,
+// leaves an honest journal.
+func TestKilledBeforeTheHead(t *testing.T) {
+	dir := t.TempDir()
+	for range 4 {
+		head, err := os.ReadFile(filepath.Join(dir, "audit.head"))
+		write(t, dir, 1)
+		if err == nil {
+			if err := os.WriteFile(filepath.Join(dir, "audit.head"), head, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		} else if err := os.WriteFile(filepath.Join(dir, "audit.head"), []byte(`{"seq":0,"hash":"`+strings.Repeat("0", 64)+`"}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if r := verify(t, dir); !r.OK {
+			t.Fatalf("%+v", r)
+		}
 	}
 }
 

@@ -248,6 +248,13 @@ func (j *Journal) findEnd(f *os.File) (end, error) {
 	if err != nil {
 		return end{}, err
 	}
+	if !known && last == nil {
+		// Before the first record, so that a head is missing only when somebody
+		// took it away, wherever a crash falls.
+		if err := writeHead(j.dir, Head{Hash: genesis}); err != nil {
+			return end{}, err
+		}
+	}
 	if gap := gapBefore(h, known, e); gap != "" {
 		e.gap, e.seq, e.hash, e.healed = gap, max(h.Seq, e.seq), cmp.Or(h.Hash, e.hash), ""
 	}
@@ -258,7 +265,7 @@ func (j *Journal) findEnd(f *os.File) (end, error) {
 // The head is written after the line: a crash between the two leaves it one behind.
 func gapBefore(h Head, known bool, e end) string {
 	switch {
-	case !known && e.seq > 1:
+	case !known && e.seq > 0:
 		return fmt.Sprintf("%s was missing after record %d: later records may have been cut off", headName, e.seq)
 	case known && h.Seq == e.seq+1:
 		return fmt.Sprintf("record %d was missing: the end had been cut off", h.Seq)
@@ -335,8 +342,8 @@ func seqBefore(f *os.File, end int64) int64 {
 	return 0
 }
 
-// ReadHead gives the newest record of the journal in dir as it was written; ok
-// is false when there is no head.
+// ReadHead gives the newest record of the journal in dir as it was written, with
+// number 0 before the first one; ok is false when there is no head.
 func ReadHead(dir string) (h Head, ok bool, err error) {
 	b, err := os.ReadFile(filepath.Join(dir, headName))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -345,7 +352,7 @@ func ReadHead(dir string) (h Head, ok bool, err error) {
 	if err != nil {
 		return Head{}, false, err
 	}
-	if json.Unmarshal(b, &h) != nil || h.Seq <= 0 || len(h.Hash) != sha256.Size*2 {
+	if json.Unmarshal(b, &h) != nil || h.Seq < 0 || len(h.Hash) != sha256.Size*2 {
 		return Head{}, false, nil
 	}
 	return h, true, nil

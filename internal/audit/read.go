@@ -130,7 +130,7 @@ func Verify(dir string, anchors ...string) (Report, error) {
 		return v.Report, err
 	}
 	switch {
-	case !known && v.seq > 1:
+	case !known && v.seq > 0:
 		v.broken(last, "%s is missing: records after record %d may have been cut off", headName, v.seq)
 	case known && h.Seq > v.seq:
 		v.broken(last, "the journal ends with record %d, but record %d was written: the end was cut off", v.seq, h.Seq)
