@@ -31,7 +31,7 @@ func TestTimeoutAfterTheServerActed(t *testing.T) {
 	}
 	// One that strikes before anything was sent says so, in words.
 	r = w.run("alerts", "close", ref, "--yes", "-o", "json", "--timeout", "1ms")
-	if r.code == 0 || r.out != "" || !strings.Contains(r.errOut, "--timeout") || strings.Contains(r.errOut, "deadline") {
+	if r.code == 0 || r.out != "" || !strings.Contains(r.errOut, "nothing was sent: timed out after 1ms") || strings.Contains(r.errOut, "deadline") {
 		t.Errorf("exit %d: %q\n%s", r.code, r.out, r.errOut)
 	}
 	journal, err := os.ReadFile(filepath.Join(w.home, ".local", "state", "edrctl", "audit.jsonl"))

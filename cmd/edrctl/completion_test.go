@@ -258,7 +258,7 @@ func TestListsFillTheCache(t *testing.T) {
 		{[]string{"configs", "get", "linux-de"}, `^demo-esp/1\tlinux · linux-default$`},
 		{[]string{"users", "delete", ""}, `^demo-gene/[0-9a-f-]{36}\tadmin$`},
 		{[]string{"rules", "delete", "demo-gene/Heur"}, `^demo-gene/HeurLsassAccess\t`},
-		{[]string{"-p", "demo-esp", "api", "hosts.config", "--host-identifier", "build-07"}, `^[0-9a-f-]{36}\tbuild-07 `},
+		{[]string{"-p", "demo-esp", "api", "hosts.config", "--host-identifier", "build-07"}, `^[0-9a-f-]{36}\t(?:linux · )?build-07 `},
 	} {
 		list, _ := completed(t, home, nil, tc.line...)
 		if !regexp.MustCompile(`(?m)` + tc.want).MatchString(strings.Join(list, "\n")) {

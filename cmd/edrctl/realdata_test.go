@@ -127,7 +127,7 @@ var realWindow = []string{"--since", "2020-10-22T08:29:00Z", "--until", "2020-10
 func TestHuntFindsPurpleSharp(t *testing.T) {
 	w, _ := realWorld(t)
 	const sha256 = "a58c5a337e855070a95ae012a2fe14ecc724c239f54ae597d822f373c57e5228"
-	r := w.run(append([]string{"hunt", "hash", sha256, "-o", "json"}, realWindow...)...)
+	r := w.run(append([]string{"hunt", "hash", sha256, "-o", "json", "--explain"}, realWindow...)...)
 	var list []struct {
 		Hosts, Names []string
 		Count        int

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -23,6 +24,7 @@ import (
 // whatever its servers do: answer nothing, or send without an end.
 func TestInterruptEndsAtOnce(t *testing.T) {
 	reached := make(chan struct{}, 64)
+	defaultHangUp(t)
 	hangs := func(w http.ResponseWriter, r *http.Request) {
 		reached <- struct{}{}
 		<-r.Context().Done()
@@ -166,4 +168,14 @@ func TestLibraryLogIsRedacted(t *testing.T) {
 			t.Errorf("debug %v: %s", debug, got)
 		}
 	}
+}
+
+// defaultHangUp lets the programs of a test react to a hang-up as usual, also
+// when the tests themselves run under nohup: what is handled here is the default
+// in a child, what is ignored here stays ignored.
+func defaultHangUp(t *testing.T) {
+	t.Helper()
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(c) })
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -313,6 +314,10 @@ func TestTerminal(t *testing.T) {
 		x.wait("over with 0")
 		x.ended(0)
 	})
+	// Handled here, a hang-up has its default in the program, also under nohup.
+	hangUp := make(chan os.Signal, 1)
+	signal.Notify(hangUp, syscall.SIGHUP)
+	defer signal.Stop(hangUp)
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 		t.Run(sig.String(), func(t *testing.T) {
 			x := open(t, 80, 24, bin, "-p", "demo", "tui")
