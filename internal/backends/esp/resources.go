@@ -71,7 +71,7 @@ func Resources() []backends.Resource {
 			Verbs: []backends.ResourceVerb{
 				{Name: "list", Op: "configs.list"},
 				{Name: "get", Op: "configs.get", Operands: []string{"config_id"}, Example: "1"},
-				{Name: "add", Op: "configs.add", Operands: []string{"name"}, Example: "web --platform linux --conditions '{\"hostname\":{\"value\":\"*web*\"}}' --queries '{\"uptime\":{\"query\":\"select * from uptime;\",\"interval\":60,\"status\":true}}' --dry-run"},
+				{Name: "add", Op: "configs.add", Operands: []string{"name"}, Example: "web --platform linux --conditions '{\"hostname\":{\"value\":\"*web*\"}}' --queries '{\"process_events\":{\"query\":\"select * from process_events;\",\"interval\":10,\"status\":true}}' --dry-run"},
 				{Name: "update", Op: "configs.set", Operands: []string{"config_id"}, Example: "1 --queries '{\"process_events\":{\"interval\":60}}' --dry-run", Short: "Change a configuration; of queries interval and status"},
 				{Name: "delete", Op: "configs.delete", Operands: []string{"config_id..."}, Example: "4 --dry-run", Short: "Delete a configuration; its hosts fall back to the default"},
 				{Name: "assign", Op: "configs.assign", Operands: []string{"config_id", "host_identifiers"}, Example: "1 web-03,git-01 --dry-run", Short: "Give a configuration to hosts, or with --tags to those that carry one"},
