@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -52,6 +53,10 @@ $ edrctl doctor`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if show, err := cmd.Flags().GetBool("version"); err == nil && show {
+				_, err := fmt.Fprintln(f.IO.Out, version.Get().String())
+				return cmdutil.IgnoreClosed(err)
+			}
 			if len(args) == 0 {
 				return cmd.Help()
 			}
@@ -76,8 +81,8 @@ $ edrctl doctor`,
 	add(groupAct, respond.New(f), carve.New(f), api.New(f), audit.New(f))
 	add(groupSetup, auth.New(f), profile.New(f), backends.New(f), doctor.New(f), demo.New(f), completion.New(f), version.New(f))
 	admin.Add(root, f, groupAdmin)
-	root.Version = version.Get().Version
-	root.SetVersionTemplate(version.Get().String() + "\n")
+	// Not cobra's own: its template keeps every method of every type in the binary.
+	root.Flags().Bool("version", false, "version for edrctl")
 	root.SetHelpCommand(newHelp(root))
 	root.SetHelpCommandGroupID(groupSetup)
 	root.AddCommand(helpTopics()...)
