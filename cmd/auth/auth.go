@@ -36,6 +36,7 @@ func New(f *cmdutil.Factory) *cobra.Command {
 type target struct {
 	profile string
 	backend backends.Backend
+	secrets []backends.SecretSpec
 }
 
 // targets are the profiles named as arguments, or the selected ones. The
@@ -64,7 +65,11 @@ func targets(f *cmdutil.Factory, args []string) ([]target, error) {
 		if err != nil {
 			return nil, &cmdutil.UsageError{Err: err}
 		}
-		out = append(out, target{name, b})
+		wanted, err := cmdutil.SecretsOf(p)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, target{name, b, wanted})
 	}
 	return out, nil
 }
@@ -132,7 +137,7 @@ type named struct{ name, value string }
 func ask(ctx context.Context, f *cmdutil.Factory, t target, only string, stdin bool) ([]named, error) {
 	var specs []backends.SecretSpec
 	var known []string
-	for _, s := range t.backend.Secrets {
+	for _, s := range t.secrets {
 		if s.Session {
 			continue
 		}
@@ -142,7 +147,7 @@ func ask(ctx context.Context, f *cmdutil.Factory, t target, only string, stdin b
 		}
 	}
 	if len(specs) == 0 {
-		return nil, cmdutil.Usagef("--secret: %s has no %q: one of %s", t.backend.Name, only, strings.Join(known, " "))
+		return nil, noSuchSecret(t, only, known)
 	}
 	if stdin {
 		if len(specs) > 1 {
@@ -178,6 +183,17 @@ func ask(ctx context.Context, f *cmdutil.Factory, t target, only string, stdin b
 		}
 	}
 	return out, nil
+}
+
+func noSuchSecret(t target, name string, known []string) error {
+	e := &cmdutil.UsageError{
+		Err:  fmt.Errorf("invalid --secret %q for profile %s: unknown secret", name, t.profile),
+		Hint: "one of " + strings.Join(known, ", "),
+	}
+	if name == cmdutil.ProxyPassword {
+		e.Hint = "name the user in the profile first, as in proxy: http://USER@HOST:PORT"
+	}
+	return e
 }
 
 // tried checks values that are kept nowhere yet.
@@ -248,12 +264,12 @@ func newLogout(f *cmdutil.Factory) *cobra.Command {
 }
 
 func logout(ctx context.Context, f *cmdutil.Factory, store *secrets.Store, t target) error {
-	if slices.ContainsFunc(t.backend.Secrets, func(s backends.SecretSpec) bool { return s.Session }) {
+	if slices.ContainsFunc(t.secrets, func(s backends.SecretSpec) bool { return s.Session }) {
 		if err := endSession(ctx, f, store, t); err != nil {
 			f.Warn("%s: the session could not be ended on the server: %v", t.profile, err)
 		}
 	}
-	for _, s := range t.backend.Secrets {
+	for _, s := range t.secrets {
 		from, err := store.Delete(ctx, t.profile, s.Name)
 		if err != nil {
 			return hinted(err)
@@ -270,7 +286,7 @@ func logout(ctx context.Context, f *cmdutil.Factory, store *secrets.Store, t tar
 
 // endSession ends a session that is kept; without one there is nothing to end.
 func endSession(ctx context.Context, f *cmdutil.Factory, store *secrets.Store, t target) error {
-	for _, s := range t.backend.Secrets {
+	for _, s := range t.secrets {
 		if !s.Session {
 			continue
 		}
@@ -329,7 +345,7 @@ func newStatus(f *cmdutil.Factory) *cobra.Command {
 			var rows []any
 			missing := false
 			for _, t := range list {
-				for _, s := range t.backend.Secrets {
+				for _, s := range t.secrets {
 					l := store.Where(cmd.Context(), t.profile, s.Name)
 					r := &Row{
 						Profile: t.profile, Backend: t.backend.Name, Secret: s.Name, Set: l.Kind != secrets.None,

@@ -381,6 +381,7 @@ func CompleteSecrets(_ *cobra.Command, _ []string, typed string) ([]cobra.Comple
 			words = append(words, word{s.Name, b.Name + ": " + s.Help})
 		}
 	}
+	words = append(words, word{ProxyPassword, "of the user that proxy: names in the profile"})
 	words = slices.CompactFunc(words, func(a, b word) bool { return a.text == b.text })
 	return offer("", pick(words, typed, nil)), inOrder
 }

@@ -383,14 +383,16 @@ func (f *Factory) source(c *config.Config, name string) (*ops.Source, error) {
 			return nil, err
 		}
 		paths, _ := f.Paths() // without a home the driver keeps no files
+		secret := func(ctx context.Context, secret string) (string, error) {
+			if f.completing {
+				return f.secretFromEnvironment(name, secret)
+			}
+			return f.lookupSecret(ctx, store, name, secret)
+		}
+		transport := f.transport(p)
+		transport.ProxyPassword = func(ctx context.Context) (string, error) { return secret(ctx, ProxyPassword) }
 		return b.New(backends.Options{
-			Profile: name, Client: f.transport(p), Settings: p.Settings, StateDir: paths.State,
-			Secret: func(ctx context.Context, secret string) (string, error) {
-				if f.completing {
-					return f.secretFromEnvironment(name, secret)
-				}
-				return f.lookupSecret(ctx, store, name, secret)
-			},
+			Profile: name, Client: transport, Settings: p.Settings, StateDir: paths.State, Secret: secret,
 			SaveSecret: func(ctx context.Context, secret, value string) (bool, error) {
 				if f.completing {
 					return false, nil

@@ -3,8 +3,12 @@ package cmdutil
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/url"
+	"slices"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/config"
 	"github.com/edrctl/edrctl/internal/safetext"
 	"github.com/edrctl/edrctl/internal/secrets"
 )
@@ -29,6 +33,25 @@ func (f *Factory) Secrets() (*secrets.Store, error) {
 		f.secrets = secrets.New(o)
 	})
 	return f.secrets, f.secretsErr
+}
+
+// ProxyPassword is the secret of a profile whose proxy wants a user name.
+const ProxyPassword = "proxy_password"
+
+// SecretsOf lists what a profile may keep secret: what its backend wants, and
+// the password of the user that its proxy names.
+func SecretsOf(p *config.Profile) ([]backends.SecretSpec, error) {
+	b, err := backends.Lookup(p.Backend)
+	if err != nil {
+		return nil, &UsageError{Err: err}
+	}
+	u, err := url.Parse(p.Proxy)
+	if err != nil || u.User == nil {
+		return b.Secrets, nil
+	}
+	return append(slices.Clone(b.Secrets), backends.SecretSpec{
+		Name: ProxyPassword, Help: fmt.Sprintf("of %s at the proxy %s", u.User.Username(), u.Host), Required: true,
+	}), nil
 }
 
 // TrySecret makes drivers that are built from now on use a value that is kept

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
-	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/secrets"
 )
 
@@ -38,11 +37,11 @@ func unlock(ctx context.Context, f *cmdutil.Factory, profiles []string) error {
 		if p == nil {
 			continue // of the demo
 		}
-		b, err := backends.Lookup(p.Backend)
+		wanted, err := cmdutil.SecretsOf(p)
 		if err != nil {
 			return err
 		}
-		for _, s := range b.Secrets {
+		for _, s := range wanted {
 			switch store.Where(ctx, name, s.Name).Kind {
 			case secrets.Encrypted, secrets.None:
 				_, err := store.Get(ctx, name, s.Name)

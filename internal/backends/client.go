@@ -30,6 +30,7 @@ func FromClient(what string, err error) error {
 	var status *client.StatusError
 	var transport *client.TransportError
 	var malformed *client.MalformedError
+	var proxy *client.ProxyError
 	switch {
 	case ambiguous(err):
 		e.Kind, e.Why = KindAmbiguous, e.Why+": the request may have been carried out"
@@ -45,6 +46,9 @@ func FromClient(what string, err error) error {
 		e.Kind = KindOther
 	case errors.As(err, &transport):
 		e.Kind, e.Why = KindUnavailable, InWords(transport.Error())
+		if errors.As(err, &proxy) {
+			e.Hint = proxy.Hint
+		}
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Kind = KindUnavailable
 	}

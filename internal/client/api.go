@@ -18,18 +18,21 @@ import (
 // Config is what a profile and the run say about one server. A zero value of
 // any field means its default.
 type Config struct {
-	BaseURL   string            // scheme://host[:port][/prefix]
-	TLS       TLS               //
-	Proxy     string            // URL; "" = from the environment; "none" = direct
-	Headers   map[string]string // sent with every request
-	Rate      Rate              // overrides the driver's own default
-	Timeout   time.Duration     // to the response header, and between two bytes of a body; default 30 s
-	UserAgent string            // default "edrctl"
-	RetryBase time.Duration     // back-off before the second try of a read, at most; default 300 ms. Tests make it short
-	Redactor  *Redactor         // shared by the whole run; nil = a new one
-	Pacers    *Pacers           // shared by the whole run; nil = own
-	Debug     io.Writer         // redacted wire log; nil = off
-	Warn      func(string)      // one line to the user, for example about insecure_skip_verify; nil = dropped
+	BaseURL string // scheme://host[:port][/prefix]
+	TLS     TLS    //
+	Proxy   string // URL; "" = from the environment; "none" = direct
+	// ProxyPassword looks up the password of the user that Proxy names, when
+	// the first request goes out; nil = Proxy holds it, or none is needed.
+	ProxyPassword func(context.Context) (string, error)
+	Headers       map[string]string // sent with every request
+	Rate          Rate              // overrides the driver's own default
+	Timeout       time.Duration     // to the response header, and between two bytes of a body; default 30 s
+	UserAgent     string            // default "edrctl"
+	RetryBase     time.Duration     // back-off before the second try of a read, at most; default 300 ms. Tests make it short
+	Redactor      *Redactor         // shared by the whole run; nil = a new one
+	Pacers        *Pacers           // shared by the whole run; nil = own
+	Debug         io.Writer         // redacted wire log; nil = off
+	Warn          func(string)      // one line to the user, for example about insecure_skip_verify; nil = dropped
 }
 
 // TLS is how a server's certificate is checked and the client's shown.

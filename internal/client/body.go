@@ -198,6 +198,9 @@ func (c *Client) failure(ctx context.Context, err error, at where, sent bool) er
 			Header: http.Header{}, Body: []byte(paused.Error()), RetryAfter: time.Duration(paused), Action: at.acts,
 		}
 	}
+	if e := atProxy(err, c.proxyURL()); e != nil {
+		return at.transport(e, false)
+	}
 	var corrupt flate.CorruptInputError
 	switch {
 	case sent && errors.Is(err, io.ErrUnexpectedEOF):

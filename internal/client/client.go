@@ -32,6 +32,7 @@ type Client struct {
 	cfg     Config
 	opt     Options
 	base    *url.URL
+	via     proxyOf
 	prefix  string // base path without a trailing slash
 	red     *Redactor
 	timeout time.Duration

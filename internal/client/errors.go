@@ -1,6 +1,7 @@
 package client
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -34,7 +35,13 @@ type TransportError struct {
 	Err               error
 }
 
-func (e *TransportError) Error() string { return fmt.Sprintf("%s: %v", e.Host, e.Err) }
+func (e *TransportError) Error() string {
+	var proxy *ProxyError
+	if errors.As(e.Err, &proxy) {
+		return proxy.Error() // it is not the server that failed
+	}
+	return fmt.Sprintf("%s: %v", e.Host, e.Err)
+}
 func (e *TransportError) Unwrap() error { return e.Err }
 
 // MalformedError is an answer that is not what the API promises: not JSON,

@@ -368,6 +368,9 @@ func (c *Client) statusError(resp *http.Response, a *attempt) error {
 	if resp.StatusCode == http.StatusBadRequest && c.base.Scheme == "http" && wantsHTTPS(head) {
 		return a.at.transport(&advice{text: "the server speaks HTTPS on this port: use https:// in url"}, false)
 	}
+	if u := c.proxyURL(); u != nil && resp.StatusCode == http.StatusProxyAuthRequired {
+		return a.at.transport(proxyRefusal(u, resp.StatusCode), false)
+	}
 	se := &StatusError{
 		Method: a.at.method, URL: a.at.url, Host: a.at.host,
 		Code: resp.StatusCode, Header: c.red.header(resp.Header),

@@ -331,7 +331,7 @@ func TestProxy(t *testing.T) {
 	c = newClient(t, secure, func(c *client.Config, _ *client.Options) { c.Proxy = "http://127.0.0.1:1" })
 	client.FakeClock(c)
 	var te *client.TransportError
-	if _, err := c.Do(t.Context(), client.Call{Method: "POST"}); !errors.As(err, &te) || te.Sent || !strings.Contains(err.Error(), "the proxy: connection refused") {
+	if _, err := c.Do(t.Context(), client.Call{Method: "POST"}); !errors.As(err, &te) || te.Sent || !strings.Contains(err.Error(), "proxy 127.0.0.1:1 cannot be used: connection refused") {
 		t.Errorf("dead proxy: %v", err)
 	}
 }

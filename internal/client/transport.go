@@ -17,10 +17,11 @@ import (
 // buildTransports makes the two ways to the server. Both speak HTTP/1.1 only:
 // HTTP/2 replays requests on its own when a server closes a connection.
 func (c *Client) buildTransports() error {
-	proxy, err := c.proxy()
+	via, err := c.proxy()
 	if err != nil {
 		return err
 	}
+	c.via = via
 	trust, err := c.trust()
 	if err != nil {
 		return err
@@ -28,7 +29,8 @@ func (c *Client) buildTransports() error {
 	dialer := &net.Dialer{Timeout: min(10*time.Second, c.timeout), KeepAlive: 30 * time.Second}
 	target := net.JoinHostPort(c.base.Hostname(), portOf(c.base))
 	base := &http.Transport{
-		Proxy:                  proxy,
+		Proxy:                  via,
+		OnProxyConnectResponse: connectAnswered,
 		DialContext:            dialer.DialContext,
 		TLSClientConfig:        trust.config(c.serverName()),
 		TLSNextProto:           map[string]func(string, *tls.Conn) http.RoundTripper{},
@@ -73,43 +75,6 @@ func (c *Client) buildTransports() error {
 	return nil
 }
 
-func (c *Client) proxy() (func(*http.Request) (*url.URL, error), error) {
-	switch p := strings.TrimSpace(c.cfg.Proxy); {
-	case p == "":
-		return func(r *http.Request) (*url.URL, error) {
-			u, err := http.ProxyFromEnvironment(r)
-			if err != nil {
-				return nil, &advice{text: "the proxy named in the environment cannot be parsed"}
-			}
-			c.hideUser(u)
-			return u, nil
-		}, nil
-	case strings.EqualFold(p, "none"):
-		return nil, nil
-	default:
-		u, err := url.Parse(p)
-		if err != nil || u.Hostname() == "" {
-			return nil, errors.New("proxy cannot be parsed: want http://host:port, https://host:port, socks5://host:port or none")
-		}
-		switch u.Scheme {
-		case "http", "https", "socks5", "socks5h":
-		default:
-			return nil, errors.New("proxy must be http://, https://, socks5:// or none")
-		}
-		c.hideUser(u)
-		return http.ProxyURL(u), nil
-	}
-}
-
-func (c *Client) hideUser(u *url.URL) {
-	if u == nil || u.User == nil {
-		return
-	}
-	if pw, ok := u.User.Password(); ok {
-		c.red.Add(pw, u.User.Username()+":"+pw)
-	}
-}
-
 func (c *Client) serverName() string {
 	if n := c.cfg.TLS.ServerName; n != "" {
 		return n
@@ -131,32 +96,27 @@ func bare(err error) error {
 // shorten says in plain words what the system reported.
 func shorten(err error) string {
 	var dns *net.DNSError
-	var op *net.OpError
-	via := ""
-	if errors.As(err, &op) && op.Op == "proxyconnect" {
-		via = "the proxy: "
-	}
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
-		return via + "no such host: " + dns.Name
+		return "no such host: " + dns.Name
 	case errors.As(err, &dns) && dns.IsTimeout:
-		return via + "the name of the host could not be looked up in time"
+		return "the name of the host could not be looked up in time"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return via + "connection refused"
+		return "connection refused"
 	case errors.Is(err, syscall.ECONNRESET):
-		return via + "the connection was reset"
+		return "the connection was reset"
 	case errors.Is(err, syscall.EPIPE):
-		return via + "the server closed the connection while the request was sent"
+		return "the server closed the connection while the request was sent"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return via + "the host cannot be reached"
+		return "the host cannot be reached"
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return via + "the connection was closed"
+		return "the connection was closed"
 	case errors.Is(err, io.EOF), strings.Contains(err.Error(), "server closed idle connection"):
-		return via + "the server closed the connection without an answer"
+		return "the server closed the connection without an answer"
 	case errors.Is(err, os.ErrDeadlineExceeded), isTimeout(err):
-		return via + "no connection within the time-out"
+		return "no connection within the time-out"
 	}
-	return via + err.Error()
+	return err.Error()
 }
 
 func isTimeout(err error) bool {

@@ -32,7 +32,7 @@ type Profile struct {
 	Backend  string
 	URL      string // without a trailing slash
 	ReadOnly bool
-	Proxy    string // URL, or "none" for a direct connection
+	Proxy    string // URL, perhaps with a user name, or "none" for a direct connection
 	Headers  map[string]string
 	Rate     Rate
 	Timeout  time.Duration

@@ -160,7 +160,7 @@ func TestParseErrors(t *testing.T) {
 		"password":           {head + "    password: hunter2", `"password" looks like a secret`, ""},
 		"secret header":      {head + "    headers: {Authorization: hunter2}", "Authorization carries a secret", "auth login"},
 		"secret in url":      {head + "    url: https://me:hunter2@x/", "c.yaml:4: profile a: url has a user name or password", ""},
-		"secret in proxy":    {head + "    proxy: http://me:hunter2@x/", "proxy has a user name or password", "HTTPS_PROXY"},
+		"secret in proxy":    {head + "    proxy: http://me:hunter2@x/", "proxy has a password", "--secret proxy_password"},
 		"url scheme":         {head + "    url: ftp://x", "url must start with https://", ""},
 		"url host":           {head + "    url: https:///x", "url names no host", ""},
 		"url query":          {head + "    url: https://x/?a=hunter2", "url must end before", ""},

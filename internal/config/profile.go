@@ -138,11 +138,16 @@ func proxy(prof *Profile, n *yaml.Node, what string) (string, error) {
 	switch {
 	case perr != nil || u.Host == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme):
 		return "", at(n, "%s must be a URL (http, https or socks5) or none", what)
-	case u.User != nil:
-		return "", at(n, "%s has a user name or password in it: secrets never stand in the configuration", what).
-			hint("set HTTPS_PROXY and leave proxy out of profile %s", prof.Name)
+	case hasPassword(u):
+		return "", at(n, "%s has a password in it, and secrets are never kept in the configuration", what).
+			hint("keep the user name, remove the password, and run `edrctl auth login %s --secret proxy_password`", prof.Name)
 	}
 	return s, nil
+}
+
+func hasPassword(u *url.URL) bool {
+	_, has := u.User.Password()
+	return has
 }
 
 func (p *parser) headers(n *yaml.Node, what string) (map[string]string, error) {
