@@ -105,10 +105,8 @@ func (h *flags) hunt(ctx context.Context, f *cmdutil.Factory, list *ioc.List, ke
 	if err != nil {
 		return nil, nil, err
 	}
-	if req.Until.IsZero() {
-		req.Until = f.Now()
-	}
-	hunt := ops.Hunt{List: list, Common: h.common, Since: req.Since, Until: req.Until, Raw: req.Raw}
+	now := f.Now()
+	hunt := ops.Hunt{List: list, Common: h.common, Raw: req.Raw, Now: now, Span: ops.HuntSpan{Since: req.Since, Until: req.Until, Began: now}}
 	if h.explain {
 		hunt.Explain = f.ExplainHunt
 	}
@@ -146,9 +144,9 @@ func (h *flags) hunt(ctx context.Context, f *cmdutil.Factory, list *ioc.List, ke
 				f.Note("%s: %s", p.Profile, n)
 			}
 		}
-		outcomes = append(outcomes, ops.Outcome{Profile: p.Profile, Backend: p.Backend, Err: p.Err, Count: p.Hits})
+		outcomes = append(outcomes, ops.Outcome{Profile: p.Profile, Backend: p.Backend, Err: p.Err, Count: p.Hits, Ahead: p.Ahead})
 	}
-	f.Note("%d indicators, %d hits, %s to %s", sum.Indicators, sum.Hits, hunt.Since.Format(time.RFC3339), hunt.Until.Format(time.RFC3339))
+	f.Note("%d indicators, %d hits, %s to %s", sum.Indicators, sum.Hits, hunt.Span.Since.Format(time.RFC3339), hunt.Span.End().Format(time.RFC3339))
 	return hits, outcomes, nil
 }
 

@@ -103,11 +103,11 @@ func (h *iocFlags) keep(f *cmdutil.Factory, list *ioc.List) func(*ops.Fleet, *op
 		return nil
 	}
 	return func(fleet *ops.Fleet, hunt *ops.Hunt) error {
-		c, err := ops.OpenCheckpoint(h.checkpoint, ops.HuntID(list, fleet), hunt.Since, hunt.Until, h.resume)
+		c, err := ops.OpenCheckpoint(h.checkpoint, ops.HuntID(list, fleet), hunt.Span, h.resume)
 		if err != nil {
 			return &cmdutil.UsageError{Err: err}
 		}
-		hunt.Checkpoint, hunt.Since, hunt.Until = c, c.Since, c.Until
+		hunt.Checkpoint, hunt.Span = c, c.Span
 		if c.Done() > 0 {
 			f.Note("continuing: %d parts are done already", c.Done())
 		}

@@ -33,7 +33,7 @@ type HuntQuery struct {
 	Type   string // name of an ioc.Type: md5 sha1 sha256 imphash ipv4 ipv6 cidr domain url file_name file_path process_name email
 	Values []string
 	Since  time.Time
-	Until  time.Time
+	Until  time.Time // zero: no end, as in Query
 	Raw    bool
 }
 

@@ -44,6 +44,8 @@ func hostNameOf(r model.Record) string {
 		h = v.Host
 	case *model.Process:
 		h = v.Host
+	case *model.Hit:
+		h = v.Host
 	}
 	if h == nil {
 		return "a host without a name"

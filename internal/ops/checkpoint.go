@@ -12,7 +12,6 @@ import (
 	"io/fs"
 	"os"
 	"sync"
-	"time"
 
 	"github.com/edrctl/edrctl/internal/ioc"
 	"github.com/edrctl/edrctl/internal/model"
@@ -23,7 +22,7 @@ import (
 // before the next unit begins. A line that was cut by a crash is a unit that
 // is not done.
 type Checkpoint struct {
-	Since, Until time.Time // of the hunt; --since 24h of a resumed hunt means the first run's
+	Span HuntSpan // of the hunt; --since 24h of a resumed hunt means the first run's
 
 	mu    sync.Mutex
 	file  *os.File
@@ -32,9 +31,8 @@ type Checkpoint struct {
 }
 
 type checkpointHeader struct {
-	Hunt  string    `json:"hunt"` // hash of indicators and profiles
-	Since time.Time `json:"since"`
-	Until time.Time `json:"until"`
+	Hunt string `json:"hunt"` // hash of indicators and profiles
+	HuntSpan
 }
 
 type checkpointUnit struct {
@@ -61,7 +59,7 @@ var ErrCheckpoint = errors.New("cannot use the checkpoint")
 // that is there. With resume a file that is not there yet, or that a crash cut
 // within its first line, is begun: so the same command can be run until it is
 // done.
-func OpenCheckpoint(path, hunt string, since, until time.Time, resume bool) (*Checkpoint, error) {
+func OpenCheckpoint(path, hunt string, span HuntSpan, resume bool) (*Checkpoint, error) {
 	bad := func(format string, args ...any) error {
 		return fmt.Errorf("%w %s: %w", ErrCheckpoint, path, fmt.Errorf(format, args...))
 	}
@@ -73,12 +71,12 @@ func OpenCheckpoint(path, hunt string, since, until time.Time, resume bool) (*Ch
 		if err != nil {
 			return nil, bad("%w", err)
 		}
-		c := &Checkpoint{file: f, Since: since, Until: until, units: map[string][]*model.Hit{}}
-		return c, c.write(checkpointHeader{hunt, since.UTC(), until.UTC()})
+		c := &Checkpoint{file: f, Span: span, units: map[string][]*model.Hit{}}
+		return c, c.write(checkpointHeader{hunt, span.utc()})
 	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0o600)
 	if errors.Is(err, fs.ErrNotExist) {
-		return OpenCheckpoint(path, hunt, since, until, false)
+		return OpenCheckpoint(path, hunt, span, false)
 	}
 	if err != nil {
 		return nil, bad("%w", err)
@@ -90,8 +88,8 @@ func OpenCheckpoint(path, hunt string, since, until time.Time, resume bool) (*Ch
 		err = c.rewind()
 	}
 	if err == nil && c.size == 0 {
-		c.Since, c.Until = since, until
-		err = c.write(checkpointHeader{hunt, since.UTC(), until.UTC()})
+		c.Span = span
+		err = c.write(checkpointHeader{hunt, span.utc()})
 	}
 	if err != nil {
 		return nil, errors.Join(bad("%w", err), f.Close())
@@ -121,7 +119,7 @@ func (c *Checkpoint) read(hunt string) (whole int64, err error) {
 			if h.Hunt != hunt {
 				return 0, errors.New("it is of another hunt: its indicators or profiles differ")
 			}
-			c.Since, c.Until = h.Since, h.Until
+			c.Span = h.HuntSpan
 		} else {
 			var u checkpointUnit
 			if err := json.Unmarshal(line, &u); err != nil {

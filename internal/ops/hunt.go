@@ -22,8 +22,8 @@ import (
 type Hunt struct {
 	List       *ioc.List
 	Common     bool // the well-known harmless values, too
-	Since      time.Time
-	Until      time.Time
+	Span       HuntSpan
+	Now        time.Time // when Hunt is called; with it, hosts whose hits are stamped later are named in the summary
 	Raw        bool
 	Checkpoint *Checkpoint // nil: the hunt is not kept
 	Explain    func(profile string, p backends.Plan)
@@ -32,6 +32,27 @@ type Hunt struct {
 	// count and times are then what is known so far. What Hunt returns at the
 	// end replaces it by Key. A hit of an earlier, kept run is told again.
 	Seen func(*model.Hit)
+}
+
+// HuntSpan is the window of a hunt.
+type HuntSpan struct {
+	Since time.Time `json:"since"`
+	// Until is zero when the end is open: what is stamped later than now,
+	// because a host's clock is ahead, is hunted too.
+	Until time.Time `json:"until,omitzero"`
+	Began time.Time `json:"began,omitzero"` // when the hunt began; of a resumed one its first run
+}
+
+// End is where the window ends, or when the hunt began when its end is open.
+func (s HuntSpan) End() time.Time {
+	if s.Until.IsZero() {
+		return s.Began
+	}
+	return s.Until
+}
+
+func (s HuntSpan) utc() HuntSpan {
+	return HuntSpan{Since: s.Since.UTC(), Until: s.Until.UTC(), Began: s.Began.UTC()}
 }
 
 // HuntProgress is how far a hunt is.
@@ -60,6 +81,9 @@ type HuntSource struct {
 	Unsearched []Unsearched `json:"not_searchable,omitempty"`
 	Notes      []string     `json:"notes,omitempty"`
 	Err        error        `json:"-"`
+
+	// Ahead names the hosts whose hits are stamped later than now.
+	Ahead map[string]time.Duration `json:"-"`
 }
 
 // Unsearched is indicators a profile cannot search.
@@ -101,9 +125,14 @@ func (f *Fleet) Hunt(ctx context.Context, h Hunt) ([]*model.Hit, HuntSummary) {
 	var hits []*model.Hit
 	for i := range perSource {
 		sum.Profiles[i].Hits = len(perSource[i])
+		var out Outcome
 		for _, k := range slices.Sorted(maps.Keys(perSource[i])) {
 			hits = append(hits, perSource[i][k])
+			if !h.Now.IsZero() && h.Span.Until.IsZero() {
+				out.noteAhead(perSource[i][k], h.Now.Add(time.Since(r.start)))
+			}
 		}
+		sum.Profiles[i].Ahead = out.Ahead
 	}
 	slices.SortStableFunc(hits, func(a, b *model.Hit) int { return b.Last.Compare(a.Last.Time) })
 	sum.Hits = len(hits)
@@ -237,7 +266,7 @@ func (r *huntRun) serverUnit(s *Source, d backends.IndicatorHunter, t ioc.Type, 
 		name: fmt.Sprintf("%s|%s|%d|%s", s.Profile, t, len(part), first.Value),
 		kind: t.String(), size: len(part),
 		run: func(ctx context.Context, see func(*model.Hit)) error {
-			q := backends.HuntQuery{Type: t.String(), Since: r.Since, Until: r.Until, Raw: r.Raw}
+			q := backends.HuntQuery{Type: t.String(), Since: r.Span.Since, Until: r.Span.Until, Raw: r.Raw}
 			place := map[string]ioc.Indicator{}
 			for _, i := range part {
 				ind := r.indicators[i]
@@ -263,6 +292,34 @@ func (r *huntRun) serverUnit(s *Source, d backends.IndicatorHunter, t ioc.Type, 
 	}
 }
 
+// steps are the windows of a scan, newest first: one, or when it is kept the
+// open end and an hour each.
+func (s HuntSpan) steps(kept bool) (out []HuntSpan) {
+	if !kept {
+		return []HuntSpan{s}
+	}
+	if s.Until.IsZero() {
+		out = append(out, HuntSpan{Since: s.Began})
+	}
+	for until := s.End(); until.After(s.Since); until = until.Add(-scanStep) {
+		since := until.Add(-scanStep)
+		if since.Before(s.Since) {
+			since = s.Since
+		}
+		out = append(out, HuntSpan{Since: since, Until: until})
+	}
+	return out
+}
+
+// unit names the step of a scan.
+func (s HuntSpan) unit(profile string) string {
+	until := "open"
+	if !s.Until.IsZero() {
+		until = s.Until.UTC().Format(time.RFC3339Nano)
+	}
+	return fmt.Sprintf("%s|scan|%s|%s", profile, s.Since.UTC().Format(time.RFC3339Nano), until)
+}
+
 // scanUnits fetch the events of the window once and match all local
 // indicators together; a hunt that is kept does it an hour at a time.
 func (r *huntRun) scanUnits(s *Source, d backends.EventSearcher, list []int, out *HuntSource) []unit {
@@ -271,23 +328,15 @@ func (r *huntRun) scanUnits(s *Source, d backends.EventSearcher, list []int, out
 		indicators[i] = r.indicators[at]
 	}
 	var matcher *ioc.Matcher
-	step := r.Until.Sub(r.Since)
-	if r.Checkpoint != nil {
-		step = min(step, scanStep)
-	}
 	var units []unit
-	for until := r.Until; until.After(r.Since); until = until.Add(-step) {
-		since := until.Add(-step)
-		if since.Before(r.Since) {
-			since = r.Since
-		}
+	for _, w := range r.Span.steps(r.Checkpoint != nil) {
 		units = append(units, unit{
-			name: fmt.Sprintf("%s|scan|%s|%s", s.Profile, since.UTC().Format(time.RFC3339Nano), until.UTC().Format(time.RFC3339Nano)),
+			name: w.unit(s.Profile),
 			run: func(ctx context.Context, see func(*model.Hit)) error {
 				if matcher == nil {
 					matcher = ioc.NewMatcher(indicators, r.List.Rules...) // units of one profile run one after the other
 				}
-				listing, err := d.Events(ctx, backends.Query{Since: since, Until: until})
+				listing, err := d.Events(ctx, backends.Query{Since: w.Since, Until: w.Until})
 				if err != nil {
 					return err
 				}

@@ -23,13 +23,14 @@ import (
 // seer is a driver whose events are made from the hour they lie in, and whose
 // server searches what modes say.
 type seer struct {
-	mu     sync.Mutex
-	modes  map[string]backends.HuntMode
-	events []*model.Event
-	asked  [][]string // values of each Hunt
-	scans  int
-	fail   func(q backends.HuntQuery) error
-	broken func(since time.Time) error // of Events
+	mu      sync.Mutex
+	modes   map[string]backends.HuntMode
+	events  []*model.Event
+	asked   [][]string // values of each Hunt
+	queries []backends.HuntQuery
+	scans   int
+	fail    func(q backends.HuntQuery) error
+	broken  func(since time.Time) error // of Events
 }
 
 func (*seer) Backend() string                                { return "seer" }
@@ -43,7 +44,7 @@ func (s *seer) Events(_ context.Context, q backends.Query) (backends.Listing[*mo
 	s.mu.Unlock()
 	return backends.Listing[*model.Event]{Plan: backends.Plan{Requests: []string{"GET /events"}}, Seq: func(yield func(*model.Event, error) bool) {
 		for _, e := range s.events {
-			if e.Time.Before(q.Since) || !e.Time.Before(q.Until) {
+			if e.Time.Before(q.Since) || !q.Until.IsZero() && !e.Time.Before(q.Until) {
 				continue
 			}
 			c := *e
@@ -62,6 +63,7 @@ func (s *seer) Events(_ context.Context, q backends.Query) (backends.Listing[*mo
 func (s *seer) Hunt(_ context.Context, q backends.HuntQuery) (backends.Listing[*model.Hit], error) {
 	s.mu.Lock()
 	s.asked = append(s.asked, q.Values)
+	s.queries = append(s.queries, q)
 	s.mu.Unlock()
 	return backends.Listing[*model.Hit]{Plan: backends.Plan{Requests: []string{"POST /hunt"}}, Seq: func(yield func(*model.Hit, error) bool) {
 		for _, v := range q.Values {
@@ -110,7 +112,7 @@ func indicators(t *testing.T, lines ...string) *ioc.List {
 func sha(prefix string, n int) string { return prefix + fmt.Sprintf("%039x", n) }
 
 func huntOf(list *ioc.List) ops.Hunt {
-	return ops.Hunt{List: list, Since: epoch.Add(-48 * time.Hour), Until: epoch}
+	return ops.Hunt{List: list, Span: ops.HuntSpan{Since: epoch.Add(-48 * time.Hour), Until: epoch}}
 }
 
 func lines(hits []*model.Hit) (out []string) {
@@ -193,6 +195,43 @@ func TestHuntFailures(t *testing.T) {
 	}
 }
 
+// A hunt without an end asks beyond now, on the server, in the one scan and in
+// the hours of a kept hunt, and names the host whose clock is ahead.
+func TestHuntWithAnOpenEnd(t *testing.T) {
+	list := indicators(t, sha("0", 1), "process:evil.exe")
+	late := &model.Event{Origin: model.Origin{ID: "ahead"}, Time: model.At(epoch.Add(90 * time.Minute)), Host: &model.Host{Name: "WS-AHEAD"}, Process: &model.Process{Name: "evil.exe"}}
+	for _, kept := range []bool{false, true} {
+		for _, open := range []bool{true, false} {
+			s := fresh()
+			s.events = append([]*model.Event{late}, s.events...)
+			f := fleet(s)
+			h := ops.Hunt{List: list, Now: epoch, Span: ops.HuntSpan{Since: epoch.Add(-3 * time.Hour), Began: epoch}}
+			if !open {
+				h.Span.Until = epoch
+			}
+			if kept {
+				c, err := ops.OpenCheckpoint(filepath.Join(t.TempDir(), "c"), ops.HuntID(list, f), h.Span, false)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				h.Checkpoint = c
+			}
+			hits, sum := f.Hunt(t.Context(), h)
+			found := slices.ContainsFunc(hits, func(h *model.Hit) bool { return h.Host != nil && h.Host.Name == "WS-AHEAD" })
+			if found != open || sum.Profiles[0].Err != nil {
+				t.Errorf("kept %v, open %v: found %v, %v", kept, open, found, sum.Profiles[0].Err)
+			}
+			if by := sum.Profiles[0].Ahead["WS-AHEAD"]; open && by.Round(time.Minute) != 90*time.Minute || !open && by != 0 {
+				t.Errorf("kept %v, open %v: the clock is ahead by %v", kept, open, by)
+			}
+			if want := h.Span.Until; len(s.queries) != 1 || !s.queries[0].Until.Equal(want) {
+				t.Errorf("kept %v, open %v: the server was asked %+v", kept, open, s.queries)
+			}
+		}
+	}
+}
+
 // fresh gives a driver over the same data as every other.
 func fresh() *seer {
 	return &seer{events: hourly(48), modes: map[string]backends.HuntMode{"sha1": {Where: backends.HuntServer, Chunk: 1}}}
@@ -208,7 +247,7 @@ func TestCheckpointSurvivesAnyCut(t *testing.T) {
 	dir := t.TempDir()
 	open := func(path string, resume bool) *ops.Checkpoint {
 		t.Helper()
-		c, err := ops.OpenCheckpoint(path, ops.HuntID(list, fleet(fresh())), h.Since, h.Until, resume)
+		c, err := ops.OpenCheckpoint(path, ops.HuntID(list, fleet(fresh())), h.Span, resume)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -273,14 +312,14 @@ func TestCheckpointIsOfOneHunt(t *testing.T) {
 	f := fleet(fresh())
 	dir := t.TempDir()
 	path := filepath.Join(dir, "ck")
-	c, err := ops.OpenCheckpoint(path, ops.HuntID(list, f), epoch, epoch.Add(time.Hour), true) // resume begins what is not there
+	c, err := ops.OpenCheckpoint(path, ops.HuntID(list, f), ops.HuntSpan{Since: epoch, Until: epoch.Add(time.Hour)}, true) // resume begins what is not there
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if c, err = ops.OpenCheckpoint(path, ops.HuntID(list, f), epoch.Add(5*time.Hour), epoch.Add(6*time.Hour), true); err != nil || !c.Until.Equal(epoch.Add(time.Hour)) {
+	if c, err = ops.OpenCheckpoint(path, ops.HuntID(list, f), ops.HuntSpan{Since: epoch.Add(5 * time.Hour), Until: epoch.Add(6 * time.Hour)}, true); err != nil || !c.Span.Until.Equal(epoch.Add(time.Hour)) {
 		t.Errorf("the window is the first run's: %+v, %v", c, err)
 	} else if err := c.Close(); err != nil {
 		t.Error(err)
@@ -293,17 +332,23 @@ func TestCheckpointIsOfOneHunt(t *testing.T) {
 	}
 	for name, try := range map[string]func() (*ops.Checkpoint, error){
 		"exists": func() (*ops.Checkpoint, error) {
-			return ops.OpenCheckpoint(path, ops.HuntID(list, f), epoch, epoch, false)
+			return ops.OpenCheckpoint(path, ops.HuntID(list, f), ops.HuntSpan{Since: epoch, Until: epoch}, false)
 		},
 		"other list": func() (*ops.Checkpoint, error) {
-			return ops.OpenCheckpoint(path, ops.HuntID(indicators(t, "x.exe"), f), epoch, epoch, true)
+			return ops.OpenCheckpoint(path, ops.HuntID(indicators(t, "x.exe"), f), ops.HuntSpan{Since: epoch, Until: epoch}, true)
 		},
 		"other fleet": func() (*ops.Checkpoint, error) {
-			return ops.OpenCheckpoint(path, ops.HuntID(list, fleet(fresh(), mute{})), epoch, epoch, true)
+			return ops.OpenCheckpoint(path, ops.HuntID(list, fleet(fresh(), mute{})), ops.HuntSpan{Since: epoch, Until: epoch}, true)
 		},
-		"foreign":  func() (*ops.Checkpoint, error) { return ops.OpenCheckpoint(foreign, "abc", epoch, epoch, true) },
-		"no line":  func() (*ops.Checkpoint, error) { return ops.OpenCheckpoint(empty, "abc", epoch, epoch, true) },
-		"a folder": func() (*ops.Checkpoint, error) { return ops.OpenCheckpoint(dir, "abc", epoch, epoch, true) },
+		"foreign": func() (*ops.Checkpoint, error) {
+			return ops.OpenCheckpoint(foreign, "abc", ops.HuntSpan{Since: epoch, Until: epoch}, true)
+		},
+		"no line": func() (*ops.Checkpoint, error) {
+			return ops.OpenCheckpoint(empty, "abc", ops.HuntSpan{Since: epoch, Until: epoch}, true)
+		},
+		"a folder": func() (*ops.Checkpoint, error) {
+			return ops.OpenCheckpoint(dir, "abc", ops.HuntSpan{Since: epoch, Until: epoch}, true)
+		},
 	} {
 		if _, err := try(); !errors.Is(err, ops.ErrCheckpoint) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", name, err)

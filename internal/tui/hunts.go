@@ -179,7 +179,7 @@ func (v *huntView) open(s *shell) tea.Cmd {
 	// A hunt goes on when its view is left: it belongs to the session.
 	v.ctx, v.stop = context.WithCancel(s.ctx)
 	id, gen := v.id, v.gen
-	since, until := s.now().Add(-s.app.opt.Window), s.now()
+	span := ops.HuntSpan{Since: s.now().Add(-s.app.opt.Window), Began: s.now()}
 	text, file := v.text, v.file
 	return s.do(v, "hunting", func(ctx context.Context) any {
 		var r io.Reader = strings.NewReader(text)
@@ -192,7 +192,7 @@ func (v *huntView) open(s *shell) tea.Cmd {
 			r, name = bytes.NewReader(b), text
 		}
 		last := time.Time{}
-		res, err := s.svc.Hunt(ctx, r, name, since, until, HuntTold{
+		res, err := s.svc.Hunt(ctx, r, name, span, HuntTold{
 			Progress: func(p ops.HuntProgress) {
 				if time.Since(last) < pumpEvery && p.Done > 1 {
 					return

@@ -38,7 +38,7 @@ func (idle) Processes(context.Context, ops.Request, func(*model.Process) bool) [
 func (idle) Carves(context.Context, ops.Request, func(*model.Carve) bool) []ops.Outcome { return nil }
 func (idle) HashInfo(context.Context, string, func(*model.HashInfo) bool) []ops.Outcome { return nil }
 func (idle) Tree(context.Context, ops.TreeQuery) (*ops.TreeResult, error)               { return nil, errNotSaved }
-func (idle) Hunt(context.Context, io.Reader, string, time.Time, time.Time, HuntTold) (HuntResult, error) {
+func (idle) Hunt(context.Context, io.Reader, string, ops.HuntSpan, HuntTold) (HuntResult, error) {
 	return HuntResult{}, nil
 }
 

@@ -329,6 +329,6 @@ func (r *replay) Tree(ctx context.Context, q ops.TreeQuery) (*ops.TreeResult, er
 	return res, ctx.Err()
 }
 
-func (r *replay) Hunt(context.Context, io.Reader, string, time.Time, time.Time, HuntTold) (HuntResult, error) {
+func (r *replay) Hunt(context.Context, io.Reader, string, ops.HuntSpan, HuntTold) (HuntResult, error) {
 	return HuntResult{}, errors.New("a replay has no servers to hunt on")
 }

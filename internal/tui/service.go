@@ -3,7 +3,6 @@ package tui
 import (
 	"context"
 	"io"
-	"time"
 
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
@@ -35,7 +34,7 @@ type Service interface {
 	Tree(ctx context.Context, q ops.TreeQuery) (*ops.TreeResult, error)
 	// Hunt reads indicators from r (named name) and asks every profile. seen
 	// is told of each hit as it is met; the result has them all, complete.
-	Hunt(ctx context.Context, r io.Reader, name string, since, until time.Time, told HuntTold) (HuntResult, error)
+	Hunt(ctx context.Context, r io.Reader, name string, span ops.HuntSpan, told HuntTold) (HuntResult, error)
 }
 
 // HuntTold is what is told of a hunt on its way, one call at a time.
@@ -136,11 +135,11 @@ func (s fleet) Tree(ctx context.Context, q ops.TreeQuery) (*ops.TreeResult, erro
 	return s.f.Tree(ctx, q)
 }
 
-func (s fleet) Hunt(ctx context.Context, r io.Reader, name string, since, until time.Time, told HuntTold) (HuntResult, error) {
+func (s fleet) Hunt(ctx context.Context, r io.Reader, name string, span ops.HuntSpan, told HuntTold) (HuntResult, error) {
 	list, problems, err := ops.ReadIndicators(r, name)
 	if err != nil {
 		return HuntResult{}, err
 	}
-	hits, sum := s.f.Hunt(ctx, ops.Hunt{List: list, Since: since, Until: until, Progress: told.Progress, Seen: told.Seen})
+	hits, sum := s.f.Hunt(ctx, ops.Hunt{List: list, Span: span, Progress: told.Progress, Seen: told.Seen})
 	return HuntResult{hits, sum, problems}, ctx.Err()
 }

@@ -2,6 +2,7 @@ package carbonblack_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends/carbonblack"
 	"github.com/edrctl/edrctl/internal/backends/carbonblack/fake"
 	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/demo/faults"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -419,6 +421,71 @@ func TestCutNotificationBatchIsKept(t *testing.T) {
 	}
 	if again, err := collect(l.Seq); err != nil || len(again) != 1 {
 		t.Errorf("later: %d alerts, %v", len(again), err)
+	}
+}
+
+// What a device whose clock is ahead did is in the list of processes and in a
+// hunt when the window has no end; the day beyond now is asked for only then.
+func TestProcessesAndHuntsReachAheadOfNow(t *testing.T) {
+	for _, fault := range []string{"early=26h:host=WS-1", ""} {
+		spec, err := faults.Parse(fault)
+		if err != nil {
+			t.Fatal(err)
+		}
+		opt := fakeOptions()
+		opt.Conduct = spec.Conduct(carbonblack.Name)
+		data := fleet(300, time.Minute)
+		events := data.Events.(fake.Slice)
+		for i := range events {
+			if fault != "" && events[i].Device.Name == "WS-1" {
+				events[i].Time += (26 * time.Hour).Milliseconds()
+			}
+		}
+		slices.SortStableFunc(events, func(a, b fake.Event) int { return cmp.Compare(a.Time, b.Time) })
+		rec := &recorder{Handler: fake.New(data, opt)}
+		d := open(t, rec, config{settings: map[string]string{"hunt": "actor"}})
+		processes := func(until time.Time) (onWS1 int) {
+			l, err := d.Processes(t.Context(), backends.Query{Since: now.Add(-2 * time.Hour), Until: until, Filter: where(t, "host", "*")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			all, err := collect(l.Seq)
+			if err != nil || len(all) == 0 {
+				t.Fatal(len(all), err)
+			}
+			for _, p := range all {
+				if p.Host.Name == "WS-1" {
+					onWS1++
+				}
+			}
+			return onWS1
+		}
+		hits := func(until time.Time) int {
+			l, err := d.Hunt(t.Context(), backends.HuntQuery{Type: "sha256", Values: []string{shaOf(1)}, Since: now.Add(time.Minute), Until: until})
+			if err != nil {
+				t.Fatal(err)
+			}
+			all, err := collect(l.Seq)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(all)
+		}
+		closed, asked := processes(now), len(rec.seen)
+		open := processes(time.Time{})
+		more := len(rec.seen) - 2*asked
+		if fault == "" {
+			if open != closed || more != 1 || hits(time.Time{}) != 0 {
+				t.Errorf("no clock is ahead: %d processes, %d with an end; %d more requests", open, closed, more)
+			}
+			continue
+		}
+		if closed != 0 || open == 0 {
+			t.Errorf("%d processes of the host whose clock is ahead, %d when the window ends now", open, closed)
+		}
+		if hits(time.Time{}) == 0 || hits(now.Add(2*time.Minute)) != 0 {
+			t.Errorf("%d hits without an end, %d with", hits(time.Time{}), hits(now.Add(2*time.Minute)))
+		}
 	}
 }
 

@@ -106,11 +106,10 @@ func (d *Driver) Processes(ctx context.Context, q backends.Query) (backends.List
 	if err != nil {
 		return backends.Listing[*model.Process]{}, err
 	}
-	if q.Until.IsZero() { // the server has a day in one request, and processes start now at the latest
-		q.Until = d.opt.Clock()
+	w, ahead := d.window(q), span{}
+	if q.Until.IsZero() {
+		w, ahead = w.at(d.opt.Clock())
 	}
-	w := d.window(q)
-	pieces := w.split(processWindow)
 	l := backends.Listing[*model.Process]{Plan: backends.Plan{Residual: p.residual, Notes: p.notes}}
 	if p.perHost {
 		l.Plan.Requests = append(l.Plan.Requests, d.client.Describe(client.Call{
@@ -123,11 +122,21 @@ func (d *Driver) Processes(ctx context.Context, q backends.Query) (backends.List
 			one = cloneQuery(one)
 			one.Set("hostNameExact", "DEVICE")
 		}
-		l.Plan.Requests = append(l.Plan.Requests, d.describeWindows("/process", one, pieces, processRows)...)
+		l.Plan.Requests = append(l.Plan.Requests, d.describeWindows("/process", one, w.split(processWindow), processRows)...)
+	}
+	if ahead != (span{}) {
+		l.Plan.Requests = append(l.Plan.Requests, d.describeWindows("/event", nil, []span{ahead}, 1)...)
+		l.Plan.Notes = append(l.Plan.Notes, "the newest event tells how far beyond now processes are asked for")
 	}
 	l.Plan.Notes = append(l.Plan.Notes, "only processes with an event in the window are known to the server")
 	l.Seq = func(yield func(*model.Process, error) bool) {
-		all, err := d.processes(ctx, p, pieces, q.Raw)
+		until, err := d.newestIn(ctx, ahead)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		w.to = max(w.to, until)
+		all, err := d.processes(ctx, p, w.split(processWindow), q.Raw)
 		for _, one := range all {
 			if !yield(one, nil) {
 				return
@@ -138,6 +147,22 @@ func (d *Driver) Processes(ctx context.Context, q backends.Query) (backends.List
 		}
 	}
 	return l, nil
+}
+
+// newestIn is the end of a window that holds the newest event of w, zero when
+// there is none: a day of /process beyond now costs a request for each device,
+// and hardly ever is there anything.
+func (d *Driver) newestIn(ctx context.Context, w span) (end int64, err error) {
+	if w == (span{}) {
+		return 0, nil
+	}
+	for e, err := range scan(ctx, d, whatProcesses, url.Values{}, w, 1, readEvent(false)) {
+		if err != nil {
+			return 0, err
+		}
+		return e.ms + 1, nil
+	}
+	return 0, nil
 }
 
 // processes asks every question of the push, a few at a time, and gives the

@@ -34,6 +34,13 @@ func (s span) split(step time.Duration) []span {
 	return out
 }
 
+// at divides a window whose end is open into what is up to now and what lies
+// ahead of it.
+func (s span) at(now time.Time) (past, ahead span) {
+	mid := max(s.from, min(s.to, now.UnixMilli()))
+	return span{s.from, mid}, span{mid, s.to}
+}
+
 // window is what a query asks for: an open end lies as far ahead as one window
 // of the server reaches, an open beginning is the server's retention. Milliseconds are widened, never cut.
 func (d *Driver) window(q backends.Query) span {

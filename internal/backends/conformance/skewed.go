@@ -1,10 +1,12 @@
 package conformance
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/ioc"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
@@ -39,6 +41,9 @@ func (h Harness) skewed(t *testing.T) {
 					t.Errorf("%s is listed although the window ends now", key(rec))
 				}
 			}
+			if r.name == "events" {
+				e.huntSkewed(t)
+			}
 			if r.get == nil || h.skip(t, r.name+"/get ahead") {
 				return
 			}
@@ -52,6 +57,39 @@ func (h Harness) skewed(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// huntSkewed: what the server searches itself reaches as far as its lists: of
+// each type, a value that an event ahead shows is hunted without an end.
+func (e *env) huntSkewed(t *testing.T) {
+	d, ok := e.driver.(backends.IndicatorHunter)
+	if !ok {
+		return
+	}
+	q := e.window()
+	q.Since, q.Until = e.now.Add(time.Minute), time.Time{}
+	var events []*model.Event
+	for ev := range records(t, e.driver.(backends.EventSearcher).Events, q) {
+		events = append(events, ev)
+	}
+	for _, kind := range ioc.Types {
+		mode := d.HuntModes()[kind.String()]
+		values := valuesIn(kind, events)
+		if mode.Where != backends.HuntServer || len(values) == 0 {
+			continue
+		}
+		hq := backends.HuntQuery{Type: kind.String(), Values: values[:1], Since: q.Since}
+		hits := e.hunt(t, d, hq)
+		if !slices.ContainsFunc(hits, func(h *model.Hit) bool { return h.Last.After(e.now) }) {
+			t.Errorf("%s %s: %d hits, none of what is stamped later than now", kind, values[0], len(hits))
+		}
+		hq.Since, hq.Until = e.now.Add(-2*time.Hour), e.now
+		for _, h := range e.hunt(t, d, hq) {
+			if h.Last.After(e.now) {
+				t.Errorf("%s %s: a hit of %v for a window that ends now", kind, values[0], h.Last)
+			}
+		}
 	}
 }
 

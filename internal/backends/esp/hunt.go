@@ -102,9 +102,6 @@ func (d *Driver) Hunt(ctx context.Context, q backends.HuntQuery) (backends.Listi
 		}
 	}
 	m := newPrey(q.Type, q.Values)
-	if until := q.Until; until.IsZero() {
-		q.Until = d.o.Clock()
-	}
 	asks := k.asks(d, what, q, &l.Plan)
 	l.Seq = func(yield func(*model.Hit, error) bool) {
 		seen := newRowSet()
@@ -115,7 +112,7 @@ func (d *Driver) Hunt(ctx context.Context, q backends.HuntQuery) (backends.Listi
 					return
 				}
 				e := r.event(false)
-				if !e.Time.IsZero() && (e.Time.Before(q.Since) || !e.Time.Before(q.Until)) {
+				if !e.Time.IsZero() && (e.Time.Before(q.Since) || !q.Until.IsZero() && !e.Time.Before(q.Until)) {
 					continue
 				}
 				if len(asks) > 1 && !seen.add(r) {

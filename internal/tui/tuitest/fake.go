@@ -381,7 +381,7 @@ func (g *growing) more(ctx context.Context, m ops.More) (*ops.TreeResult, error)
 }
 
 // Hunt reads the indicators, reports half of the work as done and gives HitList.
-func (f *Fake) Hunt(ctx context.Context, r io.Reader, name string, _, _ time.Time, told tui.HuntTold) (tui.HuntResult, error) {
+func (f *Fake) Hunt(ctx context.Context, r io.Reader, name string, _ ops.HuntSpan, told tui.HuntTold) (tui.HuntResult, error) {
 	b, err := io.ReadAll(r)
 	if err != nil {
 		return tui.HuntResult{}, err
