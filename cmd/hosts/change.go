@@ -148,7 +148,8 @@ func newRemove(f *cmdutil.Factory) *cobra.Command {
 }
 
 func newEnable(f *cmdutil.Factory) *cobra.Command {
-	return newHostsVerb(f, backends.VerbHostEnable, "enable", "Bring removed endpoints back into service", "")
+	return newHostsVerb(f, backends.VerbHostEnable, "enable", "Bring removed endpoints back into service",
+		`Bring removed endpoints back into service. "edrctl hosts list --removed" lists them.`)
 }
 
 func newDelete(f *cmdutil.Factory) *cobra.Command {

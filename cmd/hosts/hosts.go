@@ -35,11 +35,16 @@ var notForHosts = []filter.Field{
 
 func newList(f *cmdutil.Factory) *cobra.Command {
 	var flags cmdutil.ListFlags
+	var removed bool
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the endpoints of all selected profiles, by name",
+		Long: `List the endpoints of all selected profiles, by name. With --removed, list those that
+a backend keeps although they were taken out of service (ESP: removed hosts, which
+"edrctl hosts enable" takes back; Carbon Black: devices whose sensor was deregistered).`,
 		Example: `$ edrctl hosts list --host 'FIN-*'
-$ edrctl hosts list -p all -o json | jq '.[] | select(.online == false) | .name'`,
+$ edrctl hosts list -p all -o json | jq '.[] | select(.online == false) | .name'
+$ edrctl -p prod-esp hosts list --removed`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			req, err := flags.Request(f)
@@ -54,9 +59,13 @@ $ edrctl hosts list -p all -o json | jq '.[] | select(.online == false) | .name'
 			if err != nil {
 				return err
 			}
+			if removed {
+				return cmdutil.PrintStream(cmd.Context(), f, w, fleet.RemovedHosts(cmd.Context(), req), req, "removed hosts")
+			}
 			return cmdutil.PrintStream(cmd.Context(), f, w, fleet.Hosts(cmd.Context(), req), req, "hosts")
 		},
 	}
+	cmd.Flags().BoolVar(&removed, "removed", false, "list the hosts that were taken out of service instead of the others")
 	flags.AddFilters(cmd, notForHosts...)
 	flags.AddLimit(cmd)
 	return cmd

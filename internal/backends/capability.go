@@ -23,6 +23,7 @@ var Capabilities = []Capability{
 	{"events.count", []string{"events count (on the server)"}, has[EventCounter]},
 	{"events.push", []string{"events watch (pushed)"}, has[EventWatcher]},
 	{"hosts.list", []string{"hosts list"}, has[HostLister]},
+	{"hosts.removed", []string{"hosts list --removed"}, has[RemovedHostLister]},
 	{"hosts.get", []string{"hosts get"}, has[HostGetter]},
 	{"hosts.report", []string{"hosts report"}, has[Reporter]},
 	{"processes.list", []string{"processes list"}, has[ProcessLister]},

@@ -119,6 +119,11 @@ type (
 	HostLister interface {
 		Hosts(ctx context.Context, q Query) (Listing[*model.Host], error)
 	}
+	// RemovedHostLister lists the endpoints that the server keeps although they
+	// were taken out of service. They may be missing from Hosts.
+	RemovedHostLister interface {
+		RemovedHosts(ctx context.Context, q Query) (Listing[*model.Host], error)
+	}
 	// HostGetter reads one endpoint by its id.
 	HostGetter interface {
 		Host(ctx context.Context, id string, raw bool) (*model.Host, error)

@@ -2,12 +2,14 @@ package ops
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/shellquote"
 	"github.com/edrctl/edrctl/internal/suggest"
 )
 
@@ -19,10 +21,35 @@ const maxSuggested = 10
 type hostFinder struct {
 	fleet     *Fleet
 	raw       bool
-	listed    bool
-	hosts     []*model.Host
-	failed    error
+	removed   removedHosts
+	listings  map[bool]*hostListing // of removed hosts, and of the others
 	suggested int
+}
+
+// hostListing is what one listing of every profile gave.
+type hostListing struct {
+	hosts  []*model.Host
+	failed error
+}
+
+// removedHosts says whether an operand may name a host that was removed.
+type removedHosts uint8
+
+const (
+	removedNever removedHosts = iota // by its id only
+	removedToo                       // when no other host has the name
+	removedFirst                     // before the others: to have it back
+)
+
+// removedFor says which hosts a change of hosts is for.
+func removedFor(verb string) removedHosts {
+	switch verb {
+	case backends.VerbHostEnable:
+		return removedFirst
+	case backends.VerbHostRemove, backends.VerbHostDelete:
+		return removedToo
+	}
+	return removedNever
 }
 
 // one finds the one host of an operand. Where several profiles know it, it is
@@ -88,20 +115,26 @@ func (r *hostFinder) all(ctx context.Context, operand string) ([]*model.Host, er
 // byName finds the hosts an operand names in one profile or in all; direct is
 // the one its server gives for it as an id, if there is one.
 func (r *hostFinder) byName(ctx context.Context, in *Source, operand string, direct *model.Host) ([]*model.Host, error) {
-	if err := r.list(ctx); err != nil {
-		return nil, err
-	}
 	var found []*model.Host
 	if direct != nil {
 		found = append(found, direct)
 	}
-	for _, h := range r.hosts {
-		if (in == nil || h.Profile == in.Profile) && filter.IsHost(operand, h) && (direct == nil || h.ID != direct.ID) {
-			found = append(found, h)
+	for _, removed := range r.order(direct) {
+		hosts, err := r.list(ctx, removed)
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range hosts {
+			if (in == nil || h.Profile == in.Profile) && filter.IsHost(operand, h) && (direct == nil || h.ID != direct.ID) {
+				found = append(found, h)
+			}
+		}
+		if len(found) > 0 {
+			break
 		}
 	}
 	if len(found) == 0 {
-		return nil, r.unknown(in, operand)
+		return nil, r.unknown(ctx, in, operand)
 	}
 	byID := func(h *model.Host) bool { return h.ID == operand && !strings.EqualFold(h.Name, operand) }
 	if slices.ContainsFunc(found, byID) && !allOf(found, byID) {
@@ -114,35 +147,67 @@ func allOf[T any](list []T, is func(T) bool) bool {
 	return !slices.ContainsFunc(list, func(v T) bool { return !is(v) })
 }
 
-// list reads the hosts of all profiles, once.
-func (r *hostFinder) list(ctx context.Context) error {
-	if !r.listed {
-		r.listed = true
-		st := r.fleet.Hosts(ctx, Request{Query: backends.Query{Raw: r.raw, Brief: true}})
-		r.hosts = slices.Collect(st.Records())
-		for _, o := range st.Outcomes() {
-			// An unanswered profile may hold a second host of this name.
-			if o.Err != nil && backends.KindOf(o.Err) != backends.KindUnsupported && r.failed == nil {
-				r.failed = &ProfileError{o.Profile, o.Err}
-			}
-		}
+// order is in which listings a name is looked for: the first that has it is
+// the answer.
+func (r *hostFinder) order(direct *model.Host) []bool {
+	switch {
+	case r.removed == removedNever || direct != nil:
+		return []bool{false}
+	case r.removed == removedFirst:
+		return []bool{true, false}
 	}
-	return r.failed
+	return []bool{false, true}
 }
 
-// unknown says that no profile knows a host, and which names are near.
-func (r *hostFinder) unknown(in *Source, operand string) error {
+// list reads the hosts of all profiles, once.
+func (r *hostFinder) list(ctx context.Context, removed bool) ([]*model.Host, error) {
+	if l := r.listings[removed]; l != nil {
+		return l.hosts, l.failed
+	}
+	read := r.fleet.Hosts
+	if removed {
+		read = r.fleet.RemovedHosts
+	}
+	st := read(ctx, Request{Query: backends.Query{Raw: r.raw, Brief: true}})
+	l := &hostListing{hosts: slices.Collect(st.Records())}
+	for _, o := range st.Outcomes() {
+		// An unanswered profile may hold a second host of this name.
+		if o.Err != nil && backends.KindOf(o.Err) != backends.KindUnsupported && l.failed == nil {
+			l.failed = &ProfileError{o.Profile, o.Err}
+		}
+	}
+	if r.listings == nil {
+		r.listings = map[bool]*hostListing{}
+	}
+	r.listings[removed] = l
+	return l.hosts, l.failed
+}
+
+// unknown says that no profile knows a host, and that it was removed or which
+// names are near.
+func (r *hostFinder) unknown(ctx context.Context, in *Source, operand string) error {
 	e := backends.NotFound("host", operand)
 	if r.suggested++; r.suggested > maxSuggested {
 		return e
 	}
-	var names []string
-	for _, h := range r.hosts {
-		if (in == nil || h.Profile == in.Profile) && h.Name != "" && !slices.Contains(names, h.Name) {
-			names = append(names, h.Name)
+	here := func(h *model.Host) bool { return in == nil || h.Profile == in.Profile }
+	if removed, err := r.list(ctx, true); err == nil {
+		for _, h := range removed {
+			if here(h) && filter.IsHost(operand, h) {
+				e.Hint = "it was removed: " + shellquote.Join("edrctl hosts enable", h.Ref) + " takes it back"
+				return e
+			}
 		}
 	}
-	if near := nearestNames(operand, names, 3); len(near) > 0 {
+	names := map[string]bool{}
+	for _, l := range r.listings {
+		for _, h := range l.hosts {
+			if here(h) && h.Name != "" {
+				names[h.Name] = true
+			}
+		}
+	}
+	if near := nearestNames(operand, slices.Sorted(maps.Keys(names)), 3); len(near) > 0 {
 		e.Hint = "did you mean " + strings.Join(near, " or ") + "?"
 	}
 	return e
@@ -210,7 +275,7 @@ func (f *Fleet) HostsNamed(ctx context.Context, operand string, raw bool) ([]*mo
 	if err != nil {
 		return nil, err
 	}
-	found, err := (&hostFinder{fleet: f, raw: raw}).all(ctx, operand)
+	found, err := (&hostFinder{fleet: f, raw: raw, removed: removedToo}).all(ctx, operand)
 	if err != nil {
 		return nil, err
 	}

@@ -110,3 +110,36 @@ func TestAnUnknownHostComesWithTheNearestNames(t *testing.T) {
 		t.Errorf("%#v", err)
 	}
 }
+
+// retiring keeps some of its hosts as removed.
+type retiring struct {
+	*acting
+	removed *acting
+}
+
+func (r retiring) RemovedHosts(ctx context.Context, q backends.Query) (backends.Listing[*model.Host], error) {
+	return r.removed.Hosts(ctx, q)
+}
+
+func TestARemovedHostIsNamedToHaveItBackOnly(t *testing.T) {
+	f := fleet(retiring{named("new", "WS-1"), named("old", "WS-1", "gone", "WS-2")}, knowing{named("a", "WS-9")})
+	for _, c := range []struct{ verb, name, want string }{
+		{backends.VerbHostEnable, "WS-2", "p0/gone"}, {backends.VerbHostEnable, "WS-1", "p0/old"},
+		{backends.VerbHostRemove, "WS-2", "p0/gone"}, {backends.VerbHostRemove, "WS-1", "p0/new"},
+		{backends.VerbHostDelete, "WS-2", "p0/gone"}, {backends.VerbKill, "WS-2", ""}, {backends.VerbKill, "WS-1", "p0/new"},
+	} {
+		items, err := f.HostItems(t.Context(), []string{c.name}, backends.Change{Verb: c.verb})
+		if err != nil {
+			t.Fatalf("%s %s: %v", c.verb, c.name, err)
+		}
+		got := ""
+		if h := items[0].Change.Host; h != nil {
+			got = h.Ref
+		} else if backends.KindOf(items[0].Err) != backends.KindNotFound {
+			t.Errorf("%s %s: %v", c.verb, c.name, items[0].Err)
+		}
+		if got != c.want {
+			t.Errorf("%s %s goes to %q, want %q", c.verb, c.name, got, c.want)
+		}
+	}
+}

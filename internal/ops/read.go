@@ -54,6 +54,21 @@ func (f *Fleet) Hosts(ctx context.Context, req Request) *Stream[*model.Host] {
 	})
 }
 
+// RemovedHosts lists the endpoints that the servers keep although they were
+// taken out of service, by name.
+func (f *Fleet) RemovedHosts(ctx context.Context, req Request) *Stream[*model.Host] {
+	if req.Sort == "" {
+		req.Sort = "name"
+	}
+	return list(ctx, f, req, false, func(ctx context.Context, s *Source, q backends.Query) (backends.Listing[*model.Host], error) {
+		d, err := capability[backends.RemovedHostLister](s, "cannot list removed hosts")
+		if err != nil {
+			return backends.Listing[*model.Host]{}, err
+		}
+		return d.RemovedHosts(ctx, q)
+	})
+}
+
 // Rules lists the detection rules of all profiles that keep some, by name.
 func (f *Fleet) Rules(ctx context.Context, req Request) *Stream[*model.Rule] {
 	if req.Sort == "" {

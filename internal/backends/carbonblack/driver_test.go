@@ -600,6 +600,25 @@ func TestHosts(t *testing.T) {
 	}
 }
 
+func TestRemovedHostsAreTheDeregisteredOnes(t *testing.T) {
+	data := fleet(1, time.Minute)
+	data.Devices[1].Status, data.Devices[3].Status, data.Devices[2].Status = "DEREGISTERED", "UNINSTALLED", "BYPASS"
+	d := open(t, fake.New(data, fakeOptions()), config{})
+	l, err := d.RemovedHosts(t.Context(), backends.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := collect(l.Seq)
+	names := []string{}
+	for _, h := range got {
+		names = append(names, h.Name+" "+h.State)
+	}
+	slices.Sort(names)
+	if err != nil || !slices.Equal(names, []string{"mac-4 UNINSTALLED", "ws-10 DEREGISTERED"}) {
+		t.Errorf("%q %v", names, err)
+	}
+}
+
 func TestHash(t *testing.T) {
 	d := open(t, fake.New(fleet(100, time.Hour), fakeOptions()), config{})
 	info, err := d.InspectHash(t.Context(), strings.ToUpper(shaOf(1)))

@@ -100,8 +100,21 @@ func pushHosts(f filter.Filter) (url.Values, []string) {
 	return q, notes
 }
 
-// Hosts lists devices.
+// Hosts lists devices, those included that were deregistered: the server does
+// not leave them out.
 func (d *Driver) Hosts(ctx context.Context, q backends.Query) (backends.Listing[*model.Host], error) {
+	return d.deviceList(ctx, q, nil), nil
+}
+
+// RemovedHosts lists the devices whose sensor was deregistered or uninstalled.
+// /device has no filter of the status.
+func (d *Driver) RemovedHosts(ctx context.Context, q backends.Query) (backends.Listing[*model.Host], error) {
+	l := d.deviceList(ctx, q, (*wireDevice).isRemoved)
+	l.Plan.Notes = append(l.Plan.Notes, "the status is compared after fetching")
+	return l, nil
+}
+
+func (d *Driver) deviceList(ctx context.Context, q backends.Query, only func(*wireDevice) bool) backends.Listing[*model.Host] {
 	query, notes := pushHosts(q.Filter)
 	first := cloneQuery(query)
 	first.Set("start", "1")
@@ -117,6 +130,9 @@ func (d *Driver) Hosts(ctx context.Context, q backends.Query) (backends.Listing[
 				yield(nil, err)
 				return
 			}
+			if only != nil && !only(&dev.wireDevice) {
+				continue
+			}
 			h := dev.host(model.At(d.opt.Clock()))
 			if q.Raw {
 				raw, err := withoutMembers(dev.raw, deviceSecrets)
@@ -131,7 +147,16 @@ func (d *Driver) Hosts(ctx context.Context, q backends.Query) (backends.Listing[
 			}
 		}
 	}
-	return l, nil
+	return l
+}
+
+// isRemoved tells whether the sensor of a device is registered no longer (§11.6).
+func (w *wireDevice) isRemoved() bool {
+	switch strings.ToUpper(string(w.Status)) {
+	case "DEREGISTERED", "UNINSTALLED", "DELETED":
+		return true
+	}
+	return false
 }
 
 // Host reads one device by its id.

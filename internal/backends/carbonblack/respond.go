@@ -200,12 +200,9 @@ func (d *Driver) takesLive(dev *wireDevice) (notReady string, warnings []string)
 	for _, s := range dev.SensorStates {
 		states[strings.ToUpper(s)] = true
 	}
-	if dev.Status != "" && !strings.EqualFold(string(dev.Status), "REGISTERED") {
-		// Other words are seen too (§11.6); only these say that nothing answers.
-		switch strings.ToUpper(string(dev.Status)) {
-		case "DEREGISTERED", "UNINSTALLED", "DELETED", "PENDING":
-			return "the device is " + strings.ToLower(string(dev.Status)), nil
-		}
+	// Other words are seen too (§11.6); only these say that nothing answers.
+	if dev.isRemoved() || strings.EqualFold(string(dev.Status), "PENDING") {
+		return "the device is " + strings.ToLower(string(dev.Status)), nil
 	}
 	switch {
 	case states["LIVE_RESPONSE_KILLED"]:

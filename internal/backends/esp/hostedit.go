@@ -207,7 +207,7 @@ func (d *Driver) listed(ctx context.Context, what string, h *model.Host, req lis
 	}
 	var found *model.Host
 	err := d.eachHost(ctx, what, req, func(w *wireHost, _ []byte) (bool, error) {
-		if m := w.model(); m.ID == h.ID {
+		if m := req.host(w); m.ID == h.ID {
 			found = m
 		}
 		return found == nil, nil

@@ -16,12 +16,20 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// Hosts lists the hosts (22). removed hosts are not among them, as in the
+// Hosts lists the hosts (22). Removed hosts are not among them, as in the
 // vendor's console.
 func (d *Driver) Hosts(ctx context.Context, q backends.Query) (backends.Listing[*model.Host], error) {
-	const what = "cannot list hosts"
+	return d.hostList(ctx, "cannot list hosts", q, listRequest{}), nil
+}
+
+// RemovedHosts lists the hosts that were removed and are not deleted (22).
+func (d *Driver) RemovedHosts(ctx context.Context, q backends.Query) (backends.Listing[*model.Host], error) {
+	return d.hostList(ctx, "cannot list removed hosts", q, listRequest{Enabled: new(bool)}), nil
+}
+
+func (d *Driver) hostList(ctx context.Context, what string, q backends.Query, req listRequest) backends.Listing[*model.Host] {
 	limit := listPage
-	req := listRequest{Start: new(int), Limit: &limit, SearchTerm: hostSearch(q.Filter)}
+	req.Start, req.Limit, req.SearchTerm = new(int), &limit, hostSearch(q.Filter)
 	l := backends.Listing[*model.Host]{Plan: backends.Plan{
 		Requests: []string{d.describe(http.MethodPost, "/hosts", req) + " …"},
 		Residual: q.Filter,
@@ -47,7 +55,7 @@ func (d *Driver) Hosts(ctx context.Context, q backends.Query) (backends.Listing[
 			return nil
 		}
 		err := d.eachHost(ctx, what, req, func(h *wireHost, raw []byte) (bool, error) {
-			m := h.model()
+			m := req.host(h)
 			if seen[m.ID] {
 				return true, nil
 			}
@@ -69,7 +77,17 @@ func (d *Driver) Hosts(ctx context.Context, q backends.Query) (backends.Listing[
 			yield(nil, err)
 		}
 	}
-	return l, nil
+	return l
+}
+
+// host is a host of the list that was asked for: a removed host is served no
+// longer, whether or not its agent still asks.
+func (r listRequest) host(h *wireHost) *model.Host {
+	m := h.model()
+	if r.Enabled != nil && !*r.Enabled {
+		m.State = "removed"
+	}
+	return m
 }
 
 // hostBatch is how many hosts are completed before they are given.
