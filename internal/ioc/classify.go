@@ -48,7 +48,7 @@ func prefixed(s string, want Type) ([]value, error) {
 	rest = strings.TrimSpace(rest)
 	if ok && len(word) > 1 && rest != "" && !strings.HasPrefix(rest, "//") {
 		if t, known := ParseType(word); known && t.Huntable() {
-			if b, fine := bare(rest); fine && b != "" {
+			if b, fine := bare(rest); fine && b != "" && !wordsOfFile(t, b) {
 				if vs, err := readValue(b, t); err == nil {
 					return vs, nil
 				} else if !strings.ContainsAny(rest, " .") {
@@ -58,6 +58,16 @@ func prefixed(s string, want Type) ([]value, error) {
 		}
 	}
 	return readValue(s, want)
+}
+
+// wordsOfFile tells words about a file from its name: "File location: in the
+// temp folder" is not a path.
+func wordsOfFile(t Type, s string) bool {
+	switch t {
+	case FileName, FilePath, PathPattern, ProcessName:
+		return strings.IndexByte(s, ' ') > 0 && !isPath(s) && extensionEnd(s) != len(s)
+	}
+	return false
 }
 
 // maxWraps is how often a value may be quoted or defanged over itself.
@@ -129,6 +139,9 @@ func readValue(s string, want Type) ([]value, error) {
 		}
 		return nil, errors.New("invalid e-mail address")
 	case FileName, ProcessName:
+		if vs, ok := linkIn(s); ok {
+			return vs, nil
+		}
 		if isPath(s) || strings.ContainsAny(s, `/\`) {
 			if want == FileName {
 				return path(s), nil
@@ -137,6 +150,12 @@ func readValue(s string, want Type) ([]value, error) {
 		}
 		return one(want, s)
 	case FilePath, PathPattern:
+		if vs, ok := linkIn(s); ok {
+			return vs, nil
+		}
+		if strings.Contains(s, "://") && !isPath(s) {
+			return nil, errNot
+		}
 		if end := pathEnd(s, 0); end > 0 && end < len(s) && strings.IndexByte(s, ' ') > 0 {
 			return pathIn(s[:end]), nil
 		}
@@ -153,6 +172,18 @@ func readValue(s string, want Type) ([]value, error) {
 		return one(want, s)
 	}
 	return nil, errNot
+}
+
+// linkIn reads a URL where a file was announced: "File location: hxxp://…".
+func linkIn(s string) ([]value, bool) {
+	if !strings.Contains(s, "://") || strings.HasPrefix(s, "file:") {
+		return nil, false
+	}
+	v, ok := normalURL(s)
+	if !ok {
+		return nil, false
+	}
+	return withHost(v), true
 }
 
 var hashLen = map[Type]int{MD5: 32, SHA1: 40, SHA256: 64, SHA512: 128, Imphash: 32}

@@ -77,8 +77,8 @@ func (r *reader) heading(title string) {
 	}
 }
 
-// linked reads a line with links: their text counts, their target only when
-// it is defanged.
+// linked reads a line with links: their text counts, their target is a
+// reference, listed as common, unless it is defanged.
 func (r *reader) linked(s string, at place) (outcome, string) {
 	var text strings.Builder
 	var targets []string
@@ -103,8 +103,11 @@ func (r *reader) linked(s string, at place) (outcome, string) {
 	for _, t := range targets {
 		if mayBeDefanged(t) && isDefanged(markDefanged(t)) {
 			r.found = scan(t, scanField, r.found)
-		} else {
-			links++
+			continue
+		}
+		links++
+		if u, ok := normalURL(t); ok && strings.Contains(u, "://") {
+			r.found = append(r.found, found{value: value{typ: URL, text: u, common: true}, link: true})
 		}
 	}
 	o, why := r.addFound(r.found, at, s)

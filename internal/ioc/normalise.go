@@ -251,7 +251,10 @@ func normalURL(s string) (string, bool) {
 	if end < 0 {
 		end = len(rest)
 	}
-	authority, tail := rest[:end], rest[end:]
+	authority, tail := rest[:end], strings.TrimRight(rest[end:], "?#") // an empty query is none
+	if i := strings.IndexByte(tail, '<'); i >= 0 {
+		tail = tail[:i] // a placeholder: what stands in front of it is the URL
+	}
 	if strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\ufffd' }) >= 0 {
 		return "", false
 	}
@@ -295,7 +298,7 @@ func urlHost(host string, withScheme bool) (string, bool) {
 		return v, withScheme || knownSuffix(v)
 	}
 	// Names of internal servers, masked names, names with a placeholder.
-	if withScheme && !strings.ContainsAny(host, " \t\"<>\\^`|") && strings.IndexFunc(host, func(r rune) bool { return r < 0x80 && isAlnum(byte(r)) }) >= 0 {
+	if withScheme && !strings.ContainsAny(host, " \t\"<>\\^`|'();,") && strings.IndexFunc(host, func(r rune) bool { return r < 0x80 && isAlnum(byte(r)) }) >= 0 {
 		return strings.ToLower(host), true
 	}
 	return "", false

@@ -1,6 +1,9 @@
 package ioc
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 // linkKind is what a link that was not defanged is.
 type linkKind uint8
@@ -17,9 +20,9 @@ func (r *reader) linkOf(u string) linkKind {
 	host := hostOf(u)
 	report := r.style.prose || r.l.Text || r.rep.Format == "csv" || r.rep.Format == "json"
 	switch {
-	case report && isBelow(host, ownPages):
+	case report && isBelow(host, ownPages()):
 		return linkOwn
-	case r.refs, report && isBelow(host, publishers):
+	case r.refs, report && isBelow(host, publishers()):
 		return linkCommon
 	}
 	return linkIndicator
@@ -40,14 +43,18 @@ func isBelow(host string, set map[string]bool) bool {
 	return false
 }
 
-// ownPages are where those who publish indicators write of them and show them.
-var ownPages = wordSet(`twitter.com x.com t.co linkedin.com facebook.com reddit.com infosec.exchange mastodon.social bsky.app github.com gist.github.com virustotal.com
-	any.run hybrid-analysis.com joesandbox.com tria.ge bazaar.abuse.ch misp-project.org plusvic.github.io virustotal.github.io yara.readthedocs.io malware-traffic-analysis.net
-	welivesecurity.com virusradar.com securelist.com sophos.com unit42.paloaltonetworks.com paloaltonetworks.com volexity.com mandiant.com fireeye.com talosintelligence.com
-	man7.org snort.org suricata-ids.org emergingthreats.net us-cert.gov cisa.gov attack.mitre.org`)
+// ownPages are where those who publish lists of indicators write of them and
+// show the samples. Pages of others (social networks, code hosts, tools) are
+// listed as common.
+var ownPages = sync.OnceValue(func() map[string]bool {
+	return wordSet(`virustotal.com any.run hybrid-analysis.com joesandbox.com tria.ge bazaar.abuse.ch misp-project.org malware-traffic-analysis.net
+		welivesecurity.com virusradar.com securelist.com sophos.com unit42.paloaltonetworks.com paloaltonetworks.com volexity.com mandiant.com fireeye.com
+		talosintelligence.com attack.mitre.org`)
+})
 
 // publishers write reports, and news about reports.
-var publishers = wordSet(`twitter.com x.com linkedin.com facebook.com youtube.com reddit.com medium.com infosec.exchange mastodon.social bsky.app
+var publishers = sync.OnceValue(func() map[string]bool {
+	return wordSet(`twitter.com t.co man7.org isc.org torproject.org openssh.com x.com linkedin.com facebook.com youtube.com reddit.com medium.com infosec.exchange mastodon.social bsky.app
 		github.com gist.github.com gitlab.com virustotal.com urlscan.io any.run hybrid-analysis.com joesandbox.com tria.ge bazaar.abuse.ch urlhaus.abuse.ch threatfox.abuse.ch abuse.ch
 		misp-project.org yara.readthedocs.io virustotal.github.io plusvic.github.io mitre.org nist.gov cve.org cisa.gov first.org wikipedia.org archive.org web.archive.org
 		welivesecurity.com eset.com esetstatic.com virusradar.com securelist.com kaspersky.com sophos.com unit42.paloaltonetworks.com paloaltonetworks.com volexity.com
@@ -62,3 +69,4 @@ var publishers = wordSet(`twitter.com x.com linkedin.com facebook.com youtube.co
 		withsecure.com f-secure.com deepinstinct.com morphisec.com cynet.com seqrite.com quickheal.com k7computing.com ahnlab.com asec.ahnlab.com nccgroup.com arbornetworks.com netscout.com
 		outpost24.com rewterz.com cyware.com eccouncil.org rt-solar.ru bi-zone.medium.com kaspersky.ru positive.security isightpartners.com cyber.gov.au cfr.org securityintelligence.com
 		i.blackhat.com blackhat.com defcon.org sans.org isc.sans.edu malware-traffic-analysis.net docs.google.com`)
+})

@@ -109,12 +109,15 @@ func wordEnd(s string, i int) (end int, isURL bool) {
 			for start > i && isScheme(s[start-1]) && s[start-1] != '.' {
 				start--
 			}
+			for start < end && !isLetter(s[start]) { // ++http://…, -http://…
+				start++
+			}
 			switch {
 			case start == end:
 			case start > i:
 				return start, false
 			default:
-				return urlEnd(s, end+3), true
+				return quotedEnd(s, i, urlEnd(s, end+3)), true
 			}
 		}
 		if n := separator(s[end:]); n > 0 {
@@ -150,6 +153,18 @@ func urlEnd(s string, i int) int {
 			continue
 		}
 		end++
+	}
+	return end
+}
+
+// quotedEnd ends a URL that begins behind a single quote at the next one: that
+// is how scripts have them.
+func quotedEnd(s string, i, end int) int {
+	if i == 0 || s[i-1] != '\'' {
+		return end
+	}
+	if k := strings.IndexByte(s[i:end], '\''); k > 0 {
+		return i + k
 	}
 	return end
 }
@@ -325,7 +340,7 @@ func likelyIPv6(s string) bool {
 // programming interfaces (System.Net) and abbreviations.
 func likelyHost(s string, mode scanMode) bool {
 	d, ok := domain(s)
-	if !ok || !knownSuffix(d) || isSuffix(d) {
+	if !ok || !knownSuffix(d) || isSuffix(d) || s[0] == '_' && strings.Count(s, ".") == 1 {
 		return false
 	}
 	dot := strings.LastIndexByte(s, '.')
