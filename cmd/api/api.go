@@ -29,8 +29,8 @@ type options struct {
 
 func (o *options) add(cmd *cobra.Command, f *cmdutil.Factory, changes bool) {
 	fs := cmd.Flags()
-	fs.StringArrayVarP(&o.text, "field", "f", nil, "NAME=TEXT: a parameter, by the vendor's name")
-	fs.StringArrayVarP(&o.typed, "json-field", "F", nil, "NAME=JSON, or NAME=@FILE: a parameter that is no text")
+	cmdutil.StringArray(fs, &o.text, "field", "f", "NAME=TEXT: a parameter, by the vendor's name")
+	cmdutil.StringArray(fs, &o.typed, "json-field", "F", "NAME=JSON, or NAME=@FILE: a parameter that is no text")
 	fs.StringVar(&o.input, "input", "", "take the whole body from a file; - is standard input")
 	o.Add(cmd)
 	o.AddPaging(cmd)
@@ -82,7 +82,7 @@ $ edrctl api -p demo-carbonblack devices.policy --device-id 7 --policy-name Quar
 		ValidArgsFunction: completeOperation(f),
 	}
 	o.add(cmd, f, true)
-	cmd.Flags().StringArrayVarP(&o.headers, "header", "H", nil, "NAME: VALUE, with METHOD PATH")
+	cmdutil.StringArray(cmd.Flags(), &o.headers, "header", "H", "NAME: VALUE, with METHOD PATH")
 	list := newList(f)
 	cmd.AddCommand(list)
 	// Only what the command line names, so that a start costs nothing for the

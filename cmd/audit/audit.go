@@ -145,10 +145,10 @@ $ edrctl audit list --since 7d --phase outcome --state failed,ambiguous`,
 	fs.StringVar(&action, "action", "", "only of this action: its ref or act-…")
 	fs.StringVar(&user, "user", "", "only by this user")
 	fs.StringVar(&search, "search", "", "only records with this text anywhere")
-	fs.StringSliceVar(&verbs, "verb", nil, "only these verbs")
-	fs.StringSliceVar(&phases, "phase", nil, "only these phases: intent sent outcome")
-	fs.StringSliceVar(&states, "state", nil, "only these states of the action")
-	fs.StringSliceVar(&hosts, "host", nil, "only on these hosts")
+	cmdutil.StringSlice(fs, &verbs, "verb", "only these verbs")
+	cmdutil.StringSlice(fs, &phases, "phase", "only these phases: intent sent outcome")
+	cmdutil.StringSlice(fs, &states, "state", "only these states of the action")
+	cmdutil.StringSlice(fs, &hosts, "host", "only on these hosts")
 	fs.IntVar(&limit, "limit", 0, "how many at most (100 on a terminal, else all)")
 	return cmd
 }
@@ -255,7 +255,7 @@ code 9.
 			return nil
 		},
 	}
-	cmd.Flags().StringSliceVar(&expect, "expect", nil, "hash of a record that must be in the chain, as edrctl audit head printed it earlier")
+	cmdutil.StringSlice(cmd.Flags(), &expect, "expect", "hash of a record that must be in the chain, as edrctl audit head printed it earlier")
 	return cmd
 }
 

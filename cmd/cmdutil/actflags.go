@@ -2,7 +2,6 @@ package cmdutil
 
 import (
 	"os/user"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/lazyregexp"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/output"
 )
@@ -206,9 +206,9 @@ func userName(getenv func(string) string) string {
 }
 
 var (
-	secretFlag  = regexp.MustCompile(`(?i)^(-{1,2}[\w.-]*(?:password|passwd|passphrase|secret|token|api[-_]?key|apikey|credential)[\w.-]*)(=.*)?$`)
-	secretValue = regexp.MustCompile(`(?i)((?:password|passwd|passphrase|secret|token|api[-_]?key|authorization|x-auth-token|x-api-key)\s*[=:]\s*)("[^"]*"|'[^']*'|\S.*)`)
-	urlPassword = regexp.MustCompile(`(://[^/\s:@]+:)[^/\s@]+@`)
+	secretFlag  = lazyregexp.New(`(?i)^(-{1,2}[\w.-]*(?:password|passwd|passphrase|secret|token|api[-_]?key|apikey|credential)[\w.-]*)(=.*)?$`)
+	secretValue = lazyregexp.New(`(?i)((?:password|passwd|passphrase|secret|token|api[-_]?key|authorization|x-auth-token|x-api-key)\s*[=:]\s*)("[^"]*"|'[^']*'|\S.*)`)
+	urlPassword = lazyregexp.New(`(://[^/\s:@]+:)[^/\s@]+@`)
 )
 
 // CommandLine is a command line fit for the journal: what looks like a secret

@@ -52,7 +52,7 @@ func (g *GlobalFlags) Bind(fs *pflag.FlagSet, getenv func(string) string) {
 	fs.StringVarP(&g.Output, "output", "o", getenv("EDRCTL_OUTPUT"), "format: "+strings.Join(output.Formats(), " ")+" [EDRCTL_OUTPUT]")
 	fs.StringVar(&g.JQ, "jq", "", "filter the JSON with a jq expression")
 	fs.StringVar(&g.Template, "template", "", "format the JSON with a Go template")
-	fs.StringSliceVar(&g.Columns, "columns", nil, "columns of table, wide and csv, as dotted JSON names")
+	StringSlice(fs, &g.Columns, "columns", "columns of table, wide and csv, as dotted JSON names")
 	fs.BoolVar(&g.Raw, "raw", false, "add the vendor's own JSON as raw")
 	fs.StringVar(&g.Color, "color", "auto", "colour: auto, always or never [NO_COLOR, CLICOLOR_FORCE]")
 	fs.StringVar(&g.Config, "config", "", "configuration file [EDRCTL_CONFIG]")

@@ -69,7 +69,7 @@ func (l *ListFlags) AddFilters(cmd *cobra.Command, except ...filter.Field) {
 		}
 		v := new([]string)
 		l.values[f] = v
-		cmd.Flags().StringArrayVar(v, string(f), nil, fieldHelp[f])
+		StringArray(cmd.Flags(), v, string(f), "", fieldHelp[f])
 	}
 	l.addWhere(cmd)
 	cmd.Flags().BoolVar(&l.Explain, "explain", false, "print on stderr what each server was asked and what is filtered here")
@@ -101,9 +101,9 @@ func (l *ListFlags) AddAlertBounds(cmd *cobra.Command) {
 	cmd.Flags().Float64Var(&l.ScoreMin, "score-min", 0, "least score, 0-10, inclusive")
 	cmd.Flags().Float64Var(&l.ScoreMax, "score-max", 10, "greatest score, 0-10, inclusive")
 	cmd.Flags().BoolVar(&l.IncludeUnscored, "include-unscored", false, "show alerts without a score in spite of --score-min")
-	cmd.Flags().StringSliceVar(&l.Severity, "severity", nil, "severities: "+strings.Join(names(model.Severities), " "))
+	StringSlice(cmd.Flags(), &l.Severity, "severity", "severities: "+strings.Join(names(model.Severities), " "))
 	cmd.Flags().StringVar(&l.SeverityMin, "severity-min", "", "least severity")
-	cmd.Flags().StringSliceVar(&l.Status, "status", nil, "statuses: "+strings.Join(names(model.Statuses), " "))
+	StringSlice(cmd.Flags(), &l.Status, "status", "statuses: "+strings.Join(names(model.Statuses), " "))
 }
 
 // AddNative adds --query.

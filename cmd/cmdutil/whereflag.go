@@ -10,8 +10,7 @@ import (
 )
 
 func (l *ListFlags) addWhere(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVar(&l.Where, "where", nil,
-		"filter expression, such as 'host~FIN,HR !user=SYSTEM', or @NAME of a saved one; see edrctl help filters")
+	StringArray(cmd.Flags(), &l.Where, "where", "", "filter expression, such as 'host~FIN,HR !user=SYSTEM', or @NAME of a saved one; see edrctl help filters")
 }
 
 // where adds what --where says to what the flags say.

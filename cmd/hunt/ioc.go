@@ -47,7 +47,7 @@ $ edrctl hunt ioc big.csv --since 30d --checkpoint hunt.ck --resume`,
 		RunE: func(cmd *cobra.Command, args []string) error { return h.do(cmd, f, args) },
 	}
 	h.add(cmd)
-	cmd.Flags().StringArrayVarP(&h.files, "file", "f", nil, "file of indicators, or - for standard input; may repeat")
+	cmdutil.StringArray(cmd.Flags(), &h.files, "file", "f", "file of indicators, or - for standard input; may repeat")
 	cmd.Flags().BoolVar(&h.listOnly, "list", false, "print the indicators and where each would be searched; hunt nothing")
 	cmd.Flags().BoolVar(&h.unread, "unread", false, "with --list: print what was not understood instead")
 	cmd.Flags().BoolVar(&h.text, "text", false, "read the files as prose: search every line")

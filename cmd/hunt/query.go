@@ -110,8 +110,8 @@ $ edrctl hunt query 'select * from listening_ports' --host build-07 -o json | jq
 			return runQuery(cmd.Context(), f, q, d, yes)
 		},
 	}
-	cmd.Flags().StringArrayVar(&q.Hosts, "host", nil, "host to ask: ref, id or name; may repeat")
-	cmd.Flags().StringArrayVar(&q.Tags, "tag", nil, "ask the hosts with this tag; may repeat")
+	cmdutil.StringArray(cmd.Flags(), &q.Hosts, "host", "", "host to ask: ref, id or name; may repeat")
+	cmdutil.StringArray(cmd.Flags(), &q.Tags, "tag", "", "ask the hosts with this tag; may repeat")
 	cmd.Flags().BoolVar(&q.All, "all-hosts", false, "ask every host; asks first")
 	cmd.Flags().StringVar(&wait, "wait", "1m", "how long to wait for answers")
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask before --all-hosts")

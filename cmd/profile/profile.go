@@ -119,7 +119,7 @@ $ edrctl profile add lab --backend gene --url https://127.0.0.1:8001 --pin sha25
 	cmd.Flags().StringVar(&p.TLS.CAFile, "ca-file", "", "PEM file of the certificate authority")
 	cmd.Flags().StringVar(&p.TLS.Pin, "pin", "", "pin of the server's public key: sha256:HEX")
 	cmd.Flags().StringVar(&p.Proxy, "proxy", "", "proxy to the server, as http://USER@HOST:PORT, or none; auth login keeps its password")
-	cmd.Flags().StringArrayVar(&settings, "set", nil, "a key of the backend: KEY=VALUE (for example customer_id=42, username=admin)")
+	cmdutil.StringArray(cmd.Flags(), &settings, "set", "", "a key of the backend: KEY=VALUE (for example customer_id=42, username=admin)")
 	cmd.Flags().BoolVar(&replace, "replace", false, "replace a profile of the same name")
 	if err := cmd.MarkFlagRequired("backend"); err != nil {
 		panic(err) // the flag was just added

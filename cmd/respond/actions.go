@@ -85,9 +85,9 @@ $ edrctl respond list --state ambiguous -o id | xargs edrctl respond get`,
 	fs.StringVar(&since, "since", "30d", "from when: a duration back from now, RFC 3339, or a date")
 	fs.StringVar(&until, "until", "", "until when")
 	fs.IntVar(&q.Limit, "limit", 0, "how many at most (100 on a terminal, else all)")
-	fs.StringSliceVar(&q.Verbs, "verb", nil, "only these verbs")
-	fs.StringSliceVar(&q.State, "state", nil, "only these states: "+strings.Join(cmdutil.States(), " "))
-	fs.StringSliceVar(&q.Hosts, "host", nil, "only on these hosts")
+	cmdutil.StringSlice(fs, &q.Verbs, "verb", "only these verbs")
+	cmdutil.StringSlice(fs, &q.State, "state", "only these states: "+strings.Join(cmdutil.States(), " "))
+	cmdutil.StringSlice(fs, &q.Hosts, "host", "only on these hosts")
 	fs.StringVar(&q.Case, "case", "", "only of this case")
 	return cmd
 }

@@ -7,11 +7,12 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/edrctl/edrctl/internal/lazyregexp"
 )
 
 const mask = "[redacted]"
@@ -198,8 +199,8 @@ const secretNames = `(?:[a-z0-9]+[_-])*(?:password|passwd|passphrase|secret|toke
 	`uninstall[_-]?code|activation[_-]?code|deregistration[_-]?code|registration[_-]?code`
 
 var (
-	secretMember = regexp.MustCompile(`(?i)(\\?"(?:` + secretNames + `)\\?"\s*:\s*)("(?:[^"\\]|\\.)*(?:"|\\?$)|\\"(?:[^"\\])*(?:\\"|$)|[^\s,}\]\[{"\\]+)`)
-	secretParam  = regexp.MustCompile(`(?i)((?:^|[?&;])(?:` + secretNames + `)=)([^&;\s"]+)`)
+	secretMember = lazyregexp.New(`(?i)(\\?"(?:` + secretNames + `)\\?"\s*:\s*)("(?:[^"\\]|\\.)*(?:"|\\?$)|\\"(?:[^"\\])*(?:\\"|$)|[^\s,}\]\[{"\\]+)`)
+	secretParam  = lazyregexp.New(`(?i)((?:^|[?&;])(?:` + secretNames + `)=)([^&;\s"]+)`)
 )
 
 // text masks known secrets and values under telling names.

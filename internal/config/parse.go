@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/edrctl/edrctl/internal/lazyregexp"
 )
 
 // Parse reads a configuration. file stands in the errors, and relative file
@@ -48,7 +49,7 @@ func empty(opt Options) *Config {
 	}
 }
 
-var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?`)
+var yamlLine = lazyregexp.New(`^(?:yaml: )?(?:line (\d+): )?`)
 
 // document gives the top node, nil when the file says nothing.
 func document(file string, data []byte) (*yaml.Node, error) {
@@ -279,7 +280,7 @@ func (p *parser) root(n *yaml.Node) error {
 	return nil
 }
 
-var nameRule = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+var nameRule = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 
 // checkName says what is wrong with a name for a profile or group.
 func (p *parser) checkName(what, name string) *Error {

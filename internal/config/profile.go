@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +16,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/edrctl/edrctl/internal/lazyregexp"
 	"github.com/edrctl/edrctl/internal/suggest"
 )
 
@@ -25,9 +25,9 @@ var (
 	rateKeys    = []string{"per_second", "concurrent"}
 	tlsKeys     = []string{"ca_file", "pin", "server_name", "client_cert", "client_key", "insecure_skip_verify"}
 
-	secretKey    = regexp.MustCompile(`(?i)(passw|passphrase|secret|token|credential|bearer|^auth|api[_-]?key|^pass$|^pwd$|^key$|[_-]key$)`)
-	secretHeader = regexp.MustCompile(`(?i)^(proxy-)?authorization$|^cookie$|token|api-?key|secret|passw`)
-	headerName   = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
+	secretKey    = lazyregexp.New(`(?i)(passw|passphrase|secret|token|credential|bearer|^auth|api[_-]?key|^pass$|^pwd$|^key$|[_-]key$)`)
+	secretHeader = lazyregexp.New(`(?i)^(proxy-)?authorization$|^cookie$|token|api-?key|secret|passw`)
+	headerName   = lazyregexp.New("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
 )
 
 func (p *parser) profile(key, n *yaml.Node) (*Profile, error) {

@@ -70,7 +70,7 @@ func Parse(f Field, s string) (Pattern, error) {
 
 // complete checks a pattern for its field and prepares what Match needs.
 func (p *Pattern) complete(f Field) error {
-	p.Text = refang(f, p.Mode, p.Text)
+	p.Text = strings.TrimSpace(refang(f, p.Mode, p.Text))
 	if p.Text == "" {
 		return errors.New("an empty value matches nothing")
 	}

@@ -3,9 +3,10 @@ package generule
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/edrctl/edrctl/internal/lazyregexp"
 )
 
 // Condition is the tree of a rule's condition; nil is the empty one, which
@@ -17,7 +18,7 @@ type Condition struct {
 	closed bool // it stands in parentheses
 }
 
-var condToken = regexp.MustCompile(`^(?:\s+|\$\w+|\(|\)|!|&&|\|\||(?:and|AND|or|OR)\b)`)
+var condToken = lazyregexp.New(`^(?:\s+|\$\w+|\(|\)|!|&&|\|\||(?:and|AND|or|OR)\b)`)
 
 // ParseCondition reads a condition: $name joined with and/AND/&&, or/OR/||,
 // ! and parentheses. Between parentheses `and` binds closer than `or` here;

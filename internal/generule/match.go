@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/edrctl/edrctl/internal/lazyregexp"
 )
 
 // Match is one of a rule's Matches.
@@ -43,10 +45,10 @@ func truth(b bool) Truth {
 }
 
 var (
-	matchHead    = regexp.MustCompile(`^\s*(\$\w+)\s*:\s*(.*)$`)
-	matchField   = regexp.MustCompile(`^("[^"]+"|[\w.:/-]+)\s*(~=|&=|<=|>=|=|<|>)(\s*)(.*)$`)
-	matchOther   = regexp.MustCompile(`^@("[^"]+"|[\w.:/-]+)$`)
-	matchExtract = regexp.MustCompile(`^extract\s*\(\s*'(.*)'\s*,\s*("[^"]+"|[\w.:/-]+)\s*\)\s+in\s+([\w.-]+)('?)$`)
+	matchHead    = lazyregexp.New(`^\s*(\$\w+)\s*:\s*(.*)$`)
+	matchField   = lazyregexp.New(`^("[^"]+"|[\w.:/-]+)\s*(~=|&=|<=|>=|=|<|>)(\s*)(.*)$`)
+	matchOther   = lazyregexp.New(`^@("[^"]+"|[\w.:/-]+)$`)
+	matchExtract = lazyregexp.New(`^extract\s*\(\s*'(.*)'\s*,\s*("[^"]+"|[\w.:/-]+)\s*\)\s+in\s+([\w.-]+)('?)$`)
 )
 
 // ParseMatch reads one of a rule's Matches.

@@ -167,7 +167,7 @@ func posixPrintf(s string) string {
 		case r == 0:
 		case r == '%':
 			b.WriteString("%%")
-		case r == '\\' || r == '\'' || !visible(body[i:], r):
+		case r == '\\' || r == '\'' || r == '-' && i == 0 || !visible(body[i:], r): // a leading dash would be an option of printf
 			for _, c := range []byte(body[i : i+n]) {
 				fmt.Fprintf(&b, `\%03o`, c)
 			}

@@ -13,7 +13,7 @@ import (
 var hostile = []string{
 	"", "plain", "=x", "~root", "@args", "-rf", "--help", "$(touch pwned)", "`touch pwned`", "a;touch pwned", "a|b", "a&b", "a>b", "*", "?", "[a]", "{a,b}",
 	"a b", "it's", `"`, `\`, `\\`, `C:\Users\Public\d.dll`, `C:\`, `\\server\share\`, `\'`, `'\`, `a\\'b\\`, "!!", "!$", "%PATH%", "%s%n", "#x", "a#b", "$x", "${x}", "^x", "<(x)",
-	"line\nbreak", "end\n", "\n", "\n\n", "tab\tkey", "\x03", "\x1b[31m", "\r", "a\x00b", "\x7f", "\xff\xfe", "bücher", "‘’‚‛", "\u202egpj.exe", "\u200b", "🦀", "café\u0301", "$'x'", "\\$(touch pwned)", "&&touch pwned",
+	"line\nbreak", "end\n", "\n", "\n\n", "tab\tkey", "\x03", "\x1b[31m", "\r", "a\x00b", "-\x00\xff", "--\x1b", "\x7f", "\xff\xfe", "bücher", "‘’‚‛", "\u202egpj.exe", "\u200b", "🦀", "café\u0301", "$'x'", "\\$(touch pwned)", "&&touch pwned",
 	"‘;touch pwned;’",
 }
 

@@ -7,13 +7,13 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/lazyregexp"
 )
 
 // Name is the registered name.
@@ -107,7 +107,7 @@ func New(o backends.Options) (backends.Driver, error) {
 	return d, nil
 }
 
-var apiSuffix = regexp.MustCompile(`(?i)(/integrationServices(/v3)?)?/*$`)
+var apiSuffix = lazyregexp.New(`(?i)(/integrationServices(/v3)?)?/*$`)
 
 // cleanBase takes off what users paste with the host: a trailing slash and
 // /integrationServices[/v3] (§2).

@@ -3,19 +3,19 @@ package esp
 import (
 	"context"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/lazyregexp"
 	"github.com/edrctl/edrctl/internal/shellquote"
 )
 
 var queryMembers = []string{"name", "query", "interval", "platform", "version", "description", "value", "snapshot", "tags", "packs"}
 
 // isSelect is as much as can be told here of SQL the server takes.
-var isSelect = regexp.MustCompile(`(?is)^\s*(select|with)\s`)
+var isSelect = lazyregexp.New(`(?is)^\s*(select|with)\s`)
 
 // asQuery takes the words of answers for those of requests.
 func (g *guarded) asQuery() error {

@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/lazyregexp"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
@@ -311,7 +311,7 @@ func guardExclusions(ctx context.Context, g *guarded) error {
 	return g.onHosts(ctx, "host_identifier", true, word+strings.Join(what, ", "))
 }
 
-var clock = regexp.MustCompile(`^([01]?\d|2[0-3]):([0-5]\d)(:[0-5]?\d)?$`)
+var clock = lazyregexp.New(`^([01]?\d|2[0-3]):([0-5]\d)(:[0-5]?\d)?$`)
 
 func guardSchedule(ctx context.Context, g *guarded) error {
 	at := g.text("time")

@@ -4,11 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/lazyregexp"
 	"github.com/edrctl/edrctl/internal/shellquote"
 )
 
@@ -18,7 +18,7 @@ var ruleMembers = []string{
 	"name", "description", "severity", "status", "type", "tactics", "technique_id", "alerters", "platform", "alert_description", "recon_queries", "conditions",
 }
 
-var techniqueID = regexp.MustCompile(`^T1\d{3}$`)
+var techniqueID = lazyregexp.New(`^T1\d{3}$`)
 
 // tacticNames are the words of ATT&CK the server knows (§15).
 var tacticNames = []string{

@@ -4,12 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/client/flex"
+	"github.com/edrctl/edrctl/internal/lazyregexp"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
@@ -127,7 +127,7 @@ func readTable(v []byte) (name string, cols []Column, err error) {
 	return name, cols, err
 }
 
-var createTable = regexp.MustCompile(`(?is)^\s*CREATE\s+TABLE\s+\S+\s*\((.*)\)\s*;?\s*$`)
+var createTable = lazyregexp.New(`(?is)^\s*CREATE\s+TABLE\s+\S+\s*\((.*)\)\s*;?\s*$`)
 
 func readCreate(sql string) []Column {
 	m := createTable.FindStringSubmatch(sql)

@@ -10,7 +10,6 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/lazyregexp"
 )
 
 // maxAnswer bounds a JSON answer. It is read whole before any of it is given
@@ -128,7 +128,7 @@ func (d *Driver) reading(ctx context.Context, what string, c *backends.Call) (cl
 	return backends.Build(*c)
 }
 
-var onEndpoint = regexp.MustCompile(`^/endpoints/\{uuid\}`)
+var onEndpoint = lazyregexp.New(`^/endpoints/\{uuid\}`)
 
 // locate makes sure that the endpoint of a call is one that the list has: the
 // newest managers make phantoms of unknown ones (trap 2), and logs of unknown

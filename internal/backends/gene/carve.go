@@ -10,11 +10,11 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/lazyregexp"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
@@ -34,7 +34,7 @@ func fetchID(uuid, command, file string) string {
 	return strings.Join([]string{uuid, fetchMark, command, file}, "/")
 }
 
-var hashForm = regexp.MustCompile(`^[0-9a-fA-F]+$`)
+var hashForm = lazyregexp.New(`^[0-9a-fA-F]+$`)
 
 // carveParts splits an id. guid is fetchMark for a file of a command.
 func carveParts(id string) (uuid, guid, hash, name string, err error) {

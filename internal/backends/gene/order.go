@@ -5,13 +5,13 @@ import (
 	"encoding/binary"
 	"fmt"
 	"path"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf16"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/lazyregexp"
 )
 
 // harmless is the command that carries a fetch and that takes another's
@@ -114,7 +114,7 @@ func (ep endpoint) windows() bool {
 	return ep.os == nil || ep.os.Platform == "" || strings.Contains(ep.os.Platform, "windows")
 }
 
-var drivePath = regexp.MustCompile(`^(?:[A-Za-z]:[\\/]|\\\\)`)
+var drivePath = lazyregexp.New(`^(?:[A-Za-z]:[\\/]|\\\\)`)
 
 // absolute refuses a path that would be looked for in the agent's folder, or
 // that no system has.

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/edrctl/edrctl/internal/lazyregexp"
 )
 
 // liveQuery is one query on its way: the frames wait in a queue that one
@@ -27,7 +29,7 @@ type liveQuery struct {
 	carving bool
 }
 
-var selectTable = regexp.MustCompile(`(?is)^\s*select\s+(.+?)\s+from\s+([a-z_0-9]+)\b(.*?);?\s*$`)
+var selectTable = lazyregexp.New(`(?is)^\s*select\s+(.+?)\s+from\s+([a-z_0-9]+)\b(.*?);?\s*$`)
 
 func (s *Server) table(name string) *Table {
 	for i := range s.data.Tables {
@@ -84,9 +86,9 @@ func liveAdd(s *Server, r *request) reply {
 }
 
 var (
-	likePath  = regexp.MustCompile(`(?i)path\s+(like|=)\s+'((?:[^']|'')*)'`)
-	condition = regexp.MustCompile(`(?i)\b([a-z_]+)\s*(like|=|!=)\s*('(?:[^']|'')*'|-?\d+)`)
-	plainList = regexp.MustCompile(`^[a-z_0-9]+$`)
+	likePath  = lazyregexp.New(`(?i)path\s+(like|=)\s+'((?:[^']|'')*)'`)
+	condition = lazyregexp.New(`(?i)\b([a-z_]+)\s*(like|=|!=)\s*('(?:[^']|'')*'|-?\d+)`)
+	plainList = lazyregexp.New(`^[a-z_0-9]+$`)
 )
 
 // where keeps the rows that meet every comparison of a column with a text or

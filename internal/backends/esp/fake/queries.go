@@ -3,10 +3,11 @@ package fake
 import (
 	"encoding/json"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/edrctl/edrctl/internal/lazyregexp"
 )
 
 func queryRow(q Query) object {
@@ -73,7 +74,7 @@ func queryGet(s *Server, r *request) reply {
 	return ok("Successfully fetched the query info for the given id", queryRow(q))
 }
 
-var selectStart = regexp.MustCompile(`(?is)^\s*(select|with)\s`)
+var selectStart = lazyregexp.New(`(?is)^\s*(select|with)\s`)
 
 func queryFrom(r *request) (Query, string) {
 	q := Query{Name: r.str("name"), SQL: r.str("query"), Interval: r.num("interval", 0), Platform: r.str("platform"), Version: r.str("version"),

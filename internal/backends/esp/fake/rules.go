@@ -2,9 +2,10 @@ package fake
 
 import (
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/edrctl/edrctl/internal/lazyregexp"
 )
 
 func rawJSON(s, def string) json.RawMessage {
@@ -92,7 +93,7 @@ func (r *request) intPath(name string) int {
 	return n
 }
 
-var technique = regexp.MustCompile(`^T1\d{3}$`)
+var technique = lazyregexp.New(`^T1\d{3}$`)
 
 // ruleOperators are what rules take beside the search (§14).
 var ruleOperators = []string{"equal", "not_equal", "begins_with", "not_begins_with", "contains", "not_contains", "ends_with", "not_ends_with",

@@ -8,9 +8,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/edrctl/edrctl/internal/lazyregexp"
 )
 
 // What only the newest manager has: users, IoCs, agent configuration, Sysmon
@@ -24,7 +25,7 @@ type user struct {
 	Description string `json:"description"`
 }
 
-var wholeUUID = regexp.MustCompile("^" + uuidExpr + "$")
+var wholeUUID = lazyregexp.New("^" + uuidExpr + "$")
 
 func (c *call) listUsers() {
 	c.s.mu.Lock()
@@ -326,7 +327,7 @@ func (c *call) getSysmon() {
 	c.ok(doc)
 }
 
-var schemaVersion = regexp.MustCompile(`schemaversion="([^"]+)"`)
+var schemaVersion = lazyregexp.New(`schemaversion="([^"]+)"`)
 
 func (c *call) postSysmon() {
 	body, ok := c.body()

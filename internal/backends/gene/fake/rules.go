@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/edrctl/edrctl/internal/lazyregexp"
 )
 
 // storedRule is a rule under its name, as the manager would print it.
@@ -58,10 +60,10 @@ type ruleIn struct {
 }
 
 var (
-	matchName = regexp.MustCompile(`^\s*(\$\w+)\s*:\s*(.*)$`)
-	matchPlan = regexp.MustCompile(`^("[^"]+"|[\w-]+)\s*(~=|&=|<=|>=|=|<|>)\s+(@[\w-]+|'.*')$`)
-	extract   = regexp.MustCompile(`^extract\('(.*)',\s*[\w-]+\) in [\w-]+$`)
-	operand   = regexp.MustCompile(`\$\w+`)
+	matchName = lazyregexp.New(`^\s*(\$\w+)\s*:\s*(.*)$`)
+	matchPlan = lazyregexp.New(`^("[^"]+"|[\w-]+)\s*(~=|&=|<=|>=|=|<|>)\s+(@[\w-]+|'.*')$`)
+	extract   = lazyregexp.New(`^extract\('(.*)',\s*[\w-]+\) in [\w-]+$`)
+	operand   = lazyregexp.New(`\$\w+`)
 )
 
 // compile says what the engine would refuse, in its words.

@@ -4,13 +4,13 @@ import (
 	"encoding/json"
 	"net/http"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/edrctl/edrctl/internal/demo/faults"
+	"github.com/edrctl/edrctl/internal/lazyregexp"
 )
 
 // The versions the fake can be. Head is the newest (commit 44a57e6).
@@ -167,7 +167,7 @@ func (c *call) flag(name string) bool {
 
 // route is one path of the API in the versions that have it.
 type route struct {
-	pattern *regexp.Regexp
+	pattern lazyregexp.Regexp
 	name    string
 	has     func(*Server) bool
 	methods map[string]func(*call)
@@ -192,7 +192,7 @@ func until(v string) func(*Server) bool {
 }
 
 func at(expr, name string, has func(*Server) bool, methods map[string]func(*call)) route {
-	return route{pattern: regexp.MustCompile("^" + expr + "$"), name: name, has: has, methods: methods}
+	return route{pattern: lazyregexp.New("^" + expr + "$"), name: name, has: has, methods: methods}
 }
 
 type handlers = map[string]func(*call)
