@@ -40,7 +40,7 @@ type Pattern struct {
 // String is the pattern as it is typed.
 func (p Pattern) String() string {
 	s := p.Text
-	if p.Mode == Exact && !p.whole {
+	if p.Mode == Exact && (!p.whole || strings.HasPrefix(s, "=") || strings.HasPrefix(s, "!")) {
 		s = "=" + s
 	}
 	if p.Not {
