@@ -71,8 +71,11 @@ func Parse(f Field, s string) (Pattern, error) {
 // complete checks a pattern for its field and prepares what Match needs.
 func (p *Pattern) complete(f Field) error {
 	p.Text = strings.TrimSpace(refang(f, p.Mode, p.Text))
-	if p.Text == "" {
+	switch {
+	case p.Text == "":
 		return errors.New("an empty value matches nothing")
+	case p.Mode != Exact && (p.Text[0] == '=' || p.Text[0] == '!' && !p.Not):
+		return errors.New("it begins with characters that cannot be seen")
 	}
 	var err error
 	switch f {
