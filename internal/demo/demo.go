@@ -64,7 +64,7 @@ func Virtual(name string) (profiles []string, ok bool) {
 type Options struct {
 	Backends []string         // only these; nil = all
 	StateDir string           // where demo.json is kept between runs; "" = nowhere
-	Scale    int              // multiplies the noise; below 1 counts as 1
+	Scale    int              // multiplies the noise; below 1 counts as 1, and story.Quiet has none
 	PortBase int              // backend i of Backends listens on PortBase+i; 0 = free ports
 	Faults   string           // a SPEC of package faults
 	Now      func() time.Time // nil = time.Now

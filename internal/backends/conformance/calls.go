@@ -13,6 +13,7 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/demo/story"
 )
 
 // RunCalls holds a driver that reaches its vendor's whole API to the rules of
@@ -30,7 +31,7 @@ func RunCalls(t *testing.T, h Harness) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := h.open(t, 1, func(o *backends.Options) { o.Client.Rate = client.Rate{PerSecond: 10_000, Concurrent: 8} })
+	e := h.open(t, story.Quiet, func(o *backends.Options) { o.Client.Rate = client.Rate{PerSecond: 10_000, Concurrent: 8} })
 	api, ok := e.driver.(backends.Caller)
 	if !ok {
 		t.Fatal("the driver is no Caller")

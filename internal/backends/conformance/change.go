@@ -9,6 +9,7 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/demo/story"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
@@ -31,7 +32,7 @@ func RunChange(t *testing.T, h Harness, cases []ChangeCase) {
 	if h.Retention == 0 {
 		h.Retention = 80 * time.Hour
 	}
-	probe := h.open(t, 1, nil)
+	probe := h.open(t, story.Quiet, nil)
 	d, ok := probe.driver.(backends.Changer)
 	if !ok {
 		t.Fatal("the driver changes nothing")
@@ -71,7 +72,7 @@ func RunChange(t *testing.T, h Harness, cases []ChangeCase) {
 // change: preview, then apply, without a fault.
 func (h Harness) change(t *testing.T, c ChangeCase) {
 	t.Helper()
-	e := h.open(t, 1, nil)
+	e := h.open(t, story.Quiet, nil)
 	d := e.driver.(backends.Changer)
 	ch := c.Make(t, e.driver)
 	e.wire.take()
@@ -140,7 +141,7 @@ var changeFaults = []changeFault{
 // changeUnder applies a change whose first request meets a fault.
 func (h Harness) changeUnder(t *testing.T, c ChangeCase, f changeFault) {
 	t.Helper()
-	e := h.open(t, 1, func(o *backends.Options) {
+	e := h.open(t, story.Quiet, func(o *backends.Options) {
 		if f.spec == "hang" {
 			o.Client.Timeout = 400 * time.Millisecond
 		}
@@ -208,7 +209,7 @@ var bareSuccess = map[string]string{
 // backend may call it done: only what was seen or described is.
 func (h Harness) changeClaimed(t *testing.T, c ChangeCase) {
 	t.Helper()
-	e := h.open(t, 1, func(o *backends.Options) {
+	e := h.open(t, story.Quiet, func(o *backends.Options) {
 		o.Client.Timeout = 2 * time.Second
 		o.Client.Rate = client.Rate{PerSecond: 1000}
 	})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/demo/story"
 	"github.com/edrctl/edrctl/internal/ioc"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -18,7 +19,7 @@ func (h Harness) skewed(t *testing.T) {
 	}
 	faulty := h
 	faulty.Start = h.Faulty("early=26h")
-	e := faulty.open(t, 1, nil)
+	e := faulty.open(t, story.Quiet, nil)
 	for _, r := range h.readings(t) {
 		if !r.timed || h.skip(t, r.name) || h.skip(t, r.name+"/skewed") {
 			continue

@@ -13,12 +13,12 @@ const (
 )
 
 // New tells the story as it stands at anchor (cut to milliseconds). scale
-// multiplies the noise events only, at least 1: hosts, processes, rules and
-// alerts are the same at every scale. Noise is made when Events or EventSeq
+// multiplies the noise events only, at least 1, or is Quiet: hosts, processes,
+// rules and alerts are the same at every scale. Noise is made when Events or EventSeq
 // asks for it, so New costs the same at every scale (about a millisecond).
 func New(anchor time.Time, scale int) *Story {
 	b := &builder{
-		s:      &Story{Anchor: anchor.UTC().Truncate(time.Millisecond), Scale: max(scale, 1)},
+		s:      &Story{Anchor: anchor.UTC().Truncate(time.Millisecond), Scale: noiseScale(scale)},
 		images: make(map[string]image, 64),
 		pids:   make(map[*Host]int, len(fleet)),
 	}
@@ -32,6 +32,17 @@ func New(anchor time.Time, scale int) *Story {
 	b.finish()
 	b.s.Indicators = b.indicators()
 	return b.s
+}
+
+// Quiet is the scale of a story without noise: a fifth of the events of scale
+// 1, for tests that read all of them hundreds of times.
+const Quiet = -1
+
+func noiseScale(scale int) int {
+	if scale == Quiet {
+		return 0
+	}
+	return max(scale, 1)
 }
 
 // builder holds what is only needed while the story is written.

@@ -92,7 +92,7 @@ func (s *Story) newNoise(backend string) *noise {
 	}
 	n.first = firstNoise + at*n.count
 	n.begin = s.Anchor.Add(-span)
-	n.step = span / time.Duration(n.count)
+	n.step = span / time.Duration(max(n.count, 1))
 	for i := range s.pools {
 		if s.pools[i].host.On(backend) {
 			n.pools = append(n.pools, &s.pools[i])

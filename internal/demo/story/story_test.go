@@ -308,6 +308,9 @@ func TestScale(t *testing.T) {
 	if seven-one != 6*story.New(anchor, 1).NoiseCount() {
 		t.Errorf("scale 7 has %d events, scale 1 %d", seven, one)
 	}
+	if quiet := len(story.New(anchor, story.Quiet).Events(story.ESP)); one-quiet != story.New(anchor, 1).NoiseCount() {
+		t.Errorf("a quiet story has %d events, scale 1 %d", quiet, one)
+	}
 	if got := story.New(anchor, -3).Scale; got != 1 {
 		t.Errorf("scale -3 became %d", got)
 	}
