@@ -13,7 +13,8 @@ import (
 
 var harness = conformance.Harness{
 	Backend: carbonblack.Name, Start: demo.One, Faulty: demo.Faulty,
-	Rate: client.Rate{PerSecond: 10_000, Concurrent: 4},
+	Rate:        client.Rate{PerSecond: 10_000, Concurrent: 4},
+	PagingScale: 24, // just more events than the 10,000 rows of one page
 	Skip: map[string]string{
 		"change/cancel":    "a command of the fake ends before it can be cancelled: TestCancelCommand plays a slow one",
 		"events/get ahead": "the server shows the detail of events that belong to an alert only",
