@@ -61,7 +61,7 @@ func ApplyCall(ctx context.Context, c Change, now func() time.Time, update func(
 // AnswerJSON is a body as Action.Answer keeps it: JSON as it is, other text
 // as a string, nothing as nil.
 func AnswerJSON(body []byte) json.RawMessage {
-	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
+	body = bytes.TrimSpace(body)
 	if len(body) == 0 {
 		return nil
 	}
@@ -149,7 +149,7 @@ func firstByte(r io.Reader) (byte, io.Reader, error) {
 		buf = buf[:len(buf)+n]
 		if n > 0 {
 			switch c := buf[len(buf)-1]; c {
-			case ' ', '\t', '\r', '\n', 0xEF, 0xBB, 0xBF:
+			case ' ', '\t', '\r', '\n':
 			default:
 				return c, struct {
 					io.Reader

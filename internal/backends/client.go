@@ -26,11 +26,10 @@ func FromClient(what string, err error) error {
 		c.What = what
 		return &c
 	}
-	e := &Error{What: what, Why: InWords(err.Error()), Err: err}
+	e := &Error{What: what, Why: InWords(err.Error()), Err: err, Hint: elsewhere(err)}
 	var status *client.StatusError
 	var transport *client.TransportError
 	var malformed *client.MalformedError
-	var proxy *client.ProxyError
 	switch {
 	case ambiguous(err):
 		e.Kind, e.Why = KindAmbiguous, e.Why+": the request may have been carried out"
@@ -46,13 +45,23 @@ func FromClient(what string, err error) error {
 		e.Kind = KindOther
 	case errors.As(err, &transport):
 		e.Kind, e.Why = KindUnavailable, InWords(transport.Error())
-		if errors.As(err, &proxy) {
-			e.Hint = proxy.Hint
-		}
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Kind = KindUnavailable
 	}
 	return e
+}
+
+// elsewhere is the advice for an answer that did not come from the server.
+func elsewhere(err error) string {
+	var malformed *client.MalformedError
+	var proxy *client.ProxyError
+	switch {
+	case errors.As(err, &proxy):
+		return proxy.Hint
+	case errors.As(err, &malformed) && malformed.Page:
+		return "check url in the profile: a proxy, a login page or another product answers there"
+	}
+	return ""
 }
 
 // ambiguous tells whether err leaves open what became of an action: it may

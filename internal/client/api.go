@@ -91,6 +91,10 @@ type Call struct {
 	// Once marks a read that is not repeated as it is when no answer came:
 	// the caller then asks for less (Gene halves its time windows).
 	Once bool
+	// Raw marks a call that asks for a file: its bytes are left as they are,
+	// whatever label they come with. Of every other answer a BOM is taken off,
+	// and a web page is a *MalformedError.
+	Raw bool
 	// MaxBytes limits the body of Do; default 64 MiB.
 	MaxBytes int64
 }

@@ -43,7 +43,7 @@ type body struct {
 	once    sync.Once
 }
 
-func newBody(c *Client, caller, ctx context.Context, cancel context.CancelCauseFunc, resp *http.Response, at where, release func(), log *record) *body {
+func newBody(c *Client, caller, ctx context.Context, cancel context.CancelCauseFunc, resp *http.Response, at where, raw bool, release func(), log *record) *body {
 	b := &body{c: c, raw: resp.Body, caller: caller, ctx: ctx, cancel: cancel, at: at, release: release, log: log}
 	b.dog = time.AfterFunc(time.Hour, func() { cancel(errSilent) })
 	b.dog.Stop()
@@ -61,6 +61,12 @@ func newBody(c *Client, caller, ctx context.Context, cancel context.CancelCauseF
 		resp.ContentLength, resp.Uncompressed = -1, true
 	default:
 		b.src = failReader{at.malformed("content encoding "+printable([]byte(enc), 40)+" was not asked for", nil)}
+	}
+	if !raw && !IsFile(resp.Header) && resp.StatusCode != http.StatusPartialContent {
+		b.src = &document{
+			src: b.src, label: resp.Header.Get("Content-Type"), at: at,
+			pages: resp.StatusCode >= 200 && resp.StatusCode < 300,
+		}
 	}
 	return b
 }

@@ -126,6 +126,7 @@ func (d *fetch) restart() error {
 // the server began at 0 although w had a part.
 func (d *fetch) part(ctx context.Context) (whole bool, err error) {
 	call := d.call
+	call.Raw = true
 	call.Header = cloneHeader(call.Header)
 	call.Header.Set("Accept-Encoding", "identity") // offsets count the file's bytes
 	offset := d.end()

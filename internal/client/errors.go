@@ -49,6 +49,7 @@ func (e *TransportError) Unwrap() error { return e.Err }
 type MalformedError struct {
 	Method, URL, Host string
 	Why               string
+	Page              bool // a web page came instead of an answer of the API
 	Action            bool // the call may have changed something: its outcome is unknown
 	Err               error
 }

@@ -17,6 +17,7 @@ import (
 // attempt is one try of a call; it travels in the request's context.
 type attempt struct {
 	acts   bool
+	raw    bool // Call.Raw
 	stream bool // the pacer's slot is freed with the header, not with the body
 	try    int
 	body   []byte
@@ -82,7 +83,7 @@ func (c *Client) DoJSON(ctx context.Context, call Call, into any) (*Reply, error
 
 func (c *Client) decode(call Call, reply *Reply, into any) error {
 	at := c.where(call)
-	body := bytes.TrimPrefix(reply.Body, utf8BOM)
+	body := reply.Body
 	if why := notJSON(body, reply.Header.Get("Content-Type"), c.red); why != "" {
 		return at.malformed(why, nil)
 	}
@@ -154,7 +155,7 @@ func (c *Client) exec(ctx context.Context, call Call, stream bool, consume func(
 	for try := 1; ; try++ {
 		gen := c.authGen.Load()
 		began := time.Now()
-		a := &attempt{acts: at.acts, stream: stream, try: try, body: body, noAuth: nested, at: at}
+		a := &attempt{acts: at.acts, raw: call.Raw, stream: stream, try: try, body: body, noAuth: nested, at: at}
 		resp, err := c.once(ctx, call, u, contentType, a)
 		if err == nil && consume != nil {
 			err = consume(resp, at)
@@ -364,7 +365,6 @@ func (c *Client) statusError(resp *http.Response, a *attempt) error {
 		_, _ = io.CopyN(io.Discard, resp.Body, 56<<10) // spare the connection
 	}
 	closeBody(resp)
-	head = bytes.TrimPrefix(head, utf8BOM)
 	if resp.StatusCode == http.StatusBadRequest && c.base.Scheme == "http" && wantsHTTPS(head) {
 		return a.at.transport(&advice{text: "the server speaks HTTPS on this port: use https:// in url"}, false)
 	}

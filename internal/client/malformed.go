@@ -13,6 +13,8 @@ import (
 
 const maxDepth = 512
 
+const htmlKind = "an HTML page"
+
 var utf8BOM = []byte("\xef\xbb\xbf")
 
 // notJSON says what a body is when it clearly is not JSON; "" lets the decoder
@@ -35,7 +37,7 @@ func notJSON(body []byte, contentType string, red *Redactor) string {
 // htmlPage recognises markup and says what the page calls itself; "" when it
 // is none. A body that starts as JSON is never a page, whatever its type says.
 func htmlPage(body []byte, contentType string, red *Redactor) string {
-	t := bytes.TrimLeft(bytes.TrimPrefix(body, utf8BOM), " \t\r\n")
+	t := bytes.TrimLeft(withoutBOM(body), " \t\r\n")
 	if len(t) == 0 || t[0] != '<' {
 		return ""
 	}
@@ -45,7 +47,7 @@ func htmlPage(body []byte, contentType string, red *Redactor) string {
 	if bytes.Contains(low, []byte("<html")) || bytes.Contains(low, []byte("<!doctype html")) ||
 		bytes.Contains(low, []byte("<title")) || bytes.Contains(low, []byte("<body")) ||
 		strings.Contains(strings.ToLower(contentType), "html") {
-		kind = "an HTML page"
+		kind = htmlKind
 	}
 	if title := pageTitle(head, low); title != "" {
 		return kind + " titled “" + red.String(title) + "”"

@@ -73,7 +73,7 @@ func (w wire) RoundTrip(req *http.Request) (*http.Response, error) {
 		release = func() {}
 	}
 	log.answered(resp)
-	resp.Body = newBody(c, req.Context(), ctx, cancel, resp, a.at, release, log)
+	resp.Body = newBody(c, req.Context(), ctx, cancel, resp, a.at, a.raw, release, log)
 	return resp, nil
 }
 

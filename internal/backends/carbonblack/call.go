@@ -66,8 +66,6 @@ func judge(c backends.Call, head []byte, whole bool) error {
 	switch {
 	case len(head) == 0:
 		return backends.Malformed("", "the answer is empty")
-	case head[0] == '<':
-		return backends.Malformed("", "the answer is HTML, as of a proxy or another product")
 	case !whole:
 		return nil
 	case c.Op.Name == "" && head[0] != '{' && head[0] != '[':
@@ -97,6 +95,7 @@ func (d *Driver) openCall(ctx context.Context, c backends.Call) (*client.Stream,
 	if _, _, err := d.keyFor(ctx, r); err != nil {
 		return nil, backends.FromClient(what, err)
 	}
+	call.Raw = c.Op.Returns == "binary"
 	stream, err := d.client.Open(ctx, call)
 	if err != nil {
 		return nil, d.explain(ctx, what, r, c.Op.Name != "" && isCollection(strings.TrimPrefix(call.Path, apiBase)), err)

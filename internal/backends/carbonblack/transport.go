@@ -218,9 +218,6 @@ func (d *Driver) get(ctx context.Context, what string, r route, path string, q u
 
 func decodeEnvelope(body []byte, env *envelope) error {
 	trimmed := bytes.TrimSpace(body)
-	if trimmed[0] == '<' {
-		return errors.New("the answer is HTML, as of a proxy or another product")
-	}
 	if trimmed[0] != '{' {
 		return errors.New("the answer is not a JSON object")
 	}

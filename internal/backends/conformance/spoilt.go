@@ -53,6 +53,10 @@ var faultCases = []faultCase{
 	{spec: "garbage:after=1", kinds: []backends.ErrorKind{malformed, partial}, may: true, fresh: true},
 	{spec: "500:after=1", kinds: []backends.ErrorKind{unavailable, partial}, may: true, fresh: true},
 	{spec: "cut=60%:nth=2", kinds: []backends.ErrorKind{malformed, unavailable, partial}, may: true, fresh: true},
+	// JSON is JSON whatever its label says, and with a byte order mark.
+	{spec: "bom"},
+	{spec: "label=text/html"},
+	{spec: "bom;label=text/plain", fresh: true},
 	// Once: tried again, and nothing twice.
 	{spec: "429:retry-after=0,first=1"},
 	{spec: "503:first=2"},

@@ -42,10 +42,6 @@ func (d *Driver) openCall(ctx context.Context, c backends.Call) (*client.Stream,
 	if err != nil {
 		return nil, backends.FromClient(what, err)
 	}
-	if strings.Contains(strings.ToLower(stream.Header.Get("Content-Type")), "html") {
-		_ = stream.Body.Close() // nothing of it is wanted
-		return nil, backends.Malformed(what, "the answer is a web page, not cWatch's JSON: a proxy or login page?")
-	}
 	return stream, nil
 }
 
@@ -191,13 +187,7 @@ func bodyOf(call client.Call) ([]byte, error) {
 // applyCall sends a changing call, once.
 func (d *Driver) applyCall(ctx context.Context, c backends.Change, update func(*model.Action)) (*model.Action, error) {
 	d.triage.forget("")
-	return backends.ApplyCall(ctx, c, d.opt.Clock, update, func(ctx context.Context, call client.Call) (*client.Reply, error) {
-		reply, err := d.client.Do(ctx, call)
-		if err == nil && strings.Contains(strings.ToLower(reply.Header.Get("Content-Type")), "html") {
-			return nil, &backends.Error{Kind: backends.KindAmbiguous, Why: "the answer is a web page, not cWatch's: a proxy or login page? The request may have been carried out"}
-		}
-		return reply, err
-	})
+	return backends.ApplyCall(ctx, c, d.opt.Clock, update, d.client.Do)
 }
 
 // findCall tells by reading what became of a call whose answer was lost, for

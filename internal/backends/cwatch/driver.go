@@ -171,9 +171,6 @@ func (d *Driver) elements(ctx context.Context, call client.Call, at string, each
 		return err
 	}
 	defer stream.Body.Close()
-	if strings.Contains(strings.ToLower(stream.Header.Get("Content-Type")), "html") {
-		return backends.Malformed("", "the answer is a web page, not cWatch's JSON: a proxy or login page?")
-	}
 	for b, err := range client.Array(stream.Body, at, nil) {
 		if err != nil {
 			return err

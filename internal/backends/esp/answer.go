@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"mime"
 	"net/http"
 	"strings"
 
@@ -99,10 +98,7 @@ func kindOf(v []byte) byte {
 // envelope is an *backends.Error.
 func parseAnswer(what string, rep *client.Reply) (*answer, error) {
 	a := &answer{Body: rep.Body, Header: rep.Header}
-	if !looksJSON(rep) {
-		if mediaType(rep) == "text/html" {
-			return nil, isJSONAnswer(what, rep)
-		}
+	if !client.IsJSON(rep.Header, rep.Body) {
 		return a, nil
 	}
 	a.JSON = true
@@ -130,28 +126,6 @@ func parseAnswer(what string, rep *client.Reply) (*answer, error) {
 		return nil, failure(what, a.Message)
 	}
 	return a, nil
-}
-
-func mediaType(rep *client.Reply) string {
-	media, _, _ := mime.ParseMediaType(rep.Header.Get("Content-Type"))
-	return media
-}
-
-// looksJSON decides by the content type; without one by the first byte.
-func looksJSON(rep *client.Reply) bool {
-	media := mediaType(rep)
-	return media == "application/json" || media == "" && kindOf(rep.Body) == '{'
-}
-
-// isJSONAnswer says what an answer is when it is not JSON.
-func isJSONAnswer(what string, rep *client.Reply) error {
-	switch {
-	case looksJSON(rep):
-		return nil
-	case mediaType(rep) == "text/html":
-		return backends.Malformed(what, "the server answered with a web page: is this the address of an ESP server?")
-	}
-	return backends.Malformed(what, "the answer is not JSON")
 }
 
 func malformed(what string, err error) error {

@@ -116,8 +116,11 @@ func (d *Driver) Call(ctx context.Context, c backends.Call) (*backends.Answer, e
 	if err != nil {
 		return nil, err
 	}
-	media, _, _ := mime.ParseMediaType(s.Header.Get("Content-Type"))
-	if streams := c.Op.Returns == "csv" || c.Op.Returns == "binary"; streams && media != "application/json" && media != "text/html" {
+	json, err := s.IsJSON()
+	if err != nil {
+		return nil, fromClient(what, err)
+	}
+	if streams := c.Op.Returns == "csv" || c.Op.Returns == "binary"; streams && !json {
 		return &backends.Answer{Status: s.Status, ContentType: s.Header.Get("Content-Type"), FileName: fileName(s.Header), Body: s.Body}, nil
 	}
 	rep, err := readWhole(what, s)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -330,7 +329,7 @@ func (d *Driver) probeFile(ctx context.Context, what string, call client.Call) (
 		return 0, fromClient(what, err)
 	}
 	defer func() { _ = s.Body.Close() }()
-	if media, _, _ := mime.ParseMediaType(s.Header.Get("Content-Type")); media != "application/octet-stream" {
+	if !client.IsFile(s.Header) {
 		body, _ := io.ReadAll(io.LimitReader(s.Body, 4096))
 		if _, err := parseAnswer(what, &client.Reply{Header: s.Header, Body: body}); err != nil {
 			return 0, err

@@ -22,8 +22,8 @@ type page struct {
 // where the bytes are. "data" may be absent (the server strips empty
 // answers), an object with results, or a list.
 func parsePage(what string, rep *client.Reply) (*page, error) {
-	if err := isJSONAnswer(what, rep); err != nil {
-		return nil, err
+	if !client.IsJSON(rep.Header, rep.Body) {
+		return nil, backends.Malformed(what, "the answer is not JSON")
 	}
 	var w jsonwalk.Walker
 	w.Reset(rep.Body)

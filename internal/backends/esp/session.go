@@ -103,7 +103,7 @@ func (d *Driver) probe(ctx context.Context) error {
 	ctx = context.WithValue(ctx, noToken{}, true)
 	looks := ""
 	for _, base := range d.candidates() {
-		rep, err := d.c.Do(ctx, client.Call{Path: base + "/hosts/count"})
+		rep, err := d.c.Do(ctx, client.Call{Path: base + "/hosts/count", Raw: true})
 		if err == nil {
 			if kindOf(rep.Body) == '{' {
 				d.found(base)

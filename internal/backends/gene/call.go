@@ -308,6 +308,7 @@ func (d *Driver) callFailed(what string, op op, err error) error {
 // artifactAnswer streams a collected file. A failure comes as JSON with
 // status 200, also where bytes were asked for (wire/gene.md 9).
 func (d *Driver) artifactAnswer(ctx context.Context, what string, c backends.Call, req client.Call) (*backends.Answer, error) {
+	req.Raw = true
 	st, err := d.c.Open(ctx, req)
 	if err != nil {
 		return nil, d.callFailed(what, c.Op, err)

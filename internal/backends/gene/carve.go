@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -261,7 +260,7 @@ func restart(w io.Writer) error {
 func (d *Driver) downloadArtifact(ctx context.Context, uuid, guid, hash, escaped string, w io.Writer) (int64, error) {
 	st, err := d.c.Open(ctx, client.Call{
 		Path:  "/endpoints/" + uuid + "/artifacts/" + guid + "/" + hash + "/" + escaped,
-		Query: url.Values{"raw": {"true"}},
+		Query: url.Values{"raw": {"true"}}, Raw: true,
 	})
 	if err != nil {
 		return 0, err
@@ -269,7 +268,7 @@ func (d *Driver) downloadArtifact(ctx context.Context, uuid, guid, hash, escaped
 	defer func() { _ = st.Body.Close() }() // what matters was read or is an error
 	// An error comes with status 200 too, in the envelope. Since beta.2 the
 	// label tells it from a file; before, only its shape does.
-	kind, _, _ := mime.ParseMediaType(st.Header.Get("Content-Type")) // "" is no JSON
+	kind := client.MediaType(st.Header) // "" is no JSON
 	var head []byte
 	if kind == "application/json" || strings.HasPrefix(kind, "text/") {
 		head = make([]byte, 8<<10)

@@ -228,7 +228,7 @@ func (r *logReader) page(ctx context.Context, lo, until time.Time, skip int, add
 	})
 	switch {
 	case err != nil:
-		return n, readError(err, stream.Header.Get("Content-Type"))
+		return n, readError(err)
 	case said != "":
 		return n, &answerError{text: said}
 	case !failure || !message:
@@ -244,16 +244,13 @@ func (e *cutError) Error() string { return "the answer was cut" }
 func (e *cutError) Unwrap() error { return e.err }
 
 // readError tells a cut answer from one that is no JSON at all.
-func readError(err error, contentType string) error {
+func readError(err error) error {
 	if errors.Is(err, jsonwalk.ErrShort) {
 		return &cutError{err: err}
 	}
 	var syntax *jsonwalk.SyntaxError
 	if errors.As(err, &syntax) {
 		e := backends.Malformed("", "the answer is not what the manager's API promises: "+syntax.Why)
-		if len(contentType) >= 9 && contentType[:9] == "text/html" {
-			e.Why = "the answer is a web page: this does not look like the admin API of a Gene (WHIDS) manager"
-		}
 		e.Err = err
 		return e
 	}

@@ -99,7 +99,7 @@ func (in *Injector) Wrap(next http.Handler) http.Handler {
 				}
 			case noEffect:
 				undo = true
-			case cutBody, trailing, slow, resetAfter:
+			case cutBody, trailing, bom, label, slow, resetAfter:
 				spoil = append(spoil, r)
 			case hang:
 				if r.at.set {
@@ -274,6 +274,12 @@ func (r *recorder) Write(b []byte) (int, error) {
 // Flush lets handlers that stream run; nothing leaves before they are done.
 func (r *recorder) Flush() {}
 
+// isJSON tells whether the answer is a document, not a file that holds one.
+func (r *recorder) isJSON() bool {
+	t := bytes.TrimLeft(r.body.Bytes(), " \t\r\n")
+	return len(t) > 0 && (t[0] == '{' || t[0] == '[') && r.Header().Get("Content-Type") != "application/octet-stream"
+}
+
 func (r *recorder) spoil(w http.ResponseWriter, req *http.Request, rules []*rule) {
 	body, end, clean, stop := r.body.Bytes(), r.body.Len(), true, false
 	var delay time.Duration
@@ -286,6 +292,15 @@ func (r *recorder) spoil(w http.ResponseWriter, req *http.Request, rules []*rule
 		case trailing:
 			body = append(bytes.Clone(body), "\n{\"more\":"...)
 			end = len(body)
+		case bom:
+			if r.isJSON() {
+				body = append([]byte("\xef\xbb\xbf"), body...)
+				end = len(body)
+			}
+		case label:
+			if r.isJSON() {
+				r.Header().Set("Content-Type", f.media)
+			}
 		case slow:
 			delay, chunk = f.delay, f.chunk
 		case cutBody:

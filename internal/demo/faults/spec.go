@@ -29,6 +29,8 @@
 //	              and only the document is cut
 //	hang=50%      the body stops there and the connection stays open
 //	trailing      bytes that belong to no document follow the body
+//	bom           JSON begins with a byte order mark
+//	label=TYPE    JSON is labelled as TYPE, for example text/html
 //	slow=10ms     each chunk of the body waits this long (option bytes, 1024)
 //	latency=100ms the answer begins this much later
 //	no-effect     a request that changes something is answered as a success,
@@ -95,6 +97,8 @@ const (
 	resetAfter
 	cutBody
 	trailing
+	bom
+	label
 	slow
 	latency
 	noEffect
@@ -107,7 +111,7 @@ const (
 
 var kinds = map[string]kind{
 	"5xx": anyServerError, "expired-token": expired, "html": page, "garbage": garbage, "empty": empty, "hang": hang,
-	"reset-before": resetBefore, "reset-after": resetAfter, "cut": cutBody, "trailing": trailing, "slow": slow, "latency": latency,
+	"reset-before": resetBefore, "reset-after": resetAfter, "cut": cutBody, "trailing": trailing, "bom": bom, "label": label, "slow": slow, "latency": latency,
 	"no-effect": noEffect, "late": late, "early": early, "moving-pages": movingPages, "busy-day": busyDay, "random-order": randomOrder,
 }
 
@@ -129,6 +133,7 @@ type rule struct {
 	method  string
 	pages   string // of moving-pages
 	host    string // of late and early
+	media   string // of label
 	events  int    // of busy-day
 }
 
@@ -234,6 +239,11 @@ func (r *rule) name(name, value string, hasValue bool) error {
 			return fmt.Errorf("%q: one of %s", value, strings.Join(pageMoves, ", "))
 		}
 		r.pages = value
+	case label:
+		if !strings.Contains(value, "/") {
+			return fmt.Errorf("%q is not a media type such as text/html", value)
+		}
+		r.media = value
 	case busyDay:
 		n, err := strconv.Atoi(value)
 		if hasValue && (err != nil || n < 1) {
