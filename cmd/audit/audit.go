@@ -98,8 +98,9 @@ $ edrctl audit list --since 7d --phase outcome --state failed,ambiguous`,
 			if err != nil {
 				return err
 			}
-			if !cmd.Flags().Changed("limit") && f.TableOnTerminal() {
-				limit = 100
+			byDefault := !cmd.Flags().Changed("limit") && f.TableOnTerminal()
+			if byDefault {
+				limit = cmdutil.DefaultLimit
 			}
 			var rows []*journal.Record
 			for l, err := range linesOf(dirs) {
@@ -132,7 +133,7 @@ $ edrctl audit list --since 7d --phase outcome --state failed,ambiguous`,
 			slices.Reverse(rows)
 			if limit > 0 && len(rows) > limit {
 				rows = rows[:limit]
-				defer f.Note("records: only the first %d are shown; --limit 0 shows all", limit)
+				defer f.NoteCut("records", byDefault)
 			}
 			return cmdutil.PrintRows(cmd.Context(), f, kindRecord, anys(rows))
 		},

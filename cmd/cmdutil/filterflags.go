@@ -89,6 +89,10 @@ func (l *ListFlags) AddTime(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&l.Window, "window", "5m", "how far to look before and after --around")
 }
 
+// DefaultLimit is how many records a table on a terminal shows when --limit is
+// not given.
+const DefaultLimit = 100
+
 // AddLimit adds --limit and --sort.
 func (l *ListFlags) AddLimit(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&l.Limit, "limit", 0, "most records to show; 0 is all (default 100 for a table on a terminal)")
@@ -138,7 +142,7 @@ func (l *ListFlags) Request(f *Factory) (ops.Request, error) {
 	}
 	req.Limit = l.Limit
 	if l.set != nil && !l.set("limit") && f.TableOnTerminal() {
-		req.Limit = 100
+		req.Limit, req.DefaultLimit = DefaultLimit, true
 	}
 	req.Native, req.Raw = l.Native, f.Flags.Raw
 	if l.Explain {

@@ -44,14 +44,20 @@ func PrintStream[T model.Record](ctx context.Context, f *Factory, w output.Write
 	if cerr := w.Close(); cerr != nil && !iostreams.IsBrokenPipe(cerr) {
 		return cerr
 	}
-	if st.Cut() {
-		f.Note("%s: only the first %d are shown; --limit 0 shows all", noun, req.Limit)
-	}
+	f.NoteCut(noun, st.Cut() && req.DefaultLimit)
 	f.noteUnknownHosts(st.UnknownHosts(ctx, f.fleet))
 	if f.TableOnTerminal() {
 		f.Note("%s", summary(n, noun, req, st.Outcomes(), start, f.Now()))
 	}
 	return err
+}
+
+// NoteCut reports what the default limit left out. A limit that the user gave
+// needs no notice.
+func (f *Factory) NoteCut(noun string, cut bool) {
+	if cut {
+		f.Note("%s: only the first %d are shown; --limit 0 shows all", noun, DefaultLimit)
+	}
 }
 
 // waiting shows on a terminal that something is still being read: how many

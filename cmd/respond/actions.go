@@ -44,8 +44,9 @@ $ edrctl respond list --state ambiguous -o id | xargs edrctl respond get`,
 				return err
 			}
 			q.Raw = f.Flags.Raw
-			if !cmd.Flags().Changed("limit") && f.TableOnTerminal() {
-				q.Limit = 100
+			byDefault := !cmd.Flags().Changed("limit") && f.TableOnTerminal()
+			if byDefault {
+				q.Limit = cmdutil.DefaultLimit
 			}
 			w, err := f.Printer(ctx, cmdutil.KindAction)
 			if err != nil {
@@ -75,9 +76,7 @@ $ edrctl respond list --state ambiguous -o id | xargs edrctl respond get`,
 			if werr := w.Close(); werr != nil {
 				return cmdutil.IgnoreClosed(werr)
 			}
-			if cut {
-				f.Note("actions: only the first %d are shown; --limit 0 shows all", q.Limit)
-			}
+			f.NoteCut("actions", cut && byDefault)
 			return err
 		},
 	}

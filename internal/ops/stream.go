@@ -22,6 +22,8 @@ type Request struct {
 	// Now is the present of the request: without an Until, hosts whose records
 	// are stamped later are named in the outcomes. Zero names none.
 	Now time.Time
+	// DefaultLimit tells that the user gave no limit: what it cuts is reported.
+	DefaultLimit bool
 	// Explain is told every profile's plan before its first record.
 	Explain func(profile string, p backends.Plan)
 }
