@@ -46,7 +46,7 @@ var fieldHelp = map[filter.Field]string{
 	filter.Process:     "process name: the actor's or the target's",
 	filter.Path:        "path of the process image",
 	filter.CommandLine: "command line",
-	filter.Hash:        "md5, sha1, sha256 or imphash of anything in the record",
+	filter.Hash:        "md5, sha1, sha256, sha512 or imphash of anything in the record",
 	filter.IP:          "address, CIDR, range or prefix: of either end, of an answer, of a logon",
 	filter.Port:        "port of either end",
 	filter.Domain:      "domain asked for, answered or connected to; IDN and xn-- are one",

@@ -25,7 +25,7 @@ func filled[T any]() *T {
 // dotted names.
 var samples = []struct{ name, value string }{
 	{"ip", "10.0.0.1"}, {"address", "203.0.113.9"}, {"mac", "00:11:22:33:44:55"},
-	{"md5", strings.Repeat("a", 32)}, {"sha1", strings.Repeat("b", 40)}, {"sha256", strings.Repeat("c", 64)}, {"imphash", strings.Repeat("d", 32)},
+	{"md5", strings.Repeat("a", 32)}, {"sha1", strings.Repeat("b", 40)}, {"sha256", strings.Repeat("c", 64)}, {"sha512", strings.Repeat("e", 128)}, {"imphash", strings.Repeat("d", 32)},
 	{"direction", "egress"}, {"transport", "tcp"}, {"os.platform", "windows"}, {"os.name", "Windows 10"}, {"integrity", "High"}, {"tactic", "execution"}, {"technique.id", "T1059.001"},
 	{"backend", "gene"}, {"path", `C:\Users\Public\sample.exe`}, {"registry.path", `HKLM\Software\Run`}, {"registry.value", "sample"}, {"host.user", `CORP\ada`},
 	{"verb", "kill"}, {"kind", string(model.KindProcessStart)}, {"indicator.type", "ipv4"},

@@ -177,7 +177,7 @@ func (c *collector) alert(a *model.Alert) {
 	c.attack(a.Attack)
 	for _, i := range a.Indicators {
 		switch i.Type {
-		case "md5", "sha1", "sha256", "imphash":
+		case "md5", "sha1", "sha256", "sha512", "imphash":
 			c.put(Hash, i.Value)
 		case "ip", "ipv4", "ipv6", "address":
 			c.put(IP, i.Value)
@@ -338,6 +338,7 @@ func (c *collector) hash(h *model.Hash) {
 	c.put(Hash, h.MD5)
 	c.put(Hash, h.SHA1)
 	c.put(Hash, h.SHA256)
+	c.put(Hash, h.SHA512)
 	c.put(Hash, h.Imphash)
 }
 

@@ -142,7 +142,7 @@ func unknown[T ~string](what, word string, known []T) error {
 	return fmt.Errorf("unknown %s; want one of %s", what, strings.Join(names, " "))
 }
 
-const wantHash = "want hexadecimal digits: a complete md5, sha1 or sha256, or a part of one"
+const wantHash = "want hexadecimal digits: a complete md5, sha1, sha256 or sha512, or a part of one"
 
 func (p *Pattern) hash() error {
 	p.Text = strings.ToLower(p.Text)
@@ -152,8 +152,8 @@ func (p *Pattern) hash() error {
 		return errors.New(wantHash)
 	case whole:
 		p.Mode, p.whole = Exact, true
-	case p.Mode == Exact, len(strings.ReplaceAll(p.Text, "*", "")) > 64:
-		return fmt.Errorf("%d digits are no md5 (32), sha1 (40) or sha256 (64)", len(p.Text))
+	case p.Mode == Exact, len(strings.ReplaceAll(p.Text, "*", "")) > 64: // a part of a SHA-512 is shorter than the hashes one mistypes
+		return fmt.Errorf("has %d digits: an md5 has 32, a sha1 40, a sha256 64, a sha512 128", len(p.Text))
 	}
 	return nil
 }
@@ -303,7 +303,7 @@ func lowerASCII(c byte) byte {
 
 func isHash(s string) bool {
 	switch len(s) {
-	case 32, 40, 64:
+	case 32, 40, 64, 128:
 	default:
 		return false
 	}

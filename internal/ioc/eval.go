@@ -165,6 +165,8 @@ func fileProperty(key string) func(f *model.File) string {
 		return hash(func(h *model.Hash) string { return h.SHA1 })
 	case "hashes.sha256":
 		return hash(func(h *model.Hash) string { return h.SHA256 })
+	case "hashes.sha512":
+		return hash(func(h *model.Hash) string { return h.SHA512 })
 	case "hashes.imphash":
 		return hash(func(h *model.Hash) string { return h.Imphash })
 	}

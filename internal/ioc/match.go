@@ -291,6 +291,7 @@ func (m *Matcher) hashes(h *model.Hash, at Found, yield func(Found)) {
 	m.find(MD5, h.MD5, at, yield)
 	m.find(SHA1, h.SHA1, at, yield)
 	m.find(SHA256, h.SHA256, at, yield)
+	m.find(SHA512, h.SHA512, at, yield)
 	m.find(Imphash, h.Imphash, at, yield)
 }
 

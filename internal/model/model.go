@@ -240,6 +240,7 @@ type Hash struct {
 	MD5     string `json:"md5,omitempty"`
 	SHA1    string `json:"sha1,omitempty"`
 	SHA256  string `json:"sha256,omitempty"`
+	SHA512  string `json:"sha512,omitempty"`
 	Imphash string `json:"imphash,omitempty"`
 }
 

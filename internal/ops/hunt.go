@@ -234,7 +234,7 @@ func HuntModes(d backends.Driver) map[string]backends.HuntMode {
 
 // usualModes are of the types that no server searches.
 var usualModes = map[ioc.Type]backends.HuntMode{
-	ioc.SHA512:      {Where: backends.HuntNone, Why: "no event carries a SHA-512: give the SHA-256 or SHA-1 of the same file"},
+	ioc.SHA512:      {Where: backends.HuntLocal, Why: "hashes of images, files and modules are compared here"},
 	ioc.PathPattern: {Where: backends.HuntLocal, Why: "paths of images, targets, files and modules are compared with the pattern here"},
 	ioc.Registry:    {Where: backends.HuntLocal, Why: "keys and values of registry events are compared here, all below a key included"},
 	ioc.Pipe:        {Where: backends.HuntLocal, Why: "names of pipes in events are compared here"},

@@ -313,6 +313,7 @@ func (c *card) logged(e *model.Event) {
 
 func (c *card) hashes(h *model.Hash) {
 	if h != nil {
+		c.fact("sha512", h.SHA512)
 		c.fact("sha256", h.SHA256)
 		c.fact("sha1", h.SHA1)
 		c.fact("md5", h.MD5)

@@ -430,6 +430,7 @@ func ecsHash(h *model.Hash) doc {
 		d.set("md5", h.MD5)
 		d.set("sha1", h.SHA1)
 		d.set("sha256", h.SHA256)
+		d.set("sha512", h.SHA512)
 	}
 	return d
 }
@@ -529,6 +530,7 @@ func ecsRelated(d doc, h *model.Host, u *model.User, procs []*model.Process, n *
 	}
 	hash := func(x *model.Hash) {
 		if x != nil {
+			add(&hashes, x.SHA512)
 			add(&hashes, x.SHA256)
 			add(&hashes, x.SHA1)
 			add(&hashes, x.MD5)

@@ -32,7 +32,7 @@ func ecsHit(h *model.Hit) doc {
 	d.at("threat.indicator.sightings", h.Count)
 	d.at("threat.indicator.reference", h.Indicator.Source)
 	switch v := h.Indicator.Value; h.Indicator.Type {
-	case "md5", "sha1", "sha256":
+	case "md5", "sha1", "sha256", "sha512":
 		d.at("threat.indicator.type", "file")
 		d.at("threat.indicator.file.hash."+h.Indicator.Type, v)
 	case "ipv4", "ipv6":

@@ -297,6 +297,7 @@ func appendHash(b []byte, h *model.Hash) []byte {
 	b = strField(b, `"md5":`, h.MD5)
 	b = strField(b, `"sha1":`, h.SHA1)
 	b = strField(b, `"sha256":`, h.SHA256)
+	b = strField(b, `"sha512":`, h.SHA512)
 	return strField(b, `"imphash":`, h.Imphash)
 }
 

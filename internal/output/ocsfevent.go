@@ -320,7 +320,7 @@ func ocsfHashes(h *model.Hash) []doc {
 	for _, x := range []struct {
 		id          int
 		name, value string
-	}{{1, "MD5", h.MD5}, {2, "SHA-1", h.SHA1}, {3, "SHA-256", h.SHA256}, {18, "Imphash", h.Imphash}} {
+	}{{1, "MD5", h.MD5}, {2, "SHA-1", h.SHA1}, {3, "SHA-256", h.SHA256}, {4, "SHA-512", h.SHA512}, {18, "Imphash", h.Imphash}} {
 		if x.value != "" {
 			out = append(out, doc{"algorithm_id": x.id, "algorithm": x.name, "value": x.value})
 		}

@@ -179,7 +179,7 @@ func plain(v reflect.Value) string {
 	case model.Endpoint:
 		return endpointText(&x)
 	case model.Hash:
-		return first(x.SHA256, x.SHA1, x.MD5, x.Imphash)
+		return first(x.SHA256, x.SHA1, x.MD5, x.SHA512, x.Imphash)
 	case model.Reputation:
 		return first(x.Verdict, x.Native)
 	case fmt.Stringer:

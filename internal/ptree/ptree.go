@@ -355,7 +355,7 @@ func commonHash(a, b *model.Hash) bool {
 	if a == nil || b == nil {
 		return false
 	}
-	return a.SHA256 != "" && a.SHA256 == b.SHA256 || a.SHA1 != "" && a.SHA1 == b.SHA1 || a.MD5 != "" && a.MD5 == b.MD5
+	return a.SHA512 != "" && a.SHA512 == b.SHA512 || a.SHA256 != "" && a.SHA256 == b.SHA256 || a.SHA1 != "" && a.SHA1 == b.SHA1 || a.MD5 != "" && a.MD5 == b.MD5
 }
 
 // absorb takes over what n knows. apart: they saw different events, as two
@@ -439,6 +439,7 @@ func fill(to, from *model.Process) {
 		str(&h.MD5, from.Hash.MD5)
 		str(&h.SHA1, from.Hash.SHA1)
 		str(&h.SHA256, from.Hash.SHA256)
+		str(&h.SHA512, from.Hash.SHA512)
 		str(&h.Imphash, from.Hash.Imphash)
 		to.Hash = &h
 	}

@@ -266,6 +266,7 @@ func (c *card) hash(h *model.Hash) {
 	c.field("md5", ui.Text(h.MD5), "")
 	c.field("sha1", ui.Text(h.SHA1), "")
 	c.field("sha256", ui.Text(h.SHA256), "")
+	c.field("sha512", ui.Text(h.SHA512), "")
 	c.field("imphash", ui.Text(h.Imphash), "")
 }
 
@@ -314,7 +315,7 @@ func hashOf(r model.Record) string {
 		if h == nil {
 			return ""
 		}
-		return cmp.Or(h.SHA256, h.SHA1, h.MD5)
+		return cmp.Or(h.SHA256, h.SHA1, h.MD5, h.SHA512)
 	}
 	switch v := r.(type) {
 	case *model.Event:

@@ -424,7 +424,7 @@ func indicatorsOf(records []model.Record) []string {
 		case *model.Alert:
 			for _, i := range x.Indicators {
 				switch i.Type {
-				case "md5", "sha1", "sha256", "ip", "ipv4", "ipv6", "domain", "url":
+				case "md5", "sha1", "sha256", "sha512", "ip", "ipv4", "ipv6", "domain", "url":
 					add(i.Value)
 				}
 			}

@@ -70,12 +70,15 @@ func parseHashes(s string) *model.Hash {
 			put(&h.SHA1, value, 40)
 		case "sha256":
 			put(&h.SHA256, value, 64)
+		case "sha512":
+			put(&h.SHA512, value, 128)
 		case "imphash":
 			put(&h.Imphash, value, 32)
 		case "":
 			put(&h.MD5, value, 32)
 			put(&h.SHA1, value, 40)
 			put(&h.SHA256, value, 64)
+			put(&h.SHA512, value, 128)
 		}
 	}
 	if h == (model.Hash{}) {

@@ -38,6 +38,7 @@ func (d *Driver) HuntModes() map[string]backends.HuntMode {
 		"sha256":       local("the server searches the acting process only: acting process, target and file are compared here; a parent is known by its hash only where it acts itself in the window"),
 		"md5":          local("the server does not search MD5, and has it for some files only: acting process, target and file are compared here"),
 		"sha1":         none("SHA-1"),
+		"sha512":       none("SHA-512"),
 		"imphash":      none("import hash"),
 		"ipv4":         local(peer),
 		"ipv6":         local(peer),

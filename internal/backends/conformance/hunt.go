@@ -88,7 +88,7 @@ func huntModes(t *testing.T, e *env) map[string]backends.HuntMode {
 
 // nobodys is a value of each type that nothing has.
 var nobodys = map[ioc.Type]string{
-	ioc.MD5: strings.Repeat("e", 32), ioc.SHA1: strings.Repeat("e", 40), ioc.SHA256: strings.Repeat("e", 64), ioc.Imphash: strings.Repeat("e", 32),
+	ioc.MD5: strings.Repeat("e", 32), ioc.SHA1: strings.Repeat("e", 40), ioc.SHA256: strings.Repeat("e", 64), ioc.SHA512: strings.Repeat("e", 128), ioc.Imphash: strings.Repeat("e", 32),
 	ioc.IPv4: "192.0.2.199", ioc.IPv6: "2001:db8:ffff::199", ioc.CIDR: "192.0.2.192/27", ioc.Domain: "nobody-has-this.example", ioc.URL: "https://nobody-has-this.example/x",
 	ioc.FileName: "nobody-has-this.exe", ioc.FilePath: `C:\nobody\has\this.exe`, ioc.ProcessName: "nobody-has-this.exe", ioc.Email: "nobody@has-this.example",
 }
@@ -303,6 +303,8 @@ func valuesIn(kind ioc.Type, events []*model.Event) (out []string) {
 			v = hash.SHA1
 		case ioc.SHA256:
 			v = hash.SHA256
+		case ioc.SHA512:
+			v = hash.SHA512
 		case ioc.Imphash:
 			v = hash.Imphash
 		case ioc.IPv4:

@@ -39,7 +39,7 @@ func (d *Driver) HuntModes() map[string]backends.HuntMode {
 		return backends.HuntMode{Where: backends.HuntServer, Why: why, Chunk: mostTexts, Most: mostTexts}
 	}
 	return map[string]backends.HuntMode{
-		"md5": none, "sha256": none, "imphash": none,
+		"md5": none, "sha256": none, "sha512": none, "imphash": none,
 		"sha1":         exact(mostHashes, "events (q on "+strings.Join(quarries["sha1"].exact, ", ")+"), GET /process by process_hash and file_hash, and /hash/verdict, /name and /seenon; GET /process and /seenon tell no times"),
 		"ipv4":         exact(mostAddresses, "connections (q on network_destination_ip, network_source_ip), not command lines"),
 		"ipv6":         local("q takes IPv4 only: the connections of the window are compared here"),

@@ -154,7 +154,7 @@ func wholeHash(p filter.Pattern) (string, bool) {
 	if !p.IsExact() || !isHex(s) {
 		return "", false
 	}
-	return s, len(s) == 32 || len(s) == 40 || len(s) == 64
+	return s, len(s) == 32 || len(s) == 40 || len(s) == 64 || len(s) == 128
 }
 
 func isHex(s string) bool {

@@ -72,9 +72,10 @@ var (
 )
 
 // HuntModes says where each type of indicator is searched: all on the server
-// but the import hash, which no table of ESP has.
+// but the import hash and SHA-512, which no table of ESP has.
 func (d *Driver) HuntModes() map[string]backends.HuntMode {
 	out := map[string]backends.HuntMode{
+		"sha512":  {Where: backends.HuntNone, Why: "no table of ESP's agents has a SHA-512: give the MD5, SHA-1 or SHA-256 of the same file"},
 		"imphash": {Where: backends.HuntNone, Why: "no table of ESP's agents has an import hash"},
 	}
 	for name, k := range quarries {
