@@ -13,6 +13,7 @@ import (
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/output"
 )
@@ -82,7 +83,7 @@ func (v *verb) change(ctx context.Context, fleet *ops.Fleet, args []string) erro
 func (v *verb) answers(ctx context.Context, s *ops.Source, i impl, kind output.Kind, res *ops.Result) error {
 	var docs []*output.Document
 	for _, a := range res.Succeeded {
-		for _, item := range records(created(a.Answer)) {
+		for _, item := range made(a, i.resource.ID) {
 			d, err := v.row(ops.Found{Source: s, JSON: item}, i)
 			if err != nil {
 				return err
@@ -106,6 +107,10 @@ func (v *verb) answers(ctx context.Context, s *ops.Source, i impl, kind output.K
 		return w.One(docs[0])
 	}
 	for _, d := range docs {
+		if format == output.FormatID && !d.Has("ref") {
+			v.f.Note("%s: %s: the answer has no id", s.Profile, v.command())
+			continue
+		}
 		if err := w.Write(d); err != nil {
 			return err
 		}
@@ -113,16 +118,37 @@ func (v *verb) answers(ctx context.Context, s *ops.Source, i impl, kind output.K
 	return w.Close()
 }
 
+// made gives the records of what an action made: those of its answer, or,
+// where that only says that it is done, the names that were given.
+func made(a *model.Action, id string) []json.RawMessage {
+	items := records(created(a.Answer))
+	names := a.Details[backends.DetailMakes]
+	if len(items) > 0 || names == "" {
+		return items
+	}
+	var said struct {
+		Message string `json:"message"`
+	}
+	_ = json.Unmarshal(a.Answer, &said) // an answer without a message says none
+	for name := range strings.SplitSeq(names, "\n") {
+		if item, err := json.Marshal(map[string]string{id: name, "message": said.Message}); err == nil {
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
 // created takes the id of what was made out of an answer that is little more:
-// a number as data, or one member such as rule_id next to status and message.
+// a number as data, or one member such as rule_id or policyId next to message
+// and status or success.
 func created(answer json.RawMessage) json.RawMessage {
 	var m map[string]json.RawMessage
-	if json.Unmarshal(answer, &m) != nil || m["status"] == nil || m["message"] == nil || m["id"] != nil {
+	if json.Unmarshal(answer, &m) != nil || m["status"] == nil && m["success"] == nil || m["message"] == nil || m["id"] != nil {
 		return answer
 	}
 	var id json.RawMessage
 	for name, v := range m {
-		if name == "data" && isID(v) && v[0] != '"' || strings.HasSuffix(name, "_id") && isID(v) {
+		if name == "data" && isID(v) && v[0] != '"' || (strings.HasSuffix(name, "_id") || strings.HasSuffix(name, "Id")) && isID(v) {
 			if id != nil {
 				return answer
 			}

@@ -88,7 +88,7 @@ of them. Every object is one alert and one request.`,
 			if err != nil {
 				return err
 			}
-			return cmdutil.RunOrder(cmd.Context(), f, cmdutil.Order{Flags: &flags, Items: func(_ context.Context, acts *ops.Acts) ([]ops.Item, error) {
+			return cmdutil.RunOrder(cmd.Context(), f, cmdutil.Order{Flags: &flags, Made: madeAlert, Items: func(_ context.Context, acts *ops.Acts) ([]ops.Item, error) {
 				if len(acts.Fleet.Sources) != 1 {
 					return nil, cmdutil.Usagef("an alert is created on one backend: choose the profile with -p")
 				}
@@ -103,6 +103,13 @@ of them. Every object is one alert and one request.`,
 	cmd.Flags().StringVarP(&file, "file", "f", "", "JSON file; - is standard input")
 	flags.Add(cmd, f)
 	return cmd
+}
+
+func madeAlert(a *model.Action) string {
+	if a.Target == nil || a.Target.AlertID == "" {
+		return ""
+	}
+	return a.Profile + "/" + a.Target.AlertID
 }
 
 // readBodies reads one JSON object, or an array of objects.

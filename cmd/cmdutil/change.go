@@ -72,6 +72,9 @@ type Order struct {
 	// Print shows the result in the place of rows of actions, for people and
 	// pipes when no format was chosen; nil = the rows.
 	Print func(res *ops.Result) error
+	// Made gives the ref of what an action made, which -o id prints in the
+	// place of the action's own; "" when the backend has not told it.
+	Made func(a *model.Action) string
 }
 
 // RunOrder is the one path of every command that changes something: policy,
@@ -360,6 +363,21 @@ func (f *Factory) printPlan(ctx context.Context, plan *ops.Plan) error {
 	return &ExitError{CodeOf(errs[0])}
 }
 
+// printMade writes the ref of each thing that was made.
+func (f *Factory) printMade(res *ops.Result, made func(*model.Action) string) error {
+	for _, a := range res.Succeeded {
+		ref := made(a)
+		if ref == "" {
+			f.Note("%s does not tell the id of what it made: see edrctl respond get %s", a.Profile, a.Ref)
+			continue
+		}
+		if _, err := fmt.Fprintln(f.IO.Out, output.Word(ref)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // PrintResult writes how everything ended, and gives the exit code.
 func (f *Factory) PrintResult(ctx context.Context, o Order, res *ops.Result) error {
 	for _, err := range res.Problems() {
@@ -373,6 +391,8 @@ func (f *Factory) PrintResult(ctx context.Context, o Order, res *ops.Result) err
 	switch {
 	case plain && o.Print != nil:
 		err = o.Print(res)
+	case o.Made != nil && f.Flags.Output == output.FormatID:
+		err = f.printMade(res, o.Made)
 	case onlyPeople: // the live table said it all, on the same terminal
 	case !plain && (f.Flags.Output == output.FormatJSON || f.Flags.Output == output.FormatYAML || f.Flags.Output == "") && len(f.Flags.Columns) == 0:
 		var w output.Writer

@@ -92,7 +92,7 @@ reference and key are written once, and the journal does not keep the key.`,
 			if len(args) == 1 {
 				c.Host = &model.Host{Name: args[0]}
 			}
-			return cmdutil.RunOrder(cmd.Context(), f, cmdutil.Order{Flags: &flags, Print: printAdded(f), Items: func(_ context.Context, acts *ops.Acts) ([]ops.Item, error) {
+			return cmdutil.RunOrder(cmd.Context(), f, cmdutil.Order{Flags: &flags, Print: printAdded(f), Made: madeHost, Items: func(_ context.Context, acts *ops.Acts) ([]ops.Item, error) {
 				if len(acts.Fleet.Sources) != 1 {
 					return nil, cmdutil.Usagef("an endpoint is added to one backend: choose the profile with -p")
 				}
@@ -110,9 +110,9 @@ reference and key are written once, and the journal does not keep the key.`,
 func printAdded(f *cmdutil.Factory) func(*ops.Result) error {
 	return func(res *ops.Result) error {
 		for _, a := range res.Succeeded {
-			ref := a.Ref
-			if a.Host != nil && a.Host.Ref != "" {
-				ref = a.Host.Ref
+			ref := madeHost(a)
+			if ref == "" {
+				ref = a.Ref
 			}
 			if _, err := fmt.Fprintf(f.IO.Out, "%s\t%s\n", safetext.Text(ref), safetext.Text(a.Details["key"])); err != nil {
 				return err
@@ -120,6 +120,13 @@ func printAdded(f *cmdutil.Factory) func(*ops.Result) error {
 		}
 		return nil
 	}
+}
+
+func madeHost(a *model.Action) string {
+	if a.Host == nil {
+		return ""
+	}
+	return a.Host.Ref
 }
 
 func newEdit(f *cmdutil.Factory) *cobra.Command {

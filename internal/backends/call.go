@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"iter"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -35,6 +36,25 @@ func (c Call) Danger() string {
 		return c.Op.Danger
 	}
 	return ""
+}
+
+// Makes gives the names of what the call makes, where its answer does not.
+func (c Call) Makes() []string {
+	for _, arg := range c.Op.Makes {
+		v, ok := c.Args[arg]
+		if f, isFile := v.(File); isFile {
+			return []string{f.Name}
+		}
+		if !ok || Text(v) == "" {
+			continue
+		}
+		var members map[string]json.RawMessage
+		if json.Unmarshal([]byte(Text(v)), &members) == nil {
+			return slices.Sorted(maps.Keys(members))
+		}
+		return []string{Text(v)}
+	}
+	return nil
 }
 
 // File is an argument In file.

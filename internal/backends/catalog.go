@@ -26,6 +26,9 @@ type Operation struct {
 	// Hides lists members of the answer that are secrets, dotted, * for any
 	// element: data.*.key. They are masked unless they are asked for.
 	Hides []string
+	// Makes are the arguments that name what a call makes, where the answer only
+	// says that it is done: the first that is given, and of an object its members.
+	Makes []string
 }
 
 // Param is one parameter of an operation.

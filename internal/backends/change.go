@@ -48,6 +48,10 @@ var AllVerbs = []string{
 // ParamPolicy is the parameter of release that names the policy to release to.
 const ParamPolicy = "policy"
 
+// DetailMakes is in an action's Details the names of what it makes, one a
+// line, where the backend's answer does not tell them.
+const DetailMakes = "makes"
+
 // DetailNothing says in an action's Details that it found nothing to do when
 // it was to be sent, and why: it changed nothing, and there is nothing to undo.
 const DetailNothing = "nothing"

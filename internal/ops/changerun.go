@@ -444,6 +444,9 @@ func (s *Step) blank() *model.Action {
 	if s.Source != nil {
 		act.Profile, act.Backend = s.Source.Profile, s.Source.Backend
 	}
+	if c := s.Change.Call; c != nil && len(c.Makes()) > 0 {
+		act.Details = map[string]string{backends.DetailMakes: strings.Join(c.Makes(), "\n")}
+	}
 	return act
 }
 

@@ -11,7 +11,7 @@ func Resources() []backends.Resource {
 			Verbs: []backends.ResourceVerb{
 				{Name: "list", Op: "policies.list"},
 				{Name: "get", Op: "policies.get", Operands: []string{"policyId"}},
-				{Name: "add", Op: "policies.create", From: "policyInfo", Short: "Create a policy from a file"},
+				{Name: "add", Op: "policies.create", From: "policyInfo", Columns: []string{"id", "message"}, Short: "Create a policy from a file"},
 				{Name: "update", Op: "policies.replace", Operands: []string{"policyId"}, From: "policyInfo", Short: "Replace a policy; what the file leaves out stays as it is"},
 				{Name: "delete", Op: "policies.delete", Operands: []string{"policyId"}},
 				{Name: "assign", Op: "devices.policy", Operands: []string{"policyId", "deviceId..."}, Short: "Move devices to a policy"},
@@ -20,7 +20,7 @@ func Resources() []backends.Resource {
 		{
 			Noun: "policies rules", Title: "what a policy denies, terminates or lets pass", ID: "id",
 			Verbs: []backends.ResourceVerb{
-				{Name: "add", Op: "policies.rules.add", Operands: []string{"policyId"}, From: "ruleInfo", Short: "Add a rule to a policy, from a file"},
+				{Name: "add", Op: "policies.rules.add", Operands: []string{"policyId"}, From: "ruleInfo", Columns: []string{"id", "message"}, Short: "Add a rule to a policy, from a file"},
 				{Name: "update", Op: "policies.rules.replace", Operands: []string{"policyId", "ruleId"}, From: "ruleInfo", Short: "Replace a rule of a policy"},
 				{Name: "delete", Op: "policies.rules.delete", Operands: []string{"policyId", "ruleId..."}, Short: "Delete rules of a policy"},
 			},

@@ -214,7 +214,7 @@ func (d *Driver) Apply(ctx context.Context, c backends.Change, update func(*mode
 	tell()
 	for i, s := range steps {
 		if s.unless {
-			if done, err := d.shown(ctx, c, since); err == nil && done {
+			if done, err := d.shown(ctx, c, since, act); err == nil && done {
 				act.Details["left out"] = d.client.Describe(s.call) + ": the alert was dismissed already"
 				continue
 			}
@@ -234,7 +234,7 @@ func (d *Driver) Apply(ctx context.Context, c backends.Change, update func(*mode
 			return act, err
 		}
 	}
-	switch d.look(ctx, c, since) {
+	switch d.look(ctx, c, since, act) {
 	case lookedDone:
 		act.State, act.FinishedAt = model.ActionDone, model.At(d.opt.Clock())
 		act.Details["read back"] = "the listing shows it"
@@ -265,7 +265,7 @@ const (
 var lookAgain = []time.Duration{0, 300 * time.Millisecond, time.Second}
 
 // look reads whether the listing shows a change.
-func (d *Driver) look(ctx context.Context, c backends.Change, since time.Time) looked {
+func (d *Driver) look(ctx context.Context, c backends.Change, since time.Time, act *model.Action) looked {
 	out := lookedUnknown
 	for _, wait := range lookAgain {
 		select {
@@ -273,7 +273,7 @@ func (d *Driver) look(ctx context.Context, c backends.Change, since time.Time) l
 		case <-ctx.Done():
 			return out
 		}
-		done, err := d.shown(ctx, c, since)
+		done, err := d.shown(ctx, c, since, act)
 		switch {
 		case err != nil:
 			return out
@@ -285,15 +285,22 @@ func (d *Driver) look(ctx context.Context, c backends.Change, since time.Time) l
 	return out
 }
 
-// shown reads the listing once.
-func (d *Driver) shown(ctx context.Context, c backends.Change, since time.Time) (bool, error) {
+// shown reads the listing once. An alert that was made has its id from there.
+func (d *Driver) shown(ctx context.Context, c backends.Change, since time.Time, act *model.Action) (bool, error) {
 	if c.Verb == backends.VerbAlertCreate {
 		_, wanted, err := d.alertBody(c.Body)
 		if err != nil {
 			return false, err
 		}
-		n, err := d.listedOf(ctx, wanted)
-		return n == len(wanted), err
+		ids, err := d.listedOf(ctx, wanted)
+		if err != nil || len(ids) < len(wanted) {
+			return false, err
+		}
+		act.Target = &model.ActionTarget{AlertID: ids[0], Name: wanted[0].name}
+		if len(ids) > 1 {
+			act.Target.Name, act.Details["alerts"] = "", strings.Join(ids, " ")
+		}
+		return true, nil
 	}
 	if since.IsZero() {
 		a, err := d.triaged(ctx, c.AlertID)
@@ -314,19 +321,19 @@ func (d *Driver) FindAction(ctx context.Context, c backends.Change, sent time.Ti
 		return d.findCall(ctx, c, sent)
 	}
 	d.triage.forget("")
-	done, err := d.shown(ctx, c, time.Time{})
-	if err != nil {
-		return nil, backends.FromClient("cannot look up what became of it", err)
-	}
-	if !done {
-		return nil, nil
-	}
 	act := &model.Action{
 		Verb: c.Verb, State: model.ActionDone, RequestedAt: model.At(sent), FinishedAt: model.At(d.opt.Clock()),
 		Details: map[string]string{"read back": "the listing shows it"},
 	}
 	if c.AlertID != "" {
 		act.Target = &model.ActionTarget{AlertID: c.AlertID}
+	}
+	done, err := d.shown(ctx, c, time.Time{}, act)
+	if err != nil {
+		return nil, backends.FromClient("cannot look up what became of it", err)
+	}
+	if !done {
+		return nil, nil
 	}
 	return act, nil
 }

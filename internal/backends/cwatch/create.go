@@ -246,7 +246,8 @@ func (d *Driver) previewCreate(ctx context.Context, c backends.Change, pv backen
 		pv.Summary = fmt.Sprintf("creates %d alerts", len(wanted))
 	}
 	pv.Warnings = []string{"cWatch's API cannot delete an alert"}
-	n, err := d.listedOf(ctx, wanted)
+	ids, err := d.listedOf(ctx, wanted)
+	n := len(ids)
 	switch {
 	case err != nil:
 		return pv, backends.FromClient(createFails, err)
@@ -258,13 +259,13 @@ func (d *Driver) previewCreate(ctx context.Context, c backends.Change, pv backen
 	return pv, nil
 }
 
-// listedOf counts how many of the wanted alerts the listing has.
-func (d *Driver) listedOf(ctx context.Context, wanted []newAlert) (int, error) {
+// listedOf gives the ids of the wanted alerts that the listing has.
+func (d *Driver) listedOf(ctx context.Context, wanted []newAlert) ([]string, error) {
 	first := wanted[0].timestamp
 	for _, w := range wanted {
 		first = min(first, w.timestamp)
 	}
-	found := map[newAlert]bool{}
+	found := map[newAlert]string{}
 	ask := d.alertCalls(d.unit.time(first).Add(-time.Second), scorePush{lo: 0, hi: 10}, nil)
 	err := d.elements(ctx, *ask.all, "items", func(b []byte) error {
 		var w wireAlert
@@ -273,17 +274,19 @@ func (d *Driver) listedOf(ctx context.Context, wanted []newAlert) (int, error) {
 		}
 		n := newAlert{endpoint: text(w.endpoint), name: text(w.name)}
 		n.timestamp, _ = whole(w.timestamp)
-		found[n] = true
+		if found[n] = w.nativeID(); found[n] == "" {
+			found[n] = w.madeUpID()
+		}
 		return nil
 	})
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	n := 0
+	var ids []string
 	for _, w := range wanted {
-		if found[w] {
-			n++
+		if id, ok := found[w]; ok {
+			ids = append(ids, id)
 		}
 	}
-	return n, nil
+	return ids, nil
 }

@@ -15,7 +15,7 @@ var contentOperations = []backends.Operation{
 	},
 	{
 		Name: "tags.add", Method: "POST", Path: "/tags/add",
-		Summary: "Add tag", Section: "40 tags", Body: "json", Mutates: true,
+		Summary: "Add tag", Section: "40 tags", Body: "json", Mutates: true, Makes: []string{"tag"},
 		Params: []backends.Param{
 			{Name: "tag", In: "body", Type: "string", Required: true},
 		},
@@ -41,7 +41,7 @@ var contentOperations = []backends.Operation{
 	},
 	{
 		Name: "yara.add", Method: "POST", Path: "/yara/add",
-		Summary: "Upload yara file", Section: "49 yara", Body: "multipart", Mutates: true,
+		Summary: "Upload yara file", Section: "49 yara", Body: "multipart", Mutates: true, Makes: []string{"file"},
 		Params: []backends.Param{
 			{Name: "file", In: "file", Type: "file", Required: true},
 			{Name: "platform", In: "body", Type: "string", Required: true, Help: "3.5.1+: csv of windows,linux,darwin"},
@@ -69,7 +69,7 @@ var contentOperations = []backends.Operation{
 	},
 	{
 		Name: "iocs.add", Method: "POST", Path: "/iocs/add",
-		Summary: "Add or remove IOCs", Section: "53 iocs", Body: "json", Mutates: true,
+		Summary: "Add or remove IOCs", Section: "53 iocs", Body: "json", Mutates: true, Makes: []string{"name", "data"},
 		Danger: "what is removed or replaced is lost for good", DangerWith: []string{"remove", "replace"},
 		Params: []backends.Param{
 			{Name: "data", In: "body", Type: "object", Help: "entries to add: name -> {type, severity, values}; values join those of an entry of the name"},

@@ -98,7 +98,7 @@ var hostsOperations = []backends.Operation{
 	},
 	{
 		Name: "hosts.tags.add", Method: "POST", Path: "/hosts/{host}/tags",
-		Summary: "Tag a host", Section: "32 hosts", Body: "json", Mutates: true,
+		Summary: "Tag a host", Section: "32 hosts", Body: "json", Mutates: true, Makes: []string{"tag"},
 		Params: []backends.Param{
 			{Name: "host", In: "path", Type: "string", Required: true, Help: "host identifier or node id"},
 			{Name: "tag", In: "body", Type: "string", Required: true},

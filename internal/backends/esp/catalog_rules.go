@@ -134,7 +134,7 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "queries.tags.add", Method: "POST", Path: "/queries/{query_id}/tags",
-		Summary: "Tag a query", Section: "70 queries", Body: "json", Mutates: true,
+		Summary: "Tag a query", Section: "70 queries", Body: "json", Mutates: true, Makes: []string{"tag"},
 		Params: []backends.Param{
 			{Name: "query_id", In: "path", Type: "int", Required: true},
 			{Name: "tag", In: "body", Type: "string", Required: true},
@@ -195,7 +195,7 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "packs.tags.add", Method: "POST", Path: "/packs/{pack}/tags",
-		Summary: "Tag a pack", Section: "77 packs", Body: "json", Mutates: true,
+		Summary: "Tag a pack", Section: "77 packs", Body: "json", Mutates: true, Makes: []string{"tag"},
 		Params: []backends.Param{
 			{Name: "pack", In: "path", Type: "string", Required: true, Help: "pack id or name"},
 			{Name: "tag", In: "body", Type: "string", Required: true},

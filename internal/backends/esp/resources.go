@@ -16,7 +16,7 @@ func Resources() []backends.Resource {
 		{
 			Noun: "rules", Title: "detection rules", ID: "id",
 			Verbs: []backends.ResourceVerb{
-				{Name: "add", Op: "rules.add", Columns: []string{"rule_id", "message"}, Example: "-f rule.json --dry-run", Short: "Add a rule; conditions that could never fire are refused"},
+				{Name: "add", Op: "rules.add", Columns: []string{"id", "message"}, Example: "-f rule.json --dry-run", Short: "Add a rule; conditions that could never fire are refused"},
 				{Name: "update", Op: "rules.set", Columns: []string{"id", "name", "severity", "status"}, Operands: []string{"rule_id"}, Example: "102 --severity CRITICAL --dry-run", Short: "Change members of a rule; the others are kept"},
 				{Name: "tactics", Op: "rules.tactics", Columns: []string{"tactics", "description"}, Operands: []string{"technique_ids"}, Example: "T1059,T1003", Short: "Tactics of ATT&CK techniques (the server asks MITRE)"},
 			},
@@ -25,7 +25,7 @@ func Resources() []backends.Resource {
 			Noun: "iocs", Title: "the server's own indicators", ID: "name", Columns: []string{"name", "type", "severity", "values", "intel_type"},
 			Verbs: []backends.ResourceVerb{
 				{Name: "list", Op: "iocs.list"},
-				{Name: "add", Op: "iocs.add", Operands: []string{"name"}, From: "data", Example: "bad-ips --type remote_address --values 192.0.2.1,192.0.2.2 --dry-run", Short: "Add indicators, to an entry of the name or a new one; nothing else is lost"},
+				{Name: "add", Op: "iocs.add", Columns: []string{"name", "message"}, Operands: []string{"name"}, From: "data", Example: "bad-ips --type remote_address --values 192.0.2.1,192.0.2.2 --dry-run", Short: "Add indicators, to an entry of the name or a new one; nothing else is lost"},
 				{Name: "remove", Op: "iocs.add", Operands: []string{"remove"}, Example: "intel-2_md5 --dry-run", Short: "Remove an entry, or with --values some of its indicators; nothing else is lost"},
 			},
 		},
@@ -35,7 +35,7 @@ func Resources() []backends.Resource {
 				{Name: "list", Op: "queries.list"},
 				{Name: "packed", Op: "queries.packed", Short: "List the queries that are in a pack"},
 				{Name: "get", Op: "queries.get", Operands: []string{"query_id"}, Example: "1"},
-				{Name: "add", Op: "queries.add", Operands: []string{"name"}, Example: "ports --query 'select * from listening_ports;' --interval 3600 --dry-run"},
+				{Name: "add", Op: "queries.add", Columns: []string{"id", "message"}, Operands: []string{"name"}, Example: "ports --query 'select * from listening_ports;' --interval 3600 --dry-run"},
 				{Name: "update", Op: "queries.set", Operands: []string{"query_id"}, Example: "1 --interval 60 --dry-run", Short: "Change members of a query; the others are kept"},
 				{Name: "delete", Op: "queries.delete", Operands: []string{"query..."}, Example: "win_file_events --dry-run"},
 			},
@@ -44,7 +44,7 @@ func Resources() []backends.Resource {
 			Noun: "queries tags", Title: "tags of a scheduled query", ID: "tag", Columns: []string{"tag"},
 			Verbs: []backends.ResourceVerb{
 				{Name: "list", Op: "queries.tags.list", Operands: []string{"query_id"}, Example: "1"},
-				{Name: "add", Op: "queries.tags.add", Operands: []string{"query_id", "tag..."}, Example: "1 servers --dry-run"},
+				{Name: "add", Op: "queries.tags.add", Columns: []string{"tag", "message"}, Operands: []string{"query_id", "tag..."}, Example: "1 servers --dry-run"},
 				{Name: "remove", Op: "queries.tags.remove", Operands: []string{"query_id", "tag..."}, Example: "1 servers --dry-run"},
 			},
 		},
@@ -53,8 +53,8 @@ func Resources() []backends.Resource {
 			Verbs: []backends.ResourceVerb{
 				{Name: "list", Op: "packs.list"},
 				{Name: "get", Op: "packs.get", Operands: []string{"pack_id"}, Example: "1"},
-				{Name: "add", Op: "packs.add", Operands: []string{"name"}, Example: "doors -f pack.json --dry-run", Short: "Add a pack, or queries to a pack of the name"},
-				{Name: "upload", Op: "packs.upload", From: "file", Example: "-f doors.json --category Monitoring --dry-run", Short: "Upload an osquery pack file (.json, .conf)"},
+				{Name: "add", Op: "packs.add", Columns: []string{"id", "message"}, Operands: []string{"name"}, Example: "doors -f pack.json --dry-run", Short: "Add a pack, or queries to a pack of the name"},
+				{Name: "upload", Op: "packs.upload", Columns: []string{"id", "message"}, From: "file", Example: "-f doors.json --category Monitoring --dry-run", Short: "Upload an osquery pack file (.json, .conf)"},
 				{Name: "delete", Op: "packs.delete", Operands: []string{"pack..."}, Example: "all-events-pack --dry-run"},
 			},
 		},
@@ -62,7 +62,7 @@ func Resources() []backends.Resource {
 			Noun: "packs tags", Title: "tags of a pack", ID: "tag", Columns: []string{"tag"},
 			Verbs: []backends.ResourceVerb{
 				{Name: "list", Op: "packs.tags.list", Operands: []string{"pack"}, Example: "all-events-pack"},
-				{Name: "add", Op: "packs.tags.add", Operands: []string{"pack", "tag..."}, Example: "all-events-pack servers --dry-run"},
+				{Name: "add", Op: "packs.tags.add", Columns: []string{"tag", "message"}, Operands: []string{"pack", "tag..."}, Example: "all-events-pack servers --dry-run"},
 				{Name: "remove", Op: "packs.tags.remove", Operands: []string{"pack", "tag..."}, Example: "all-events-pack servers --dry-run"},
 			},
 		},
@@ -71,7 +71,7 @@ func Resources() []backends.Resource {
 			Verbs: []backends.ResourceVerb{
 				{Name: "list", Op: "configs.list"},
 				{Name: "get", Op: "configs.get", Operands: []string{"config_id"}, Example: "1"},
-				{Name: "add", Op: "configs.add", Operands: []string{"name"}, Example: "web --platform linux --conditions '{\"hostname\":{\"value\":\"*web*\"}}' --queries '{\"process_events\":{\"query\":\"select * from process_events;\",\"interval\":10,\"status\":true}}' --dry-run"},
+				{Name: "add", Op: "configs.add", Columns: []string{"id", "message"}, Operands: []string{"name"}, Example: "web --platform linux --conditions '{\"hostname\":{\"value\":\"*web*\"}}' --queries '{\"process_events\":{\"query\":\"select * from process_events;\",\"interval\":10,\"status\":true}}' --dry-run"},
 				{Name: "update", Op: "configs.set", Operands: []string{"config_id"}, Example: "1 --queries '{\"process_events\":{\"interval\":60}}' --dry-run", Short: "Change a configuration; of queries interval and status"},
 				{Name: "delete", Op: "configs.delete", Operands: []string{"config_id..."}, Example: "4 --dry-run", Short: "Delete a configuration; its hosts fall back to the default"},
 				{Name: "assign", Op: "configs.assign", Operands: []string{"config_id", "host_identifiers"}, Example: "1 web-03,git-01 --dry-run", Short: "Give a configuration to hosts, or with --tags to those that carry one"},
@@ -82,7 +82,7 @@ func Resources() []backends.Resource {
 			Noun: "tags", Title: "tags", ID: "value", Columns: []string{"value", "nodes", "packs", "queries"},
 			Verbs: []backends.ResourceVerb{
 				{Name: "list", Op: "tags.list"},
-				{Name: "add", Op: "tags.add", Operands: []string{"tag..."}, Example: "servers --dry-run"},
+				{Name: "add", Op: "tags.add", Columns: []string{"value", "message"}, Operands: []string{"tag..."}, Example: "servers --dry-run"},
 				{Name: "delete", Op: "tags.delete", Operands: []string{"tag..."}, Example: "web --dry-run", Short: "Delete a tag; what carries it is shown first"},
 				{Name: "tagged", Op: "tags.tagged", Operands: []string{"tags"}, Example: "web", Columns: []string{"kind", "id", "name"}, Short: "Show what carries a tag"},
 			},
@@ -92,7 +92,7 @@ func Resources() []backends.Resource {
 			Verbs: []backends.ResourceVerb{
 				{Name: "list", Op: "yara.list"},
 				{Name: "view", Op: "yara.view", Operands: []string{"file_name"}, Example: "packed.yara --jq .content", Columns: []string{"name", "content"}},
-				{Name: "add", Op: "yara.add", From: "file", Example: "-f look.yara --platform windows,linux --dry-run", Short: "Upload a YARA file (.yar, .yara)"},
+				{Name: "add", Op: "yara.add", Columns: []string{"name", "message"}, From: "file", Example: "-f look.yara --platform windows,linux --dry-run", Short: "Upload a YARA file (.yar, .yara)"},
 				{Name: "delete", Op: "yara.delete", Operands: []string{"file_name..."}, Example: "packed.yara --dry-run"},
 			},
 		},
