@@ -52,6 +52,10 @@ type Query struct {
 	Since  time.Time
 	Until  time.Time
 	Limit  int    // how many the user wants after filtering; 0 = all. A hint: the caller stops pulling
+	// After, of an ArrivalNumberer: what reached the server after this number,
+	// whatever time it carries. Since then bounds only how old it may be in
+	// the server's own steps, and zero is as old as one question reaches.
+	After  int64
 	Native string // the vendor's own query language (--query); "" = none
 	Raw    bool   // keep the vendor's JSON in Raw
 	Brief  bool   // of hosts: ids and names are enough, a driver may leave out what costs a request each
@@ -114,6 +118,11 @@ type (
 	// EventWatcher pushes events as they arrive, like AlertWatcher.
 	EventWatcher interface {
 		WatchEvents(ctx context.Context, q Query) (Listing[*model.Event], error)
+	}
+	// ArrivalNumberer numbers events in the order in which they reach its
+	// server; a Query's After takes such a number.
+	ArrivalNumberer interface {
+		LastArrival(ctx context.Context) (int64, error)
 	}
 	// HostLister lists endpoints; the time window does not apply.
 	HostLister interface {

@@ -108,6 +108,7 @@ func watch[T model.Record](ctx context.Context, f *Fleet, w Watch, kind string, 
 	for i, s := range f.Sources {
 		fo := &follower[T]{source: s, watch: w, read: read, push: push, trouble: trouble, seen: newSeen(), pending: map[uint64]bool{}, to: fresh, shown: w.Since}
 		fo.resume(saved[s.Profile])
+		fo.arrivals = arrivalsOf(ctx, s, kind, saved[s.Profile].After, started)
 		followers[i], of[s.Profile] = fo, fo
 		req.Since = earlier(req.Since, earlier(fo.shown, started.Add(-w.LookBack)))
 	}
@@ -222,6 +223,7 @@ type follower[T model.Record] struct {
 
 	mu        sync.Mutex
 	seen      *seen
+	arrivals  arrivals
 	pending   map[uint64]bool // offered and not yet yielded
 	latest    time.Time
 	shown     time.Time // what is older was there before the watch, until known
@@ -341,8 +343,18 @@ func (f *follower[T]) poll(ctx context.Context, deep bool) error {
 	req := f.watch.Request
 	req.Until, req.Limit, req.Explain = time.Time{}, 0, nil
 	back := now.Add(-f.watch.LookBack)
+	if err := f.number(ctx, deep, now); err != nil {
+		return err
+	}
 	f.mu.Lock()
+	after := int64(0)
+	if f.known {
+		after = f.arrivals.from()
+	}
+	req.After = after
 	switch {
+	case after > 0 && deep:
+		req.Since = time.Time{}
 	case !f.known:
 		req.Since = earlier(f.shown, back)
 	case deep:
@@ -386,11 +398,39 @@ func (f *follower[T]) poll(ctx context.Context, deep bool) error {
 	err := st.Outcomes()[0].Err
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.seen.forget(now.Add(-f.watch.LookBack - 2*lookBehind))
+	forget := now.Add(-f.watch.LookBack - 2*lookBehind)
+	if err == nil {
+		f.arrivals.again = false
+	}
+	if after > 0 {
+		forget = earlier(forget, f.arrivals.marks[0].at.Add(-lookBehind))
+		if err == nil && deep {
+			f.arrivals.settle(now)
+		}
+	}
+	f.seen.forget(forget)
 	if err == nil && (deep || f.known) {
 		f.known, f.looked = true, now
 	}
 	return err
+}
+
+// number asks where a server that numbers what arrives is, before a deep look.
+func (f *follower[T]) number(ctx context.Context, deep bool, now time.Time) error {
+	f.mu.Lock()
+	a := f.arrivals
+	a.marks = slices.Clone(a.marks)
+	f.mu.Unlock()
+	if a.numberer == nil || !deep {
+		return nil
+	}
+	if err := a.advance(ctx, now); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	f.arrivals = a
+	f.mu.Unlock()
+	return nil
 }
 
 // follow keeps the pushed stream open, where there is one.

@@ -44,6 +44,8 @@ func (s *seen) forget(before time.Time) {
 type watched struct {
 	Looked time.Time `json:"looked"`
 	IDs    string    `json:"ids"` // base64 of hash and Unix seconds, 12 bytes each
+	// After is the number of an arrival: what has a higher one is read again.
+	After int64 `json:"after,omitempty"`
 }
 
 type watchState struct {
@@ -97,7 +99,7 @@ func (f *follower[T]) snapshot() watched {
 			b = binary.BigEndian.AppendUint32(b, f.seen.last[h])
 		}
 	}
-	return watched{Looked: f.looked, IDs: base64.StdEncoding.EncodeToString(b)}
+	return watched{Looked: f.looked, IDs: base64.StdEncoding.EncodeToString(b), After: f.arrivals.from()}
 }
 
 // keepEvery is how often the state of a watch is written.

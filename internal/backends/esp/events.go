@@ -32,7 +32,10 @@ func (d *Driver) Events(ctx context.Context, q backends.Query) (backends.Listing
 	if err != nil {
 		return none, err
 	}
-	s := d.search(q, nat).byDay()
+	s := d.search(q, nat)
+	if q.After == 0 {
+		s.byDay()
+	}
 	l := backends.Listing[*model.Event]{Plan: s.plan(), Settled: func() time.Time { return s.settled }}
 	l.Seq = func(yield func(*model.Event, error) bool) {
 		for r, err := range s.rows(ctx) {
@@ -64,7 +67,7 @@ type search struct {
 }
 
 func (d *Driver) search(q backends.Query, nat native) *search {
-	s := &search{d: d, what: "cannot search events", q: q, since: q.Since, until: q.Until}
+	s := &search{d: d, what: "cannot search events", q: q, since: d.arrivedSince(q), until: q.Until}
 	g := narrow(q.Filter)
 	if nat.conditions != nil {
 		if len(q.Filter.Get(filter.Hash))+len(q.Filter.Get(filter.Domain)) > 0 {
@@ -235,6 +238,15 @@ func (s *search) activity(ctx context.Context, hosts []*model.Host) iter.Seq2[*r
 					}
 					if i > 0 && parseTime(r.timestamp).Equal(w.end()) {
 						continue // both bounds are inclusive: the window before had it
+					}
+					if after := s.q.After; after > 0 {
+						if r.id <= after {
+							break // rows come with falling ids
+						}
+						if !yield(r, nil) {
+							return
+						}
+						continue
 					}
 					if s.within(r) && !yield(r, nil) {
 						return

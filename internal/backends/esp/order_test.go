@@ -7,6 +7,7 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/esp/fake"
+	"github.com/edrctl/edrctl/internal/demo/faults"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -66,6 +67,55 @@ func TestEventsComeInTheOrderOfArrival(t *testing.T) {
 		}
 		if n != want || back == 0 {
 			t.Errorf("--host %q: %d events, want %d; %d steps back", host, n, want, back)
+		}
+	}
+}
+
+// A host that comes back brings old rows under new ids: they are what follows
+// a number, whatever their time, and no others are. A server that pages by
+// offset does not show that its ids fall, and gives no number.
+func TestRowsAfterANumber(t *testing.T) {
+	for _, edition := range []string{fake.CE3, fake.CE2} {
+		data := small()
+		data.Hosts = append(data.Hosts, fake.Host{ID: 2, Identifier: "AAAA-2", Name: "two", Platform: "windows", OSName: "Windows"})
+		row := func(i, host int, at time.Time) fake.Result {
+			return fake.Result{ID: int64(101 + i), Name: "win_dns_events", Time: at, Action: "added", NodeID: host, Columns: fake.Columns{
+				{K: "eid", V: fmt.Sprintf("00000000-0000-0000-0000-%012d", i)}, {K: "time", V: fmt.Sprint(at.Unix())}, {K: "domain_name", V: ".x.example"},
+			}}
+		}
+		list := fake.List{row(0, 2, anchor.Add(-9*24*time.Hour-150*time.Second))}
+		for i := 1; i < 40; i++ {
+			list = append(list, row(i, 1, anchor.Add(-time.Duration(40-i)*time.Minute)))
+		}
+		data.Results = list
+		late, err := faults.Parse("late=216h:host=two") // it arrives third to last
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := newDriver(t, serve(t, fake.New(data, fake.Options{Now: func() time.Time { return anchor }, Edition: edition, Conduct: late.Conduct("esp")})), at)
+		last, err := d.LastArrival(t.Context())
+		if edition == fake.CE2 {
+			if backends.KindOf(err) != backends.KindUnsupported {
+				t.Errorf("%s: %d, %v", edition, last, err)
+			}
+			continue
+		}
+		if err != nil || last != 140 {
+			t.Fatalf("the last arrival is %d, %v", last, err)
+		}
+		l, err := d.Events(t.Context(), backends.Query{After: 136})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for e, err := range l.Seq {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, e.ID[len(e.ID)-2:])
+		}
+		if fmt.Sprint(got) != "[39 38 00 37]" {
+			t.Errorf("after 136 came %v", got)
 		}
 	}
 }
