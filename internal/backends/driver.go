@@ -51,7 +51,7 @@ type Query struct {
 	Filter filter.Filter
 	Since  time.Time
 	Until  time.Time
-	Limit  int    // how many the user wants after filtering; 0 = all. A hint: the caller stops pulling
+	Limit  int // how many the user wants after filtering; 0 = all. A hint: the caller stops pulling
 	// After, of an ArrivalNumberer: what reached the server after this number,
 	// whatever time it carries. Since then bounds only how old it may be in
 	// the server's own steps, and zero is as old as one question reaches.
