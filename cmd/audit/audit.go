@@ -143,7 +143,7 @@ $ edrctl audit list --since 7d --phase outcome --state failed,ambiguous`,
 	fs.Lookup("since").DefValue = "the beginning"
 	fs.StringVar(&until, "until", "", "until when")
 	fs.StringVar(&caseID, "case", "", "only of this case")
-	fs.StringVar(&action, "action", "", "only of this action: its ref or act-…")
+	cmdutil.RefVar(fs, &action, "action", "only of this action: its ref or act-…")
 	fs.StringVar(&user, "user", "", "only by this user")
 	fs.StringVar(&search, "search", "", "only records with this text anywhere")
 	cmdutil.StringSlice(fs, &verbs, "verb", "only these verbs")

@@ -49,7 +49,7 @@ func (a *ActFlags) AddHosts(cmd *cobra.Command, fromAlert bool) {
 	fs.StringVar(&a.HostsFile, "hosts-file", "", "take the hosts from a file, one a line; - is standard input")
 	fs.BoolVar(&a.Queue, "queue", false, "send it also to hosts that are not ready, to be done when they are")
 	if fromAlert {
-		fs.StringVar(&a.FromAlert, "from-alert", "", "take host, pid and path from an alert")
+		RefVar(fs, &a.FromAlert, "from-alert", "take host, pid and path from an alert")
 	}
 }
 
@@ -127,7 +127,10 @@ func (a *ActFlags) ReadHosts(f *Factory, args []string) ([]string, error) {
 	if len(more) == 0 {
 		return nil, Usagef("--hosts-file: %s names no host", a.HostsFile)
 	}
-	return append(names, more...), nil
+	for _, name := range more {
+		names = append(names, output.FromWord(name))
+	}
+	return names, nil
 }
 
 // ReadRefs gives the references or hosts of the command line, with those of

@@ -69,6 +69,10 @@ func (l *ListFlags) AddFilters(cmd *cobra.Command, except ...filter.Field) {
 		}
 		v := new([]string)
 		l.values[f] = v
+		if f == filter.Host {
+			HostsVar(cmd.Flags(), v, string(f), fieldHelp[f])
+			continue
+		}
 		StringArray(cmd.Flags(), v, string(f), "", fieldHelp[f])
 	}
 	l.addWhere(cmd)
@@ -85,7 +89,7 @@ func (l *ListFlags) Bind(cmd *cobra.Command) {
 func (l *ListFlags) AddTime(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&l.Since, "since", "24h", "start: a duration back from now (15m 24h 7d 2w), RFC 3339, or a date")
 	cmd.Flags().StringVar(&l.Until, "until", "", "end, exclusive, written like --since (default: open, so that records stamped later than now are shown)")
-	cmd.Flags().StringVar(&l.Around, "around", "", "a time, or the ref of an alert or event, to look around instead of --since and --until")
+	RefVar(cmd.Flags(), &l.Around, "around", "a time, or the ref of an alert or event, to look around instead of --since and --until")
 	cmd.Flags().StringVar(&l.Window, "window", "5m", "how far to look before and after --around")
 }
 

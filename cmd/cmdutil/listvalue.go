@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"github.com/edrctl/edrctl/internal/output"
 )
 
 // StringSlice adds a flag of several values, separated by commas or repeated.
@@ -21,14 +23,35 @@ func StringArray(fs *pflag.FlagSet, p *[]string, name, short, usage string) {
 	fs.VarP(&listValue{values: p}, name, short, usage)
 }
 
+// RefVar adds a flag that takes a ref, also in the form of -o id.
+func RefVar(fs *pflag.FlagSet, p *string, name, usage string) {
+	fs.Var((*refValue)(p), name, usage)
+}
+
+type refValue string
+
+func (v *refValue) Set(s string) error { *v = refValue(output.FromWord(s)); return nil }
+func (v *refValue) String() string     { return string(*v) }
+func (v *refValue) Type() string       { return "string" }
+
+// HostsVar adds a flag that takes hosts and may be repeated, refs also in the
+// form of -o id.
+func HostsVar(fs *pflag.FlagSet, p *[]string, name, usage string) {
+	*p = nil
+	fs.Var(&listValue{values: p, refs: true}, name, usage)
+}
+
 type listValue struct {
 	values *[]string
 	commas bool
+	refs   bool // words of -o id are read back
 }
 
 // Set appends what was given. A value with a quote is read as CSV, as pflag does.
 func (v *listValue) Set(s string) error {
 	switch {
+	case v.refs:
+		*v.values = append(*v.values, output.FromWord(s))
 	case !v.commas:
 		*v.values = append(*v.values, s)
 	case s == "":

@@ -111,13 +111,17 @@ $ edrctl hosts report FIN-WS-014 -o json`,
 			if err != nil {
 				return err
 			}
-			fleet, err := f.FleetFor(ctx, args)
+			hosts, err := cmdutil.ReadOperands(f, args)
+			if err != nil {
+				return err
+			}
+			fleet, err := f.FleetFor(ctx, hosts)
 			if err != nil {
 				return err
 			}
 			id := ""
-			if len(args) == 1 {
-				s, h, err := ops.HostFor[backends.Reporter](ctx, fleet, args[0])
+			if len(hosts) == 1 {
+				s, h, err := ops.HostFor[backends.Reporter](ctx, fleet, hosts[0])
 				if err != nil {
 					return err
 				}

@@ -110,7 +110,7 @@ $ edrctl hunt query 'select * from listening_ports' --host build-07 -o json | jq
 			return runQuery(cmd.Context(), f, q, d, yes)
 		},
 	}
-	cmdutil.StringArray(cmd.Flags(), &q.Hosts, "host", "", "host to ask: ref, id or name; may repeat")
+	cmdutil.HostsVar(cmd.Flags(), &q.Hosts, "host", "host to ask: ref, id or name; may repeat")
 	cmdutil.StringArray(cmd.Flags(), &q.Tags, "tag", "", "ask the hosts with this tag; may repeat")
 	cmd.Flags().BoolVar(&q.All, "all-hosts", false, "ask every host; asks first")
 	cmd.Flags().StringVar(&wait, "wait", "1m", "how long to wait for answers")

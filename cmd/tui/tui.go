@@ -57,7 +57,7 @@ $ edrctl tui --replay night-shift.ndjson`,
 	fs := cmd.Flags()
 	fs.StringVar(&o.view, "view", "", "where to start: "+strings.Join(screen.ViewNames(), " "))
 	fs.StringVar(&o.filter, "filter", "", "filter of that view, as / takes it")
-	fs.StringVar(&o.ref, "ref", "", "what --view alert, tree, host or hash shows")
+	cmdutil.RefVar(fs, &o.ref, "ref", "what --view alert, tree, host or hash shows")
 	fs.StringVar(&o.replay, "replay", "", "an NDJSON file of alerts and events instead of the profiles")
 	fs.StringVar(&o.since, "since", "24h", "how far back alerts are read")
 	fs.StringVar(&o.interval, "interval", "5s", "between two looks at backends that do not push")

@@ -1,6 +1,9 @@
 package output
 
-import "testing"
+import (
+	"testing"
+	"testing/quick"
+)
 
 func TestWord(t *testing.T) {
 	for id, want := range map[string]string{
@@ -12,6 +15,28 @@ func TestWord(t *testing.T) {
 		}
 		if back := FromWord(Word(id)); back != id {
 			t.Errorf("%q comes back as %q", id, back)
+		}
+	}
+}
+
+func TestEveryWordComesBack(t *testing.T) {
+	comesBack := func(id string) bool {
+		w := Word(id)
+		for _, c := range []byte(w) {
+			if c <= ' ' || c >= 0x7f {
+				return false
+			}
+		}
+		return FromWord(w) == id
+	}
+	if err := quick.Check(comesBack, nil); err != nil {
+		t.Error(err)
+	}
+	for a := range 256 { // a literal % in front of two hexadecimal digits is the hard case
+		for _, id := range []string{string([]byte{'%', byte(a), '0'}), string([]byte{'%', '2', byte(a)}), "%25" + string([]byte{byte(a)})} {
+			if !comesBack(id) {
+				t.Errorf("%q becomes %q, and that %q", id, Word(id), FromWord(Word(id)))
+			}
 		}
 	}
 }
