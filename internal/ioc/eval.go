@@ -34,7 +34,13 @@ func files(e *model.Event) []*model.File {
 var properties = map[string]extract{
 	"ipv4-addr:value": addresses, "ipv6-addr:value": addresses,
 	"domain-name:value": names,
-	"url:value":         func(e *model.Event) []string { return urlsOf(e) },
+	"event:time": func(e *model.Event) []string {
+		if e.Time.IsZero() {
+			return nil
+		}
+		return []string{e.Time.UTC().Format(eventTime)}
+	},
+	"url:value": func(e *model.Event) []string { return urlsOf(e) },
 	"network-traffic:dst_ref.value": func(e *model.Event) []string {
 		if e.Network == nil || e.Network.Destination == nil {
 			return nil
@@ -152,6 +158,8 @@ func fileProperty(key string) func(f *model.File) string {
 		}
 	case "parent_directory_ref.path":
 		return func(f *model.File) string { return folder(f.Path) }
+	case "path":
+		return func(f *model.File) string { return f.Path }
 	case "size":
 		return func(f *model.File) string {
 			if f.Size == 0 {
@@ -263,6 +271,9 @@ func urlsOf(e *model.Event) []string {
 // expression can be decided. A part of an OR may be undecidable: the others
 // still are.
 func (e *expr) unsupported() string {
+	if e.refused != "" {
+		return e.refused
+	}
 	if e.cmp != nil {
 		if properties[e.cmp.key] == nil && fileProperty(e.cmp.key) == nil {
 			return "the pattern asks for " + e.cmp.path + ", which no event has"

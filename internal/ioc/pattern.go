@@ -17,9 +17,10 @@ type Rule struct {
 
 // expr is a pattern: a comparison, or several joined.
 type expr struct {
-	op   byte // '&', '|', or 0 for a comparison
-	kids []*expr
-	cmp  *comparison
+	op      byte // '&', '|', or 0 for a comparison
+	kids    []*expr
+	cmp     *comparison
+	refused string // why it cannot be decided, though its parts could
 }
 
 // comparison is one test of a property.
@@ -33,12 +34,12 @@ type comparison struct {
 }
 
 // ParsePattern reads a STIX pattern. Observations joined by OR are
-// alternatives; operators that join several observations in time are refused
-// by name: an indicator that means more must not be hunted as if it meant less.
+// alternatives; what joins several observations is refused by name: an
+// indicator that means more must not be hunted as if it meant less.
 func ParsePattern(pattern string) (*expr, error) { //nolint:revive // callers need only its methods
 	p := stixParser{text: pattern}
 	p.advance()
-	e, err := p.observations(0)
+	e, err := p.sequence(0)
 	if err != nil {
 		return nil, err
 	}
@@ -129,10 +130,6 @@ func (p *stixParser) unsupported() error {
 	if p.tok == "" {
 		return errors.New("the pattern ends too early")
 	}
-	switch word := strings.ToUpper(p.tok); word {
-	case "FOLLOWEDBY", "WITHIN", "REPEATS", "START", "STOP":
-		return fmt.Errorf("the pattern uses %s, which needs several observations in order: not supported", word)
-	}
 	return fmt.Errorf("the pattern uses %s, which is not supported", p.tok)
 }
 
@@ -144,49 +141,6 @@ func (p *stixParser) expect(tok string) error {
 	}
 	p.advance()
 	return p.err
-}
-
-// observations reads [ … ] OR [ … ]; AND between observations would have to
-// hold on different records, and is refused by name.
-func (p *stixParser) observations(depth int) (*expr, error) {
-	out := &expr{op: '|'}
-	for {
-		e, err := p.observation(depth)
-		if err != nil {
-			return nil, err
-		}
-		out.kids = append(out.kids, e)
-		switch {
-		case p.is("OR"):
-			p.advance()
-		case p.is("AND"):
-			return nil, errors.New("the pattern joins observations with AND, which needs several records: not supported")
-		default:
-			return out.simplified(), p.err
-		}
-	}
-}
-
-func (p *stixParser) observation(depth int) (*expr, error) {
-	if depth > maxDepth {
-		return nil, errors.New("the pattern is nested too deep")
-	}
-	if p.is("(") {
-		p.advance()
-		e, err := p.observations(depth + 1)
-		if err != nil {
-			return nil, err
-		}
-		return e, p.expect(")")
-	}
-	if err := p.expect("["); err != nil {
-		return nil, err
-	}
-	e, err := p.comparisons(depth + 1)
-	if err != nil {
-		return nil, err
-	}
-	return e, p.expect("]")
 }
 
 // comparisons reads comparisons joined by OR; AND binds closer.
@@ -232,7 +186,7 @@ func (p *stixParser) operand(depth int) (*expr, error) {
 func (e *expr) simplified() *expr {
 	var kids []*expr
 	for _, k := range e.kids {
-		if k.op == e.op && k.cmp == nil {
+		if k.op == e.op && k.cmp == nil && k.refused == "" {
 			kids = append(kids, k.kids...)
 		} else {
 			kids = append(kids, k)
@@ -349,7 +303,7 @@ var stixTypes = map[string]Type{
 	"artifact:hashes.md5": MD5, "artifact:hashes.sha1": SHA1, "artifact:hashes.sha256": SHA256,
 	"mutex:name": Mutex, "network-traffic:extensions.http-request-ext.request_header.user-agent": UserAgent,
 	"domain-name:resolves_to_refs[*].value": IPv4, "email-message:body_multipart[*].body_raw_ref.name": FileName, "email-message:body_multipart[0].body_raw_ref.name": FileName,
-	"x509-certificate:serial_number": Certificate, "autonomous-system:number": ASN, "directory:path": FilePath, "vulnerability:name": CVE,
+	"x509-certificate:serial_number": Certificate, "autonomous-system:number": ASN, "directory:path": FilePath, "file:path": FilePath, "vulnerability:name": CVE,
 }
 
 // alternatives are the expressions any of which is enough.
@@ -363,6 +317,9 @@ func (e *expr) alternatives() []*expr {
 // plain gives the indicators of a comparison that is enough by itself; nil
 // when the expression is more than that.
 func (e *expr) plain() []value {
+	if e.refused != "" {
+		return nil
+	}
 	if e.op == '&' {
 		return e.plainTraffic()
 	}

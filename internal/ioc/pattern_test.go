@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/edrctl/edrctl/internal/ioc"
 	"github.com/edrctl/edrctl/internal/model"
@@ -65,12 +66,14 @@ func TestPatternsAreEvaluatedAsWritten(t *testing.T) {
 // What cannot be answered is refused with its name, and is not hunted as less.
 func TestPatternsThatAreRefused(t *testing.T) {
 	for pattern, why := range map[string]string{
-		"[ipv4-addr:value = '192.0.2.1'] FOLLOWEDBY [ipv4-addr:value = '192.0.2.2']": "FOLLOWEDBY",
-		"[ipv4-addr:value = '192.0.2.1'] AND [ipv4-addr:value = '192.0.2.2']":        "joins observations with AND",
-		"[ipv4-addr:value = '192.0.2.1'] REPEATS 5 TIMES":                            "REPEATS",
-		"[ipv4-addr:value = '192.0.2.1'] WITHIN 5 SECONDS":                           "WITHIN",
-		"[file:name MATCHES '(']":                                                    "regular expression",
-		"[email-message:subject = 'x' AND email-message:is_multipart = true]":        "email-message:subject",
+		"[ipv4-addr:value = '192.0.2.1'] FOLLOWEDBY [ipv4-addr:value = '192.0.2.2']":             "FOLLOWEDBY",
+		"[ipv4-addr:value = '192.0.2.1'] AND [ipv4-addr:value = '192.0.2.2']":                    "joins observations with AND",
+		"[ipv4-addr:value = '192.0.2.1'] REPEATS 5 TIMES":                                        "REPEATS",
+		"[ipv4-addr:value = '192.0.2.1'] WITHIN 5 APPLES":                                        "APPLES",
+		"[ipv4-addr:value = '192.0.2.1'] START t'x' STOP t'y'":                                   "time",
+		"([ipv4-addr:value = '192.0.2.1'] AND [ipv4-addr:value = '192.0.2.2']) WITHIN 5 SECONDS": "joins observations with AND",
+		"[file:name MATCHES '(']": "regular expression",
+		"[email-message:subject = 'x' AND email-message:is_multipart = true]": "email-message:subject",
 	} {
 		l := ioc.NewList()
 		if err := l.Read(strings.NewReader(bundle(pattern)), "list"); err != nil {
@@ -84,6 +87,44 @@ func TestPatternsThatAreRefused(t *testing.T) {
 	l := read(t, bundle("[file:hashes.MD5 = '"+md5+"' AND file:x_full_path = 'x']"))
 	if l.Len() != 1 || len(l.Hunted(true)) != 0 {
 		t.Errorf("%v, %d hunted", strs(l), len(l.Hunted(true)))
+	}
+}
+
+// Operators between observations that one event can answer are evaluated; of
+// alternatives one of which cannot be, the others are hunted and it is reported.
+func TestObservationOperators(t *testing.T) {
+	at := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	e := &model.Event{Time: model.At(at), Network: &model.Network{Destination: &model.Endpoint{IP: "192.0.2.7"}}}
+	const a, b, c = "[ipv4-addr:value = '192.0.2.7']", "[ipv4-addr:value = '192.0.2.8']", "[ipv4-addr:value = '192.0.2.9']"
+	for pattern, want := range map[string]struct {
+		hit    bool
+		unread int
+	}{
+		a + " OR " + b: {true, 0},
+		b + " OR " + c: {false, 0},
+		"(" + b + " OR (" + a + " OR " + c + "))": {true, 0},
+		a + " WITHIN 5 SECONDS":                   {true, 0},
+		a + " REPEATS 1 TIMES":                    {true, 0},
+		a + " REPEATS 2 TIMES":                    {false, 1},
+		a + " START t'2026-11-01T00:00:00Z' STOP t'2026-11-02T00:00:00Z'":                     {true, 0},
+		a + " START t'2026-11-01T12:00:00Z' STOP t'2026-11-01T12:00:00.5Z'":                   {true, 0},
+		a + " START t'2026-10-01T00:00:00Z' STOP t'2026-11-01T12:00:00Z'":                     {false, 0},
+		"(" + a + " OR " + b + ") START t'2026-10-01T00:00:00Z' STOP t'2026-10-02T00:00:00Z'": {false, 0},
+		a + " OR " + b + " AND " + c:                             {true, 1},
+		a + " AND " + b + " OR " + c:                             {false, 1},
+		a + " OR (" + b + " FOLLOWEDBY " + c + ")":               {true, 1},
+		a + " FOLLOWEDBY " + b + " OR " + a:                      {false, 1},
+		"(" + b + " AND " + c + ") OR " + a + " REPEATS 5 TIMES": {false, 1},
+	} {
+		l := ioc.NewList()
+		if err := l.Read(strings.NewReader(bundle(pattern)), "list"); err != nil {
+			t.Fatalf("%s: %v", pattern, err)
+		}
+		hit := false
+		ioc.NewMatcher(l.Hunted(true), l.Rules...).Match(e, func(ioc.Found) { hit = true })
+		if hit != want.hit || len(l.Unread) != want.unread {
+			t.Errorf("%s: hit %v, unread %v", pattern, hit, l.Unread)
+		}
 	}
 }
 

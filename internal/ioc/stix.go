@@ -24,43 +24,49 @@ func (j *jsonReader) stixIndicator(rec *record) {
 	j.pattern(pattern, at)
 }
 
-// pattern adds what a pattern asks for: plain indicators where one comparison
-// is enough, rules where more must hold.
+// pattern adds what a pattern asks for. One of which a part is refused counts
+// as not understood, though its other alternatives are hunted.
 func (r *reader) pattern(pattern string, at place) {
 	p, err := ParsePattern(pattern)
+	why := ""
 	if err != nil {
-		r.count(gaveNothing, at, pattern, err.Error())
+		why = err.Error()
+	} else {
+		why = r.expression(p, pattern, at)
+	}
+	if why != "" {
+		r.count(gaveNothing, at, pattern, why)
 		return
 	}
-	gave, why := false, ""
-	for _, alternative := range p.alternatives() {
+	r.count(gaveIndicator, at, "", "")
+}
+
+// expression adds what an expression asks for: plain indicators where one
+// comparison is enough, rules where more must hold. It gives the reason why a
+// part of it cannot be hunted.
+func (r *reader) expression(e *expr, text string, at place) (why string) {
+	gave := false
+	for _, alternative := range e.alternatives() {
 		if vs := alternative.plain(); vs != nil {
 			gave = r.take(at, 0, 0, vs...) || gave
 			continue
 		}
-		rule := &Rule{Text: pattern, expr: alternative}
-		rule.Refused = alternative.unsupported()
+		rule := &Rule{Text: text, expr: alternative, Refused: alternative.unsupported()}
 		r.l.Rules = append(r.l.Rules, rule)
 		n := int32(len(r.l.Rules)) // #nosec G115 -- fewer than bytes read
 		leaves := alternative.leaves(nil)
-		if len(leaves) > 0 {
-			gave = r.take(at, 0, n, leaves...) || gave
+		if len(leaves) == 0 && rule.Refused == "" {
+			leaves = []value{{typ: Pattern, text: cut(text)}}
 		}
+		gave = r.take(at, 0, n, leaves...) || gave
 		if rule.Refused != "" {
 			why = rule.Refused
-		} else if len(leaves) == 0 {
-			gave = r.take(at, 0, n, value{typ: Pattern, text: cut(pattern)}) || gave
 		}
 	}
-	if why != "" && !gave {
-		r.count(gaveNothing, at, pattern, why)
-		return
+	if why == "" && !gave {
+		return "compares nothing that events have"
 	}
-	if !gave {
-		r.count(gaveNothing, at, pattern, "compares nothing that events have")
-		return
-	}
-	r.count(gaveIndicator, at, "", "")
+	return why
 }
 
 func cut(s string) string { return s[:min(len(s), maxValue)] }

@@ -61,6 +61,8 @@ type xmlReader struct {
 	buf     strings.Builder
 	reading bool
 	ioc     bool
+	groups  []*iocGroup
+	test    iocTest
 }
 
 func attr(e xml.StartElement, name string) string {
@@ -83,9 +85,13 @@ func (x *xmlReader) start(e xml.StartElement) {
 		x.rep.Format = "stix1"
 	case "IndicatorItem":
 		x.id, x.search = attr(e, "id"), ""
+		x.test = iocTest{condition: attr(e, "condition"), negate: strings.EqualFold(attr(e, "negate"), "true")}
 	case "Context":
 		x.search = attr(e, "search")
 	case "Indicator", "Observable":
+		if x.ioc {
+			x.open(strings.EqualFold(attr(e, "operator"), "AND"))
+		}
 		if id := attr(e, "id"); id != "" {
 			x.id = id
 		}
@@ -121,6 +127,9 @@ func (x *xmlReader) end(line int) {
 		name = x.path[n-1]
 		x.path = x.path[:n-1]
 	}
+	if x.ioc && name == "Indicator" {
+		x.close(line)
+	}
 	if !x.reading {
 		return
 	}
@@ -132,7 +141,7 @@ func (x *xmlReader) end(line int) {
 	}
 	at := place{line: line, object: x.id}
 	if x.ioc {
-		x.item(text, at)
+		x.iocItem(text, at)
 		return
 	}
 	if !x.inside("Properties") && !x.inside("Related_Object") {
@@ -158,49 +167,4 @@ func (x *xmlReader) typed(v string, want Type, at place) {
 		return
 	}
 	x.count(gaveNothing, at, v, "cannot be read as "+want.String())
-}
-
-// openIOCTypes are the things that OpenIOC compares, by the end of the term.
-var openIOCTypes = []struct {
-	suffix string
-	typ    Type
-}{
-	{"md5sum", MD5}, {"sha1sum", SHA1}, {"sha256sum", SHA256}, {"imphash", Imphash}, {"filename", FileName}, {"originalfilename", FileName}, {"internalname", FileName}, {"fullpath", FilePath}, {"filepath", FilePath},
-	{"dnsentryitem/host", Domain}, {"recordname", Domain}, {"network/dns", Domain}, {"hostname", Domain}, {"remoteip", IPv4}, {"localip", IPv4}, {"ipv4address", IPv4}, {"ipinfo", IPv4}, {"recorddata/ipv4address", IPv4},
-	{"network/uri", URL}, {"url", URL}, {"useragent", UserAgent}, {"registryitem/path", Registry}, {"registryitem/keypath", Registry}, {"regpath", Registry}, {"email/from", Email}, {"processitem/name", ProcessName}, {"processitem/path", FilePath},
-	{"handle/name", Mutex}, {"mutex", Mutex}, {"serviceitem/name", Service}, {"servicedll", FilePath}, {"serviceitem/path", FilePath}, {"arguments", CommandLine}, {"driveritem/drivername", FileName},
-	{"moduleitem/name", FileName}, {"pipe", Pipe}, {"attachment/name", FileName},
-}
-
-// item reads an item of OpenIOC: a term and its content.
-func (x *xmlReader) item(text string, at place) {
-	term := strings.ToLower(x.search)
-	want := None
-	for _, t := range openIOCTypes {
-		if strings.HasSuffix(term, t.suffix) {
-			want = t.typ
-			break
-		}
-	}
-	why := "compares " + x.search + ", which no event has"
-	if want != None {
-		b, ok := bare(text)
-		if ok {
-			if vs, err := readValue(b, want); err == nil && x.take(at, 0, 0, vs...) {
-				x.count(gaveIndicator, at, "", "")
-				return
-			}
-		}
-		why = "cannot be read as " + want.String()
-	} else if x.search == "" {
-		why = whyNothing
-	}
-	fs := scan(text, scanField, nil)
-	if len(fs) > 0 && want != None {
-		if o, _ := x.addFound(fs, at, text); o == gaveIndicator {
-			x.count(o, at, "", "")
-			return
-		}
-	}
-	x.count(gaveNothing, at, text, why)
 }
