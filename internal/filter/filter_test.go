@@ -378,7 +378,7 @@ func TestGlobAgreesWithDefinition(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"", "=", "*", "a*b?", "10.0.0.0/8", "=x", "443", "process_start", "\x1b[31m", "\xff", "\x01", "\x01!", "\x01=", "==", "=!x", "!=!x"} {
+	for _, s := range []string{"", "=", "*", "a*b?", "10.0.0.0/8", "=x", "443", "process_start", "\x1b[31m", "\xff", "\x01", "\x01!", "\x01=", "\u00ad\x01\xc2.", "\u00ad!x", "==", "=!x", "!=!x"} {
 		f.Add(s, "value")
 	}
 	f.Fuzz(func(t *testing.T, pattern, value string) {

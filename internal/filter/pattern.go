@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/edrctl/edrctl/internal/domainname"
 	"github.com/edrctl/edrctl/internal/ioc"
@@ -71,11 +72,8 @@ func Parse(f Field, s string) (Pattern, error) {
 // complete checks a pattern for its field and prepares what Match needs.
 func (p *Pattern) complete(f Field) error {
 	p.Text = strings.TrimSpace(refang(f, p.Mode, p.Text))
-	switch {
-	case p.Text == "":
+	if p.Text == "" {
 		return errors.New("an empty value matches nothing")
-	case p.Mode != Exact && (p.Text[0] == '=' || p.Text[0] == '!' && !p.Not):
-		return errors.New("it begins with characters that cannot be seen")
 	}
 	var err error
 	switch f {
@@ -94,7 +92,7 @@ func (p *Pattern) complete(f Field) error {
 	case Hash:
 		err = p.hash()
 	case Domain:
-		p.domain()
+		err = p.domain()
 	case Host:
 		p.host = qualified(p.Text, p.Mode)
 	}
@@ -112,6 +110,7 @@ func (p *Pattern) complete(f Field) error {
 // hold such brackets themselves only where nothing exact is asked for.
 func refang(f Field, m Mode, s string) string {
 	switch {
+	case strings.ContainsFunc(s, unicode.IsControl): // a script's lines, perhaps, and no address
 	case f == IP, f == Domain, f == Host, f == Search && m == Contains:
 		return ioc.Refang(s)
 	}
@@ -159,7 +158,10 @@ func (p *Pattern) hash() error {
 }
 
 // domain puts a name in its one form; a URL stands for its host.
-func (p *Pattern) domain() {
+func (p *Pattern) domain() error {
+	if strings.ContainsFunc(p.Text, unicode.IsControl) {
+		return errors.New("a domain has no control characters")
+	}
 	if _, rest, ok := strings.Cut(p.Text, "://"); ok {
 		host, _, _ := strings.Cut(rest, "/")
 		if i := strings.LastIndexByte(host, '@'); i >= 0 {
@@ -180,6 +182,10 @@ func (p *Pattern) domain() {
 			p.Text += "."
 		}
 	}
+	if p.Text != strings.TrimSpace(p.Text) || p.Text == "" || p.Mode != Exact && strings.ContainsAny(p.Text[:1], "=!") {
+		return errors.New("it begins with characters that cannot be seen")
+	}
+	return nil
 }
 
 // otherForm gives a text with the name of a domain in its other spelling, ""
