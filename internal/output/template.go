@@ -3,6 +3,7 @@ package output
 import (
 	"fmt"
 	"strings"
+	"text/template"
 
 	"github.com/edrctl/edrctl/internal/safetext"
 )
@@ -11,7 +12,7 @@ import (
 // the object), with ndjson over each record, followed by a new line.
 type templateWriter struct {
 	base
-	t   *script
+	t   *template.Template
 	all []any
 }
 
@@ -19,10 +20,11 @@ type templateWriter struct {
 const maxTemplateOutput = 256 << 20
 
 func newTemplate(b base) (Writer, error) {
-	t, err := parseTemplate(b.opt.Template, templateFuncs(b.opt))
+	t, err := template.New("template").Funcs(templateFuncs(b.opt)).Parse(b.opt.Template)
 	if err != nil {
 		return nil, usagef("--template: %w", templateError(err))
 	}
+	forgive(t)
 	return &templateWriter{base: b, t: t}, nil
 }
 
@@ -71,7 +73,8 @@ func (w *templateWriter) value(rec any) (any, error) {
 		return nil, err
 	}
 	w.buf = b
-	return generic(b)
+	v, err := generic(b)
+	return plainNumbers(v), err
 }
 
 // limited is a string builder with an end, also in time.
@@ -93,7 +96,7 @@ func (l *limited) Write(p []byte) (int, error) {
 // run executes over v. Absent members print nothing.
 func (w *templateWriter) run(v any, end string) error {
 	b := limited{done: w.opt.Context.Err}
-	if err := w.t.execute(w.opt.Context, &b, v); err != nil {
+	if err := w.t.Execute(&b, v); err != nil {
 		if ctxErr := w.opt.Context.Err(); ctxErr != nil {
 			return ctxErr
 		}

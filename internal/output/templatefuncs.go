@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"text/template"
 	"time"
@@ -22,9 +23,14 @@ safe TEXT          control and invisible characters made visible
 default D VALUE    VALUE, or D when it is empty
 pluck NAME LIST    the member NAME of each object`
 
+// tmplFunc is a function of templates. Arguments and result are JSON: nil, bool,
+// string, int, float64, []any and map[string]any; json.Number where an integer is
+// too large.
+type tmplFunc = func(args ...any) (any, error)
+
 // arity checks the number of arguments before f sees them; max < 0 = any.
-func arity(least, most int, f tmplFunc) tmplFunc {
-	return func(args []any) (any, error) {
+func arity(least, most int, f func(args []any) (any, error)) tmplFunc {
+	return func(args ...any) (any, error) {
 		if len(args) < least || most >= 0 && len(args) > most {
 			return nil, fmt.Errorf("wrong number of arguments: got %d", len(args))
 		}
@@ -37,9 +43,12 @@ func text1(f func(string) string) tmplFunc {
 	return arity(1, 1, func(a []any) (any, error) { return f(templateText(a[0])), nil })
 }
 
-// templateFuncs are the helpers, and the functions that Go's templates have.
-func templateFuncs(opt Options) map[string]tmplFunc {
-	funcs := map[string]tmplFunc{
+// templateFuncs are the helpers, and those functions of Go's templates that JSON
+// wants otherwise: numbers compare as numbers, and something absent is empty.
+func templateFuncs(opt Options) template.FuncMap {
+	return template.FuncMap{
+		memberFunc: memberOf,
+		shownFunc:  shown,
 		"json": arity(1, 1, func(a []any) (any, error) {
 			b, err := appendRecord(nil, a[0])
 			return string(b), err
@@ -100,77 +109,52 @@ func templateFuncs(opt Options) map[string]tmplFunc {
 			}
 			return out, nil
 		}),
-	}
-	for name, f := range languageFuncs {
-		funcs[name] = f
-	}
-	return funcs
-}
-
-// languageFuncs are those of text/template, but call: JSON holds no functions.
-var languageFuncs = map[string]tmplFunc{
-	"not":   arity(1, 1, func(a []any) (any, error) { return !truth(a[0]), nil }),
-	"len":   arity(1, 1, length),
-	"index": arity(1, -1, index),
-	"slice": arity(1, 3, slice),
-	"print": func(a []any) (any, error) { return fmt.Sprint(a...), nil },
-	"println": func(a []any) (any, error) {
-		return fmt.Sprintln(a...), nil
-	},
-	"printf": arity(1, -1, func(a []any) (any, error) {
-		args := make([]any, len(a)-1)
-		for i, v := range a[1:] {
-			switch x := v.(type) {
-			case nil:
-				v = absent{}
-			case json.Number:
-				v = number(x)
+		"len": arity(1, 1, length),
+		"printf": arity(1, -1, func(a []any) (any, error) {
+			args := make([]any, len(a)-1)
+			for i, v := range a[1:] {
+				switch v.(type) {
+				case nil:
+					v = absent{}
+				case int, float64, json.Number:
+					v = number{v}
+				}
+				args[i] = v
 			}
-			args[i] = v
-		}
-		return fmt.Sprintf(templateText(a[0]), args...), nil
-	}),
-	"html":     arity(1, -1, func(a []any) (any, error) { return template.HTMLEscapeString(printed(a)), nil }),
-	"js":       arity(1, -1, func(a []any) (any, error) { return template.JSEscapeString(printed(a)), nil }),
-	"urlquery": arity(1, -1, func(a []any) (any, error) { return template.URLQueryEscaper(printed(a)), nil }),
-	"eq": arity(2, -1, func(a []any) (any, error) {
-		for _, v := range a[1:] {
-			if same, err := equal(a[0], v); same || err != nil {
-				return same, err
+			return fmt.Sprintf(templateText(a[0]), args...), nil
+		}),
+		"eq": arity(2, -1, func(a []any) (any, error) {
+			for _, v := range a[1:] {
+				if same, err := equal(a[0], v); same || err != nil {
+					return same, err
+				}
 			}
-		}
-		return false, nil
-	}),
-	"ne": arity(2, 2, func(a []any) (any, error) { same, err := equal(a[0], a[1]); return !same, err }),
-	"lt": ordered(func(c int) bool { return c < 0 }),
-	"le": ordered(func(c int) bool { return c <= 0 }),
-	"gt": ordered(func(c int) bool { return c > 0 }),
-	"ge": ordered(func(c int) bool { return c >= 0 }),
-}
-
-// printed is what the escaping functions escape: one string, or all of them
-// as print writes them.
-func printed(a []any) string {
-	if len(a) == 1 {
-		return templateText(a[0])
+			return false, nil
+		}),
+		"ne": arity(2, 2, func(a []any) (any, error) { same, err := equal(a[0], a[1]); return !same, err }),
+		"lt": ordered(func(c int) bool { return c < 0 }),
+		"le": ordered(func(c int) bool { return c <= 0 }),
+		"gt": ordered(func(c int) bool { return c > 0 }),
+		"ge": ordered(func(c int) bool { return c >= 0 }),
 	}
-	return fmt.Sprint(a...)
 }
 
-// number formats one of JSON as the verb wants it: %d, %.2f and %s all do.
-type number json.Number
+// number formats one as the verb wants it: %d, %.2f and %s all do.
+type number struct{ v any }
 
 func (n number) Format(s fmt.State, verb rune) {
-	var v any = string(n)
+	v := n.v
 	switch verb {
 	case 'd', 'b', 'o', 'O', 'x', 'X', 'c', 'U':
-		if i, err := json.Number(n).Int64(); err == nil {
+		if i, ok := integer(v); ok {
 			v = i
 		}
 	case 'e', 'E', 'f', 'F', 'g', 'G':
-		if f, err := json.Number(n).Float64(); err == nil {
+		if f, ok := float(v); ok {
 			v = f
 		}
+	case 's', 'q':
+		v = templateText(v)
 	}
 	_, _ = fmt.Fprintf(s, fmt.FormatString(s, verb), v)
 }
@@ -196,64 +180,6 @@ func length(a []any) (any, error) {
 		return len(x), nil
 	}
 	return nil, fmt.Errorf("len of %s", kindOf(a[0]))
-}
-
-func index(a []any) (any, error) {
-	v := a[0]
-	for _, at := range a[1:] {
-		switch x := v.(type) {
-		case map[string]any:
-			name, ok := at.(string)
-			if !ok {
-				return nil, fmt.Errorf("an object is indexed by names, not by %s", kindOf(at))
-			}
-			v = x[name]
-		case []any:
-			i, ok := integer(at)
-			if !ok || i < 0 || i >= len(x) {
-				return nil, fmt.Errorf("index out of range: %v", at)
-			}
-			v = x[i]
-		case string:
-			i, ok := integer(at)
-			if !ok || i < 0 || i >= len(x) {
-				return nil, fmt.Errorf("index out of range: %v", at)
-			}
-			v = int(x[i])
-		default:
-			return nil, fmt.Errorf("can't index %s", kindOf(v))
-		}
-	}
-	return v, nil
-}
-
-func slice(a []any) (any, error) {
-	n, err := length(a[:1])
-	if err != nil {
-		return nil, err
-	}
-	from, to := 0, n.(int)
-	for i, at := range a[1:] {
-		k, ok := integer(at)
-		if !ok || k < 0 || k > n.(int) {
-			return nil, fmt.Errorf("index out of range: %v", at)
-		}
-		if i == 0 {
-			from = k
-		} else {
-			to = k
-		}
-	}
-	if from > to {
-		return nil, fmt.Errorf("invalid slice index: %d > %d", from, to)
-	}
-	switch x := a[0].(type) {
-	case string:
-		return x[from:to], nil
-	case []any:
-		return x[from:to], nil
-	}
-	return nil, fmt.Errorf("slice of %s", kindOf(a[0]))
 }
 
 func integer(v any) (int, bool) {
@@ -369,4 +295,43 @@ func templateTime(v any) (time.Time, error) {
 		return t, fmt.Errorf("%.40q is no time", s)
 	}
 	return t, nil
+}
+
+// plainNumbers turns the numbers of decoded JSON into those Go's templates know.
+// An integer of more than 64 bits stays as it is written.
+func plainNumbers(v any) any {
+	switch x := v.(type) {
+	case json.Number:
+		if i, err := strconv.Atoi(x.String()); err == nil {
+			return i
+		}
+		if f, err := x.Float64(); err == nil && strings.ContainsAny(x.String(), ".eE") {
+			return f
+		}
+	case []any:
+		for i := range x {
+			x[i] = plainNumbers(x[i])
+		}
+	case map[string]any:
+		for k := range x {
+			x[k] = plainNumbers(x[k])
+		}
+	}
+	return v
+}
+
+func kindOf(v any) string {
+	switch v.(type) {
+	case nil:
+		return "nothing"
+	case bool:
+		return "a boolean"
+	case string:
+		return "a string"
+	case []any:
+		return "a list"
+	case map[string]any:
+		return "an object"
+	}
+	return "a number"
 }

@@ -256,10 +256,6 @@ func build(t *testing.T, env ...string) built {
 		t.Fatalf("ldflags hold what this test does not know: %s", flags)
 	}
 	args := append([]string{"build"}, d.Flags...)
-	args = append(args, "-tags", strings.Join(d.Tags, ","))
-	for _, g := range d.Gcflags {
-		args = append(args, "-gcflags", g)
-	}
 	run(t, b.clone, append(env, d.Env...), "go", append(args, "-ldflags", flags, "-o", b.binary, d.Main)...)
 	return b
 }
