@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -182,12 +183,16 @@ func size(n int64) string {
 	return fmt.Sprintf("%.1f %s", v, []string{"KiB", "MiB", "GiB", "TiB"}[i])
 }
 
-// show writes what is here, and gives the exit code.
-func show(ctx context.Context, f *cmdutil.Factory, got []*model.Carve, errs []error, before error) error {
+// show writes what is here and what failed, which has no id, and gives the exit
+// code.
+func show(ctx context.Context, f *cmdutil.Factory, got, failed []*model.Carve, errs []error, before error) error {
 	code := codeOf(got, errs, before)
-	if len(got) > 0 || cmdutil.CodeOf(code) == cmdutil.ExitOK || cmdutil.CodeOf(code) == cmdutil.ExitPartial {
+	if f.Flags.Output == output.FormatID {
+		failed = nil
+	}
+	if len(got)+len(failed) > 0 || cmdutil.CodeOf(code) == cmdutil.ExitOK || cmdutil.CodeOf(code) == cmdutil.ExitPartial {
 		var rows []any
-		for _, c := range got {
+		for _, c := range slices.Concat(got, failed) {
 			rows = append(rows, c)
 		}
 		if err := cmdutil.PrintRows(ctx, f, output.KindCarve, rows); err != nil {
@@ -263,6 +268,7 @@ $ edrctl carve get SRV-DB-02 --memdump --wait 1h`,
 				}
 				f.ReportError(err)
 			}
+			failed := failures(res.Failed)
 			var files []wanted
 			for _, a := range append(res.Succeeded, res.Pending...) {
 				for _, id := range a.Files {
@@ -271,8 +277,10 @@ $ edrctl carve get SRV-DB-02 --memdump --wait 1h`,
 				switch {
 				case len(a.Files) > 0:
 				case a.State == model.ActionDone:
-					f.Warn("%s: nothing was collected: no file has this path", a.Ref)
+					a.Error = "no file matches the path on the host"
+					f.ReportError(uncollected(a, errors.New(a.Error)))
 					res.Failed = append(res.Failed, a)
+					failed = append(failed, failures([]*model.Action{a})...)
 				default:
 					f.Note("%s is still under way: edrctl respond wait %s", a.Ref, a.Ref)
 				}
@@ -282,7 +290,7 @@ $ edrctl carve get SRV-DB-02 --memdump --wait 1h`,
 				return err
 			}
 			got, errs := o.fetch(ctx, f, acts, files, left, flags.Case)
-			return show(ctx, f, got, errs, before(res, len(got)))
+			return show(ctx, f, got, failed, errs, before(res, len(got)))
 		},
 	}
 	cmd.Flags().BoolVar(&memdump, "memdump", false, "collect the memory of the endpoint in the place of files")
@@ -292,6 +300,19 @@ $ edrctl carve get SRV-DB-02 --memdump --wait 1h`,
 	setDefault(cmd, "wait", "15m")
 	o.add(cmd)
 	return cmd
+}
+
+// failures are files that were asked for and not collected, as rows.
+func failures(actions []*model.Action) (out []*model.Carve) {
+	for _, a := range actions {
+		if a.Host == nil || a.Target == nil {
+			continue // nothing was asked for: the error says why
+		}
+		c := &model.Carve{Host: a.Host, Path: a.Target.Path, State: model.CarveFailed, Created: a.RequestedAt, Error: a.Error}
+		c.Profile, c.Backend = a.Profile, a.Backend
+		out = append(out, c)
+	}
+	return out
 }
 
 // uncollected names what was not collected: where, from which host, which path.
@@ -322,7 +343,7 @@ func before(res *ops.Result, got int) error {
 	case len(errs) > 0:
 		return &cmdutil.ExitError{Code: cmdutil.CodeOf(errs[0])}
 	case len(res.Failed) > 0:
-		return &cmdutil.ExitError{Code: cmdutil.ExitNotFound}
+		return &cmdutil.ExitError{Code: cmdutil.ExitFailure}
 	case len(res.Pending) > 0 && got == 0:
 		return &cmdutil.ExitError{Code: cmdutil.ExitPending}
 	}
@@ -429,7 +450,7 @@ $ edrctl carve list --host build-07 -o id | edrctl carve download - -O case-2231
 				files = append(files, wanted{ref: r})
 			}
 			got, errs := o.fetch(ctx, f, acts, files, cmdutil.Countdown(wait), flags.Case)
-			return show(ctx, f, got, errs, nil)
+			return show(ctx, f, got, nil, errs, nil)
 		},
 	}
 	cmd.Flags().StringVar(&flags.Case, "case", f.Getenv("EDRCTL_CASE"), "case this belongs to, for the manifest and the journal [EDRCTL_CASE]")

@@ -174,6 +174,7 @@ type Carve struct {
 	Name     string          `json:"name,omitempty"`
 	SHA256   string          `json:"sha256,omitempty"`
 	SavedTo  string          `json:"saved_to,omitempty"`
+	Error    string          `json:"error,omitempty"` // why it failed
 	Raw      json.RawMessage `json:"raw,omitempty"`
 }
 

@@ -238,6 +238,7 @@ func appendCarve(b []byte, c *model.Carve) []byte {
 	b = strField(b, `"name":`, c.Name)
 	b = strField(b, `"sha256":`, c.SHA256)
 	b = strField(b, `"saved_to":`, c.SavedTo)
+	b = strField(b, `"error":`, c.Error)
 	return rawField(b, c.Raw)
 }
 

@@ -106,7 +106,7 @@ var changeCases = []conformance.ChangeCase{
 		return c
 	})},
 	{Name: "host.delete", Make: on("linux", backends.Change{Verb: backends.VerbHostDelete})},
-	{Name: "carve", Make: on("windows", backends.Change{Verb: backends.VerbCarve, Path: `C:\Users\o'neil\x.exe`})},
+	{Name: "carve", Make: on("windows", backends.Change{Verb: backends.VerbCarve, Path: `C:\Windows\win.ini`})},
 	{Name: "carve.delete", Make: aCarve},
 	{Name: "kill", Make: on("windows", backends.Change{Verb: backends.VerbKill, PID: 999999, Path: `C:\evil.exe`})},
 	{Name: "delete-file", Make: on("windows", backends.Change{Verb: backends.VerbDeleteFile, Path: `C:\evil.exe`})},

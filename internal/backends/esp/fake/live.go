@@ -174,15 +174,15 @@ func (s *Server) liveRows(q *liveQuery, h *Host, table, where string) []Columns 
 		if m == nil || !strings.Contains(strings.ReplaceAll(where, " ", ""), "carve=1") {
 			return out
 		}
-		path := m[2]
-		if strings.EqualFold(m[1], "like") {
-			if strings.ContainsAny(path, "{}[]?*~") {
-				return out // the agent expands them: no file of that very name
-			}
-			path = strings.ReplaceAll(path, "%", "x")
+		paths := s.files(h, strings.ReplaceAll(m[2], "''", "'"), strings.EqualFold(m[1], "like"))
+		if len(paths) == 0 {
+			return out // and no carve will come
 		}
-		content := s.startCarve(q.id, h, path)
-		return append(out, Columns{{"time", fmt.Sprint(s.now().Unix())}, {"sha256", ""}, {"size", "-1"}, {"path", m[2]}, {"status", "STARTING"}, {"carve_guid", content.GUID}, {"carve", "1"}, {"request_id", fmt.Sprintf("kolide_distributed_%d", q.id)}})
+		guid := s.startCarve(q.id, h, paths...).GUID
+		for _, p := range paths {
+			out = append(out, Columns{{"time", fmt.Sprint(s.now().Unix())}, {"sha256", ""}, {"size", "-1"}, {"path", p}, {"status", "STARTING"}, {"carve_guid", guid}, {"carve", "1"}, {"request_id", fmt.Sprintf("kolide_distributed_%d", q.id)}})
+		}
+		return out
 	case "processes":
 		running := map[string]Columns{}
 		var order []string
@@ -220,16 +220,18 @@ func (s *Server) liveRows(q *liveQuery, h *Host, table, where string) []Columns 
 	return out
 }
 
-// startCarve makes a carve that completes two seconds later.
-func (s *Server) startCarve(query int, h *Host, path string) Carve {
-	body := []byte("edrctl demo: the content of " + path + " on " + h.Name + "\n")
+// startCarve makes a carve of files that completes two seconds later.
+func (s *Server) startCarve(query int, h *Host, paths ...string) Carve {
 	var b bytes.Buffer
 	tw := tar.NewWriter(&b)
-	name := strings.TrimLeft(strings.ReplaceAll(strings.ReplaceAll(path, `\`, "/"), ":", ""), "/")
-	_ = tw.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(body)), ModTime: s.now(), Format: tar.FormatUSTAR})
-	_, _ = tw.Write(body)
+	for _, path := range paths {
+		body := []byte("edrctl demo: the content of " + path + " on " + h.Name + "\n")
+		name := strings.TrimLeft(strings.ReplaceAll(strings.ReplaceAll(path, `\`, "/"), ":", ""), "/")
+		_ = tw.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(body)), ModTime: s.now(), Format: tar.FormatUSTAR})
+		_, _ = tw.Write(body)
+	}
 	_ = tw.Close()
-	sum := sha256.Sum256(fmt.Append(nil, query, h.ID, path))
+	sum := sha256.Sum256(fmt.Append(nil, query, h.ID, strings.Join(paths, "|")))
 	hx := hex.EncodeToString(sum[:])
 	s.mu.Lock()
 	defer s.mu.Unlock()
