@@ -55,6 +55,9 @@ func run() error {
 	if err := replace("docs/hunting.md", "hunting-notes", notes); err != nil {
 		return err
 	}
+	if err := replace("docs/backends/pushdown.md", "pushes", pushTables()); err != nil {
+		return err
+	}
 	if err := pictures("docs/img"); err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ type Backend struct {
 	New        func(Options) (Driver, error)
 	Catalog    func() []Operation
 	Resources  func() []Resource // nil = none
+	Pushes     func() []Push     // the filters the server evaluates
 }
 
 // SecretSpec is one secret a profile of this backend may have.

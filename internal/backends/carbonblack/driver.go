@@ -54,6 +54,7 @@ func init() {
 		New:       New,
 		Catalog:   Catalog,
 		Resources: Resources,
+		Pushes:    pushes,
 	})
 }
 

@@ -26,6 +26,7 @@ type eventPush struct {
 	notes    []string
 	host     *filter.Term // pushed as hostName
 	none     bool         // no event of this backend can match: nothing is asked
+	sure     int          // terms that every event of the answer should match
 }
 
 // nativeParams are the parameters --query may set; the others are the driver's.
@@ -59,7 +60,8 @@ func pushEvents(q backends.Query) (eventPush, error) {
 			if name, ok := exactHost(t); ok && !p.q.Has("hostName") && !p.q.Has("hostNameExact") {
 				p.q.Set("hostName", name)
 				p.host = &t
-				return true
+				p.sure++
+				return false // no recording shows how the server compares: it is compared again
 			}
 			p.note("--host is compared after fetching: hostName of /event is a whole name, so only one --host =NAME can be sent")
 		case filter.KindOf:
@@ -73,7 +75,10 @@ func pushEvents(q backends.Query) (eventPush, error) {
 				return false
 			}
 			p.q.Set("eventType", eventType)
-			return exact
+			if exact {
+				p.sure++
+			}
+			return false
 		default:
 			if why, ok := local[t.Field]; ok {
 				p.note(fmt.Sprintf("--%s is compared after fetching: on the server %s", t.Field, why))
@@ -139,12 +144,14 @@ func (d *Driver) describeWindows(path string, q url.Values, pieces []span, rows 
 	return out
 }
 
-// rowsFor asks for no more than the user wants when every row counts.
-func rowsFor(q backends.Query, residual filter.Filter, most int) int {
-	if q.Limit > 0 && q.Limit < most && residual.Empty() {
+// rows asks for no more than the user wants when every event should count.
+func (p eventPush) rows(q backends.Query) int {
+	others := q.Filter
+	others.Terms = nil
+	if q.Limit > 0 && q.Limit < eventRows && p.sure == len(q.Filter.Terms) && others.Empty() {
 		return q.Limit
 	}
-	return most
+	return eventRows
 }
 
 // Events searches events by time and filter.
@@ -154,7 +161,7 @@ func (d *Driver) Events(ctx context.Context, q backends.Query) (backends.Listing
 		return backends.Listing[*model.Event]{}, err
 	}
 	w := d.window(q)
-	rows := rowsFor(q, p.residual, eventRows)
+	rows := p.rows(q)
 	l := backends.Listing[*model.Event]{Plan: backends.Plan{Residual: p.residual, Notes: p.notes}}
 	if p.none {
 		l.Seq = func(func(*model.Event, error) bool) {}

@@ -86,11 +86,8 @@ func pushHosts(f filter.Filter) (url.Values, []string) {
 	for _, t := range f.Terms {
 		switch t.Field {
 		case filter.IP:
-			if len(t.Any) != 1 || q.Has("ipAddress") {
-				continue
-			}
-			// Only IPv4 has one way to be written.
-			if p, ok := t.Any[0].Prefix(); ok && p.IsSingleIP() && p.Addr().Is4() {
+			if !q.Has("ipAddress") && deviceAddress(t) {
+				p, _ := t.Any[0].Prefix()
 				q.Set("ipAddress", p.Addr().String())
 			}
 		case filter.Host:

@@ -37,8 +37,9 @@ type processPush struct {
 // pushProcesses splits a filter for /process. Rows name no device, so --host
 // and --ip are answered by the device list first and each device is then asked
 // for by its own name: this is exact, and the rows know their host. --hash
-// with whole SHA-256 values and --process =NAME are exact on the row's own
-// hash and name. Without any of these nothing can be asked.
+// with whole SHA-256 values and --process =NAME narrow, and are compared again
+// with the row's own hash and name, which may hold a path. Without any of these
+// nothing can be asked.
 func pushProcesses(q backends.Query) (processPush, error) {
 	p := processPush{}
 	if q.Native != "" {
@@ -52,15 +53,12 @@ func pushProcesses(q backends.Query) (processPush, error) {
 			p.perHost = true
 			return true
 		case filter.Hash:
-			if hash == nil && allOf(t, func(p filter.Pattern) bool { return isSHA256(strings.ToLower(p.Text)) }) {
+			if hash == nil && wholeSHA256(t) {
 				hash = &t
-				return true
 			}
 		case filter.Process:
-			if name == nil && allOf(t, filter.Pattern.IsExact) {
+			if name == nil && namesOnly(t) {
 				name = &t
-				// The name is compared again: the server's may hold a path.
-				return false
 			}
 		case filter.User:
 			p.notes = append(p.notes, "rows of /process name no user: --user matches none of them; edrctl events list --user does")

@@ -51,6 +51,10 @@ type Harness struct {
 	// Rate overrides the driver's own pace, as a profile may: the suite asks
 	// more in a minute than a vendor's limit allows in five.
 	Rate client.Rate
+	// Ignore takes out of a request every filter that the server may evaluate
+	// otherwise than we think; the suite then holds lists to the right records.
+	// nil: the server's reading of its filters is recorded.
+	Ignore func(*http.Request)
 	// Skip names rules that do not hold for this product, with the reason:
 	// "<reading>/<rule>", for example "processes/filters", or a whole reading
 	// ("carves") that one version of the product does not have. It is logged.
@@ -74,6 +78,7 @@ func Run(t *testing.T, h Harness) {
 	t.Run("rules", func(t *testing.T) {
 		t.Run("constructor", func(t *testing.T) { t.Parallel(); h.constructor(t) })
 		t.Run("credentials", func(t *testing.T) { t.Parallel(); h.credentials(t) })
+		t.Run("pushes", func(t *testing.T) { t.Parallel(); h.pushes(t) })
 		t.Run("plans", func(t *testing.T) { t.Parallel(); h.plans(t) })
 		t.Run("special", func(t *testing.T) { t.Parallel(); h.special(t) })
 		t.Run("skewed", func(t *testing.T) { t.Parallel(); h.skewed(t) })
@@ -222,7 +227,8 @@ type wire struct {
 
 	mu    sync.Mutex
 	log   []request
-	fault http.Handler // nil = none
+	fault http.Handler        // nil = none
+	blind func(*http.Request) // what it takes out of a request; nil = nothing
 	edit  func([]byte) []byte
 }
 
@@ -239,8 +245,11 @@ func (w *wire) wrap(next http.Handler) http.Handler {
 		}
 		w.mu.Lock()
 		w.log = append(w.log, rec)
-		h, edit := w.fault, w.edit
+		h, edit, blind := w.fault, w.edit, w.blind
 		w.mu.Unlock()
+		if blind != nil {
+			blind(r)
+		}
 		switch {
 		case h != nil:
 			ctx := context.WithValue(r.Context(), nextKey{}, next)
@@ -294,6 +303,12 @@ func (w *wire) editing(f func([]byte) []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.edit = f
+}
+
+func (w *wire) ignoring(f func(*http.Request)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.blind = f
 }
 
 // take gives the requests recorded since the last time.

@@ -41,7 +41,7 @@ func (d *Driver) Alerts(ctx context.Context, q backends.Query) (backends.Listing
 	}
 	since, until := d.window(q)
 	scores := pushScores(q.Filter)
-	l.Plan.Residual = scores.residual
+	l.Plan.Residual = q.Filter
 	ask := d.alertCalls(since, scores, q.Filter.Status)
 	for _, c := range ask.calls() {
 		l.Plan.Requests = append(l.Plan.Requests, d.client.Describe(c))
@@ -51,7 +51,7 @@ func (d *Driver) Alerts(ctx context.Context, q backends.Query) (backends.Listing
 		l.Plan.Notes = append(l.Plan.Notes, "an alert does not say that it was dismissed: the dismissed ones are asked for apart")
 	}
 	l.Seq = func(yield func(*model.Alert, error) bool) {
-		items, err := d.readAlerts(ctx, ask, alertWindow{since, until, q.Limit, scores.residual})
+		items, err := d.readAlerts(ctx, ask, alertWindow{since, until, q.Limit, q.Filter})
 		if err != nil {
 			yield(nil, backends.FromClient(alertsFail, err))
 			return
@@ -73,17 +73,15 @@ func (d *Driver) Alerts(ctx context.Context, q backends.Query) (backends.Listing
 }
 
 // scorePush is the score part of a filter as the server takes it.
-type scorePush struct {
-	lo, hi   int
-	residual filter.Filter
-}
+type scorePush struct{ lo, hi int }
 
 // pushScores turns the score bounds into scoreMin and scoreMax, whole numbers
-// and always sent (wire/normalised.md 8.1). A bound leaves the residual when
-// the server's answer is exactly its own: severities only narrow, and alerts
-// without a score are kept out of the server's hands where they are wanted.
+// and always sent (wire/normalised.md 8.1). Nobody has shown that the server
+// takes them as inclusive: they are one wider than asked for, and compared
+// again here. Alerts without a score are kept out of the server's hands where
+// they are wanted.
 func pushScores(f filter.Filter) scorePush {
-	p := scorePush{lo: 0, hi: 10, residual: f}
+	all := scorePush{0, 10}
 	lo, hi := 0.0, 10.0
 	if v := f.ScoreMin; v != nil {
 		lo = math.Ceil(*v)
@@ -92,23 +90,18 @@ func pushScores(f filter.Filter) scorePush {
 		hi = math.Floor(*v)
 	}
 	if f.IncludeUnscored && lo > 0 {
-		return p
+		return all
 	}
 	if !(lo <= hi) || lo > 10 || hi < 0 { // nothing can match; the server may refuse such a range
-		return p
+		return all
 	}
-	if f.ScoreMin != nil {
-		p.lo, p.residual.ScoreMin = int(max(lo, 0)), nil
-	}
-	if f.ScoreMax != nil {
-		// Scores above the scale are read as 10: a bound of 10 or more is none.
-		p.hi, p.residual.ScoreMax = int(min(hi, 10)), nil
-	}
+	// Scores above the scale are read as 10: a bound of 10 or more is none.
+	p := scorePush{int(max(lo, 0)), int(min(hi, 10))}
 	sevLo, sevHi := severityRange(f)
 	if sevLo <= p.hi && sevHi >= p.lo {
-		p.lo, p.hi = max(p.lo, sevLo), min(p.hi, sevHi)
+		p = scorePush{max(p.lo, sevLo), min(p.hi, sevHi)}
 	}
-	return p
+	return scorePush{max(p.lo-1, 0), min(p.hi+1, 10)}
 }
 
 // severityRange gives the scores that can have the wanted severities.
@@ -155,11 +148,10 @@ func (d *Driver) alertCalls(since time.Time, s scorePush, status []model.Status)
 		}
 		return &client.Call{Path: "/alert", Query: v}
 	}
-	only := func(s model.Status) bool { return len(status) == 1 && status[0] == s }
-	if !only(model.StatusDismissed) {
+	if !one(status, model.StatusDismissed) {
 		ask.all = call(false)
 	}
-	if !only(model.StatusOpen) {
+	if !one(status, model.StatusOpen) {
 		ask.dismissed = call(true)
 	}
 	return ask

@@ -31,8 +31,8 @@ var aggregations = map[string]aggregation{
 }
 
 // CountEvents counts with /events/aggregations where its answer is sure to be
-// exact: one query without anything left to the evaluator, and a list of
-// buckets too short to have been cut (the route has no page size, and its
+// exact: without a filter, since how the server compares is unproved, and a list
+// of buckets too short to have been cut (the route has no page size, and its
 // buckets no key to page by).
 func (d *Driver) CountEvents(ctx context.Context, q backends.Query, by string) ([]model.Count, error) {
 	agg, ok := aggregations[by]

@@ -36,6 +36,7 @@ func init() {
 		Limits:  backends.Limits{PageSize: pageSize, Precision: time.Millisecond, Concurrent: 4},
 		New:     New,
 		Catalog: Catalog,
+		Pushes:  pushes,
 	})
 }
 

@@ -15,14 +15,17 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-const searchFails = "cannot search events"
+const (
+	searchFails  = "cannot search events"
+	noteCapitals = "a hash is asked for in capitals as well when nothing is found in small letters"
+)
 
 // Events searches /events.
 func (d *Driver) Events(ctx context.Context, q backends.Query) (backends.Listing[*model.Event], error) {
 	since, until := d.window(q)
 	s := compile(q)
 	size := pageSize
-	if q.Limit > 0 && s.residual.Empty() {
+	if q.Limit > 0 && s.sure {
 		size = min(max(q.Limit, smallPage), pageSize)
 	}
 	scan := scan{d: d, since: since, until: until, raw: q.Raw, size: size, lazy: q.Limit > 0}
@@ -43,6 +46,9 @@ func (d *Driver) Events(ctx context.Context, q backends.Query) (backends.Listing
 	if len(asked) > 1 {
 		l.Plan.Notes = append(l.Plan.Notes, fmt.Sprintf("q knows no OR: %d queries, merged by time, each event once", len(asked)))
 	}
+	if len(s.sums) > 0 {
+		l.Plan.Notes = append(l.Plan.Notes, noteCapitals)
+	}
 	for _, one := range asked {
 		l.Plan.Requests = append(l.Plan.Requests, d.client.Describe(scan.call(scan.span(), one, ""))+"&next_key=…")
 	}
@@ -58,12 +64,19 @@ func (d *Driver) Events(ctx context.Context, q backends.Query) (backends.Listing
 				queries = s.narrow
 			}
 		}
-		for e, err := range scan.merged(ctx, queries) {
-			if err != nil {
-				yield(nil, backends.FromClient(searchFails, err))
-				return
+		for _, queries := range [][]string{queries, capitals(queries, s.sums)} {
+			found := false
+			for e, err := range scan.merged(ctx, queries) {
+				if err != nil {
+					yield(nil, backends.FromClient(searchFails, err))
+					return
+				}
+				found = true
+				if inside(e.Time, since, until) && !yield(e, nil) {
+					return
+				}
 			}
-			if inside(e.Time, since, until) && !yield(e, nil) {
+			if found {
 				return
 			}
 		}

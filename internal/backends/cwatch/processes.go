@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/client"
@@ -12,75 +14,91 @@ import (
 )
 
 // Processes lists processes: one answer without pages or times. Whole SHA-1
-// hashes go to the server; how it compares texts is unproved, so they stay
-// here.
+// hashes go to the server and are compared again here, as texts are.
 func (d *Driver) Processes(ctx context.Context, q backends.Query) (backends.Listing[*model.Process], error) {
-	const what = "cannot list processes"
 	var l backends.Listing[*model.Process]
 	if q.Native != "" {
 		return l, backends.Unsupported(product, "a query of its own for processes", "use the filters; --query works with events list")
 	}
+	l.Plan.Residual = q.Filter
 	var hashes []string
-	pushed, nothing := false, false
-	l.Plan.Residual = q.Filter.Split(func(t filter.Term) bool {
-		if t.Field != filter.Hash || pushed || len(t.Any) > maxQueries {
-			return false
+	pushed := false
+	for _, t := range q.Filter.Get(filter.Hash) {
+		if !pushed && askableHash(t) {
+			pushed, hashes = true, sumsOf(t)
 		}
-		for _, p := range t.Any {
-			sum, whole := wholeHash(p)
-			if !whole {
-				hashes = nil
-				return false
-			}
-			if len(sum) == 40 {
-				hashes = append(hashes, sum)
-			}
-		}
-		pushed, nothing = true, len(hashes) == 0
-		return true
-	})
+	}
 	l.Plan.Notes = []string{"cWatch's processes carry no time, parent or command line, and its list has no pages: the time window does not apply, and the server may cut the list without saying so"}
-	if nothing {
+	if pushed && len(hashes) == 0 {
+		l.Plan.Residual = filter.Filter{}
 		l.Plan.Notes = append(l.Plan.Notes, "cWatch knows SHA-1 hashes only")
 		l.Seq = func(func(*model.Process, error) bool) {}
 		return l, nil
 	}
-	calls := []client.Call{{Path: "/process"}}
+	calls, capital := []client.Call{{Path: "/process"}}, []client.Call(nil)
 	if pushed {
-		calls = nil
-		for _, sum := range hashes {
-			calls = append(calls, client.Call{Path: "/process", Query: url.Values{"process_hash": {sum}}})
-		}
+		calls = processCalls(hashes)
+		capital = processCalls(upper(hashes))
+		l.Plan.Notes = append(l.Plan.Notes, noteCapitals)
 	}
 	for _, c := range calls {
 		l.Plan.Requests = append(l.Plan.Requests, d.client.Describe(c))
 	}
 	l.Seq = func(yield func(*model.Process, error) bool) {
-		var r reader
-		seen := map[string]bool{}
-		for _, call := range calls {
-			err := d.elements(ctx, call, "", func(b []byte) error {
-				p, err := r.run(b, q.Raw)
-				if err != nil {
-					return errRow("process")
-				}
-				if seen[p.ID] {
-					return nil
-				}
-				seen[p.ID] = true
-				if !yield(p, nil) {
-					return errStopped
-				}
-				return nil
-			})
-			if errors.Is(err, errStopped) {
-				return
-			}
-			if err != nil {
-				yield(nil, backends.FromClient(what, err))
-				return
-			}
+		if found, more := d.eachProcess(ctx, calls, q.Raw, yield); !found && more {
+			d.eachProcess(ctx, capital, q.Raw, yield)
 		}
 	}
 	return l, nil
+}
+
+// askableHash tells whether every pattern of a term is a whole hash, and they
+// are few.
+func askableHash(t filter.Term) bool {
+	return len(t.Any) <= maxQueries && !slices.ContainsFunc(t.Any, func(p filter.Pattern) bool { _, whole := wholeHash(p); return !whole })
+}
+
+func upper(sums []string) (out []string) {
+	for _, s := range sums {
+		out = append(out, strings.ToUpper(s))
+	}
+	return out
+}
+
+func processCalls(sums []string) (out []client.Call) {
+	for _, s := range sums {
+		out = append(out, client.Call{Path: "/process", Query: url.Values{"process_hash": {s}}})
+	}
+	return out
+}
+
+// eachProcess gives the processes of some calls, each once. found tells that
+// there was one, more that others are still wanted.
+func (d *Driver) eachProcess(ctx context.Context, calls []client.Call, raw bool, yield func(*model.Process, error) bool) (found, more bool) {
+	var r reader
+	seen := map[string]bool{}
+	for _, call := range calls {
+		err := d.elements(ctx, call, "", func(b []byte) error {
+			p, err := r.run(b, raw)
+			if err != nil {
+				return errRow("process")
+			}
+			if seen[p.ID] {
+				return nil
+			}
+			seen[p.ID] = true
+			if !yield(p, nil) {
+				return errStopped
+			}
+			return nil
+		})
+		if errors.Is(err, errStopped) {
+			return true, false
+		}
+		if err != nil {
+			yield(nil, backends.FromClient("cannot list processes", err))
+			return len(seen) > 0, false
+		}
+	}
+	return len(seen) > 0, true
 }

@@ -22,12 +22,14 @@ type search struct {
 	narrow   []string // the same narrowed with ~; nil when no text term can narrow
 	residual filter.Filter
 	notes    []string
-	nothing  bool // no event of this vendor can match
+	sums     []string // hashes in the queries
+	nothing  bool     // no event of this vendor can match
+	sure     bool     // every event of the answers should match
 }
 
-// compile turns a query into q strings. What the server does exactly leaves
-// the residual; a text term only narrows, and only after the server has
-// shown what its ~ means, and stays in the residual.
+// compile turns a query into q strings. No answer of a real server shows how
+// it compares, so every term is compared again here; a text term narrows only
+// after the server has shown what its ~ means.
 func compile(q backends.Query) search {
 	if q.Native != "" {
 		s := search{exact: []string{q.Native}, residual: q.Filter}
@@ -47,7 +49,8 @@ func compile(q backends.Query) search {
 		}
 		if ok && size(exact)*len(alternatives) <= maxQueries {
 			exact = append(exact, alternatives)
-			return true
+			s.sums = append(s.sums, sumsOf(t)...)
+			return false
 		}
 		if text := narrowTerms(t); len(text) > 0 {
 			narrow = append(narrow, text)
@@ -57,6 +60,9 @@ func compile(q backends.Query) search {
 	if s.nothing {
 		return s
 	}
+	others := q.Filter
+	others.Terms = nil
+	s.sure = len(exact) == len(q.Filter.Terms) && others.Empty()
 	s.exact = conjunctions(exact)
 	// The cheapest narrowing first; what does not fit stays out.
 	slices.SortStableFunc(narrow, func(a, b []string) int { return len(a) - len(b) })
@@ -155,6 +161,35 @@ func wholeHash(p filter.Pattern) (string, bool) {
 		return "", false
 	}
 	return s, len(s) == 32 || len(s) == 40 || len(s) == 64 || len(s) == 128
+}
+
+// sumsOf are the SHA-1 hashes that a hash term asks for, in lower case.
+func sumsOf(t filter.Term) (out []string) {
+	if t.Field != filter.Hash {
+		return nil
+	}
+	for _, p := range t.Any {
+		if sum, ok := wholeHash(p); ok && len(sum) == 40 {
+			out = append(out, sum)
+		}
+	}
+	return out
+}
+
+// capitals are queries with their hashes in capitals: nobody has shown in which
+// letters the server keeps hashes, nor that = overlooks the difference. They
+// are asked when nothing was found in small letters. nil without hashes.
+func capitals(queries, sums []string) []string {
+	if len(sums) == 0 {
+		return nil
+	}
+	out := slices.Clone(queries)
+	for _, sum := range sums {
+		for i := range out {
+			out[i] = strings.ReplaceAll(out[i], "'"+sum+"'", "'"+strings.ToUpper(sum)+"'")
+		}
+	}
+	return out
 }
 
 func isHex(s string) bool {

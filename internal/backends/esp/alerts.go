@@ -68,13 +68,18 @@ func (d *Driver) alertSearch(q backends.Query) *alertSearch {
 // matches the rule's number, so only a text that cannot be one is pushed.
 func alertTerm(f filter.Filter) string {
 	for _, t := range f.Get(filter.Rule) {
-		if len(t.Any) == 1 && strings.ContainsFunc(t.Any[0].Text, func(r rune) bool { return r < '0' || r > '9' }) && t.Any[0].Mode != filter.Glob {
-			if s, ok := likeText(t.Any[0]); ok {
-				return s
-			}
+		if s, ok := ruleText(t); ok {
+			return s
 		}
 	}
 	return ""
+}
+
+func ruleText(t filter.Term) (string, bool) {
+	if len(t.Any) != 1 || t.Any[0].Mode == filter.Glob || !strings.ContainsFunc(t.Any[0].Text, func(r rune) bool { return r < '0' || r > '9' }) {
+		return "", false
+	}
+	return likeText(t.Any[0])
 }
 
 func (s *alertSearch) request(resolved bool, w window) alertsRequest {

@@ -40,6 +40,7 @@ func init() {
 		New:       New,
 		Catalog:   Catalog,
 		Resources: Resources,
+		Pushes:    pushes,
 	})
 }
 

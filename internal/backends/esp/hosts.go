@@ -134,13 +134,18 @@ func (d *Driver) eachHost(ctx context.Context, what string, req listRequest, eac
 // at: it is pushed only when it cannot be one.
 func hostSearch(f filter.Filter) string {
 	for _, t := range f.Get(filter.Host) {
-		if len(t.Any) == 1 && t.Any[0].Mode != filter.Glob && !t.Any[0].Qualified() && !couldBeIdentifier(t.Any[0].Text) {
-			if s, ok := likeText(t.Any[0]); ok {
-				return s
-			}
+		if s, ok := hostText(t); ok {
+			return s
 		}
 	}
 	return ""
+}
+
+func hostText(t filter.Term) (string, bool) {
+	if len(t.Any) != 1 || t.Any[0].Mode == filter.Glob || t.Any[0].Qualified() || couldBeIdentifier(t.Any[0].Text) {
+		return "", false
+	}
+	return likeText(t.Any[0])
 }
 
 // couldBeIdentifier tells whether s may be a part of a host identifier (a

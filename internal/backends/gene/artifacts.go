@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
-	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
@@ -23,7 +22,7 @@ func (d *Driver) Carves(ctx context.Context, q backends.Query) (backends.Listing
 		query.Set("since", q.Since.UTC().Add(-time.Nanosecond).Format(time.RFC3339Nano))
 	}
 	plan := backends.Plan{
-		Requests: []string{d.describe("/endpoints"), d.c.Describe(client.Call{Path: "/endpoints/…/artifacts", Query: query})},
+		Requests: []string{d.describe("/endpoints"), d.ofEach(q.Filter, "artifacts", query)},
 		Residual: q.Filter,
 	}
 	return backends.Listing[*model.Carve]{Plan: plan, Seq: func(yield func(*model.Carve, error) bool) {

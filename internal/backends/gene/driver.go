@@ -42,6 +42,7 @@ func init() {
 		New:       New,
 		Catalog:   Catalog,
 		Resources: Resources,
+		Pushes:    pushes,
 	})
 }
 

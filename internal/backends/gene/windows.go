@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -283,7 +285,7 @@ func (d *Driver) plan(q backends.Query, route string) backends.Plan {
 	p := backends.Plan{
 		Requests: []string{
 			d.c.Describe(client.Call{Path: "/endpoints"}),
-			d.c.Describe(client.Call{Path: "/endpoints/…/" + route, Query: logQuery(since, until, 0)}),
+			d.ofEach(q.Filter, route, logQuery(since, until, 0)),
 		},
 		Residual: q.Filter,
 		Notes:    []string{"asked of every endpoint, in windows of time from the newest to the oldest; the manager filters by time only"},
@@ -292,6 +294,15 @@ func (d *Driver) plan(q backends.Query, route string) backends.Plan {
 		p.Notes = append(p.Notes, "--host: only endpoints whose name or UUID matches are asked, and those without a known name")
 	}
 	return p
+}
+
+// ofEach describes what is asked of every endpoint that the host filters leave.
+func (d *Driver) ofEach(f filter.Filter, route string, query url.Values) string {
+	line := d.c.Describe(client.Call{Path: "/endpoints/…/" + route, Query: query})
+	if len(f.Get(filter.Host)) > 0 {
+		line = strings.Replace(line, "/…/", "/{--host}/", 1)
+	}
+	return line
 }
 
 func native(q backends.Query) error {

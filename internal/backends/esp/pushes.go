@@ -1,0 +1,46 @@
+package esp
+
+import (
+	"slices"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/filter"
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+// pushes are the filters that are sent. Recordings are named as in the set of
+// ESP CE 3.5.1.
+func pushes() []backends.Push {
+	const (
+		searched = "recordings 015, 015b: `contains` in a column of activity search"
+		matched  = "only hosts that match are asked for, by the identifier the server gave"
+	)
+	ok := func(takes func(filter.Term) (string, bool)) func(filter.Term) bool {
+		return func(t filter.Term) bool { _, is := takes(t); return is }
+	}
+	condition := func(takes func(filter.Term) (group, bool)) func(filter.Term) bool {
+		return func(t filter.Term) bool { _, is := takes(t); return is }
+	}
+	status := func(f filter.Filter) bool {
+		open := slices.Contains(f.Status, model.StatusOpen) || slices.Contains(f.Status, model.StatusUnknown)
+		return len(f.Status) > 0 && !(open && slices.Contains(f.Status, model.StatusClosed))
+	}
+	// Processes are rows of the same search.
+	search := func(list string) []backends.Push {
+		return []backends.Push{
+			{List: list, Filter: "hash", Form: "whole MD5 or SHA-256", Sent: "conditions on `md5`, `sha256`", Witness: searched, Takes: backends.Takes(filter.Hash, condition(narrowHash))},
+			{List: list, Filter: "domain", Form: "in ASCII", Sent: "conditions on `domain_name`, or a row without it that has `remote_address`",
+				Witness: searched + "; 012r, 012s: `is_empty`, `is_not_empty`", Takes: backends.Takes(filter.Domain, condition(narrowDomain))},
+			{List: list, Filter: "host", Sent: "one search for each matching host", Witness: "recording 015: " + matched, Takes: backends.Takes(filter.Host, nil)},
+		}
+	}
+	return slices.Concat([]backends.Push{
+		{List: "alerts", Filter: "rule", Form: "one text or `=text` that is no number", Sent: "`source:\"rule\"` with `searchterm`",
+			Witness: "a run on 3.5.1: rule names are searched with `source` alone", Takes: backends.Takes(filter.Rule, ok(ruleText))},
+		{List: "alerts", Filter: "host", Form: "of one host", Sent: "`host_identifier`", Witness: "recording 089h: " + matched, Takes: backends.Takes(filter.Host, nil)},
+		{List: "alerts", Filter: "status", Form: "`open`, `closed`, one of them", Sent: "`resolved`", Exact: true, Witness: "recordings 089, 089i", Takes: status},
+		{List: "hosts", Filter: "host", Form: "one text or `=text` that cannot be an id", Sent: "`searchterm`", Witness: "recordings 022, 022d", Takes: backends.Takes(filter.Host, ok(hostText))},
+		{List: "rules", Filter: "rule", Form: "one text or `=text` that is no number", Sent: "`searchterm`",
+			Witness: "the API document: \"searchterm\" of rules (59)", Takes: backends.Takes(filter.Rule, ok(ruleText))},
+	}, search("events"), search("processes"))
+}
