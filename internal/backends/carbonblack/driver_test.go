@@ -119,13 +119,13 @@ func TestPushDownAgreesWithTheEvaluator(t *testing.T) {
 		sent     []string // parameters that must be in the request
 		residual int      // terms left
 	}{
-		{[]string{"host", "=ws-1"}, []string{"hostName=ws-1"}, 0},
-		{[]string{"host", "=WS-3"}, []string{"hostName=WS-3"}, 0}, // known as CORP\WS-3 to the server
+		{[]string{"host", "=ws-1"}, []string{"hostName=ws-1"}, 1},
+		{[]string{"host", "=WS-3"}, []string{"hostName=WS-3"}, 1}, // known as CORP\WS-3 to the server
 		{[]string{"host", "ws-1"}, nil, 1},
 		{[]string{"host", "=100"}, nil, 1}, // an id
 		{[]string{"host", "*-1*"}, nil, 1},
-		{[]string{"host", "=nobody"}, []string{"hostName=nobody"}, 0},
-		{[]string{"kind", "process_start"}, []string{"eventType=CREATE_PROCESS"}, 0},
+		{[]string{"host", "=nobody"}, []string{"hostName=nobody"}, 1},
+		{[]string{"kind", "process_start"}, []string{"eventType=CREATE_PROCESS"}, 1},
 		{[]string{"kind", "network_connect"}, []string{"eventType=NETWORK"}, 1},
 		{[]string{"kind", "registry_set"}, []string{"eventType=REGISTRY_ACCESS"}, 1},
 		{[]string{"kind", "dns_query"}, nil, 0},
@@ -140,7 +140,7 @@ func TestPushDownAgreesWithTheEvaluator(t *testing.T) {
 		{[]string{"domain", "evil.example"}, nil, 1},
 		{[]string{"port", "443"}, nil, 1},
 		{[]string{"file", "dropped"}, nil, 1},
-		{[]string{"host", "=ws-10", "kind", "file_create"}, []string{"hostName=ws-10", "eventType=FILE_CREATE"}, 0},
+		{[]string{"host", "=ws-10", "kind", "file_create"}, []string{"hostName=ws-10", "eventType=FILE_CREATE"}, 2},
 		{[]string{"search", "LSASS"}, nil, 1},
 	} {
 		t.Run(strings.Join(tc.terms, " "), func(t *testing.T) {

@@ -217,7 +217,7 @@ func TestCountEvents(t *testing.T) {
 		if err != backends.ErrCountLocally {
 			t.Errorf("%s two queries: %v, %v", name, got, err)
 		}
-		if got, err = count.CountEvents(t.Context(), with(t, day(), "kind", "network_connect"), "kind"); err != nil || len(got) != 1 || got[0].Count != 10 {
+		if got, err = count.CountEvents(t.Context(), with(t, day(), "kind", "network_connect"), "kind"); err != backends.ErrCountLocally {
 			t.Errorf("%s kind: %v, %v", name, got, err)
 		}
 		for _, by := range []string{"rule", "backend"} {

@@ -30,7 +30,7 @@ func (s *Server) processes(w http.ResponseWriter, r *http.Request) {
 	defer st.end()
 	for i := range s.data.Processes {
 		p := &s.data.Processes[i]
-		if equal("process_hash", p.Hash) && equal("process_user", p.User) && equal("process_name", p.Name) &&
+		if (!v.Has("process_hash") || v.Get("process_hash") == p.Hash) && equal("process_user", p.User) && equal("process_name", p.Name) &&
 			equal("device_name", p.Device) && (!byPID || pid == p.PID) && among("file_hash", p.FileHashes) &&
 			among("file_name", p.FileNames) && among("destination_ip", p.DestinationIPs) {
 			st.put(p)
