@@ -134,7 +134,7 @@ func testConditions(ctx context.Context, f *cmdutil.Factory, rules []json.RawMes
 	}
 	f.Note("%s", says)
 	if bad > 0 {
-		return &cmdutil.ExitError{Code: cmdutil.ExitFailure}
+		return &cmdutil.ExitError{Code: cmdutil.ExitFound}
 	}
 	return partial
 }
