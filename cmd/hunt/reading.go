@@ -126,6 +126,7 @@ func (r *reading) nothingToHunt() error {
 	common, other := 0, 0
 	for _, i := range r.list.All() {
 		switch {
+		case r.list.Refused(i): // said with the reason
 		case i.Common:
 			common++
 		default:
@@ -177,7 +178,11 @@ func (h *iocFlags) report(f *cmdutil.Factory, l *ioc.List) error {
 
 // fileLine says what one file gave.
 func fileLine(r ioc.Report) string {
-	line := fmt.Sprintf("%s: %s, %d %s: %d understood", r.Name, r.Format, r.Total, r.Unit, r.Understood)
+	unit := r.Unit
+	if r.Total == 1 {
+		unit = strings.TrimSuffix(unit, "s")
+	}
+	line := fmt.Sprintf("%s: %s, %d %s: %d understood", r.Name, r.Format, r.Total, unit, r.Understood)
 	if n := r.Skipped - r.References; n > 0 {
 		line += fmt.Sprintf(", %d blank, comments or headings", n)
 	}
@@ -193,9 +198,11 @@ func fileLine(r ioc.Report) string {
 // typesLine counts the indicators by type.
 func typesLine(l *ioc.List, withCommon bool) string {
 	hunted, not := map[ioc.Type]int{}, map[ioc.Type]int{}
-	common := 0
+	common, refused := 0, 0
 	for _, i := range l.All() {
 		switch {
+		case l.Refused(i):
+			refused++
 		case !i.Type.Huntable():
 			not[i.Type]++
 		case i.Common && !withCommon:
@@ -207,6 +214,9 @@ func typesLine(l *ioc.List, withCommon bool) string {
 	line := "indicators: " + counts(hunted)
 	if len(not) > 0 {
 		line += "; not huntable: " + counts(not)
+	}
+	if refused > 0 {
+		line += fmt.Sprintf("; %d only in patterns that cannot be hunted", refused)
 	}
 	if common > 0 {
 		line += fmt.Sprintf("; %d common, left out (--common hunts them)", common)

@@ -136,7 +136,7 @@ func (l *List) Hunted(common bool) []Indicator {
 	ruled := map[int32]bool{}
 	for _, i := range l.All() {
 		if i.Rule > 0 {
-			if ruled[i.Rule] || l.Rules[i.Rule-1].Refused != "" {
+			if ruled[i.Rule] || l.Refused(i) {
 				continue
 			}
 			ruled[i.Rule] = true
@@ -147,6 +147,10 @@ func (l *List) Hunted(common bool) []Indicator {
 	}
 	return out
 }
+
+// Refused tells an indicator that is only a part of a pattern which cannot be
+// evaluated.
+func (l *List) Refused(i Indicator) bool { return i.Rule > 0 && l.Rules[i.Rule-1].Refused != "" }
 
 // Place says where an indicator came from.
 func (l *List) Place(i Indicator) string {
