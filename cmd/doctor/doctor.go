@@ -73,13 +73,20 @@ $ edrctl doctor -p all -o json | jq '.[] | select(.status != "ok")'`,
 				for _, n := range r.Health.Notes {
 					f.Note("%s: %s", r.Profile, n)
 				}
-				if off := r.Health.ClockOffset; r.Health.HasClock && (off > clockSlack || off < -clockSlack) {
-					f.Warn("%s: its clock is %s off ours: times of events and of this machine do not compare", r.Profile, off.Round(time.Second))
+				if clockIsOff(r.Health) {
+					f.Warn("%s: its clock is %s off ours: times of events and of this machine do not compare", r.Profile, r.Health.ClockOffset.Round(time.Second))
 				}
 			}
 			return f.Settle(cmd.Context(), outcomes)
 		},
 	}
+}
+
+// clockIsOff tells whether the server's clock differs so much that users need
+// to know, and more than the answer's own way may explain.
+func clockIsOff(h backends.Health) bool {
+	off := h.ClockOffset.Abs()
+	return h.HasClock && off > clockSlack && off >= h.RoundTrip/2
 }
 
 func row(r ops.CheckResult) *Row {

@@ -7,8 +7,10 @@ package backends
 import (
 	"context"
 	"iter"
+	"net/http"
 	"time"
 
+	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -27,10 +29,22 @@ type Driver interface {
 type Health struct {
 	Product     string        // "Gene (WHIDS) manager", "EclecticIQ ESP", ...
 	Version     string        // what could be found out; "" when the server does not tell
-	ClockOffset time.Duration // server minus local
+	ClockOffset time.Duration // server minus local, by the header of one answer
 	HasClock    bool          // whether the server told its time
+	RoundTrip   time.Duration // of that answer: the offset may be wrong by half of it
 	Credentials []CredentialCheck
 	Notes       []string // what a user should know: degraded features, surprises
+}
+
+// ReadClock takes the server's clock from an answer, if it tells it. Now is
+// the present by the clock to compare it with.
+func (h *Health) ReadClock(header http.Header, t client.Timing, now time.Time) {
+	if !t.Arrived.IsZero() {
+		t.Arrived = now.Add(-time.Since(t.Arrived))
+	}
+	if offset, ok := t.ClockOffset(header); ok {
+		h.ClockOffset, h.HasClock, h.RoundTrip = offset, true, t.RoundTrip
+	}
 }
 
 // CredentialCheck is the result for one secret.

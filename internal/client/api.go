@@ -111,6 +111,7 @@ type Reply struct {
 	Header  http.Header
 	Body    []byte
 	Elapsed time.Duration
+	Timing
 }
 
 // Stream is an open answer with a 2xx status; its Body has an idle time-out
@@ -120,4 +121,5 @@ type Stream struct {
 	Status int
 	Header http.Header
 	Body   io.ReadCloser
+	Timing
 }

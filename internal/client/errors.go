@@ -20,6 +20,7 @@ type StatusError struct {
 	// Action is set for a call that may change something: with a 5xx of a
 	// gateway (502, 504) it may have happened.
 	Action bool
+	Timing
 }
 
 func (e *StatusError) Error() string {

@@ -26,6 +26,8 @@ type attempt struct {
 	at     where
 	auth   error // what Authorize failed with
 	refuse error // why a redirect was not followed
+	watch  stopwatch
+	timing Timing // of the answer
 }
 
 // where names a request in errors.
@@ -49,7 +51,7 @@ func attemptOf(ctx context.Context) *attempt {
 func (c *Client) Do(ctx context.Context, call Call) (*Reply, error) {
 	start := time.Now()
 	var body []byte
-	resp, err := c.exec(ctx, call, false, func(resp *http.Response, at where) error {
+	resp, timing, err := c.exec(ctx, call, false, func(resp *http.Response, at where) error {
 		var err error
 		body, err = readBody(resp, call.MaxBytes, at)
 		return err
@@ -57,7 +59,7 @@ func (c *Client) Do(ctx context.Context, call Call) (*Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Reply{Status: resp.StatusCode, Header: resp.Header, Body: body, Elapsed: time.Since(start)}, nil
+	return &Reply{Status: resp.StatusCode, Header: resp.Header, Body: body, Elapsed: time.Since(start), Timing: timing}, nil
 }
 
 // DoJSON is Do, then decodes the body into `into` (nil: only checks that it is
@@ -120,11 +122,11 @@ func decodeWhy(err error) string {
 // Open sends a call and returns the answer with its body unread; the caller
 // closes it. See Stream for what its reads return.
 func (c *Client) Open(ctx context.Context, call Call) (*Stream, error) {
-	resp, err := c.exec(ctx, call, true, nil)
+	resp, timing, err := c.exec(ctx, call, true, nil)
 	if err != nil {
 		return nil, err
 	}
-	return &Stream{Status: resp.StatusCode, Header: resp.Header, Body: resp.Body}, nil
+	return &Stream{Status: resp.StatusCode, Header: resp.Header, Body: resp.Body, Timing: timing}, nil
 }
 
 func (c *Client) where(call Call) where {
@@ -139,15 +141,15 @@ func (c *Client) where(call Call) where {
 // exec sends a call until it is answered or must not be tried again. consume,
 // when set, reads the body inside the try, so that a connection lost while
 // reading is retried as well.
-func (c *Client) exec(ctx context.Context, call Call, stream bool, consume func(*http.Response, where) error) (*http.Response, error) {
+func (c *Client) exec(ctx context.Context, call Call, stream bool, consume func(*http.Response, where) error) (*http.Response, Timing, error) {
 	at := c.where(call)
 	u, err := c.url(call)
 	if err != nil {
-		return nil, err
+		return nil, Timing{}, err
 	}
 	body, contentType, err := call.body()
 	if err != nil {
-		return nil, err
+		return nil, Timing{}, err
 	}
 	c.warn()
 	nested := ctx.Value(nestedKey{}) != nil
@@ -161,34 +163,34 @@ func (c *Client) exec(ctx context.Context, call Call, stream bool, consume func(
 			err = consume(resp, at)
 		}
 		if err == nil {
-			return resp, nil
+			return resp, a.timing, nil
 		}
 		var se *StatusError
 		if errors.As(err, &se) && se.Code == http.StatusUnauthorized && !renewed && !nested && c.opt.Reauthorize != nil {
 			renewed = true
 			ok, rerr := c.reauthorize(ctx, gen)
 			if rerr != nil {
-				return nil, rerr
+				return nil, Timing{}, rerr
 			}
 			if ok && !at.acts {
 				try--
 				continue
 			}
-			return nil, err
+			return nil, Timing{}, err
 		}
 		var lost *TransportError
 		if call.Once && errors.As(err, &lost) && lost.Sent {
-			return nil, err
+			return nil, Timing{}, err
 		}
 		wait, again := c.retryAfter(err, at.acts, try, time.Since(began))
 		if !again {
-			return nil, err
+			return nil, Timing{}, err
 		}
 		if d, ok := ctx.Deadline(); ok && time.Until(d) <= wait {
-			return nil, err // the answer known now is worth more than a time-out later
+			return nil, Timing{}, err // the answer known now is worth more than a time-out later
 		}
 		if serr := c.sleep(ctx, wait); serr != nil {
-			return nil, at.transport(serr, false)
+			return nil, Timing{}, at.transport(serr, false)
 		}
 	}
 }
@@ -374,7 +376,7 @@ func (c *Client) statusError(resp *http.Response, a *attempt) error {
 	se := &StatusError{
 		Method: a.at.method, URL: a.at.url, Host: a.at.host,
 		Code: resp.StatusCode, Header: c.red.header(resp.Header),
-		RetryAfter: retryAfterOf(resp.Header, time.Now()), Action: a.acts,
+		RetryAfter: retryAfterOf(resp.Header, time.Now()), Action: a.acts, Timing: a.timing,
 	}
 	if what := htmlPage(head, resp.Header.Get("Content-Type"), c.red); what != "" {
 		se.Body = []byte(what)

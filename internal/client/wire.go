@@ -34,6 +34,7 @@ func (w wire) RoundTrip(req *http.Request) (*http.Response, error) {
 		// The first header field goes into the write buffer right before
 		// bytes can leave; TLS and proxy handshakes do not call this.
 		WroteHeaderField: func(string, []string) { a.sent.Store(true) },
+		WroteRequest:     func(httptrace.WroteRequestInfo) { a.watch.wrote() },
 	}
 	out := req.WithContext(httptrace.WithClientTrace(ctx, trace))
 	if req.Body != nil && req.Body != http.NoBody {
@@ -45,8 +46,10 @@ func (w wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	if a.acts {
 		tr = c.acts
 	}
+	began := time.Now()
 	resp, err := tr.RoundTrip(out)
 	dog.Stop()
+	a.timing = a.watch.stop(began)
 	switch {
 	case err != nil:
 	case context.Cause(ctx) != nil:

@@ -6,7 +6,6 @@ package carbonblack
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -164,10 +163,7 @@ func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
 			}
 		} else {
 			answered = true
-			if t, ok := serverTime(reply.Header); ok {
-				// The header is cut to the second: its middle is the best guess.
-				h.ClockOffset, h.HasClock = t.Add(500*time.Millisecond).Sub(began.Add(reply.Elapsed/2)), true
-			}
+			h.ReadClock(reply.Header, reply.Timing, d.opt.Clock())
 		}
 		h.Credentials = append(h.Credentials, c)
 	}
@@ -184,11 +180,6 @@ func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
 		return h, firstErr
 	}
 	return h, nil
-}
-
-func serverTime(h http.Header) (time.Time, bool) {
-	t, err := http.ParseTime(h.Get("Date"))
-	return t, err == nil
 }
 
 // What this driver can do, held by the compiler.

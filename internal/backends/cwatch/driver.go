@@ -203,15 +203,8 @@ func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
 	}
 	cred.Present = true
 	before := d.opt.Clock()
-	rows, header, err := d.sample(ctx, d.unit, before)
-	after := d.opt.Clock()
-	if header != nil {
-		if server, err := http.ParseTime(header.Get("Date")); err == nil {
-			// The header has whole seconds: half a second is the best guess.
-			middle := before.Add(after.Sub(before) / 2)
-			h.ClockOffset, h.HasClock = server.Add(time.Second/2).Sub(middle), true
-		}
-	}
+	rows, answer, err := d.sample(ctx, d.unit, before)
+	h.ReadClock(answer.Header, answer.Timing, d.opt.Clock())
 	if err != nil {
 		err = backends.FromClient(what, err)
 		if k := backends.KindOf(err); k == backends.KindAuth || k == backends.KindForbidden {
@@ -231,7 +224,7 @@ func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
 }
 
 // sample reads a few events of the hour before now, asked for in unit u.
-func (d *Driver) sample(ctx context.Context, u unit, now time.Time) ([]*model.Event, http.Header, error) {
+func (d *Driver) sample(ctx context.Context, u unit, now time.Time) (rows []*model.Event, answer client.Stream, err error) {
 	v := url.Values{
 		"from_time": {strconv.FormatInt(u.floor(now.Add(-time.Hour)), 10)},
 		"to_time":   {strconv.FormatInt(u.ceil(now), 10)},
@@ -241,26 +234,25 @@ func (d *Driver) sample(ctx context.Context, u unit, now time.Time) ([]*model.Ev
 	if err != nil {
 		var status *client.StatusError
 		if errors.As(err, &status) {
-			return nil, status.Header, err
+			answer.Header, answer.Timing = status.Header, status.Timing
 		}
-		return nil, nil, err
+		return nil, answer, err
 	}
 	defer stream.Body.Close()
 	var r reader
-	var rows []*model.Event
 	for b, err := range client.Array(stream.Body, "", nil) {
 		if err != nil {
-			return nil, stream.Header, err
+			return nil, *stream, err
 		}
 		e, err := r.event(b, false)
 		if err != nil {
-			return nil, stream.Header, errRow("event")
+			return nil, *stream, errRow("event")
 		}
 		if rows = append(rows, e); len(rows) >= pageSize {
 			break
 		}
 	}
-	return rows, stream.Header, nil
+	return rows, *stream, nil
 }
 
 // unitNote tells when the configured time unit looks wrong (wire/cwatch.md

@@ -6,7 +6,6 @@ package esp
 import (
 	"context"
 	"errors"
-	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -141,7 +140,6 @@ func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
 	if err := d.probe(ctx); err != nil {
 		return h, err
 	}
-	before := time.Now()
 	rep, err := d.do(ctx, what, "/hosts/count", client.Call{})
 	if err == nil {
 		_, err = parseAnswer(what, rep)
@@ -158,11 +156,7 @@ func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
 		return h, err
 	}
 	h.Credentials = append(h.Credentials, cred)
-	if date, perr := http.ParseTime(rep.Header.Get("Date")); perr == nil {
-		// Date has whole seconds: the middle of it is the better guess.
-		mid := before.Add(rep.Elapsed / 2)
-		h.ClockOffset, h.HasClock = date.Add(500*time.Millisecond).Sub(mid).Round(time.Second), true
-	}
+	h.ReadClock(rep.Header, rep.Timing, d.o.Clock())
 	h.Version, h.Notes = d.findVersion(ctx)
 	d.session.loginMu.Lock()
 	h.Notes = append(h.Notes, d.notes...)

@@ -107,7 +107,6 @@ func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
 	cred := &health.Credentials[0]
 	cred.Present = true
 	var st stats
-	sent := time.Now()
 	reply, err := d.get(ctx, "/stats", nil, &st)
 	if err != nil {
 		if isStatus(err, http.StatusForbidden) {
@@ -116,11 +115,7 @@ func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
 		return health, d.fail(what, err)
 	}
 	cred.OK = true
-	if at, perr := http.ParseTime(reply.Header.Get("Date")); perr == nil {
-		// The header has whole seconds: its middle, against the middle of the exchange.
-		middle := sent.Add(time.Since(sent) / 2)
-		health.ClockOffset, health.HasClock = at.Add(500*time.Millisecond).Sub(middle).Truncate(100*time.Millisecond), true
-	}
+	health.ReadClock(reply.Header, reply.Timing, d.now())
 	list, err := d.endpoints(ctx, false)
 	if err != nil {
 		return health, d.fail("cannot list endpoints", err)

@@ -221,7 +221,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Server", "nginx/1.22.1")
-	s.serve(r).write(w)
+	answer := s.serve(r)
+	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat)) // made when the answer is sent
+	answer.write(w)
 }
 
 func (s *Server) serve(r *http.Request) reply {

@@ -230,6 +230,7 @@ var routes = []route{
 // ServeHTTP answers one request. A panic of the real server (closed
 // connection, no answer) is http.ErrAbortHandler here.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Date", s.opt.Now().UTC().Format(http.TimeFormat))
 	if clean := path.Clean(r.URL.Path); clean != r.URL.Path && clean+"/" != r.URL.Path {
 		w.Header().Set("Location", clean)
 		w.WriteHeader(http.StatusMovedPermanently)
