@@ -68,7 +68,6 @@ func TestDocsCoverTheTree(t *testing.T) {
 		commands++
 		page := "docs/reference/" + strings.ReplaceAll(c.CommandPath(), " ", "-") + ".md"
 		text := readDoc(t, page)
-		readDoc(t, "docs/man/"+strings.ReplaceAll(c.CommandPath(), " ", "-")+".1")
 		if c.Short == "" {
 			t.Errorf("%s does not say what it does", c.CommandPath())
 		}

@@ -1,10 +1,13 @@
 // Command gen writes what is generated from the program itself, between its
-// markers or as whole files: tables of what the drivers can, the reference and
-// the manuals of the command tree. CI runs it and fails when the tree then differs.
+// markers or as whole files: tables of what the drivers can, the reference of the
+// command tree. CI runs it and fails when the tree then differs.
+//
+//	gen manuals DIR    writes the manual pages, for a release
 package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -18,7 +21,16 @@ import (
 )
 
 func main() {
-	if err := run(); err != nil {
+	var err error
+	switch args := os.Args[1:]; {
+	case len(args) == 0:
+		err = run()
+	case len(args) == 2 && args[0] == "manuals":
+		err = manuals(args[1])
+	default:
+		err = errors.New("want no arguments, or: manuals DIR")
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "gen:", err)
 		os.Exit(1)
 	}
@@ -68,10 +80,7 @@ func run() error {
 	if err := replace("docs/formats.md", "mapping", mapping); err != nil {
 		return err
 	}
-	if err := reference(); err != nil {
-		return err
-	}
-	return manuals()
+	return reference()
 }
 
 // huntTable is a row an indicator type, a column a product; and what to know

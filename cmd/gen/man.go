@@ -3,23 +3,24 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 )
 
-const manDir = "docs/man"
-
-// manuals writes a manual page (man(7) macros) for each command. No date is in
-// them: two runs give the same bytes, and nothing has to be touched between
-// releases.
-func manuals() error {
+// manuals writes a manual page (man(7) macros) for each command into dir. No date
+// is in them: two runs give the same bytes.
+func manuals(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
 	root := tree()
 	pages := map[string][]byte{}
 	for _, c := range visible(root) {
 		pages[manName(c)+".1"] = manPage(c)
 	}
-	return writeAll(manDir, ".1", pages)
+	return writeAll(dir, ".1", pages)
 }
 
 func manName(c *cobra.Command) string { return strings.ReplaceAll(c.CommandPath(), " ", "-") }

@@ -39,7 +39,7 @@ func pageOf(c *cobra.Command) string {
 func referenceIndex(root *cobra.Command) []byte {
 	var b bytes.Buffer
 	b.WriteString(generated)
-	b.WriteString("\n# Reference\n\nEvery command, as `--help` shows it. The flags every command takes are on the page of\n[edrctl](edrctl.md) itself. The same pages as manuals: [docs/man](../man/).\n\n| command | what it does |\n| --- | --- |\n")
+	b.WriteString("\n# Reference\n\nEvery command, as `--help` shows it. The flags every command takes are on the page of\n[edrctl](edrctl.md) itself.\n\n| command | what it does |\n| --- | --- |\n")
 	for _, c := range visible(root) {
 		fmt.Fprintf(&b, "| [`%s`](%s) | %s |\n", c.CommandPath(), pageOf(c), cell(c.Short))
 	}

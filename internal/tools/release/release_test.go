@@ -250,7 +250,11 @@ func build(t *testing.T, env ...string) built {
 	}
 	b.date = at.UTC().Format(time.RFC3339)
 	b.binary = filepath.Join(b.clone, "dist", "edrctl")
-	d := description(t).Builds[0]
+	p := description(t)
+	for _, hook := range p.Before.Hooks { // what the packages hold is written first
+		run(t, b.clone, env, "sh", "-c", hook)
+	}
+	d := p.Builds[0]
 	flags := strings.NewReplacer("{{ .Version }}", testVersion, "{{ .FullCommit }}", b.commit, "{{ .CommitDate }}", b.date).Replace(strings.Join(d.Ldflags, " "))
 	if strings.Contains(flags, "{{") {
 		t.Fatalf("ldflags hold what this test does not know: %s", flags)
