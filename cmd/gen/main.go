@@ -80,7 +80,10 @@ func run() error {
 	if err := replace("docs/formats.md", "mapping", mapping); err != nil {
 		return err
 	}
-	return reference()
+	if err := reference(); err != nil {
+		return err
+	}
+	return notices()
 }
 
 // huntTable is a row an indicator type, a column a product; and what to know
