@@ -44,7 +44,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	if err := replace("README.md", "capabilities", matrix); err != nil {
+	if err := replace("docs/backends/README.md", "capabilities", matrix); err != nil {
 		return err
 	}
 	table, how, err := verbTable()
