@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 	"strings"
+	"sync"
 )
 
 // value is what one text was read as.
@@ -292,7 +293,7 @@ func name(s string) ([]value, error) {
 	ext := strings.ToLower(s[dot+1:])
 	d, isDomain := domain(s)
 	isDomain = isDomain && knownSuffix(d)
-	isFile := fileExtensions[ext]
+	isFile := fileExtensions()[ext]
 	if base := strings.TrimSuffix(s[:strings.IndexByte(s, '.')], "_"); isFile && len(base) >= 32 {
 		if t, v, ok := hash(base); ok && mixed(v) { // a sample that is named by its hash
 			return []value{{typ: t, text: v}}, nil
@@ -379,10 +380,12 @@ func isPath(s string) bool {
 	return false
 }
 
-var hives = map[string]string{
-	"hklm": "HKLM", "hkey_local_machine": "HKLM", "hkcu": "HKCU", "hkey_current_user": "HKCU", "hku": "HKU", "hkey_users": "HKU",
-	"hkcr": "HKCR", "hkey_classes_root": "HKCR", "hkcc": "HKCC", "hkey_current_config": "HKCC",
-}
+var hives = sync.OnceValue(func() map[string]string {
+	return map[string]string{
+		"hklm": "HKLM", "hkey_local_machine": "HKLM", "hkcu": "HKCU", "hkey_current_user": "HKCU", "hku": "HKU", "hkey_users": "HKU",
+		"hkcr": "HKCR", "hkey_classes_root": "HKCR", "hkcc": "HKCC", "hkey_current_config": "HKCC",
+	}
+})
 
 // registry reads a key, with the hive in its short form.
 func registry(s string) (string, bool) {
@@ -400,7 +403,7 @@ func registry(s string) (string, bool) {
 		}
 		return "", false
 	}
-	short, ok := hives[hive]
+	short, ok := hives()[hive]
 	if !ok {
 		return "", false
 	}
@@ -518,7 +521,7 @@ func base58Check(s string) bool {
 // fileExtensions tells file names from domain names. Extensions that are
 // top-level domains people really use (com, sh, pl, app …) are left out: write
 // file: before such a name. zip, one, so, py, mov and cab are both.
-var fileExtensions = func() map[string]bool {
+var fileExtensions = sync.OnceValue(func() map[string]bool {
 	m := map[string]bool{}
 	for _, e := range strings.Fields(`exe dll sys scr bat cmd ps1 psm1 psd1 vbs vbe vba js jse jsp wsf wsh hta lnk pif cpl ocx drv efi
 		doc docm docx dot dotm dotx xls xlsm xlsx xlsb xll xlam ppt pptm pptx pps ppsx rtf pdf one msi msp msix msixbundle appx jar class war ear iso img vhd vhdx
@@ -530,4 +533,4 @@ var fileExtensions = func() map[string]bool {
 		m[e] = true
 	}
 	return m
-}()
+})

@@ -3,6 +3,7 @@ package ioc
 import (
 	"net/netip"
 	"strings"
+	"sync"
 )
 
 // isCommon tells well-known harmless values: they are in many lists by
@@ -10,7 +11,7 @@ import (
 func isCommon(t Type, v string) bool {
 	switch t {
 	case MD5, SHA1, SHA256, SHA512, Imphash:
-		return commonHashes[v] || v[0] == '0' && strings.Trim(v, "0") == ""
+		return commonHashes()[v] || v[0] == '0' && strings.Trim(v, "0") == ""
 	case IPv4, IPv6:
 		a, err := netip.ParseAddr(v)
 		return err == nil && commonAddress(a)
@@ -33,7 +34,7 @@ func isCommon(t Type, v string) bool {
 		}
 		// The start page of a site everybody visits; a page below it can be anything.
 		_, rest, _ := strings.Cut(v, "://")
-		return commonNames[strings.TrimPrefix(host, "www.")] && strings.TrimSuffix(rest, "/") == host
+		return commonNames()[strings.TrimPrefix(host, "www.")] && strings.TrimSuffix(rest, "/") == host
 	case Email:
 		_, host, _ := strings.Cut(v, "@")
 		return reservedName(host)
@@ -43,11 +44,11 @@ func isCommon(t Type, v string) bool {
 
 func commonAddress(a netip.Addr) bool {
 	return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsUnspecified() || a.IsMulticast() ||
-		a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) || resolvers[a.String()]
+		a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) || resolvers()[a.String()]
 }
 
 func commonDomain(v string) bool {
-	return reservedName(v) || commonNames[strings.TrimPrefix(v, "www.")] || strings.Count(v, ".") < 4 && isSuffix(v)
+	return reservedName(v) || commonNames()[strings.TrimPrefix(v, "www.")] || strings.Count(v, ".") < 4 && isSuffix(v)
 }
 
 // reservedName tells the names that documentation uses. .example itself is
@@ -61,15 +62,17 @@ func reservedName(v string) bool {
 	return false
 }
 
-var resolvers = map[string]bool{
-	"8.8.8.8": true, "8.8.4.4": true, "1.1.1.1": true, "1.0.0.1": true, "9.9.9.9": true, "149.112.112.112": true, "208.67.222.222": true, "208.67.220.220": true,
-	"64.6.64.6": true, "64.6.65.6": true, "4.2.2.1": true, "4.2.2.2": true, "77.88.8.8": true, "77.88.8.1": true, "94.140.14.14": true, "94.140.15.15": true,
-	"114.114.114.114": true, "223.5.5.5": true, "223.6.6.6": true, "180.76.76.76": true, "119.29.29.29": true, "185.228.168.9": true, "76.76.2.0": true,
-	"2001:4860:4860::8888": true, "2001:4860:4860::8844": true, "2606:4700:4700::1111": true, "2606:4700:4700::1001": true, "2620:fe::fe": true, "2620:fe::9": true,
-}
+var resolvers = sync.OnceValue(func() map[string]bool {
+	return map[string]bool{
+		"8.8.8.8": true, "8.8.4.4": true, "1.1.1.1": true, "1.0.0.1": true, "9.9.9.9": true, "149.112.112.112": true, "208.67.222.222": true, "208.67.220.220": true,
+		"64.6.64.6": true, "64.6.65.6": true, "4.2.2.1": true, "4.2.2.2": true, "77.88.8.8": true, "77.88.8.1": true, "94.140.14.14": true, "94.140.15.15": true,
+		"114.114.114.114": true, "223.5.5.5": true, "223.6.6.6": true, "180.76.76.76": true, "119.29.29.29": true, "185.228.168.9": true, "76.76.2.0": true,
+		"2001:4860:4860::8888": true, "2001:4860:4860::8844": true, "2606:4700:4700::1111": true, "2606:4700:4700::1001": true, "2620:fe::fe": true, "2620:fe::9": true,
+	}
+})
 
 // commonNames are names whose every visitor would be a hit.
-var commonNames = func() map[string]bool {
+var commonNames = sync.OnceValue(func() map[string]bool {
 	m := map[string]bool{}
 	for _, n := range strings.Fields(`google.com microsoft.com windows.com windowsupdate.com update.microsoft.com office.com office365.com live.com
 		outlook.com bing.com apple.com icloud.com amazon.com amazonaws.com facebook.com twitter.com x.com linkedin.com youtube.com github.com githubusercontent.com
@@ -78,10 +81,10 @@ var commonNames = func() map[string]bool {
 		m[n] = true
 	}
 	return m
-}()
+})
 
 // commonHashes are of the empty file, of one NUL, blank or newline, and of "hello".
-var commonHashes = func() map[string]bool {
+var commonHashes = sync.OnceValue(func() map[string]bool {
 	m := map[string]bool{}
 	for _, h := range strings.Fields(`d41d8cd98f00b204e9800998ecf8427e da39a3ee5e6b4b0d3255bfef95601890afd80709
 		e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
@@ -93,4 +96,4 @@ var commonHashes = func() map[string]bool {
 		m[h] = true
 	}
 	return m
-}()
+})

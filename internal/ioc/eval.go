@@ -6,6 +6,7 @@ import (
 	stdpath "path"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -31,99 +32,101 @@ func files(e *model.Event) []*model.File {
 }
 
 // properties are the STIX paths that events can answer.
-var properties = map[string]extract{
-	"ipv4-addr:value": addresses, "ipv6-addr:value": addresses,
-	"domain-name:value": names,
-	"event:time": func(e *model.Event) []string {
-		if e.Time.IsZero() {
-			return nil
-		}
-		return []string{e.Time.UTC().Format(eventTime)}
-	},
-	"url:value": func(e *model.Event) []string { return urlsOf(e) },
-	"network-traffic:dst_ref.value": func(e *model.Event) []string {
-		if e.Network == nil || e.Network.Destination == nil {
-			return nil
-		}
-		return filled(e.Network.Destination.IP, e.Network.Destination.Domain)
-	},
-	"network-traffic:src_ref.value": func(e *model.Event) []string {
-		if e.Network == nil || e.Network.Source == nil {
-			return nil
-		}
-		return filled(e.Network.Source.IP, e.Network.Source.Domain)
-	},
-	"network-traffic:dst_port": func(e *model.Event) []string {
-		if e.Network == nil || e.Network.Destination == nil || e.Network.Destination.Port == 0 {
-			return nil
-		}
-		return []string{strconv.Itoa(e.Network.Destination.Port)}
-	},
-	"network-traffic:src_port": func(e *model.Event) []string {
-		if e.Network == nil || e.Network.Source == nil || e.Network.Source.Port == 0 {
-			return nil
-		}
-		return []string{strconv.Itoa(e.Network.Source.Port)}
-	},
-	"network-traffic:protocols[*]": func(e *model.Event) []string {
-		if e.Network == nil {
-			return nil
-		}
-		return filled(e.Network.Transport)
-	},
-	"process:name": func(e *model.Event) []string { return processes(e, func(p *model.Process) string { return nameOf(p) }) },
-	"process:command_line": func(e *model.Event) []string {
-		return processes(e, func(p *model.Process) string { return p.CommandLine })
-	},
-	"process:cwd": func(e *model.Event) []string {
-		return processes(e, func(p *model.Process) string { return p.WorkingDirectory })
-	},
-	"process:pid": func(e *model.Event) []string {
-		return processes(e, func(p *model.Process) string {
-			if p.PID == 0 {
-				return ""
+var properties = sync.OnceValue(func() map[string]extract {
+	return map[string]extract{
+		"ipv4-addr:value": addresses, "ipv6-addr:value": addresses,
+		"domain-name:value": names,
+		"event:time": func(e *model.Event) []string {
+			if e.Time.IsZero() {
+				return nil
 			}
-			return fmt.Sprint(p.PID)
-		})
-	},
-	"process:parent_ref.name": func(e *model.Event) []string {
-		return processes(e, func(p *model.Process) string {
-			if p.Parent == nil {
-				return ""
+			return []string{e.Time.UTC().Format(eventTime)}
+		},
+		"url:value": func(e *model.Event) []string { return urlsOf(e) },
+		"network-traffic:dst_ref.value": func(e *model.Event) []string {
+			if e.Network == nil || e.Network.Destination == nil {
+				return nil
 			}
-			if p.Parent.Name != "" {
-				return p.Parent.Name
+			return filled(e.Network.Destination.IP, e.Network.Destination.Domain)
+		},
+		"network-traffic:src_ref.value": func(e *model.Event) []string {
+			if e.Network == nil || e.Network.Source == nil {
+				return nil
 			}
-			return model.BaseName(p.Parent.Path)
-		})
-	},
-	"process:parent_ref.command_line": func(e *model.Event) []string {
-		return processes(e, func(p *model.Process) string {
-			if p.Parent == nil {
-				return ""
+			return filled(e.Network.Source.IP, e.Network.Source.Domain)
+		},
+		"network-traffic:dst_port": func(e *model.Event) []string {
+			if e.Network == nil || e.Network.Destination == nil || e.Network.Destination.Port == 0 {
+				return nil
 			}
-			return p.Parent.CommandLine
-		})
-	},
-	"windows-registry-key:key": func(e *model.Event) []string {
-		if e.Registry == nil {
-			return nil
-		}
-		return filled(e.Registry.Path)
-	},
-	"windows-registry-key:values[*].data": func(e *model.Event) []string {
-		if e.Registry == nil {
-			return nil
-		}
-		return filled(e.Registry.Data)
-	},
-	"windows-registry-key:values[*].name": func(e *model.Event) []string {
-		if e.Registry == nil {
-			return nil
-		}
-		return filled(e.Registry.Value)
-	},
-}
+			return []string{strconv.Itoa(e.Network.Destination.Port)}
+		},
+		"network-traffic:src_port": func(e *model.Event) []string {
+			if e.Network == nil || e.Network.Source == nil || e.Network.Source.Port == 0 {
+				return nil
+			}
+			return []string{strconv.Itoa(e.Network.Source.Port)}
+		},
+		"network-traffic:protocols[*]": func(e *model.Event) []string {
+			if e.Network == nil {
+				return nil
+			}
+			return filled(e.Network.Transport)
+		},
+		"process:name": func(e *model.Event) []string { return processes(e, func(p *model.Process) string { return nameOf(p) }) },
+		"process:command_line": func(e *model.Event) []string {
+			return processes(e, func(p *model.Process) string { return p.CommandLine })
+		},
+		"process:cwd": func(e *model.Event) []string {
+			return processes(e, func(p *model.Process) string { return p.WorkingDirectory })
+		},
+		"process:pid": func(e *model.Event) []string {
+			return processes(e, func(p *model.Process) string {
+				if p.PID == 0 {
+					return ""
+				}
+				return fmt.Sprint(p.PID)
+			})
+		},
+		"process:parent_ref.name": func(e *model.Event) []string {
+			return processes(e, func(p *model.Process) string {
+				if p.Parent == nil {
+					return ""
+				}
+				if p.Parent.Name != "" {
+					return p.Parent.Name
+				}
+				return model.BaseName(p.Parent.Path)
+			})
+		},
+		"process:parent_ref.command_line": func(e *model.Event) []string {
+			return processes(e, func(p *model.Process) string {
+				if p.Parent == nil {
+					return ""
+				}
+				return p.Parent.CommandLine
+			})
+		},
+		"windows-registry-key:key": func(e *model.Event) []string {
+			if e.Registry == nil {
+				return nil
+			}
+			return filled(e.Registry.Path)
+		},
+		"windows-registry-key:values[*].data": func(e *model.Event) []string {
+			if e.Registry == nil {
+				return nil
+			}
+			return filled(e.Registry.Data)
+		},
+		"windows-registry-key:values[*].name": func(e *model.Event) []string {
+			if e.Registry == nil {
+				return nil
+			}
+			return filled(e.Registry.Value)
+		},
+	}
+})
 
 // fileProperty tells the properties of files: they must hold on one file.
 func fileProperty(key string) func(f *model.File) string {
@@ -275,7 +278,7 @@ func (e *expr) unsupported() string {
 		return e.refused
 	}
 	if e.cmp != nil {
-		if properties[e.cmp.key] == nil && fileProperty(e.cmp.key) == nil {
+		if properties()[e.cmp.key] == nil && fileProperty(e.cmp.key) == nil {
 			return "the pattern asks for " + e.cmp.path + ", which no event has"
 		}
 		if e.cmp.op == "ISSUPERSET" {
@@ -332,7 +335,7 @@ func (e *expr) holdsOn(ev *model.Event, f *model.File) bool {
 			if f != nil {
 				have = filled(get(f))
 			}
-		} else if get := properties[c.key]; get != nil {
+		} else if get := properties()[c.key]; get != nil {
 			have = get(ev)
 		}
 		return c.holds(have)

@@ -223,10 +223,10 @@ func (j *jsonReader) element(text string, s scope) {
 		return
 	}
 	w := foldWord(s.key)
-	if skipWords[w] {
+	if skipWords()[w] {
 		return
 	}
-	want := typeWords[w]
+	want := typeWords()[w]
 	if text = strings.TrimSpace(text); text == "" {
 		return
 	}
@@ -252,9 +252,9 @@ func (j *jsonReader) generic(rec *record) {
 	for i, k := range rec.keys {
 		w := foldWord(k)
 		switch {
-		case kind == "" && kindWords[w] && !valueOnly(rec.values[i]):
+		case kind == "" && kindWords()[w] && !valueOnly(rec.values[i]):
 			kind = rec.values[i]
-		case val == "" && valueWords[w] || w == "iocvalue":
+		case val == "" && valueWords()[w] || w == "iocvalue":
 			val, taken = rec.values[i], k
 		}
 	}
@@ -267,16 +267,16 @@ func (j *jsonReader) generic(rec *record) {
 	}
 	for i, k := range rec.keys {
 		w := foldWord(k)
-		if k == taken || skipWords[w] {
+		if k == taken || skipWords()[w] {
 			continue
 		}
-		if t, ok := typeWords[w]; ok && k != "type" {
+		if t, ok := typeWords()[w]; ok && k != "type" {
 			all = j.cell(rec.values[i], t, scanNotes, all)
 		}
 	}
 	if len(all) == 0 && val == "" {
 		for i, k := range rec.keys {
-			if !skipWords[foldWord(k)] {
+			if !skipWords()[foldWord(k)] {
 				all = j.cell(rec.values[i], None, scanNotes, all)
 			}
 		}

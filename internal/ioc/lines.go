@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -165,7 +166,7 @@ func plain(line string) (value, error) {
 			return value{}, errNot
 		}
 	}
-	if dot < 1 || fileExtensions[line[dot+1:]] {
+	if dot < 1 || fileExtensions()[line[dot+1:]] {
 		return value{}, errNot
 	}
 	d, ok := domain(line)
@@ -539,7 +540,7 @@ func blockRule(s string) ([]value, bool) {
 		}
 	case s[0] == '0' || s[0] == '1' || s[0] == ':':
 		fields := strings.Fields(s)
-		if len(fields) < 2 || !sinkholes[fields[0]] {
+		if len(fields) < 2 || !sinkholes()[fields[0]] {
 			return nil, false
 		}
 		var out []value
@@ -558,4 +559,6 @@ func blockRule(s string) ([]value, bool) {
 	return nil, false
 }
 
-var sinkholes = map[string]bool{"0.0.0.0": true, "127.0.0.1": true, "127.0.1.1": true, "::1": true, "::": true, "0": true}
+var sinkholes = sync.OnceValue(func() map[string]bool {
+	return map[string]bool{"0.0.0.0": true, "127.0.0.1": true, "127.0.1.1": true, "::1": true, "::": true, "0": true}
+})

@@ -71,7 +71,7 @@ type Report struct {
 // Options say how sources are read.
 type Options struct {
 	Text          bool // free prose: every line is searched
-	AllAttributes bool // MISP attributes with to_ids false, and STIX observables, too
+	AllAttributes bool // MISP attributes with to_ids false, and STIX observables(), too
 	// OnUnread gets every unread text; the list itself keeps the first ones.
 	OnUnread func(Unread)
 }

@@ -1,14 +1,19 @@
 package ioc
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 const whyToIDs = "to_ids is false: not meant for detection (--all-attributes hunts it)"
 
 // notValues are MISP types that hold words about an event, not values seen on hosts.
-var notValues = wordSet(`comment text other link datetime float integer counter hex boolean port size-in-bytes malware-type campaign-name campaign-id threat-actor
+var notValues = sync.OnceValue(func() map[string]bool {
+	return wordSet(`comment text other link datetime float integer counter hex boolean port size-in-bytes malware-type campaign-name campaign-id threat-actor
 	target-user target-machine target-org target-location target-external attachment pattern-in-file pattern-in-traffic pattern-in-memory yara sigma snort bro zeek stix2-pattern
 	whois-registrant-name whois-registrant-org whois-registrar whois-creation-date uri email-subject email-body email-header email-x-mailer email-mime-boundary
 	email-message-id http-method first-name last-name full-name gene identity-card-number`)
+})
 
 // attribute reads an attribute of a MISP event.
 func (j *jsonReader) attribute(rec *record, s scope) {
@@ -29,7 +34,7 @@ func (j *jsonReader) attribute(rec *record, s scope) {
 	switch parts := composite(kind); {
 	case parts != nil:
 		vs = compositeValues(parts, val)
-	case notValues[kind]:
+	case notValues()[kind]:
 		why = "is a " + kind + ", which is not an indicator type"
 	default:
 		t, ok := ParseType(kind)

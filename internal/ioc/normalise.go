@@ -3,6 +3,7 @@ package ioc
 import (
 	"net/netip"
 	"strings"
+	"sync"
 
 	"golang.org/x/net/publicsuffix"
 
@@ -57,11 +58,13 @@ func domain(s string) (string, bool) {
 
 // moreSuffixes are top-level names outside of the public list that indicators have:
 // reserved ones, overlay networks and alternative roots.
-var moreSuffixes = map[string]bool{
-	"example": true, "test": true, "invalid": true, "local": true, "localhost": true, "lan": true, "internal": true, "corp": true, "home": true,
-	"onion": true, "i2p": true, "bit": true, "bazar": true, "coin": true, "emc": true, "eth": true, "crypto": true,
-	"loki": true, "intranet": true, "localdomain": true, "alt": true, "fur": true, "chan": true, "libre": true, "geek": true, "oss": true, "null": true,
-}
+var moreSuffixes = sync.OnceValue(func() map[string]bool {
+	return map[string]bool{
+		"example": true, "test": true, "invalid": true, "local": true, "localhost": true, "lan": true, "internal": true, "corp": true, "home": true,
+		"onion": true, "i2p": true, "bit": true, "bazar": true, "coin": true, "emc": true, "eth": true, "crypto": true,
+		"loki": true, "intranet": true, "localdomain": true, "alt": true, "fur": true, "chan": true, "libre": true, "geek": true, "oss": true, "null": true,
+	}
+})
 
 // knownSuffix tells whether a normalised name ends in a suffix that exists.
 func knownSuffix(name string) bool {
@@ -71,7 +74,7 @@ func knownSuffix(name string) bool {
 	case "com", "net", "org", "ru", "info", "xyz", "top", "online", "site", "de", "cn", "club", "biz", "eu", "tk", "pw", "us":
 		return true
 	}
-	if moreSuffixes[top] {
+	if moreSuffixes()[top] {
 		return true
 	}
 	_, icann := publicsuffix.PublicSuffix("x." + top)

@@ -3,6 +3,7 @@ package ioc
 import (
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // OpenIOC joins items by AND and OR, to any depth. An item below OR only is an
@@ -105,10 +106,12 @@ func (x *xmlReader) iocItem(text string, at place) {
 // iocKeys are the properties of events that OpenIOC's terms stand for: by the
 // type of what they name, or by the end of the term.
 var (
-	iocKeys = map[Type]string{
-		MD5: "file:hashes.md5", SHA1: "file:hashes.sha1", SHA256: "file:hashes.sha256", Imphash: "file:hashes.imphash", FileName: "file:name", FilePath: "file:path",
-		Domain: "domain-name:value", IPv4: "ipv4-addr:value", URL: "url:value", Registry: "windows-registry-key:key", ProcessName: "process:name", CommandLine: "process:command_line",
-	}
+	iocKeys = sync.OnceValue(func() map[Type]string {
+		return map[Type]string{
+			MD5: "file:hashes.md5", SHA1: "file:hashes.sha1", SHA256: "file:hashes.sha256", Imphash: "file:hashes.imphash", FileName: "file:name", FilePath: "file:path",
+			Domain: "domain-name:value", IPv4: "ipv4-addr:value", URL: "url:value", Registry: "windows-registry-key:key", ProcessName: "process:name", CommandLine: "process:command_line",
+		}
+	})
 	iocTerms = [...][2]string{
 		{"fileitem/sizeinbytes", "file:size"}, {"registryitem/text", "windows-registry-key:values[*].data"}, {"registryitem/value", "windows-registry-key:values[*].data"},
 		{"registryitem/valuename", "windows-registry-key:values[*].name"}, {"portitem/remoteport", "network-traffic:dst_port"}, {"portitem/localport", "network-traffic:src_port"},
@@ -120,7 +123,7 @@ var (
 // matched as a pattern; a whole name, address or hash is compared as such.
 func iocExpr(search, condition, text string, not bool) *expr {
 	t := openIOCType(search)
-	c := &comparison{path: search, key: iocKeys[t], not: not, op: "=", values: []string{text}}
+	c := &comparison{path: search, key: iocKeys()[t], not: not, op: "=", values: []string{text}}
 	for _, k := range iocTerms {
 		if strings.HasSuffix(strings.ToLower(search), k[0]) {
 			c.key = k[1]

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // Rule is a pattern of which more than one comparison must hold, so that it is
@@ -198,7 +199,9 @@ func (e *expr) simplified() *expr {
 	return &expr{op: e.op, kids: kids}
 }
 
-var operators = map[string]bool{"=": true, "==": true, "!=": true, "<>": true, "<": true, ">": true, "<=": true, ">=": true, "LIKE": true, "MATCHES": true, "ISSUBSET": true, "ISSUPERSET": true, "IN": true}
+var operators = sync.OnceValue(func() map[string]bool {
+	return map[string]bool{"=": true, "==": true, "!=": true, "<>": true, "<": true, ">": true, "<=": true, ">=": true, "LIKE": true, "MATCHES": true, "ISSUBSET": true, "ISSUPERSET": true, "IN": true}
+})
 
 func (p *stixParser) comparison() (*expr, error) {
 	c := &comparison{}
@@ -224,7 +227,7 @@ func (p *stixParser) comparison() (*expr, error) {
 		p.advance()
 	}
 	op := strings.ToUpper(p.tok)
-	if p.quoted || !operators[op] {
+	if p.quoted || !operators()[op] {
 		return nil, p.unsupported()
 	}
 	switch op {
@@ -293,18 +296,20 @@ func stixKey(path string) string {
 }
 
 // stixTypes are the types of the paths that name a thing by itself.
-var stixTypes = map[string]Type{
-	"file:hashes.md5": MD5, "file:hashes.sha1": SHA1, "file:hashes.sha256": SHA256, "file:hashes.sha512": SHA512, "file:hashes.imphash": Imphash,
-	"file:name": FileName, "ipv4-addr:value": IPv4, "ipv6-addr:value": IPv6, "domain-name:value": Domain, "url:value": URL,
-	"email-addr:value": Email, "email-message:from_ref.value": Email, "email-message:sender_ref.value": Email, "email-message:to_refs[*].value": Email, "email-message:to_refs[0].value": Email,
-	"process:name": ProcessName, "process:image_ref.name": FileName, "process:binary_ref.name": FileName, "process:binary_ref.hashes.md5": MD5, "process:binary_ref.hashes.sha1": SHA1,
-	"process:binary_ref.hashes.sha256": SHA256, "process:image_ref.hashes.md5": MD5, "process:image_ref.hashes.sha256": SHA256, "process:image_ref.hashes.sha1": SHA1,
-	"network-traffic:dst_ref.value": Domain, "network-traffic:src_ref.value": Domain, "windows-registry-key:key": Registry,
-	"artifact:hashes.md5": MD5, "artifact:hashes.sha1": SHA1, "artifact:hashes.sha256": SHA256,
-	"mutex:name": Mutex, "network-traffic:extensions.http-request-ext.request_header.user-agent": UserAgent,
-	"domain-name:resolves_to_refs[*].value": IPv4, "email-message:body_multipart[*].body_raw_ref.name": FileName, "email-message:body_multipart[0].body_raw_ref.name": FileName,
-	"x509-certificate:serial_number": Certificate, "autonomous-system:number": ASN, "directory:path": FilePath, "file:path": FilePath, "vulnerability:name": CVE,
-}
+var stixTypes = sync.OnceValue(func() map[string]Type {
+	return map[string]Type{
+		"file:hashes.md5": MD5, "file:hashes.sha1": SHA1, "file:hashes.sha256": SHA256, "file:hashes.sha512": SHA512, "file:hashes.imphash": Imphash,
+		"file:name": FileName, "ipv4-addr:value": IPv4, "ipv6-addr:value": IPv6, "domain-name:value": Domain, "url:value": URL,
+		"email-addr:value": Email, "email-message:from_ref.value": Email, "email-message:sender_ref.value": Email, "email-message:to_refs[*].value": Email, "email-message:to_refs[0].value": Email,
+		"process:name": ProcessName, "process:image_ref.name": FileName, "process:binary_ref.name": FileName, "process:binary_ref.hashes.md5": MD5, "process:binary_ref.hashes.sha1": SHA1,
+		"process:binary_ref.hashes.sha256": SHA256, "process:image_ref.hashes.md5": MD5, "process:image_ref.hashes.sha256": SHA256, "process:image_ref.hashes.sha1": SHA1,
+		"network-traffic:dst_ref.value": Domain, "network-traffic:src_ref.value": Domain, "windows-registry-key:key": Registry,
+		"artifact:hashes.md5": MD5, "artifact:hashes.sha1": SHA1, "artifact:hashes.sha256": SHA256,
+		"mutex:name": Mutex, "network-traffic:extensions.http-request-ext.request_header.user-agent": UserAgent,
+		"domain-name:resolves_to_refs[*].value": IPv4, "email-message:body_multipart[*].body_raw_ref.name": FileName, "email-message:body_multipart[0].body_raw_ref.name": FileName,
+		"x509-certificate:serial_number": Certificate, "autonomous-system:number": ASN, "directory:path": FilePath, "file:path": FilePath, "vulnerability:name": CVE,
+	}
+})
 
 // alternatives are the expressions any of which is enough.
 func (e *expr) alternatives() []*expr {
@@ -330,7 +335,7 @@ func (e *expr) plain() []value {
 }
 
 func (c *comparison) plain() []value {
-	t, known := stixTypes[c.key]
+	t, known := stixTypes()[c.key]
 	if !known || c.not {
 		return nil
 	}

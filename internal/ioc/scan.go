@@ -2,6 +2,7 @@ package ioc
 
 import (
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -314,7 +315,7 @@ func wordValue(w string, mode scanMode) ([]found, bool) {
 	}
 	if defanged {
 		top := d[strings.LastIndexByte(d, '.')+1:]
-		return []found{{value: value{typ: Domain, text: d}, defanged: true}}, knownSuffix(d) || allLetters(top) && !fileExtensions[top]
+		return []found{{value: value{typ: Domain, text: d}, defanged: true}}, knownSuffix(d) || allLetters(top) && !fileExtensions()[top]
 	}
 	if mode == scanNotes || !likelyHost(plain, mode) {
 		return nil, false
@@ -345,7 +346,7 @@ func likelyHost(s string, mode scanMode) bool {
 	}
 	dot := strings.LastIndexByte(s, '.')
 	ext := strings.ToLower(s[dot+1:])
-	if fileExtensions[ext] || codeEndings[ext] && strings.IndexByte(s[:dot], '.') < 0 {
+	if fileExtensions()[ext] || codeEndings()[ext] && strings.IndexByte(s[:dot], '.') < 0 {
 		return false
 	}
 	if upper := strings.ToUpper(s); s != d && s != upper && hasUpper(s[dot+1:]) {
@@ -359,7 +360,9 @@ func likelyHost(s string, mode scanMode) bool {
 
 // codeEndings are top-level domains that in a text end the name of a script or
 // source file.
-var codeEndings = map[string]bool{"sh": true, "pl": true, "md": true, "rs": true, "ps": true, "app": true, "vi": true, "java": true, "mm": true, "cc": false}
+var codeEndings = sync.OnceValue(func() map[string]bool {
+	return map[string]bool{"sh": true, "pl": true, "md": true, "rs": true, "ps": true, "app": true, "vi": true, "java": true, "mm": true, "cc": false}
+})
 
 func hasUpper(s string) bool { return strings.IndexFunc(s, unicode.IsUpper) >= 0 }
 
@@ -442,7 +445,7 @@ func extensionEnd(s string) int {
 		for k < len(s) && (isAlnum(s[k]) || s[k] == '_') {
 			k++
 		}
-		if (k == len(s) || s[k] != '.') && fileExtensions[strings.ToLower(s[i+1:k])] {
+		if (k == len(s) || s[k] != '.') && fileExtensions()[strings.ToLower(s[i+1:k])] {
 			return k
 		}
 	}
@@ -465,15 +468,15 @@ func startsPath(s string) bool {
 	case c == '/':
 		rest := s[1:]
 		i := strings.IndexByte(rest, '/')
-		return i > 0 && unixRoots[rest[:i]] && len(rest) > i+1 && rest[i+1] > ' '
+		return i > 0 && unixRoots()[rest[:i]] && len(rest) > i+1 && rest[i+1] > ' '
 	}
 	return false
 }
 
-var unixRoots = func() map[string]bool {
+var unixRoots = sync.OnceValue(func() map[string]bool {
 	m := map[string]bool{}
 	for _, r := range strings.Fields(`tmp var usr etc home opt bin sbin lib lib64 root dev Library Applications Users private data system Volumes mnt proc run boot srv flash sdcard vendor`) {
 		m[r] = true
 	}
 	return m
-}()
+})

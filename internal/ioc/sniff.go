@@ -5,6 +5,7 @@ import (
 	stdpath "path"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -90,34 +91,48 @@ func isText(head []byte) bool {
 }
 
 var (
-	yaraRule    = regexp.MustCompile(`(?m)^\s*(?:(?:private|global)\s+)*rule\s+\w+\s*(?::[\w\s]+)?\s*\{?\s*$|^\s*rule\s+\w+[^\n{]*\{`)
-	yaraBody    = regexp.MustCompile(`(?m)^\s*(?:condition|strings|meta)\s*:`)
-	netRule     = regexp.MustCompile(`(?m)^\s*#?\s*(?:alert|drop|pass|reject|log|rejectsrc|rejectdst|rejectboth)\s+(?:tcp|udp|icmp|ip|http|http2|tls|dns|ftp|smb|ssh|smtp|any|file|tcp-pkt|tcp-stream)\s.*(?:sid\s*:|msg\s*:|->)`)
-	sigmaSource = regexp.MustCompile(`(?m)^logsource\s*:`)
-	sigmaDetect = regexp.MustCompile(`(?m)^detection\s*:`)
-	codeStart   = regexp.MustCompile(`(?m)^(?:#!\s*/|<\?php|<%@?|#include\s*[<"]|package\s+\w+;?$|using\s+[\w.]+;$|import\s+[\w.]+(?:\s+as\s+\w+)?;?$|from\s+[\w.]+\s+import\s|use\s+strict;|my\s+[%$@]\w+\s*=|def\s+\w+\(.*\)\s*:|class\s+\w+.*[:{]\s*$|function\s+\w+\s*\(.*\{?$|(?:public|private|static)\s+\w+.*[({]\s*$|(?:const|let|var)\s+\w+\s*=.*;$|\s+return\s.*;?$|meta:\s*$|seq:\s*$|instances:\s*$|enums:\s*$|%\{$|try:$|if\s+__name__)`)
+	yaraRule = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?m)^\s*(?:(?:private|global)\s+)*rule\s+\w+\s*(?::[\w\s]+)?\s*\{?\s*$|^\s*rule\s+\w+[^\n{]*\{`)
+	})
+	yaraBody = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?m)^\s*(?:condition|strings|meta)\s*:`)
+	})
+	netRule = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?m)^\s*#?\s*(?:alert|drop|pass|reject|log|rejectsrc|rejectdst|rejectboth)\s+(?:tcp|udp|icmp|ip|http|http2|tls|dns|ftp|smb|ssh|smtp|any|file|tcp-pkt|tcp-stream)\s.*(?:sid\s*:|msg\s*:|->)`)
+	})
+	sigmaSource = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?m)^logsource\s*:`)
+	})
+	sigmaDetect = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?m)^detection\s*:`)
+	})
+	codeStart = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?m)^(?:#!\s*/|<\?php|<%@?|#include\s*[<"]|package\s+\w+;?$|using\s+[\w.]+;$|import\s+[\w.]+(?:\s+as\s+\w+)?;?$|from\s+[\w.]+\s+import\s|use\s+strict;|my\s+[%$@]\w+\s*=|def\s+\w+\(.*\)\s*:|class\s+\w+.*[:{]\s*$|function\s+\w+\s*\(.*\{?$|(?:public|private|static)\s+\w+.*[({]\s*$|(?:const|let|var)\s+\w+\s*=.*;$|\s+return\s.*;?$|meta:\s*$|seq:\s*$|instances:\s*$|enums:\s*$|%\{$|try:$|if\s+__name__)`)
+	})
 )
 
 // codeNames are the extensions of source files.
-var codeNames = wordSet("py pl rb c cc cpp h hpp cs go rs java js ts php sh bash ps1 psm1 bat cmd vbs vba aspx asp jsp lua ksy swift kt m r scala asm s tpl")
+var codeNames = sync.OnceValue(func() map[string]bool {
+	return wordSet("py pl rb c cc cpp h hpp cs go rs java js ts php sh bash ps1 psm1 bat cmd vbs vba aspx asp jsp lua ksy swift kt m r scala asm s tpl")
+})
 
 // refuseRules recognises rules and source code: what they mean is not a list
 // of values, and the values in them are often no indicators.
 func refuseRules(head, name string) *RefusedError {
 	ext := strings.TrimPrefix(strings.ToLower(stdpath.Ext(strings.ReplaceAll(name, `\`, "/"))), ".")
 	switch {
-	case yaraRule.MatchString(head) && yaraBody.MatchString(head) && !mostlyProse(head, ext):
+	case yaraRule().MatchString(head) && yaraBody().MatchString(head) && !mostlyProse(head, ext):
 		return &RefusedError{Name: name, Kind: "YARA rules", Do: "scan hosts with them, where the product can: edrctl rules list; or hunt the hashes they name with hunt hash"}
-	case sigmaSource.MatchString(head) && sigmaDetect.MatchString(head):
+	case sigmaSource().MatchString(head) && sigmaDetect().MatchString(head):
 		return &RefusedError{Name: name, Kind: "a Sigma rule", Do: "edrctl hunt sigma " + quoteName(name)}
-	case matchesMost(netRule, head):
+	case matchesMost(netRule(), head):
 		return &RefusedError{Name: name, Kind: "Suricata or Snort rules", Do: "they need a network sensor; hunt the addresses and names in them with hunt ip and hunt domain"}
 	case strings.HasPrefix(head, "-----BEGIN "):
 		return &RefusedError{Name: name, Kind: "a key or certificate", Do: "give its fingerprint as a list, if your product records it"}
 	}
-	starts := len(codeStart.FindAllStringIndex(head, 200))
+	starts := len(codeStart().FindAllStringIndex(head, 200))
 	lines := strings.Count(head, "\n") + 1
-	if strings.HasPrefix(head, "#!/") || strings.HasPrefix(head, "<?php") || strings.HasPrefix(head, "<%@") || codeNames[ext] && (starts > 0 || lines > 3) ||
+	if strings.HasPrefix(head, "#!/") || strings.HasPrefix(head, "<?php") || strings.HasPrefix(head, "<%@") || codeNames()[ext] && (starts > 0 || lines > 3) ||
 		ext == "" && starts > 5 && starts*12 > lines {
 		return &RefusedError{Name: name, Kind: "source code", Do: "to search it as text: edrctl hunt ioc --text - < " + quoteName(name)}
 	}
@@ -129,7 +144,7 @@ func mostlyProse(head, ext string) bool {
 	if ext == "yar" || ext == "yara" || ext == "rule" {
 		return false
 	}
-	i := yaraRule.FindStringIndex(head)
+	i := yaraRule().FindStringIndex(head)
 	return i != nil && (ext == "md" || ext == "adoc" || ext == "html" || i[0] > len(head)/3)
 }
 

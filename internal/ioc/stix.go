@@ -3,6 +3,7 @@ package ioc
 import (
 	"fmt"
 	"strings"
+	"sync"
 )
 
 // stixIndicator reads the pattern of an indicator object.
@@ -72,15 +73,17 @@ func (r *reader) expression(e *expr, text string, at place) (why string) {
 func cut(s string) string { return s[:min(len(s), maxValue)] }
 
 // observables are the STIX objects that describe what was seen.
-var observables = map[string]string{
-	"ipv4-addr": "value", "ipv6-addr": "value", "domain-name": "value", "url": "value", "email-addr": "value", "mutex": "name", "windows-registry-key": "key",
-}
+var observables = sync.OnceValue(func() map[string]string {
+	return map[string]string{
+		"ipv4-addr": "value", "ipv6-addr": "value", "domain-name": "value", "url": "value", "email-addr": "value", "mutex": "name", "windows-registry-key": "key",
+	}
+})
 
 // observable reads the objects of a bundle that are no indicators: they count
 // only when everything is wanted.
 func (j *jsonReader) observable(rec *record, s scope) {
 	kind := rec.get("type")
-	property, is := observables[kind]
+	property, is := observables()[kind]
 	at := place{object: rec.get("id")}
 	switch {
 	case s.key == "hashes":

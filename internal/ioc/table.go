@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
 )
 
 // columns is how the cells of a CSV are read.
@@ -117,22 +118,28 @@ func isHeader(cells []string) bool {
 			return false
 		}
 		w := foldWord(c)
-		if _, ok := typeWords[w]; ok || valueWords[w] || kindWords[w] {
+		if _, ok := typeWords()[w]; ok || valueWords()[w] || kindWords()[w] {
 			known = true
 		} else if _, err := classify(c); err == nil {
 			return false
 		}
 	}
-	return known && (len(cells) > 1 || valueWords[foldWord(cells[0])] || len(strings.Fields(cells[0])) < 3)
+	return known && (len(cells) > 1 || valueWords()[foldWord(cells[0])] || len(strings.Fields(cells[0])) < 3)
 }
 
 // The headers of generic lists.
 var (
-	valueWords = wordSet("value indicator indicators ioc iocs observable indicatorvalue iocvalue data artifact observablevalue indicatorofcompromise content pattern")
-	kindWords  = wordSet("type indicatortype ioctype indicators indicator observabletype artifacttype kind datatype indicatorkind category ioc")
-	skipWords  = wordSet(`id uuid eventid eventuuid date time timestamp firstseen lastseen created modified firstseenutc lastseenutc dateadded reference references link urlhauslink
+	valueWords = sync.OnceValue(func() map[string]bool {
+		return wordSet("value indicator indicators ioc iocs observable indicatorvalue iocvalue data artifact observablevalue indicatorofcompromise content pattern")
+	})
+	kindWords = sync.OnceValue(func() map[string]bool {
+		return wordSet("type indicatortype ioctype indicators indicator observabletype artifacttype kind datatype indicatorkind category ioc")
+	})
+	skipWords = sync.OnceValue(func() map[string]bool {
+		return wordSet(`id uuid eventid eventuuid date time timestamp firstseen lastseen created modified firstseenutc lastseenutc dateadded reference references link urlhauslink
 		reporter tags tag source confidence confidencelevel malware malwarealias malwareprintable fkmalware signature family reported ref refs report reporturl referenceurl
 		sourceurl sourcelink virustotal vt vtlink analysis permalink publisher`)
+	})
 )
 
 func wordSet(s string) map[string]bool {
@@ -303,18 +310,18 @@ func chooseColumns(lines []string, d dialect) columns {
 		if name == "toids" {
 			c.toIDs = i
 		}
-		if t, ok := typeWords[name]; ok {
+		if t, ok := typeWords()[name]; ok {
 			c.types[i] = t
 		}
 		switch {
-		case kinds*10 >= filled*5 && filled > 0 && (kindWords[name] || d.header == nil || kinds*10 >= filled*7) && c.kind < 0:
+		case kinds*10 >= filled*5 && filled > 0 && (kindWords()[name] || d.header == nil || kinds*10 >= filled*7) && c.kind < 0:
 			c.kind = i
-		case valueWords[name] && c.value < 0 && (values > 0 || filled == 0 || !kindWords[name]):
+		case valueWords()[name] && c.value < 0 && (values > 0 || filled == 0 || !kindWords()[name]):
 			c.value = i
 			c.modes[i] = scanField
-		case c.types[i] != None && !skipWords[name]:
+		case c.types[i] != None && !skipWords()[name]:
 			c.modes[i] = scanField
-		case skipWords[name]:
+		case skipWords()[name]:
 			c.skip[i] = true
 		case values*2 >= filled && values > 0:
 			c.modes[i] = scanField

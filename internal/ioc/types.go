@@ -3,6 +3,7 @@ package ioc
 import (
 	"fmt"
 	"strings"
+	"sync"
 )
 
 // Type is what an indicator identifies.
@@ -96,7 +97,7 @@ func (t Type) Huntable() bool { return t > None && t < Mutex }
 
 // typeWords are the words people, CSV headers, MISP, OTX and abuse.ch use for
 // types, folded by foldWord.
-var typeWords = func() map[string]Type {
+var typeWords = sync.OnceValue(func() map[string]Type {
 	m := map[string]Type{}
 	for t, words := range map[Type]string{
 		MD5: `md5 md5hash hashmd5 filemd5 filehashmd5 filehashesmd5 md5sum hashesmd5 md5s md5hashes
@@ -149,7 +150,7 @@ var typeWords = func() map[string]Type {
 		}
 	}
 	return m
-}()
+})
 
 // foldWord brings the spellings of a type's name together: sha-256, SHA256,
 // sha_256 and Sha 256 are one word.
@@ -182,6 +183,6 @@ func ParseType(s string) (Type, bool) {
 			return Type(t), true
 		}
 	}
-	t, ok := typeWords[w]
+	t, ok := typeWords()[w]
 	return t, ok
 }

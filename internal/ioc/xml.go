@@ -7,15 +7,18 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 )
 
 // xmlValues are the elements of STIX 1.x (CybOX) that hold a value; "" finds
 // the type out.
-var xmlValues = map[string]Type{
-	"Address_Value": None, "Simple_Hash_Value": None, "Fuzzy_Hash_Value": SSDeep, "Value": None, "Domain_Name": Domain, "Hostname_Value": Domain,
-	"File_Name": FileName, "File_Path": FilePath, "Full_Path": FilePath, "URL": URL, "Sender": Email, "From": Email, "IP_Address": IPv4, "Content": None,
-	"Key": Registry, "Mutex_Name": Mutex, "User_Agent": UserAgent,
-}
+var xmlValues = sync.OnceValue(func() map[string]Type {
+	return map[string]Type{
+		"Address_Value": None, "Simple_Hash_Value": None, "Fuzzy_Hash_Value": SSDeep, "Value": None, "Domain_Name": Domain, "Hostname_Value": Domain,
+		"File_Name": FileName, "File_Path": FilePath, "Full_Path": FilePath, "URL": URL, "Sender": Email, "From": Email, "IP_Address": IPv4, "Content": None,
+		"Key": Registry, "Mutex_Name": Mutex, "User_Agent": UserAgent,
+	}
+})
 
 // readXML reads OpenIOC and STIX 1.x.
 func (r *reader) readXML(br *bufio.Reader) error {
@@ -98,7 +101,7 @@ func (x *xmlReader) start(e xml.StartElement) {
 	case "Properties":
 		x.hint = attr(e, "category") + " " + attr(e, "type")
 	}
-	_, known := xmlValues[name]
+	_, known := xmlValues()[name]
 	x.reading = known && (!x.ioc || name == "Content") || x.ioc && name == "Content"
 	if !x.ioc && name == "Name" && len(x.path) > 1 && x.inside("Properties") {
 		x.reading = true
@@ -147,7 +150,7 @@ func (x *xmlReader) end(line int) {
 	if !x.inside("Properties") && !x.inside("Related_Object") {
 		return
 	}
-	want := xmlValues[name]
+	want := xmlValues()[name]
 	for v := range strings.SplitSeq(strings.ReplaceAll(text, "##comma##", "\n"), "\n") {
 		if v = strings.TrimSpace(v); v == "" {
 			continue
