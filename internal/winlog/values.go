@@ -123,7 +123,7 @@ func end(ip string, port int64, domain string) *model.Endpoint {
 	if ip == "" && port == 0 && domain == "" {
 		return nil
 	}
-	return &model.Endpoint{IP: ip, Port: int(port), Domain: domain}
+	return &model.Endpoint{IP: model.Address(ip), Port: int(port), Domain: domain}
 }
 
 // transport names an IP protocol number.

@@ -4,9 +4,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/carbonblack"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/fake"
 	"github.com/edrctl/edrctl/internal/backends/conformance"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/demo"
@@ -131,3 +133,12 @@ func TestConformanceChange(t *testing.T) {
 }
 
 func TestConformanceCalls(t *testing.T) { conformance.RunCalls(t, harness) }
+
+func TestOneAddressHasOneSpelling(t *testing.T) {
+	data := fleet(3, time.Minute)
+	for i := range data.Events.(fake.Slice) {
+		e := &data.Events.(fake.Slice)[i]
+		e.Type, e.SourceIP, e.DestIP, e.PeerIP, e.PeerFQDN = "NETWORK", "10.0.0.1", conformance.Spellings[i], "", ""
+	}
+	conformance.OneAddress(t, open(t, fake.New(data, fakeOptions()), config{}), backends.Query{Since: now.Add(-time.Hour), Until: now})
+}

@@ -272,7 +272,7 @@ func (s *wireSeenOn) host() *model.Host {
 		Origin: model.Origin{ID: number(s.DeviceID)},
 		Name:   name, Domain: domain,
 		OS:     osOf(string(s.DeviceType), string(s.DeviceVersion)),
-		IP:     distinct(s.InternalIPAddress, s.DeviceIPAddress, s.DeviceIPV4Address, s.ExternalIPAddress),
+		IP:     addresses(s.InternalIPAddress, s.DeviceIPAddress, s.DeviceIPV4Address, s.ExternalIPAddress),
 		User:   string(cmp.Or(s.LoginUserName, s.DeviceOwnerName, s.Email)),
 		Policy: named(s.PolicyID, cmp.Or(s.PolicyName, s.GroupName)),
 	}
@@ -303,9 +303,9 @@ func (n *wireFlow) network(plain string) *model.Network {
 	if n == nil {
 		return nil
 	}
-	src := model.Endpoint{IP: string(n.SourceAddress), Port: port(n.SourcePort)}
-	dst := model.Endpoint{IP: string(n.DestAddress), Port: port(n.DestPort)}
-	peer := string(cmp.Or(n.PeerIPAddress, n.PeerIPV4Address))
+	src := model.Endpoint{IP: model.Address(string(n.SourceAddress)), Port: port(n.SourcePort)}
+	dst := model.Endpoint{IP: model.Address(string(n.DestAddress)), Port: port(n.DestPort)}
+	peer := model.Address(string(cmp.Or(n.PeerIPAddress, n.PeerIPV4Address)))
 	said := spoken(plain)
 	// Which end is the peer: the address says it unless both or none match.
 	ingress := peer != "" && peer == src.IP && peer != dst.IP
@@ -377,7 +377,7 @@ func (w *wireDevice) host(now model.Time) *model.Host {
 		Origin: model.Origin{ID: number(w.DeviceID)},
 		Name:   name, Domain: domain,
 		OS:           osOf(string(w.DeviceType), string(w.OSVersion)),
-		IP:           distinct(w.LastInternalIPAddress, w.LastExternalIPAddress),
+		IP:           addresses(w.LastInternalIPAddress, w.LastExternalIPAddress),
 		MAC:          macOf(string(w.MACAddress)),
 		User:         string(cmp.Or(w.LoginUserName, w.Email)),
 		AgentVersion: string(w.SensorVersion),
@@ -435,6 +435,14 @@ func distinct(values ...text) []string {
 		}
 	}
 	return out
+}
+
+// addresses are the distinct addresses among values.
+func addresses(values ...text) []string {
+	for i, v := range values {
+		values[i] = text(model.Address(string(v)))
+	}
+	return distinct(values...)
 }
 
 // first is the first of its arguments that is there, an empty one when none

@@ -8,6 +8,7 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/conformance"
+	"github.com/edrctl/edrctl/internal/backends/cwatch/fake"
 	"github.com/edrctl/edrctl/internal/demo"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -68,3 +69,15 @@ func TestConformanceChange(t *testing.T) {
 }
 
 func TestConformanceCalls(t *testing.T) { conformance.RunCalls(t, harness) }
+
+func TestOneAddressHasOneSpelling(t *testing.T) {
+	var events []*fake.Event
+	for i, ip := range conformance.Spellings {
+		events = append(events, eventAt(i+1, func(e *fake.Event) {
+			e.BaseType = 3
+			e.Network = &fake.Network{SourceIP: "10.0.0.1", DestinationIP: ip, DestinationPort: 443, Protocol: 1}
+		}))
+	}
+	r := newRig(t, &fake.Data{Customer: 1042, Events: fake.NewEventList(events)}, fake.Options{}, nil, nil)
+	conformance.OneAddress(t, r.Driver, day())
+}

@@ -239,7 +239,7 @@ func (r *reader) endpoint(ip, port []byte) *model.Endpoint {
 	if s == "" && n == 0 {
 		return nil
 	}
-	return &model.Endpoint{IP: s, Port: int(n)}
+	return &model.Endpoint{IP: model.Address(s), Port: int(n)}
 }
 
 // urlHost is the name a URL points to; an address is no name.

@@ -1,9 +1,13 @@
 package esp_test
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
+	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/conformance"
+	"github.com/edrctl/edrctl/internal/backends/esp/fake"
 	"github.com/edrctl/edrctl/internal/demo"
 )
 
@@ -24,4 +28,17 @@ func TestConformanceCalls(t *testing.T) {
 		"calls/auth.password.change": "ends every session; TestPasswordCall drives it",
 	}
 	conformance.RunCalls(t, h)
+}
+
+func TestOneAddressHasOneSpelling(t *testing.T) {
+	data := small()
+	var list fake.List
+	for i, ip := range conformance.Spellings {
+		at := anchor.Add(-time.Duration(10-i) * time.Minute)
+		list = append(list, fake.Result{ID: int64(1 + i), Name: "win_socket_events", Time: at, Action: "added", NodeID: 1, Columns: fake.Columns{
+			{K: "eid", V: fmt.Sprintf("00000000-0000-0000-0000-%012d", i)}, {K: "action", V: "SOCKET_CONNECT"}, {K: "time", V: fmt.Sprint(at.Unix())}, {K: "remote_address", V: ip},
+		}})
+	}
+	data.Results = list
+	conformance.OneAddress(t, newDriver(t, serve(t, fakeAt(data)), at), backends.Query{Since: anchor.Add(-time.Hour), Until: anchor})
 }

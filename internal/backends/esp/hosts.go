@@ -246,7 +246,7 @@ func (h *wireHost) model() *model.Host {
 		m.Name = m.ID
 	}
 	m.IP, m.MAC = addresses(h.NetworkInfo)
-	if ip := string(h.LastIP); ip != "" && !has(m.IP, ip) {
+	if ip := model.Address(string(h.LastIP)); ip != "" && !has(m.IP, ip) {
 		m.IP = append([]string{ip}, m.IP...)
 	}
 	m.Tags = texts(h.Tags)
@@ -291,8 +291,10 @@ func addresses(v []byte) (ips, macs []string) {
 		return eachMember(v, func(name string, v []byte) error {
 			switch s := scalar(v); {
 			case s == "":
-			case name == "address" && !has(ips, s):
-				ips = append(ips, s)
+			case name == "address":
+				if s = model.Address(s); !has(ips, s) {
+					ips = append(ips, s)
+				}
 			case name == "mac" && !has(macs, s):
 				macs = append(macs, s)
 			}

@@ -322,7 +322,7 @@ func (r *row) fillObject(e *model.Event) {
 			e.DNS = nil
 		}
 		if c.remoteAddress != "" {
-			e.Network = &model.Network{Direction: "egress", Destination: &model.Endpoint{IP: c.remoteAddress, Port: portOf(c.remotePort)}}
+			e.Network = &model.Network{Direction: "egress", Destination: &model.Endpoint{IP: model.Address(c.remoteAddress), Port: portOf(c.remotePort)}}
 		}
 	case model.KindRegistrySet, model.KindRegistryCreate, model.KindRegistryDelete:
 		reg := model.Registry{Path: firstOf(c.targetName, c.targetPath, c.key, c.path), Value: firstOf(c.valueName, c.name), Data: firstOf(c.valueData, c.data)}
@@ -357,8 +357,8 @@ func dnsAnswers(s string) []model.DNSAnswer {
 
 func (c *cells) network(k model.Kind) *model.Network {
 	n := &model.Network{Transport: transport(c.protocol)}
-	local := &model.Endpoint{IP: c.localAddress, Port: portOf(c.localPort)}
-	remote := &model.Endpoint{IP: c.remoteAddress, Port: portOf(c.remotePort)}
+	local := &model.Endpoint{IP: model.Address(c.localAddress), Port: portOf(c.localPort)}
+	remote := &model.Endpoint{IP: model.Address(c.remoteAddress), Port: portOf(c.remotePort)}
 	if c.hasDomain {
 		remote.Domain = domain(c.domainName)
 	} else if u, err := url.Parse(c.url); err == nil && c.url != "" {

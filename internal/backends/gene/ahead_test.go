@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/conformance"
 	"github.com/edrctl/edrctl/internal/backends/gene/fake"
 	"github.com/edrctl/edrctl/internal/demo/faults"
 	"github.com/edrctl/edrctl/internal/model"
@@ -77,4 +78,15 @@ func stamped(at []time.Duration) *memLog {
 		}
 	}
 	return log
+}
+
+func TestOneAddressHasOneSpelling(t *testing.T) {
+	data := busy(len(conformance.Spellings), time.Hour)
+	log := data.Log.(*memLog)
+	for i, ip := range conformance.Spellings { // Sysmon writes IPv6 in full
+		log.events[i].EventID = 3
+		log.events[i].Data = append(log.events[i].Data, fake.KV{K: "DestinationIp", V: ip}, fake.KV{K: "DestinationPort", V: "443"})
+	}
+	d, _, _ := start(t, data, fake.Options{})
+	conformance.OneAddress(t, d, backends.Query{Since: now.Add(-2 * time.Hour), Until: now})
 }

@@ -62,7 +62,7 @@ func (d *Driver) take(ep *endpoint, doc []byte, raw bool) {
 		ep.raw = withoutSecrets(doc)
 	}
 	if ep.IP != "" {
-		ep.ips = []string{ep.IP}
+		ep.ips = []string{model.Address(ep.IP)}
 	}
 	si := ep.SystemInfo
 	if si == nil {
