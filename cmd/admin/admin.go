@@ -70,6 +70,7 @@ func upper(s string) string {
 type noun struct {
 	name  string
 	has   []named  // in the order of the backends
+	path  string   // how it is typed: "admin packs", "rules"
 	verbs []string // in the order they were first named; after load
 	impls map[string][]impl
 }
@@ -166,7 +167,9 @@ func Add(root *cobra.Command, f *cmdutil.Factory, group string) {
 		if wanted(f.Args, words[0]) {
 			n.load(catalog)
 		}
+		n.path = n.name
 		if !daily[words[0]] {
+			n.path = "admin " + n.name
 			n.place(vendor, f, reserved, false)
 		}
 		n.place(root, f, reserved, !daily[words[0]])
@@ -263,7 +266,7 @@ func backendsOf(impls []impl) []string {
 // newVerb makes the command of one verb of all backends that have it.
 func newVerb(f *cmdutil.Factory, n *noun, name string, reserved func(string) bool) *cobra.Command {
 	impls := n.impls[name]
-	v := &verb{f: f, noun: n.name, name: name, impls: impls}
+	v := &verb{f: f, noun: n.name, path: n.path, name: name, impls: impls}
 	cmd := &cobra.Command{
 		Use:               strings.TrimSpace(name + " " + usage(impls)),
 		Short:             impls[0].summary() + " (" + strings.Join(backendsOf(impls), ", ") + ")",
@@ -306,7 +309,7 @@ func usage(impls []impl) string {
 	}
 	var words []string
 	for _, o := range best {
-		w := strings.ToUpper(strings.ReplaceAll(cmdutil.FlagName(o.param.Name), "-", "_"))
+		w := o.word()
 		if o.repeated {
 			w += "…"
 		}
@@ -316,6 +319,19 @@ func usage(impls []impl) string {
 		words = append(words, w)
 	}
 	return strings.Join(words, " ")
+}
+
+// word is how the help names an operand. The products' words for a host are one
+// here.
+func (o operand) word() string {
+	switch w := strings.ToUpper(strings.ReplaceAll(cmdutil.FlagName(o.param.Name), "-", "_")); w {
+	case "HOST_IDENTIFIER":
+		return "HOST"
+	case "HOST_IDENTIFIERS":
+		return "HOST,…"
+	default:
+		return w
+	}
 }
 
 func (v *verb) long() string {
@@ -335,7 +351,7 @@ func (v *verb) long() string {
 	for _, i := range v.impls {
 		for _, o := range i.operands() {
 			if o.param.Help != "" {
-				fmt.Fprintf(&b, "\n%s: %s.", strings.ToUpper(cmdutil.FlagName(o.param.Name)), strings.TrimSuffix(o.param.Help, "."))
+				fmt.Fprintf(&b, "\n%s: %s.", o.word(), strings.TrimSuffix(o.param.Help, "."))
 			}
 		}
 		if i.op.Since != "" || i.op.Until != "" {
@@ -371,7 +387,7 @@ func (v *verb) examples() string {
 				rest += " --dry-run"
 			}
 		}
-		out = append(out, strings.Join(strings.Fields(fmt.Sprintf("$ edrctl %s %s -p demo-%s %s", v.noun, v.name, i.backend, "")), " ")+orBlank(rest))
+		out = append(out, strings.Join(strings.Fields(fmt.Sprintf("$ edrctl %s %s -p demo-%s", v.path, v.name, i.backend)), " ")+orBlank(rest))
 	}
 	return strings.Join(out, "\n")
 }

@@ -19,6 +19,7 @@ import (
 type verb struct {
 	f       *cmdutil.Factory
 	noun    string
+	path    string // "admin packs"
 	name    string
 	impls   []impl
 	params  *cmdutil.ParamFlags

@@ -10,11 +10,11 @@ func Resources() []backends.Resource {
 			Noun: "policies", Title: "what sensors allow, block and quarantine; a device has one policy", ID: "id", Columns: policyColumns,
 			Verbs: []backends.ResourceVerb{
 				{Name: "list", Op: "policies.list"},
-				{Name: "get", Op: "policies.get", Operands: []string{"policyId"}},
+				{Name: "get", Op: "policies.get", Operands: []string{"policyId"}, Example: "6520"},
 				{Name: "add", Op: "policies.create", From: "policyInfo", Columns: []string{"id", "message"}, Short: "Create a policy from a file"},
 				{Name: "update", Op: "policies.replace", Operands: []string{"policyId"}, From: "policyInfo", Short: "Replace a policy; what the file leaves out stays as it is"},
-				{Name: "delete", Op: "policies.delete", Operands: []string{"policyId"}},
-				{Name: "assign", Op: "devices.policy", Operands: []string{"policyId", "deviceId..."}, Short: "Move devices to a policy"},
+				{Name: "delete", Op: "policies.delete", Operands: []string{"policyId"}, Example: "6522 --dry-run"},
+				{Name: "assign", Op: "devices.policy", Operands: []string{"policyId", "deviceId..."}, Example: "6521 218616 --dry-run", Short: "Move devices to a policy"},
 			},
 		},
 		{
@@ -29,8 +29,8 @@ func Resources() []backends.Resource {
 			Noun: "sessions", Title: "live response sessions, each open on one device", ID: "id", Columns: []string{"id", "sensor_id", "status", "hostname", "address"},
 			Verbs: []backends.ResourceVerb{
 				{Name: "list", Op: "live.sessions.list"},
-				{Name: "get", Op: "live.sessions.get", Operands: []string{"sessionId"}},
-				{Name: "close", Op: "live.sessions.close", Operands: []string{"session_id..."}, Fixed: map[string]any{"status": "CLOSE"}, Short: "Close sessions, and the others of their devices"},
+				{Name: "get", Op: "live.sessions.get", Operands: []string{"sessionId"}, Example: "1"},
+				{Name: "close", Op: "live.sessions.close", Operands: []string{"session_id..."}, Example: "1 --dry-run", Fixed: map[string]any{"status": "CLOSE"}, Short: "Close sessions, and the others of their devices"},
 			},
 		},
 	}
