@@ -5,10 +5,12 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -17,6 +19,7 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/output/docschema"
+	"github.com/edrctl/edrctl/internal/recordings"
 )
 
 // documents holds what commands write as ECS and OCSF to the published schemas.
@@ -195,17 +198,17 @@ func (d *documents) server(backend, settings string, h http.HandlerFunc) *world 
 
 func (d *documents) recorded(backend, pattern string) map[string][]byte {
 	d.t.Helper()
-	files, err := filepath.Glob(filepath.Join(os.Getenv("EDRCTL_SHARED"), "recordings", backend, pattern))
+	files, err := fs.Glob(recordings.Of(backend), pattern)
 	if err != nil || len(files) == 0 {
 		d.t.Fatalf("no recordings %s of %s: %v", pattern, backend, err)
 	}
 	out := map[string][]byte{}
 	for _, f := range files {
-		b, err := os.ReadFile(f)
+		b, err := fs.ReadFile(recordings.Of(backend), f)
 		if err != nil {
 			d.t.Fatal(err)
 		}
-		out[filepath.Base(f)] = b
+		out[path.Base(f)] = b
 	}
 	return out
 }
@@ -328,7 +331,7 @@ type recordedExchange struct {
 		Status int
 		Body   struct{ Text, File string }
 	}
-	dir string
+	dir fs.FS
 }
 
 func (x *recordedExchange) path() string {
@@ -340,7 +343,7 @@ func (x *recordedExchange) body(t *testing.T) []byte {
 	if x.Response.Body.File == "" {
 		return []byte(x.Response.Body.Text)
 	}
-	b, err := os.ReadFile(filepath.Join(x.dir, x.Response.Body.File))
+	b, err := fs.ReadFile(x.dir, x.Response.Body.File)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -349,8 +352,8 @@ func (x *recordedExchange) body(t *testing.T) []byte {
 
 func (d *documents) exchanges(backend, file string) []*recordedExchange {
 	d.t.Helper()
-	dir := filepath.Join(os.Getenv("EDRCTL_SHARED"), "recordings", backend)
-	f, err := os.Open(filepath.Join(dir, file))
+	dir := recordings.Of(backend)
+	f, err := dir.Open(file)
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -491,7 +494,7 @@ func (d *documents) esp() {
 			if strings.HasSuffix(file, ".jsonl") {
 				list = d.exchanges("esp", file)
 			} else {
-				x := &recordedExchange{dir: filepath.Join(os.Getenv("EDRCTL_SHARED"), "recordings", "esp", "samples")}
+				x := &recordedExchange{dir: recordings.Of("esp")}
 				if json.Unmarshal(d.recorded("esp", "samples/"+file)[file], x) == nil {
 					list = []*recordedExchange{x}
 				}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/conformance"
+	"github.com/edrctl/edrctl/internal/recordings"
 )
 
 // recorded is an answer a real server gave, and the call it belongs to.
@@ -28,15 +30,6 @@ type recorded struct {
 	media  string
 	body   []byte
 	extra  bool // only answers what guards read
-}
-
-func recordings(t *testing.T, of string) string {
-	t.Helper()
-	dir := os.Getenv("EDRCTL_SHARED")
-	if dir == "" {
-		t.Skip("EDRCTL_SHARED is not set: the recorded answers of real servers are NOT replayed")
-	}
-	return filepath.Join(dir, "recordings", of)
 }
 
 // TestRecordedAnswers serves what real servers answered, and the vendors'
@@ -248,8 +241,8 @@ func (s *replayServer) give(w http.ResponseWriter, r recorded) {
 // bodies loads answers that were kept as files, by what their names begin with.
 func bodies(t *testing.T, backend string, ops []backends.Operation, of map[string]string) []recorded {
 	t.Helper()
-	dir := recordings(t, backend)
-	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	dir := recordings.Of(backend)
+	files, err := fs.Glob(dir, "*.json")
 	if err != nil || len(files) == 0 {
 		t.Fatal(err, "no recordings")
 	}
@@ -272,7 +265,7 @@ func bodies(t *testing.T, backend string, ops []backends.Operation, of map[strin
 		if !ok {
 			continue // a request, or no answer of one operation
 		}
-		body, err := os.ReadFile(file)
+		body, err := fs.ReadFile(dir, file)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -303,10 +296,10 @@ var cbBodies = map[string]string{
 // operation, version and status the first few.
 func geneExchanges(t *testing.T, ops []backends.Operation) []recorded {
 	t.Helper()
-	dir := recordings(t, "gene")
+	dir := recordings.Of("gene")
 	var out []recorded
 	for _, file := range []string{"v1.7.0.jsonl", "v1.8.0-beta.jsonl", "v1.8.0-beta.2.jsonl", "head-44a57e6.jsonl"} {
-		f, err := os.Open(filepath.Join(dir, file))
+		f, err := dir.Open(file)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -361,13 +354,14 @@ var placeholder = regexp.MustCompile(`<[^>]*>`)
 // espSamples loads the exchange of each operation of the vendor's document.
 func espSamples(t *testing.T, ops []backends.Operation) []recorded {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(recordings(t, "esp"), "samples", "*.json"))
+	dir := recordings.Of("esp")
+	files, err := fs.Glob(dir, "samples/*.json")
 	if err != nil || len(files) < 120 {
 		t.Fatalf("%d samples, %v", len(files), err)
 	}
 	var out []recorded
 	for _, file := range files {
-		b, err := os.ReadFile(file)
+		b, err := fs.ReadFile(dir, file)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,13 +3,13 @@ package generule_test
 import (
 	"bytes"
 	"encoding/json"
-	"os"
-	"path/filepath"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/edrctl/edrctl/internal/generule"
+	"github.com/edrctl/edrctl/internal/recordings"
 )
 
 const plain = `{"Name":"R","Meta":{"Events":{"S":[1]},"Criticality":5,"Schema":"2.0.0"},"Matches":["$a: Image ~= '(?i:cmd)'"],"Condition":"$a"}`
@@ -166,11 +166,7 @@ func TestFires(t *testing.T) {
 // Every rule the real managers gave checks clean, survives being written and
 // read again, and the recorded detections are what this engine finds, too.
 func TestRecorded(t *testing.T) {
-	shared := os.Getenv("EDRCTL_SHARED")
-	if shared == "" {
-		t.Skip("EDRCTL_SHARED is not set: the recordings are not here")
-	}
-	files, err := filepath.Glob(filepath.Join(shared, "recordings", "gene", "bodies", "*.json"))
+	files, err := fs.Glob(recordings.Of("gene"), "bodies/*.json")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no recordings", err)
 	}
@@ -178,7 +174,7 @@ func TestRecorded(t *testing.T) {
 	events, agree, miss := 0, 0, map[string]int{}
 	var bodies []json.RawMessage
 	for _, f := range files {
-		b, err := os.ReadFile(f)
+		b, err := fs.ReadFile(recordings.Of("gene"), f)
 		if err != nil {
 			t.Fatal(err)
 		}

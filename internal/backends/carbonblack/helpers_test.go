@@ -4,11 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io/fs"
 	"iter"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends/carbonblack/fake"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/filter"
+	"github.com/edrctl/edrctl/internal/recordings"
 )
 
 var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -96,11 +96,7 @@ func where(t testing.TB, pairs ...string) filter.Filter {
 // recording reads a recorded body.
 func recording(t testing.TB, name string) []byte {
 	t.Helper()
-	dir := os.Getenv("EDRCTL_SHARED")
-	if dir == "" {
-		t.Skip("EDRCTL_SHARED is not set: the recorded answers are not replayed")
-	}
-	b, err := os.ReadFile(filepath.Join(dir, "recordings", "carbonblack", name))
+	b, err := fs.ReadFile(recordings.Of("carbonblack"), name)
 	if err != nil {
 		t.Fatal(err)
 	}

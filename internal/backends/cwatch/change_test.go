@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +15,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends/cwatch/fake"
 	"github.com/edrctl/edrctl/internal/demo/faults"
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/recordings"
 )
 
 // changes gives the changing requests a rig saw.
@@ -327,11 +327,7 @@ func TestCreateRefusals(t *testing.T) {
 // The vendor's own example of the request is taken, but for its placeholder
 // of a time.
 func TestCreateTakesTheVendorsExample(t *testing.T) {
-	shared := os.Getenv("EDRCTL_SHARED")
-	if shared == "" {
-		t.Skip("EDRCTL_SHARED is not set: the recordings are not at hand")
-	}
-	b, err := os.ReadFile(filepath.Join(shared, "recordings", "cwatch", "alert_create.request.seed.json"))
+	b, err := fs.ReadFile(recordings.Of("cwatch"), "alert_create.request.seed.json")
 	if err != nil {
 		t.Fatal(err)
 	}

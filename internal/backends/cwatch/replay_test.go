@@ -2,25 +2,22 @@ package cwatch_test
 
 import (
 	"encoding/json"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/recordings"
 )
 
 // replay is a driver before a server that gives recorded bodies.
 func replay(t *testing.T, bodies map[string]string) backends.Driver {
 	t.Helper()
-	shared := os.Getenv("EDRCTL_SHARED")
-	if shared == "" {
-		t.Skip("EDRCTL_SHARED is not set: the recordings are not at hand")
-	}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, ok := bodies[r.URL.Path]
 		if !ok {
@@ -36,7 +33,7 @@ func replay(t *testing.T, bodies map[string]string) backends.Driver {
 			}
 			return
 		}
-		b, err := os.ReadFile(filepath.Join(shared, "recordings", "cwatch", name))
+		b, err := fs.ReadFile(recordings.Of("cwatch"), name)
 		if err != nil {
 			t.Error(err)
 		}
@@ -191,10 +188,6 @@ func TestReplayAggregations(t *testing.T) {
 
 // Every recording is used by a replay, or named here with the reason.
 func TestRecordingsAreUsed(t *testing.T) {
-	shared := os.Getenv("EDRCTL_SHARED")
-	if shared == "" {
-		t.Skip("EDRCTL_SHARED is not set: the recordings are not at hand")
-	}
 	unused := map[string]string{
 		"alert_create.request.seed.json": "a request that changes something",
 		"alert_update.request.seed.json": "a request that changes every alert",
@@ -204,7 +197,7 @@ func TestRecordingsAreUsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := os.ReadDir(filepath.Join(shared, "recordings", "cwatch"))
+	files, err := fs.ReadDir(recordings.Of("cwatch"), ".")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"mime"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
+	"path"
 	"reflect"
 	"slices"
 	"strings"
@@ -21,17 +21,8 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/esp"
+	"github.com/edrctl/edrctl/internal/recordings"
 )
-
-// recordings gives the folder of what real servers answered.
-func recordings(t testing.TB) string {
-	t.Helper()
-	dir := os.Getenv("EDRCTL_SHARED")
-	if dir == "" {
-		t.Skip("SKIPPED: EDRCTL_SHARED is not set, so nothing is checked against the recordings of a real ESP server")
-	}
-	return filepath.Join(dir, "recordings", "esp")
-}
 
 type body struct {
 	Text string `json:"text"`
@@ -57,7 +48,7 @@ type exchange struct {
 		Headers map[string]string `json:"headers"`
 		Body    body              `json:"body"`
 	} `json:"response"`
-	dir string
+	dir fs.FS
 }
 
 func (x *exchange) answer(t testing.TB) []byte {
@@ -65,7 +56,7 @@ func (x *exchange) answer(t testing.TB) []byte {
 	if x.Response.Body.File == "" {
 		return []byte(x.Response.Body.Text)
 	}
-	b, err := os.ReadFile(filepath.Join(x.dir, x.Response.Body.File))
+	b, err := fs.ReadFile(x.dir, x.Response.Body.File)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,10 +65,10 @@ func (x *exchange) answer(t testing.TB) []byte {
 
 func exchanges(t testing.TB) []*exchange {
 	t.Helper()
-	dir := recordings(t)
+	dir := recordings.Of("esp")
 	var out []*exchange
 	for _, name := range []string{"ce-3.5.1.jsonl", "ce-3.5.1-reattached.jsonl"} {
-		f, err := os.Open(filepath.Join(dir, name))
+		f, err := dir.Open(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -399,15 +390,15 @@ type sampleExchange struct {
 
 // TestSamples drives one exchange of every operation of the vendor's document.
 func TestSamples(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(recordings(t), "samples", "[0-9]*.json"))
+	files, err := fs.Glob(recordings.Of("esp"), "samples/[0-9]*.json")
 	if err != nil || len(files) < 120 {
 		t.Fatalf("%d samples: %v", len(files), err)
 	}
 	driven, changes := 0, 0
 	for _, f := range files {
-		name := strings.TrimSuffix(filepath.Base(f), ".json")
+		name := strings.TrimSuffix(path.Base(f), ".json")
 		t.Run(name, func(t *testing.T) {
-			raw, err := os.ReadFile(f)
+			raw, err := fs.ReadFile(recordings.Of("esp"), f)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -6,9 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
-	"os"
-	"path/filepath"
 	"reflect"
 	"runtime"
 	"slices"
@@ -23,6 +22,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends/esp"
 	"github.com/edrctl/edrctl/internal/backends/esp/fake"
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/recordings"
 )
 
 // tape is a server that answers what was recorded: the exchange with the
@@ -323,7 +323,7 @@ type dialogue struct {
 
 func readDialogue(t *testing.T, name string) dialogue {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(recordings(t), "websocket", name+".ws.json"))
+	b, err := fs.ReadFile(recordings.Of("esp"), "websocket/"+name+".ws.json")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,9 +3,8 @@ package esp_test
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"maps"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends/esp"
 	"github.com/edrctl/edrctl/internal/backends/esp/fake"
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/recordings"
 )
 
 // windowsNamed is a Windows host with an identifier.
@@ -62,7 +62,7 @@ func TestChangesOnTheWire(t *testing.T) {
 		{"112-defender-scan-now", backends.Change{Verb: backends.VerbScan, Host: windowsNamed("EC27FE09-DEBD-F637-E17C-63CDCBF640DB"), Scan: "quick"}, nil, nil},
 	} {
 		t.Run(tc.sample+" "+tc.change.Verb, func(t *testing.T) {
-			raw, err := os.ReadFile(filepath.Join(recordings(t), "samples", tc.sample+".json"))
+			raw, err := fs.ReadFile(recordings.Of("esp"), "samples/"+tc.sample+".json")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -108,7 +108,7 @@ func TestChangesOnTheWire(t *testing.T) {
 // What the agent says becomes the state of the action.
 func TestActionsOverSamples(t *testing.T) {
 	sample := func(name string) string {
-		raw, err := os.ReadFile(filepath.Join(recordings(t), "samples", name+".json"))
+		raw, err := fs.ReadFile(recordings.Of("esp"), "samples/"+name+".json")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,7 +19,7 @@ import (
 // driver and compares it with the recording, decoded on its own.
 func TestReplayCommands(t *testing.T) {
 	read, ends := 0, map[model.ActionState]int{}
-	for _, e := range recordings(t) {
+	for _, e := range exchanges(t) {
 		m := onEndpoint.FindStringSubmatch(e.path)
 		if e.Request.Method != "GET" || m == nil || m[2] != "/command" || e.Response.Status != 200 {
 			continue
@@ -108,7 +108,7 @@ func plain(v any) string {
 // refusal of one, through the driver.
 func TestReplayDownloads(t *testing.T) {
 	files, refusals := 0, 0
-	for _, e := range recordings(t) {
+	for _, e := range exchanges(t) {
 		m := onEndpoint.FindStringSubmatch(e.path)
 		if e.Request.Method != "GET" || m == nil || !strings.HasPrefix(m[2], "/artifacts/") || e.Response.Status == 0 || e.q.Has("gunzip") {
 			continue

@@ -74,7 +74,7 @@ func TestReplayQuoting(t *testing.T) {
 	f := fake.New(lab(), fake.Options{Version: fake.V170, Key: testKey, Now: clock})
 	defer f.Close()
 	n := 0
-	for _, e := range recordings(t) {
+	for _, e := range exchanges(t) {
 		if e.set != "v1.7.0-quoting" {
 			continue
 		}
@@ -337,7 +337,7 @@ func TestWrongIndexIsCaught(t *testing.T) {
 // alarm is loud, and what may have run where is said.
 func TestReplayIndexBug(t *testing.T) {
 	by := map[string]*exchange{}
-	for _, e := range recordings(t) {
+	for _, e := range exchanges(t) {
 		if e.set == "v1.7.0-index-bug" {
 			by[e.N] = e
 		}

@@ -52,7 +52,7 @@ func TestFakeRefusesAsRecorded(t *testing.T) {
 	elsewhere := regexp.MustCompile(`plain-http|none-yet|logs-none|artifacts-none|artifacts-endpoint-without|-dup|-again|final|after|broken|wait|index|user|iocs|endpoint-get-malformed|sysmon-config-post-bad|delete-unknown|until-only|bad-key|accept-gzip|existing|no-name|` +
 		`schema1|accept|rules-delete|report-delete|command-field-(stdout|stderr|error)|criticality-string`)
 	compared := 0
-	for _, e := range recordings(t) {
+	for _, e := range exchanges(t) {
 		srv := servers[e.set]
 		if srv == nil || elsewhere.MatchString(e.Name) || e.Response.Status == 0 {
 			continue
@@ -115,7 +115,7 @@ func TestFakeSplitsCommands(t *testing.T) {
 		}
 	}
 	n := 0
-	for _, e := range recordings(t) {
+	for _, e := range exchanges(t) {
 		if e.set != "v1.7.0-quoting" || e.Request.Method != "POST" {
 			continue
 		}

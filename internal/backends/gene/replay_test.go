@@ -7,11 +7,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -21,6 +21,7 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/recordings"
 )
 
 // exchange is one recorded request to a real manager and its answer.
@@ -55,24 +56,24 @@ func (e *exchange) sent() []byte {
 }
 func (e *exchange) sentHeaders() map[string]string { return e.Request.Headers }
 
-func recordings(t *testing.T) []*exchange {
+func exchanges(t *testing.T) []*exchange {
 	t.Helper()
-	dir := shared(t, "recordings", "gene")
-	files, err := filepath.Glob(filepath.Join(dir, "*.jsonl"))
+	dir := recordings.Of("gene")
+	files, err := fs.Glob(dir, "*.jsonl")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no recordings: %v", err)
 	}
 	slices.Sort(files)
 	var out []*exchange
 	for _, name := range files {
-		f, err := os.Open(name)
+		f, err := dir.Open(name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		sc := bufio.NewScanner(f)
 		sc.Buffer(nil, 16<<20)
 		for sc.Scan() {
-			e := &exchange{set: strings.TrimSuffix(filepath.Base(name), ".jsonl")}
+			e := &exchange{set: strings.TrimSuffix(path.Base(name), ".jsonl")}
 			if err := json.Unmarshal(sc.Bytes(), e); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
@@ -83,12 +84,12 @@ func recordings(t *testing.T) []*exchange {
 			}
 			e.path, e.q, e.body = u.Path, u.Query(), []byte(e.Response.Body.Text)
 			if e.Response.Body.File != "" {
-				if e.body, err = os.ReadFile(filepath.Join(dir, e.Response.Body.File)); err != nil {
+				if e.body, err = fs.ReadFile(dir, e.Response.Body.File); err != nil {
 					t.Fatal(err)
 				}
 			}
 			if e.Request.Body.File != "" {
-				if e.posted, err = os.ReadFile(filepath.Join(dir, e.Request.Body.File)); err != nil {
+				if e.posted, err = fs.ReadFile(dir, e.Request.Body.File); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -185,7 +186,7 @@ func (r *replayed) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // TestReplay drives every recorded read through the driver.
 func TestReplay(t *testing.T) {
 	driven, listed := 0, map[string]int{}
-	for _, e := range recordings(t) {
+	for _, e := range exchanges(t) {
 		reason := ""
 		for _, l := range later {
 			if l.match(e) {

@@ -46,7 +46,7 @@ func TestReplayCalls(t *testing.T) {
 		defer mu.Unlock()
 		count[what]++
 	}
-	all := recordings(t)
+	all := exchanges(t)
 	catalog := gene.Catalog()
 	t.Run("all", func(t *testing.T) {
 		for _, e := range all {
