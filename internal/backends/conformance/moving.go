@@ -20,6 +20,9 @@ func (h Harness) movingPages(t *testing.T) {
 	still := quiet(h)
 	whole := map[string][]string{}
 	for _, way := range []string{"order", "resolve", "repeat", "none"} {
+		if h.skip(t, "moving pages/"+way) {
+			continue
+		}
 		faulty := h
 		faulty.Start = h.Faulty("moving-pages=" + way)
 		e := quiet(faulty)

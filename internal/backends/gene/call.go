@@ -377,7 +377,7 @@ func (d *Driver) records(ctx context.Context, what string, c backends.Call, give
 		}
 	}
 	seen := map[string]bool{}
-	for {
+	for stale := 0; ; {
 		if paged {
 			req.Query.Set("limit", strconv.Itoa(size))
 			req.Query.Set("skip", strconv.Itoa(skip))
@@ -414,12 +414,27 @@ func (d *Driver) records(ctx context.Context, what string, c backends.Call, give
 			}
 		}
 		// Managers before beta.1 know no limit: they gave everything.
-		if !paged || !whole || len(list) < size || len(list) > size || fresh == 0 {
+		if !paged || !whole || len(list) != size {
 			return nil
 		}
 		skip += size
+		if fresh > 0 {
+			stale = 0
+			continue
+		}
+		// skip counts what was stored in the hour before the window too: pages
+		// are the same until it has passed that, in the largest steps there are.
+		if stale++; stale > mostStale {
+			return &backends.Error{Kind: backends.KindPartial, What: what,
+				Why: fmt.Sprintf("the list is incomplete: the manager gave the same page %d times", stale)}
+		}
+		size = pageLimit
 	}
 }
+
+// mostStale full pages without a new event are 200,000 stored ones: more than
+// an endpoint has in the part of an hour before a window.
+const mostStale = 20
 
 func eventHash(e json.RawMessage) string {
 	var doc struct {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/edrctl/edrctl/internal/demo/faults"
 )
 
 func (c *call) logs()   { c.events(c.s.byEndpoint, c.s.everything) }
@@ -169,7 +171,10 @@ func (c *call) whole(list []int32, lo, hi time.Time) {
 
 // paged answers as beta.1 and later do: limit and skip, where skip counts
 // stored events from the beginning of the hour chunk since lies in, before the
-// time filter, so that pages overlap (trap 9).
+// time filter, so that pages overlap (trap 9). Of moving pages a manager that
+// ignores skip is acted out, and another order in every answer; its answers
+// count nothing, so that none given cannot be told from none there, and its
+// alerts have no state that a colleague could change.
 func (c *call) paged(list []int32, lo, hi time.Time) {
 	limit, skip := 1000, 0
 	if text := c.get("limit"); text != "" {
@@ -184,6 +189,9 @@ func (c *call) paged(list []int32, lo, hi time.Time) {
 			return
 		}
 		skip = int(max(n, 0))
+	}
+	if c.s.opt.Conduct.Moves(faults.PagesRepeat) {
+		skip = 0
 	}
 	meta := func(i int) Meta { return c.s.data.Log.Meta(int(list[i])) }
 	chunk := lo.UTC().Truncate(time.Hour)
@@ -216,6 +224,10 @@ func (c *call) give(hits []int32) {
 	limit := s.opt.CutEvents
 	if limit > 0 && len(hits) > 2*limit {
 		panic(http.ErrAbortHandler)
+	}
+	if s.opt.Conduct.Moves(faults.PagesOrder) {
+		hits = slices.Clone(hits)
+		rand.Shuffle(len(hits), func(a, b int) { hits[a], hits[b] = hits[b], hits[a] })
 	}
 	c.header()
 	out := make([]byte, 0, 96<<10)
