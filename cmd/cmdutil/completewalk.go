@@ -1,6 +1,7 @@
 package cmdutil
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/output"
@@ -52,7 +54,7 @@ var FreeText = map[string]bool{
 	"jq": true, "template": true, "query": true, "search": true, "user": true, "process": true, "path": true, "command-line": true, "hash": true,
 	"ip": true, "port": true, "domain": true, "registry": true, "file-name": true, "comment": true, "case": true, "limit": true, "max-hosts": true,
 	"scale": true, "port-base": true, "faults": true, "zip-password": true, "pin": true, "filter": true, "score-max": true,
-	"url": true, "rule": true, "action": true, "max": true, "json-field": true, "field": true, "header": true, "where": true, "expect": true, "policy": true,
+	"url": true, "rule": true, "action": true, "max": true, "json-field": true, "field": true, "header": true, "proxy": true, "expect": true, "policy": true,
 }
 
 // OfVendor tells whether a flag stands for a parameter of a vendor's
@@ -120,6 +122,8 @@ func FlagCompletion(cmd *cobra.Command, f *Factory, name string) CompletionFunc 
 			return CompleteHosts(f)
 		}
 		return CompleteHostNames(f)
+	case "where":
+		return completeWhere(f)
 	case "tag":
 		return CompleteTags(f)
 	case "process-uid":
@@ -179,6 +183,26 @@ func completeFormats(cmd *cobra.Command, args []string, typed string) ([]cobra.C
 		words = append(words, n)
 	}
 	return CompleteEnum(words...)(cmd, args, typed)
+}
+
+// completeWhere offers the saved filters, and the fields an expression may
+// begin with.
+func completeWhere(f *Factory) CompletionFunc {
+	return func(_ *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		var words []word
+		if c, err := f.Config(); err == nil {
+			for _, name := range slices.Sorted(maps.Keys(c.Filters)) {
+				words = append(words, word{"@" + name, c.Filters[name]})
+			}
+		}
+		if saved := pick(words, typed, nil); typed != "" && len(saved) > 0 {
+			return offer("", saved), inOrder
+		}
+		for _, field := range filter.ExprNames() {
+			words = append(words, word{field + "=", ""})
+		}
+		return offer("", pick(words, typed, nil)), inOrder | cobra.ShellCompDirectiveNoSpace
+	}
 }
 
 // completeSort offers the orders, turned round where that is being typed.

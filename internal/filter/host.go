@@ -36,6 +36,9 @@ func (p Pattern) matchHost(h *model.Host) bool {
 	if h.Name != "" && p.Match(Host, h.Name) || h.ID != "" && p.Match(Host, h.ID) {
 		return true
 	}
+	if h.Ref != "" && p.Mode != Glob && p.Text == h.Ref { // where no profile was asked: see ForProfile
+		return true
+	}
 	if !p.Qualified() {
 		return false
 	}

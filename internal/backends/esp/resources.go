@@ -189,7 +189,7 @@ func Resources() []backends.Resource {
 				{Name: "results", Op: "results.export", Operands: []string{"host_identifier", "query_name"}, Example: "web-03 process_events"},
 				{Name: "search", Op: "hosts.search.export", Operands: []string{"host_identifier", "query_name"}, Example: "web-03 process_events", From: "conditions"},
 				{Name: "hunt", Op: "hunt.export", Operands: []string{"host_identifier", "query_name"}, Example: "web-03 process_events --type remote_address -f feed.txt", From: "file"},
-				{Name: "indicators", Op: "indicators.export", From: "file", Example: "--type 1 --date 2026-11-01 -f feed.txt"},
+				{Name: "indicators", Op: "indicators.export", From: "file", Example: "--indicator-type remote_address --date 2026-11-01 -f feed.txt"},
 				{Name: "alert-events", Op: "alerts.alerted_events.export", Operands: []string{"alert_id"}},
 				{Name: "actions", Op: "response.export"},
 				{Name: "status-logs", Op: "hosts.status_logs.export", Operands: []string{"host_identifier"}, Example: "web-03", Columns: []string{"task_id"}, Short: "Have the logs of a host's agent made into a file on the server"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -33,5 +34,27 @@ func TestOnlyTheDefaultLimitIsReported(t *testing.T) {
 				t.Errorf("%v on a terminal (%v): %q", args, terminal, e)
 			}
 		}
+	}
+}
+
+// --where completes the saved filters, and the fields an expression begins with.
+func TestSavedFiltersAreCompleted(t *testing.T) {
+	home := t.TempDir()
+	writeFile(t, filepath.Join(home, ".config/edrctl/config.yaml"), "filters:\n  night: \"severity>=high !user=SYSTEM\"\n  noon: \"host~FIN\"\n  desk: \"host~HR\"\n")
+	for typed, want := range map[string]string{
+		"@": "@desk @night @noon", "@ni": "@night", "@x": "", "sev": "severity=", "": "@desk",
+	} {
+		list, _ := completed(t, home, nil, "alerts", "list", "--where", typed)
+		var words []string
+		for _, l := range list {
+			word, _, _ := strings.Cut(l, "\t")
+			words = append(words, word)
+		}
+		if got := strings.Join(words, " "); got != want && !(typed == "" && strings.HasPrefix(got, want) && strings.Contains(got, " host=")) {
+			t.Errorf("%q: %q, want %q", typed, got, want)
+		}
+	}
+	if list, _ := completed(t, home, nil, "alerts", "list", "--where", "@ni"); len(list) != 1 || !strings.HasSuffix(list[0], "\tseverity>=high !user=SYSTEM") {
+		t.Errorf("the help of a saved filter: %q", list)
 	}
 }
