@@ -1,6 +1,7 @@
 package carbonblack
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"net/url"
@@ -60,12 +61,13 @@ func (d *Driver) Alerts(ctx context.Context, q backends.Query) (backends.Listing
 		Notes: []string{"API v3 lists no alerts: they are gathered from the events of the window, and none is read before all of them are seen"},
 	}}
 	l.Seq = func(yield func(*model.Alert, error) bool) {
-		found, err := d.incidents(ctx, query, host, wide)
-		if err != nil {
-			yield(nil, backends.FromClient(whatAlerts, err))
+		found, gaps := d.incidents(ctx, query, host, wide)
+		if gaps != nil && backends.KindOf(gaps) != backends.KindPartial {
+			yield(nil, backends.FromClient(whatAlerts, gaps))
 			return
 		}
 		alerts, err := d.readAlerts(ctx, found, q.Raw)
+		err = cmp.Or(err, gaps) // of an incomplete list come those that its events show
 		sortAlerts(alerts)
 		for _, a := range alerts {
 			if !w.holds(a.Time) {
@@ -120,7 +122,7 @@ func (d *Driver) gather(ctx context.Context, q url.Values, w span) (found []*inc
 	byID := map[string]*incident{}
 	for e, err := range scan(ctx, d, whatAlerts, q, w, eventRows, readHead()) {
 		if err != nil {
-			return nil, any, err
+			return found, any, err
 		}
 		any = true
 		id := string(e.IncidentID)

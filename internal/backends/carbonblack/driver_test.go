@@ -295,6 +295,34 @@ func TestAlertsFromEvents(t *testing.T) {
 
 // A detail that fails for a while is read again; a server that stays down is
 // left alone after a few.
+// The alerts of an incomplete list of events are given, and that it is one.
+func TestAlertsOfPagesThatRepeat(t *testing.T) {
+	repeat, err := faults.Parse("moving-pages=repeat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := fakeOptions()
+	o.Conduct = repeat.Conduct(carbonblack.Name)
+	d := open(t, fake.New(fleet(400, time.Minute), o), config{})
+	found := 0
+	for back := 0; back < 30 && found == 0; back++ {
+		l, err := d.Alerts(t.Context(), backends.Query{Since: now.Add(-24 * time.Hour), Until: now.Add(-time.Duration(back) * time.Minute)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for a, err := range l.Seq {
+			if a != nil {
+				found++
+			} else if backends.KindOf(err) != backends.KindPartial {
+				t.Fatal(err)
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("what the first pages hold is not given")
+	}
+}
+
 func TestAlertDetailsFail(t *testing.T) {
 	data := fleet(400, time.Minute)
 	srv := fake.New(data, fakeOptions())
