@@ -97,7 +97,9 @@ func (d *Driver) authorize(ctx context.Context, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	r.Header.Set("Api-Key", key)
+	if ctx.Value(newKeyOnly{}) == nil {
+		r.Header.Set("Api-Key", key)
+	}
 	r.Header.Set("X-Api-Key", key)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -182,6 +183,14 @@ func recordKey(t *testing.T, raw []byte) string {
 	return s.Computer + "|" + strconv.Itoa(number(s.EventID)) + "|" + s.TimeCreated.SystemTime.Format(time.RFC3339Nano) + "|" + string(canon)
 }
 
+// short is an address as RFC 5952 wants it: Sysmon writes IPv6 in full.
+func short(s string) string {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return a.Unmap().String()
+	}
+	return s
+}
+
 // compareFields checks the fields of an event by its own reading.
 func compareFields(t *testing.T, e *model.Event, doc recordedEvent) {
 	t.Helper()
@@ -231,9 +240,9 @@ func compareFields(t *testing.T, e *model.Event, doc recordedEvent) {
 	case model.KindModuleLoad:
 		check("module", e.Module.Path, str("ImageLoaded"))
 	case model.KindNetworkConnect:
-		check("destination", e.Network.Destination.IP, str("DestinationIp"))
+		check("destination", e.Network.Destination.IP, short(str("DestinationIp")))
 		check("port", strconv.Itoa(e.Network.Destination.Port), str("DestinationPort"))
-		check("source", e.Network.Source.IP, str("SourceIp"))
+		check("source", e.Network.Source.IP, short(str("SourceIp")))
 		check("domain", e.Network.Destination.Domain, str("DestinationHostname"))
 		check("transport", e.Network.Transport, str("Protocol"))
 	case model.KindDNSQuery:

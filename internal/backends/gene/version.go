@@ -66,12 +66,12 @@ func (d *Driver) probe(ctx context.Context, uuid string) (flavour, error) {
 	}
 	if !f.split {
 		f.split = true
-		if f.json && !f.systemInfo { // beta.2 to beta.6: /iocs came with beta.4
-			has, err := d.exists(ctx, "/iocs", url.Values{"uuid": {nobody}})
+		if f.json && !f.systemInfo { // beta.2 to beta.6
+			later, err := d.sinceBeta4(ctx)
 			if err != nil {
 				return flavour{}, err
 			}
-			f.everybody = !has
+			f.everybody = !later
 		}
 	}
 	d.verMu.Lock()
@@ -79,6 +79,26 @@ func (d *Driver) probe(ctx context.Context, uuid string) (flavour, error) {
 	d.ver.path, d.ver.everybody, d.ver.split = f.path, f.everybody, f.split
 	return d.ver, nil
 }
+
+// sinceBeta4 tells beta.4 and later from beta.2 and beta.3. They have /iocs;
+// where it is missing, a proxy may hide it, so the name of the key decides:
+// the older two refuse one under the new name (recorded of beta.2). Taken for
+// older, a manager would be asked for one endpoint's events only.
+func (d *Driver) sinceBeta4(ctx context.Context) (bool, error) {
+	has, err := d.exists(ctx, "/iocs", url.Values{"uuid": {nobody}})
+	if has || err != nil {
+		return has, err
+	}
+	_, err = d.c.Do(context.WithValue(ctx, newKeyOnly{}, true), client.Call{Path: "/stats"})
+	if isStatus(err, http.StatusForbidden) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// newKeyOnly marks the context of a request that sends the key under its new
+// name only.
+type newKeyOnly struct{}
 
 // exists tells whether the manager has a route. Only those that change
 // nothing are asked for.
@@ -170,11 +190,11 @@ func (d *Driver) version(ctx context.Context, list []endpoint) (string, error) {
 	case tools:
 		return "v1.8.0-beta.7 or later", nil
 	}
-	iocs, err := d.exists(ctx, "/iocs", url.Values{"uuid": {nobody}})
+	later, err := d.sinceBeta4(ctx)
 	switch {
 	case err != nil:
 		return "", err
-	case iocs:
+	case later:
 		return "v1.8.0-beta.4 to beta.6", nil
 	case f.criticality:
 		return beta3, nil

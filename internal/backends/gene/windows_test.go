@@ -178,6 +178,30 @@ func TestEverybodyIsAskedOnce(t *testing.T) {
 	}
 }
 
+// A manager of beta.4 or later whose /iocs a proxy hides is not taken for one
+// that gives everybody's events: each endpoint is asked for its own.
+func TestHiddenIoCsLoseNobodysEvents(t *testing.T) {
+	f := fake.New(busy(400, 20*time.Hour), fake.Options{Key: testKey, Now: clock})
+	d, _ := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/iocs") || strings.HasPrefix(r.URL.Path, "/endpoints/windows") {
+			http.NotFound(w, r)
+			return
+		}
+		f.ServeHTTP(w, r)
+	}))
+	l, err := d.Events(t.Context(), day(24*time.Hour))
+	hosts := map[string]int{}
+	for _, e := range collect(t, l, err) {
+		hosts[e.Host.Name]++
+	}
+	if hosts["ALPHA"] != 200 || hosts["BRAVO"] != 200 {
+		t.Errorf("events of %v", hosts)
+	}
+	if h, err := d.Check(t.Context()); err != nil || h.Version != "v1.8.0-beta.4 to beta.6" {
+		t.Errorf("taken for %q, %v", h.Version, err)
+	}
+}
+
 // Events of equal Hash are given once, and one notice says how many were not.
 func TestRepeatedEventsAreTold(t *testing.T) {
 	data := busy(50, 20*time.Hour)
