@@ -54,10 +54,16 @@ func commonDomain(v string) bool {
 // reservedName tells the names that documentation uses. .example itself is
 // not one of them: exercises and the demo hunt for names below it.
 func reservedName(v string) bool {
-	for _, n := range [...]string{"example.com", "example.org", "example.net", "localhost", "localhost.localdomain"} {
-		if v == n || strings.HasSuffix(v, "."+n) {
-			return true
-		}
+	i := strings.LastIndexByte(v, '.')
+	switch v[i+1:] {
+	case "com", "org", "net":
+		parent := v[:max(i, 0)]
+		return strings.HasSuffix(parent, "example") && (len(parent) == len("example") || parent[len(parent)-len("example")-1] == '.')
+	case "localhost":
+		return true
+	case "localdomain":
+		parent := v[:max(i, 0)]
+		return parent == "localhost" || strings.HasSuffix(parent, ".localhost")
 	}
 	return false
 }

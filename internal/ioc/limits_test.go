@@ -164,35 +164,3 @@ func TestHostileSources(t *testing.T) {
 		}
 	}
 }
-
-func FuzzScan(f *testing.F) {
-	for _, s := range []string{"see hxxps[:]//a[.]b[.]com/x and C:\\Users\\<user>\\x.exe", "a [.] b dot com (at) c", "[::1]:80 1.2.3.4-9", "| a | b |"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		l := ioc.NewList()
-		l.Text = true
-		_ = l.Read(strings.NewReader(s), "list")
-		for _, r := range l.Reports {
-			if r.Total != r.Understood+r.Skipped+r.Unread {
-				t.Errorf("%+v", r)
-			}
-		}
-		for _, i := range l.All() {
-			if i.Type == ioc.URL && strings.ContainsAny(i.Value, " \t\n") {
-				t.Errorf("a URL with a blank: %q", i.Value)
-			}
-		}
-	})
-}
-
-func FuzzDecode(f *testing.F) {
-	f.Add(gzipped("a.com"))
-	f.Add(zipped("a", "b.com"))
-	f.Add(utf16le("a.com\n"))
-	f.Fuzz(func(_ *testing.T, data []byte) {
-		l := ioc.NewList()
-		_ = l.Read(bytes.NewReader(data), "list")
-		ioc.NewMatcher(l.Hunted(true), l.Rules...)
-	})
-}

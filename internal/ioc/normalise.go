@@ -254,10 +254,9 @@ func normalURL(s string) (string, bool) {
 	if end < 0 {
 		end = len(rest)
 	}
-	authority, tail := rest[:end], strings.TrimRight(rest[end:], "?#") // an empty query is none
-	if i := strings.IndexByte(tail, '<'); i >= 0 {
-		tail = tail[:i] // a placeholder: what stands in front of it is the URL
-	}
+	authority, tail := rest[:end], rest[end:]
+	tail, _, _ = strings.Cut(tail, "<")  // a placeholder: what stands in front of it is the URL
+	tail = strings.TrimRight(tail, "?#") // an empty query is none
 	if strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\ufffd' }) >= 0 {
 		return "", false
 	}

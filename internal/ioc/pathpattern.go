@@ -7,7 +7,7 @@ import "strings"
 func path(s string) []value {
 	s = strings.TrimPrefix(s, "file:///")
 	out := []value{{typ: FilePath, text: s}}
-	if compilePath(s) != nil {
+	if strings.ContainsAny(s, "*?~%$<[{") && compilePath(s) != nil {
 		out[0].typ = PathPattern
 	}
 	if strings.HasPrefix(s, `\\`) {

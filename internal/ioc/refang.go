@@ -37,8 +37,12 @@ func isDefanged(s string) bool { return strings.ContainsAny(s, "\x01\x02\x03") }
 func mayBeDefanged(s string) bool {
 	for i := 0; i < len(s); i++ {
 		switch s[i] {
-		case '[', '(', '{', '<', '\\', '*', '\x01', '\x02', '\x03':
+		case '[', '(', '{', '<', '*', '\x01', '\x02', '\x03':
 			return true
+		case '\\':
+			if i+1 < len(s) && (s[i+1] == '.' || s[i+1] == '\\' && i > 0 && s[i-1] == ':') { // evil\.com, http:\\evil.com
+				return true
+			}
 		case 'x', 'X':
 			if i+1 < len(s) && (s[i+1] == 'x' || s[i+1] == 'X' || s[i+1] == 'p' || s[i+1] == 'P') {
 				return true
