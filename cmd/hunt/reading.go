@@ -1,8 +1,10 @@
 package hunt
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -26,9 +28,12 @@ type reading struct {
 func (h *iocFlags) read(f *cmdutil.Factory, names []string, onUnread func(ioc.Unread)) (*reading, error) {
 	r := &reading{list: ioc.NewList()}
 	r.list.Options = ioc.Options{Text: h.text, AllAttributes: h.allAttributes, OnUnread: onUnread}
-	files, err := expand(names)
+	files, indexes, err := expand(names)
 	if err != nil {
 		return nil, err
+	}
+	for _, name := range indexes {
+		f.Note("%s: an index of a MISP feed, which names its events: not read", name)
 	}
 	for _, name := range files {
 		if err := r.file(f, name); err != nil {
@@ -64,9 +69,10 @@ func (r *reading) file(f *cmdutil.Factory, name string) error {
 }
 
 // expand puts the files of folders in their place, in the order of their
-// names; those that begin with a dot are left out.
-func expand(names []string) ([]string, error) {
-	var out []string
+// names; those that begin with a dot are left out. The indexes of a MISP feed
+// are given apart: its manifest has no values, and its hashes.csv has hashes of
+// values, which look like those of files.
+func expand(names []string) (out, indexes []string, err error) {
 	for _, name := range names {
 		info, err := os.Stat(name)
 		if name == "-" || err != nil || !info.IsDir() {
@@ -81,16 +87,29 @@ func expand(names []string) ([]string, error) {
 				if d.IsDir() {
 					return fs.SkipDir
 				}
+			case (d.Name() == "manifest.json" || d.Name() == "hashes.csv") && isFeed(filepath.Dir(path)):
+				indexes = append(indexes, path)
 			case d.Type().IsRegular():
 				out = append(out, path)
 			}
 			return nil
 		})
 		if err != nil {
-			return nil, cmdutil.Usagef("cannot read %s: %w", name, err)
+			return nil, nil, cmdutil.Usagef("cannot read %s: %w", name, err)
 		}
 	}
-	return out, nil
+	return out, indexes, nil
+}
+
+// isFeed tells the folder of a MISP feed by its manifest.
+func isFeed(folder string) bool {
+	in, err := os.Open(filepath.Join(folder, "manifest.json")) // #nosec G304 -- below a folder that the user names
+	if err != nil {
+		return false
+	}
+	defer func() { _ = in.Close() }()
+	head, err := io.ReadAll(io.LimitReader(in, 1<<16))
+	return err == nil && bytes.Contains(head, []byte(`"Orgc"`)) && !bytes.Contains(head, []byte(`"Attribute"`))
 }
 
 // notice is a refusal with what to do, on one line.

@@ -33,6 +33,10 @@ func Parse(text string, want Type) (Type, string, error) {
 	if len(s) > maxValue {
 		return None, "", errors.New("is longer than any indicator")
 	}
+	if (want == FilePath || want == PathPattern) && isPath(s) {
+		vs := path(s) // the whole of it: only a text has words behind a path
+		return vs[0].typ, vs[0].text, nil
+	}
 	vs, err := prefixed(s, want)
 	if err != nil {
 		return None, "", err
@@ -287,7 +291,7 @@ func classify(s string) ([]value, error) {
 func name(s string) ([]value, error) {
 	s = strings.TrimPrefix(s, "*.")
 	dot := strings.LastIndexByte(s, '.')
-	if dot < 1 || dot == len(s)-1 || strings.ContainsAny(s, `[]<>|"?*:=`) {
+	if dot < 1 || dot == len(s)-1 || strings.ContainsAny(s, `[]<>|"?*:=,;`) {
 		return nil, errNot
 	}
 	ext := strings.ToLower(s[dot+1:])

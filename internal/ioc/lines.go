@@ -189,15 +189,15 @@ func (r *reader) line(raw string, at place) (outcome, string) {
 	if v, ok := blockRule(s); ok {
 		return yes(r.take(at, 0, 0, v...)), ""
 	}
-	s = uncomment(s)
-	if s == "" {
+	if s = uncomment(s, r.style.prose || r.l.Text); s == "" {
 		return isMarkup, ""
 	}
 	item := bullet(s)
-	if r.cellValue(item, None, at) {
+	name, isSum := sumLine(item)
+	if !isSum && r.cellValue(item, None, at) {
 		return gaveIndicator, ""
 	}
-	if name, ok := sumLine(item); ok {
+	if isSum {
 		return yes(r.sum(item, name, at)), ""
 	}
 	if label, rest, ok := labelled(item); ok {
@@ -376,14 +376,21 @@ func stripTicks(s string) string {
 	}
 }
 
-// uncomment cuts comments off. # and ; begin one at the start of a line or
-// behind a blank.
-func uncomment(s string) string {
+// uncomment cuts comments off. #, ; and // begin one at the start of a line
+// and, in lists, behind a blank, unless what follows is one more value.
+func uncomment(s string, prose bool) string {
 	if s[0] == '#' || s[0] == ';' || strings.HasPrefix(s, "//") || strings.HasPrefix(s, "<!--") {
 		return ""
 	}
 	for _, mark := range [...]string{" #", "\t#", " ; ", " // "} {
-		if i := strings.Index(s, mark); i > 0 {
+		if prose {
+			break
+		}
+		i := strings.Index(s, mark)
+		if i <= 0 {
+			continue
+		}
+		if _, _, err := Parse(s[i+len(mark):], None); err != nil {
 			s = s[:i]
 		}
 	}
@@ -460,6 +467,9 @@ func sumLine(s string) (string, bool) {
 		return "", false
 	}
 	name := strings.TrimSpace(s[i:])
+	if s[0] == '\\' { // the tool escaped the name
+		name = strings.ReplaceAll(name, `\\`, `\`)
+	}
 	return strings.TrimPrefix(name, "*"), name != ""
 }
 

@@ -40,3 +40,28 @@ func TestFileLocations(t *testing.T) {
 		}
 	}
 }
+
+// What strangers bring: checksums as Windows and GNU write them, second values
+// behind a separator, headers in other languages, whole paths with blanks.
+func TestWhatStrangersBring(t *testing.T) {
+	sum := strings.Repeat("ab01", 16)
+	for text, want := range map[string]string{
+		sum + "  C:\\Users\\Public\\x.exe\r\n":              "sha256:" + sum + " file_path:C:\\Users\\Public\\x.exe",
+		"\\" + sum + "  C:\\\\Users\\\\Public\\\\x.exe\r\n": "sha256:" + sum + " file_path:C:\\Users\\Public\\x.exe",
+		sum + " *C:\\Temp\\a b.dll\r\n":                     "sha256:" + sum + " file_path:C:\\Temp\\a b.dll",
+		"192.0.2.7 ; evil-a.com\n":                          "ipv4:192.0.2.7 domain:evil-a.com",
+		"192.0.2.7 ; evil\n":                                "ipv4:192.0.2.7",
+		md5 + ",x.exe\n":                                    "md5:" + md5,
+		"evil-b.com # a note\n":                             "domain:evil-b.com",
+		"\ufeffTyp;Wert;Kommentar\r\nIP;192.0.2.7;\"C2; alt\"\r\nMD5;" + md5 + ";\r\n": "ipv4:192.0.2.7 md5:" + md5,
+	} {
+		l := read(t, text)
+		if got := strings.Join(strs(l), " "); got != want || len(l.Unread) > 0 {
+			t.Errorf("%q: %s, want %s; unread %v", text, got, want, l.Unread)
+		}
+	}
+	const whole = `C:\Users\Public\my folder\a b c`
+	if typ, v, err := ioc.Parse(whole, ioc.FilePath); err != nil || typ != ioc.FilePath || v != whole {
+		t.Errorf("%s:%s, %v", typ, v, err)
+	}
+}

@@ -130,10 +130,10 @@ func isHeader(cells []string) bool {
 // The headers of generic lists.
 var (
 	valueWords = sync.OnceValue(func() map[string]bool {
-		return wordSet("value indicator indicators ioc iocs observable indicatorvalue iocvalue data artifact observablevalue indicatorofcompromise content pattern")
+		return wordSet("value indicator indicators ioc iocs observable indicatorvalue iocvalue data artifact observablevalue indicatorofcompromise content pattern wert indikator valeur indicateur valor indicador")
 	})
 	kindWords = sync.OnceValue(func() map[string]bool {
-		return wordSet("type indicatortype ioctype indicators indicator observabletype artifacttype kind datatype indicatorkind category ioc")
+		return wordSet("type indicatortype ioctype indicators indicator observabletype artifacttype kind datatype indicatorkind category ioc typ tipo")
 	})
 	skipWords = sync.OnceValue(func() map[string]bool {
 		return wordSet(`id uuid eventid eventuuid date time timestamp firstseen lastseen created modified firstseenutc lastseenutc dateadded reference references link urlhauslink
