@@ -19,6 +19,7 @@ import (
 	"github.com/edrctl/edrctl/cmd/demo"
 	"github.com/edrctl/edrctl/cmd/doctor"
 	"github.com/edrctl/edrctl/cmd/events"
+	"github.com/edrctl/edrctl/cmd/explain"
 	"github.com/edrctl/edrctl/cmd/hosts"
 	"github.com/edrctl/edrctl/cmd/hunt"
 	"github.com/edrctl/edrctl/cmd/processes"
@@ -79,7 +80,7 @@ $ edrctl doctor`,
 	}
 	add(groupRead, alerts.New(f), events.New(f), hosts.New(f), processes.New(f), rules.New(f), hunt.New(f), tui.New(f))
 	add(groupAct, respond.New(f), carve.New(f), api.New(f), audit.New(f))
-	add(groupSetup, auth.New(f), profile.New(f), backends.New(f), doctor.New(f), demo.New(f), completion.New(f), version.New(f))
+	add(groupSetup, auth.New(f), profile.New(f), backends.New(f), explain.New(f), doctor.New(f), demo.New(f), completion.New(f), version.New(f))
 	admin.Add(root, f, groupAdmin)
 	// Not cobra's own: its template keeps every method of every type in the binary.
 	root.Flags().Bool("version", false, "version for edrctl")

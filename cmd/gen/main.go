@@ -83,6 +83,9 @@ func run() error {
 	if err := reference(); err != nil {
 		return err
 	}
+	if err := schemas(); err != nil {
+		return err
+	}
 	return notices()
 }
 

@@ -30,13 +30,14 @@ var rooms = []struct {
 }{
 	// The program. Only main knows every driver.
 	{pkg: "cmd/edrctl", may: []string{"cmd/cli", "internal/backends/all", "internal/iostreams"}, only: []string{}},
-	{pkg: "cmd/gen", may: []string{"cmd/...", "internal/backends", "internal/backends/all", "internal/ops", "internal/ioc", "internal/iostreams", "internal/model", "internal/output", "internal/atomicfile"}},
+	{pkg: "cmd/gen", may: []string{"cmd/...", "internal/backends", "internal/backends/all", "internal/ops", "internal/ioc", "internal/iostreams", "internal/model", "internal/output", "internal/schema"}},
 	{pkg: "cmd/cli", may: []string{"internal/model", "internal/shellquote", "cmd/...", "internal/config", "internal/secrets", "internal/iostreams", "internal/output", "internal/audit", "internal/suggest"}},
 	{pkg: "cmd/tui", may: join(commands, []string{"internal/tui/..."})},
 	{pkg: "cmd/hunt", may: join(commands, []string{"internal/ioc", "internal/sigma", "internal/cache"})}, // reads the files of a hunt
 	{pkg: "cmd/carve", may: join(commands, []string{"internal/download"})},                               // verifies manifests, opens archives
 	{pkg: "cmd/rules", may: join(commands, []string{"internal/generule"})},                               // tests rules without a server
 	{pkg: "cmd/demo", may: join(commands, []string{"internal/demo", "cmd/tui"})},                         // opens it for a first look
+	{pkg: "cmd/explain", may: join(commands, []string{"internal/schema"})},
 	{pkg: "cmd/profile", may: join(commands, []string{"internal/demo"})},
 	// cmdutil makes what commands need on first use: it alone meets the client and the demo.
 	{pkg: "cmd/cmdutil", may: join(commands, []string{"internal/demo", "internal/client", "internal/cache", "internal/plaintext", "internal/suggest", "internal/atomicfile"})},
@@ -66,6 +67,7 @@ var rooms = []struct {
 	{pkg: "internal/iostreams", may: []string{"internal/safetext"}},
 	{pkg: "internal/safetext/...", only: []string{}},
 	{pkg: "internal/model", only: []string{}},
+	{pkg: "internal/schema", may: []string{"internal/model"}, only: []string{}},
 	{pkg: "internal/filter", may: []string{"internal/model", "internal/domainname", "internal/ioc", "internal/suggest", "internal/shellquote"}, only: []string{}},
 	{pkg: "internal/domainname", only: []string{"golang.org/x/net"}},
 	{pkg: "internal/suggest", only: []string{}},
