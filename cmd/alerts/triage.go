@@ -29,7 +29,7 @@ func triage(f *cmdutil.Factory, use, short, long, example, verb string, withVerd
 			case "false-positive":
 				c.Verdict = model.VerdictFalsePositive
 			default:
-				return cmdutil.Usagef("--verdict: %q is none of true-positive, false-positive", verdict)
+				return cmdutil.Usagef("invalid --verdict %q: want true-positive or false-positive", verdict)
 			}
 			refs, err := cmdutil.ReadRefs(f, args)
 			if err != nil {

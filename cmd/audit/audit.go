@@ -83,12 +83,12 @@ $ edrctl audit list --since 7d --phase outcome --state failed,ambiguous`,
 			}
 			from, err := cmdutil.ParseTime(since, f.Now(), zone)
 			if err != nil {
-				return cmdutil.Usagef("--since: %w", err)
+				return cmdutil.Usagef("invalid --since %w", err)
 			}
 			to := f.Now().AddDate(100, 0, 0)
 			if until != "" {
 				if to, err = cmdutil.ParseTime(until, f.Now(), zone); err != nil {
-					return cmdutil.Usagef("--until: %w", err)
+					return cmdutil.Usagef("invalid --until %w", err)
 				}
 			}
 			if err := checkWords(verbs, phases, states); err != nil {

@@ -57,7 +57,7 @@ func targets(f *cmdutil.Factory, args []string) ([]target, error) {
 		p := c.Profiles[name]
 		if p == nil {
 			if len(args) > 0 {
-				return nil, &cmdutil.UsageError{Err: fmt.Errorf("no profile is called %q", name), Hint: "see edrctl profile list"}
+				return nil, &cmdutil.UsageError{Err: fmt.Errorf("unknown profile %q", name), Hint: "`edrctl profile list` shows the profiles"}
 			}
 			continue
 		}

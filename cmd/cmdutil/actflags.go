@@ -69,7 +69,7 @@ func (a *ActFlags) WaitTime() (time.Duration, error) {
 	}
 	d, err := ParseDuration(a.Wait)
 	if err != nil {
-		return 0, Usagef("--wait: %w", err)
+		return 0, Usagef("invalid --wait %w", err)
 	}
 	return d, nil
 }

@@ -130,7 +130,7 @@ func (f *Factory) Zone() (*time.Location, error) {
 	}
 	z, err := time.LoadLocation(f.Flags.TZ)
 	if err != nil {
-		return nil, Usagef("--tz: %q is no time zone: write UTC, local or a name like Europe/Paris", f.Flags.TZ)
+		return nil, Usagef("invalid --tz %q: want UTC, local or a name like Europe/Paris", f.Flags.TZ)
 	}
 	return z, nil
 }
@@ -172,7 +172,7 @@ func (f *Factory) Context(ctx context.Context) (context.Context, context.CancelF
 	}
 	d, err := ParseDuration(f.Flags.Timeout)
 	if err != nil {
-		return nil, nil, Usagef("--timeout: %w", err)
+		return nil, nil, Usagef("invalid --timeout %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, d)
 	return ctx, cancel, nil
@@ -191,7 +191,7 @@ func configOptions() config.Options {
 		}
 		known[b.Name] = specs
 	}
-	return config.Options{Backends: known, Virtual: demo.Virtual}
+	return config.Options{Backends: known, Virtual: demo.Virtual, VirtualNames: append([]string{"demo"}, demo.Profiles()...)}
 }
 
 // Config reads the configuration file, once.

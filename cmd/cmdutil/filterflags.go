@@ -128,7 +128,7 @@ func (l *ListFlags) Request(f *Factory) (ops.Request, error) {
 	}
 	req := ops.Request{Sort: l.Sort, Now: now}
 	if !ops.ValidSort(l.Sort) {
-		return req, Usagef("--sort: %q is no order: one of %s", l.Sort, strings.Join(ops.SortKeys(), " "))
+		return req, NoneOf("sort", l.Sort, ops.SortKeys())
 	}
 	if req.Filter, err = l.filter(); err != nil {
 		return req, err
@@ -136,13 +136,21 @@ func (l *ListFlags) Request(f *Factory) (ops.Request, error) {
 	if err = l.where(f, &req.Filter); err != nil {
 		return req, err
 	}
+	if l.set != nil && l.set("window") {
+		if _, err := ParseDuration(l.Window); err != nil {
+			return req, Usagef("invalid --window %w", err)
+		}
+	}
+	if l.set != nil && l.set("since") && l.Since == "" {
+		return req, Usagef("invalid --since \"\": want a time; --since 520w begins ten years ago")
+	}
 	if l.Since != "" || l.Around != "" {
 		if req.Since, req.Until, err = l.window(f, &req.Filter, now, zone); err != nil {
 			return req, err
 		}
 	}
 	if l.Limit < 0 {
-		return req, Usagef("--limit: %d is below 0", l.Limit)
+		return req, Usagef("invalid --limit %d: want 0, for all, or more", l.Limit)
 	}
 	req.Limit = l.Limit
 	if l.set != nil && !l.set("limit") && f.TableOnTerminal() {
@@ -162,7 +170,7 @@ func (l *ListFlags) window(f *Factory, narrow *filter.Filter, now time.Time, zon
 		}
 		d, err := ParseDuration(l.Window)
 		if err != nil {
-			return since, until, Usagef("--window: %w", err)
+			return since, until, Usagef("invalid --window %w", err)
 		}
 		at, err := ParseTime(l.Around, now, zone)
 		if err != nil && strings.Contains(l.Around, "/") {
@@ -172,12 +180,12 @@ func (l *ListFlags) window(f *Factory, narrow *filter.Filter, now time.Time, zon
 			}
 		}
 		if err != nil {
-			return since, until, Usagef("--around: %w, or the ref of an alert or event", err)
+			return since, until, Usagef("invalid --around %w, or the ref of an alert or event", err)
 		}
 		return at.Add(-d), at.Add(d), nil
 	}
 	if since, err = ParseTime(l.Since, now, zone); err != nil {
-		return since, until, Usagef("--since: %w", err)
+		return since, until, Usagef("invalid --since %w", err)
 	}
 	if l.Until == "" {
 		if !since.Before(now) {
@@ -186,7 +194,7 @@ func (l *ListFlags) window(f *Factory, narrow *filter.Filter, now time.Time, zon
 		return since, until, nil
 	}
 	if until, err = ParseTime(l.Until, now, zone); err != nil {
-		return since, until, Usagef("--until: %w", err)
+		return since, until, Usagef("invalid --until %w", err)
 	}
 	if !since.Before(until) {
 		return since, until, Usagef("--since %s is not before --until %s", l.Since, l.Until)

@@ -3,6 +3,7 @@ package cmdutil
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -143,6 +144,23 @@ func (w *WatchFlags) Add(cmd *cobra.Command, lookBack string) {
 	cmd.Flags().StringVar(&w.State, "state", "", "`FILE` that remembers what was shown: a watch started again continues there")
 }
 
+// readState reads what a former watch kept; a file that is not there is empty.
+func (f *Factory) readState(name string) ([]byte, error) {
+	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	r, err := f.ReadText(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.Close() }() // only read from
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return nil, Usagef("cannot read %s", name)
+	}
+	return b, nil
+}
+
 // NewWatch reads the flags of a watch command.
 func NewWatch(f *Factory, flags *ListFlags, wf WatchFlags) (ops.Watch, error) {
 	req, err := flags.Request(f)
@@ -151,18 +169,17 @@ func NewWatch(f *Factory, flags *ListFlags, wf WatchFlags) (ops.Watch, error) {
 	}
 	d, err := ParseDuration(wf.Interval)
 	if err != nil {
-		return ops.Watch{}, Usagef("--interval: %w", err)
+		return ops.Watch{}, Usagef("invalid --interval %w", err)
 	}
 	back, err := ParseDuration(wf.LookBack)
 	if err != nil {
-		return ops.Watch{}, Usagef("--look-back: %w", err)
+		return ops.Watch{}, Usagef("invalid --look-back %w", err)
 	}
 	var saved []byte
 	var keep func([]byte) error
 	if wf.State != "" {
-		saved, err = os.ReadFile(wf.State)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return ops.Watch{}, Usagef("--state: %w", err)
+		if saved, err = f.readState(wf.State); err != nil {
+			return ops.Watch{}, err
 		}
 		keep = func(b []byte) error { return atomicfile.Write(wf.State, b) }
 	}

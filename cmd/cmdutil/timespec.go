@@ -52,7 +52,7 @@ func ParseDuration(s string) (time.Duration, error) {
 }
 
 func durationError(s string) error {
-	return fmt.Errorf("%q is no duration: write 15m, 24h, 7d or 2w", s)
+	return fmt.Errorf("%q: want a duration such as 15m, 24h, 7d or 2w", s)
 }
 
 // maxUnix is the end of the year 9999.
@@ -75,7 +75,7 @@ func ParseTime(s string, now time.Time, zone *time.Location) (time.Time, error) 
 		if n, err := strconv.ParseFloat(unix, 64); err == nil && n >= 0 && n < maxUnix {
 			return time.UnixMilli(int64(n * 1000)).UTC(), nil
 		}
-		return time.Time{}, fmt.Errorf("%q is no time: want Unix seconds after the @, for example @1764288000", s)
+		return time.Time{}, fmt.Errorf("%q: want Unix seconds after the @, for example @1764288000", s)
 	}
 	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
 		return t.UTC(), nil
@@ -88,5 +88,5 @@ func ParseTime(s string, now time.Time, zone *time.Location) (time.Time, error) 
 	if d, err := ParseDuration(s); err == nil {
 		return now.Add(-d), nil
 	}
-	return time.Time{}, fmt.Errorf("%q is no time: write a duration back from now (15m 24h 7d 2w), RFC 3339, a date (2006-01-02), today, yesterday, or Unix seconds (@1764288000)", s)
+	return time.Time{}, fmt.Errorf("%q: want a duration back from now (15m 24h 7d 2w), RFC 3339, a date (2006-01-02), today, yesterday, or Unix seconds (@1764288000)", s)
 }

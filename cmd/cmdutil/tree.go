@@ -50,7 +50,7 @@ func runTree(ctx context.Context, f *Factory, kind ops.TreeKind, ref, window, si
 	q := ops.TreeQuery{Kind: kind, Ref: ref, Until: f.Now(), Whole: whole}
 	var err error
 	if q.Window, err = ParseDuration(window); err != nil {
-		return Usagef("--window: %w", err)
+		return Usagef("invalid --window %w", err)
 	}
 	if since != "" {
 		zone, err := f.Zone()
@@ -58,10 +58,10 @@ func runTree(ctx context.Context, f *Factory, kind ops.TreeKind, ref, window, si
 			return err
 		}
 		if q.Since, err = ParseTime(since, f.Now(), zone); err != nil {
-			return Usagef("--since: %w", err)
+			return Usagef("invalid --since %w", err)
 		}
 		if q.Until, err = ParseTime(until, f.Now(), zone); err != nil {
-			return Usagef("--until: %w", err)
+			return Usagef("invalid --until %w", err)
 		}
 	}
 	var w output.Writer

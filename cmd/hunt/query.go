@@ -99,7 +99,7 @@ $ edrctl hunt query 'select * from listening_ports' --host build-07 -o json | jq
 			q.SQL = args[0]
 			d, err := cmdutil.ParseDuration(wait)
 			if err != nil {
-				return cmdutil.Usagef("--wait: %w", err)
+				return cmdutil.Usagef("invalid --wait %w", err)
 			}
 			if len(q.Hosts)+len(q.Tags) == 0 && !q.All {
 				return cmdutil.Usagef("say which hosts: --host, --tag or --all-hosts")

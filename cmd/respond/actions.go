@@ -30,11 +30,11 @@ $ edrctl respond list --state ambiguous -o id | xargs edrctl respond get`,
 				return err
 			}
 			if q.Since, err = cmdutil.ParseTime(since, f.Now(), zone); err != nil {
-				return cmdutil.Usagef("--since: %w", err)
+				return cmdutil.Usagef("invalid --since %w", err)
 			}
 			if until != "" {
 				if q.Until, err = cmdutil.ParseTime(until, f.Now(), zone); err != nil {
-					return cmdutil.Usagef("--until: %w", err)
+					return cmdutil.Usagef("invalid --until %w", err)
 				}
 			}
 			if err := cmdutil.OneOfEach("state", q.State, cmdutil.States()); err != nil {

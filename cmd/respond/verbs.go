@@ -36,7 +36,7 @@ $ edrctl respond kill --from-alert prod-cw/8812 --case IR-2231`,
 					return err
 				}
 				if c.PID, err = strconv.ParseInt(s, 10, 64); err != nil || c.PID <= 0 {
-					return cmdutil.Usagef("%q is no pid", s)
+					return cmdutil.Usagef("invalid PID %q: want a whole number above 0", s)
 				}
 			}
 			t.alert = func(c *backends.Change, a *ops.FromAlert) error {
@@ -190,7 +190,7 @@ func (t *targets) runWithOutput(cmd *cobra.Command, f *cmdutil.Factory, c backen
 	if limit != "" {
 		d, err := cmdutil.ParseDuration(limit)
 		if err != nil {
-			return cmdutil.Usagef("--run-for: %w", err)
+			return cmdutil.Usagef("invalid --run-for %w", err)
 		}
 		c.Timeout = d.Round(time.Millisecond)
 	}

@@ -168,14 +168,14 @@ func prepare(ctx context.Context, f *cmdutil.Factory, o options) (screen.Options
 		light := o.theme == "light"
 		opt.Light = &light
 	default:
-		return opt, cmdutil.Usagef("--theme: %q is none of auto dark light", o.theme)
+		return opt, cmdutil.Usagef("invalid --theme %q: want auto, dark or light", o.theme)
 	}
 	var err error
 	if opt.Window, err = cmdutil.ParseDuration(o.since); err != nil {
-		return opt, cmdutil.Usagef("--since: %w", err)
+		return opt, cmdutil.Usagef("invalid --since %w", err)
 	}
 	if opt.Interval, err = cmdutil.ParseDuration(o.interval); err != nil {
-		return opt, cmdutil.Usagef("--interval: %w", err)
+		return opt, cmdutil.Usagef("invalid --interval %w", err)
 	}
 	if opt.Zone, err = f.Zone(); err != nil {
 		return opt, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -99,7 +100,7 @@ func Lookup(name string) (Backend, error) {
 	defer mu.RUnlock()
 	b, ok := registry[name]
 	if !ok {
-		return Backend{}, fmt.Errorf("%q is no backend: one of %v", name, slices.Sorted(maps.Keys(registry)))
+		return Backend{}, fmt.Errorf("unknown backend %q: want one of %s", name, strings.Join(slices.Sorted(maps.Keys(registry)), ", "))
 	}
 	return b, nil
 }

@@ -22,7 +22,8 @@ type Config struct {
 	Filters  map[string]string   // saved filter expressions by name
 	Warnings []string            // one line each: legal, but worth saying
 
-	virtual func(string) ([]string, bool)
+	virtual      func(string) ([]string, bool)
+	virtualNames []string
 }
 
 // Profile is one server and how it is spoken to. Zero values mean "not set".
@@ -73,6 +74,8 @@ type Options struct {
 	// Virtual resolves names that exist without any configuration (the demo).
 	// Such a name cannot be used for a profile. nil = there are none.
 	Virtual func(name string) (profiles []string, ok bool)
+	// VirtualNames are suggested for a misspelt name.
+	VirtualNames []string
 }
 
 // Error is one clear line about the configuration: where, what, and what to do.

@@ -57,7 +57,7 @@ func RemoveProfile(path, name string, opt Options) error {
 		}
 		i := find(profiles, name)
 		if i < 0 {
-			return &Error{File: path, Msg: fmt.Sprintf("no profile is called %s", quote(name)), Hint: did(name, c.Order), Err: ErrUnknownProfile}
+			return &Error{File: path, Msg: fmt.Sprintf("unknown profile %s", quote(name)), Hint: did(name, c.Order), Err: ErrUnknownProfile}
 		}
 		cut(profiles, i)
 		gone := map[string]bool{name: true}

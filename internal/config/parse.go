@@ -45,7 +45,7 @@ func empty(opt Options) *Config {
 		Profiles: map[string]*Profile{},
 		Keys:     map[string][]string{},
 		Filters:  map[string]string{},
-		virtual:  opt.Virtual,
+		virtual:  opt.Virtual, virtualNames: opt.VirtualNames,
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/edrctl/edrctl/internal/suggest"
 )
 
 func (c *Config) isVirtual(name string) bool {
@@ -51,6 +53,18 @@ func (c *Config) Select(expr string) ([]string, error) {
 	return out, nil
 }
 
+// didYouMean is the hint for a name that is no profile. The names of the demo
+// are not listed with the others, but are suggested.
+func (c *Config) didYouMean(word string) string {
+	if s := suggest.Nearest(word, slices.Concat(c.Order, c.virtualNames)); s != "" {
+		return "did you mean " + s + "?"
+	}
+	if hint := did(word, c.Order); hint != "" {
+		return hint
+	}
+	return "`edrctl profile list` shows the profiles"
+}
+
 func (c *Config) expand(word string) ([]string, error) {
 	if c.Profiles[word] != nil {
 		return []string{word}, nil
@@ -58,7 +72,7 @@ func (c *Config) expand(word string) ([]string, error) {
 	if group, ok := strings.CutPrefix(word, "@"); ok {
 		members, ok := c.Groups[group]
 		if !ok {
-			return nil, &Error{Msg: fmt.Sprintf("no group is called %s", quote(group)), Hint: did(group, c.groupNames()), Err: ErrUnknownProfile}
+			return nil, &Error{Msg: fmt.Sprintf("unknown group %s", quote("@"+group)), Hint: did(group, c.groupNames()), Err: ErrUnknownProfile}
 		}
 		return c.flatten(members), nil
 	}
@@ -76,7 +90,7 @@ func (c *Config) expand(word string) ([]string, error) {
 	if word == "" {
 		return nil, &Error{Msg: "an empty name in the list of profiles", Err: ErrUnknownProfile}
 	}
-	e := &Error{Msg: fmt.Sprintf("no profile is called %s", quote(word)), Hint: did(word, c.Order), Err: ErrUnknownProfile}
+	e := &Error{Msg: fmt.Sprintf("unknown profile %s", quote(word)), Hint: c.didYouMean(word), Err: ErrUnknownProfile}
 	if _, isGroup := c.Groups[word]; isGroup {
 		e.Hint = fmt.Sprintf("there is a group of that name: @%s", word)
 	}

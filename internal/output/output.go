@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/iostreams"
+	"github.com/edrctl/edrctl/internal/suggest"
 )
 
 // The formats, as -o names them.
@@ -78,6 +79,13 @@ func (e *UsageError) Error() string { return e.Msg }
 
 func (e *UsageError) Unwrap() error { return e.Err }
 
+func didYouMean(format string) string {
+	if s := suggest.Nearest(format, formats); s != "" {
+		return "; did you mean " + s + "?"
+	}
+	return ""
+}
+
 func usagef(format string, args ...any) *UsageError {
 	err := fmt.Errorf(format, args...)
 	u := &UsageError{Msg: err.Error()}
@@ -108,7 +116,7 @@ func New(ios *iostreams.Streams, opt Options) (Writer, error) {
 	case opt.Format == "":
 		opt.Format = FormatTable
 	case !slices.Contains(formats, opt.Format):
-		return nil, usagef("%q is no output format: one of %s", opt.Format, strings.Join(formats, ", "))
+		return nil, usagef("invalid --output %q: want %s%s", opt.Format, strings.Join(formats, ", "), didYouMean(opt.Format))
 	case expr && (opt.Format == FormatTable || opt.Format == FormatWide):
 		opt.Format = FormatJSON
 	case expr && opt.Format != FormatJSON && opt.Format != FormatNDJSON:
