@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"crypto/sha1"
 	"encoding/hex"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -203,6 +204,23 @@ func geneHashes(sha1, md5, sha256, imphash string) string {
 	return b.String()
 }
 
+// geneAnswers are answers as Sysmon writes them: a CNAME by its number, IPv4
+// addresses as IPv6 ones.
+func geneAnswers(list []string) string {
+	if list == nil {
+		return "-"
+	}
+	var b strings.Builder
+	for _, a := range list {
+		if ip, err := netip.ParseAddr(a); err == nil {
+			b.WriteString("::ffff:" + ip.String() + ";")
+		} else {
+			b.WriteString("type:  5 " + a + ";")
+		}
+	}
+	return b.String()
+}
+
 func braced(guid string) string { return "{" + guid + "}" }
 
 // geneFields is the EventData of a Sysmon event, by name.
@@ -295,7 +313,7 @@ func geneFields(kv []gene.KV, e *story.Event) []gene.KV {
 		put("Image", p.Path)
 		self()
 		put("QueryName", e.DNSName)
-		put("QueryResults", "-")
+		put("QueryResults", geneAnswers(e.DNSAnswers))
 		put("QueryStatus", "0")
 		put("QueryType", e.DNSType)
 		put("RuleName", "-")

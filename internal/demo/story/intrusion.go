@@ -5,6 +5,7 @@ package story
 const (
 	c2IP      = "203.0.113.66"
 	exfilIP   = "198.51.100.23"
+	lureIP    = "198.51.100.44" // another address of the lure: resolved, never connected to
 	lureHost  = "cdn.invoice-portal.example"
 	lureURL   = "https://cdn.invoice-portal.example/s/8841"
 	c2Domain  = "telemetry.msedge-cdn.example"
@@ -50,6 +51,9 @@ func (b *builder) connect(p *Process, at float64, ip string, port int, domain st
 func (b *builder) dns(p *Process, at float64, name, typ string) *Event {
 	e := b.did("dns_query", p, at)
 	e.DNSName, e.DNSType = name, typ
+	if name == lureHost {
+		e.DNSAnswers = []string{"edge-4.cdn-relay.example", lureIP}
+	}
 	return e
 }
 

@@ -94,6 +94,7 @@ type Event struct {
 	LocalPort, RemotePort int
 	RemoteDomain          string
 	DNSName, DNSType      string
+	DNSAnswers            []string // names and addresses that were answered
 	RegPath, RegValue     string
 	RegData               string
 	ModulePath            string
