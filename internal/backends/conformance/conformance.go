@@ -114,6 +114,7 @@ type env struct {
 	debug   *syncBuffer
 	warned  *syncBuffer
 	wire    *wire
+	alike   int // filters compared that change nothing of what is sent
 	options backends.Options
 }
 

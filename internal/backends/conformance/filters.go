@@ -1,7 +1,9 @@
 package conformance
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -61,6 +63,9 @@ func (e *env) compare(t interface {
 	t.Helper()
 	merged := f
 	merged.Terms = append(append([]filter.Term(nil), q.Filter.Terms...), f.Terms...)
+	if e.known(ctx.Context(), r, q, merged) {
+		return
+	}
 	q.Filter = merged
 	got, plan, err := e.list(ctx.Context(), r, q)
 	if err != nil {
@@ -76,6 +81,23 @@ func (e *env) compare(t interface {
 	if d := same(want, got); d != "" {
 		t.Errorf("%s: the server's part and the residual (%s) differ from local evaluation: %s\nplan %q", f.String(), plan.Residual.String(), d, plan.Requests)
 	}
+}
+
+// oneOf: of filters that change nothing of what is sent, one of so many is read.
+const oneOf = 4
+
+// known tells that a filter needs no list of its own: its plan sends what the
+// plan without it does and leaves all of it to the caller, so that the records
+// are those of the whole list. Some are read all the same.
+func (e *env) known(ctx context.Context, r reading, q backends.Query, merged filter.Filter) bool {
+	bare, err1 := r.open(ctx, e.driver, q)
+	q.Filter = merged
+	l, err2 := r.open(ctx, e.driver, q)
+	if err1 != nil || err2 != nil || l.Plan.Residual.String() != merged.String() || !slices.Equal(l.Plan.Requests, bare.Plan.Requests) {
+		return false
+	}
+	e.alike++
+	return e.alike%oneOf != 1
 }
 
 // filters holds every field in every mode to local evaluation.
