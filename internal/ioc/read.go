@@ -51,8 +51,8 @@ func (l *List) readText(br *bufio.Reader, name string) (int, error) {
 		return 0, no
 	}
 	text := strings.ToValidUTF8(strings.ReplaceAll(string(head), "\r", "\n"), "?")
-	if len(head) == headSize { // the last line is cut
-		text = text[:strings.LastIndexByte(text, '\n')+1]
+	if i := strings.LastIndexByte(text, '\n'); len(head) == headSize && i >= 0 { // the last line is cut; an only one is all there is to see
+		text = text[:i+1]
 	}
 	format := sniffFormat(text)
 	if l.Text && format != formatHTML {
