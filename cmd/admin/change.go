@@ -92,7 +92,7 @@ func (v *verb) answers(ctx context.Context, s *ops.Source, i impl, kind output.K
 		}
 	}
 	if len(docs) == 0 && v.f.Flags.Output == "" && v.f.Flags.JQ == "" && v.f.Flags.Template == "" {
-		if n := len(res.Succeeded); n > 0 {
+		if len(res.Succeeded) > 0 && res.Succeeded[0].Details["note"] == "" { // a note has said more
 			v.f.Note("%s: %s: done", s.Profile, v.command())
 		}
 		return nil

@@ -54,6 +54,7 @@ func ApplyCall(ctx context.Context, c Change, now func() time.Time, update func(
 	}
 	act.State, act.FinishedAt = model.ActionDone, model.At(now())
 	act.NativeState = fmt.Sprintf("%d %s", reply.Status, http.StatusText(reply.Status))
+	act.Details["note"] = "the server accepted the call; its effect was not checked"
 	tell()
 	return act, nil
 }
