@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log"
 	"os"
 	"os/signal"
@@ -126,6 +127,9 @@ func run(ctx context.Context, root *cobra.Command, f *cmdutil.Factory) int {
 	var exit *cmdutil.ExitError
 	if errors.As(err, &exit) {
 		return exit.Code
+	}
+	if path := (*fs.PathError)(nil); errors.As(err, &path) && path.Path == "/dev/stdout" {
+		err = fmt.Errorf("cannot write the output: %w", path.Err)
 	}
 	f.ReportError(err)
 	return cmdutil.CodeOf(err)

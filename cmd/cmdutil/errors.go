@@ -187,7 +187,7 @@ func (f *Factory) leaveOut(outcomes []ops.Outcome) []ops.Outcome {
 // NoneOf refuses a value of a flag that has a fixed set of them, with the
 // nearest word.
 func NoneOf(flag, value string, known []string) error {
-	u := &UsageError{Err: fmt.Errorf("invalid --%s %q: want %s", flag, value, oneOf(known))}
+	u := &UsageError{Err: fmt.Errorf("invalid --%s %q: want %s", flag, value, OneOf(known))}
 	if s := suggest.Nearest(value, known); s != "" {
 		u.Hint = "did you mean " + s + "?"
 	}
@@ -204,7 +204,8 @@ func OneOfEach(flag string, values, known []string) error {
 	return nil
 }
 
-func oneOf(known []string) string {
+// OneOf lists words as a choice: a, b or c.
+func OneOf(known []string) string {
 	if len(known) < 2 {
 		return strings.Join(known, "")
 	}

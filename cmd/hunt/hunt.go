@@ -215,6 +215,14 @@ func sourceLine(p ops.HuntSource) string {
 	return fmt.Sprintf("%s: %s, %d hits", p.Profile, strings.Join(parts, ", "), p.Hits)
 }
 
+func names(types []ioc.Type) []string {
+	var out []string
+	for _, t := range types {
+		out = append(out, t.String())
+	}
+	return out
+}
+
 // parse reads operands of the given types.
 func parse(values []string, types []ioc.Type) (*ioc.List, error) {
 	list := ioc.NewList()
@@ -227,11 +235,8 @@ func parse(values []string, types []ioc.Type) (*ioc.List, error) {
 			want = ioc.FilePath
 		}
 		t, value, err := ioc.Parse(v, want)
-		if err == nil && !slices.Contains(types, t) {
-			err = fmt.Errorf("is a %s", t)
-		}
-		if err != nil {
-			return nil, cmdutil.Usagef("invalid indicator %q: %w", v, err)
+		if err != nil || !slices.Contains(types, t) {
+			return nil, cmdutil.Usagef("invalid indicator %q: want %s", v, cmdutil.OneOf(names(types)))
 		}
 		list.Put(t, value, "argument "+fmt.Sprint(i+1))
 	}

@@ -25,6 +25,9 @@ func ReadNames(r io.Reader) ([]string, error) {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
+		if strings.IndexByte(line, 0) >= 0 {
+			return nil, backends.Invalid("cannot read the list", "it is not a text file")
+		}
 		if i := strings.IndexByte(line, '\t'); i > 0 {
 			line = strings.TrimSpace(line[:i])
 		}

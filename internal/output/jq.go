@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"fmt"
 
 	"github.com/itchyny/gojq"
@@ -23,6 +24,9 @@ type jqWriter struct {
 func newJQ(b base) (Writer, error) {
 	q, err := gojq.Parse(b.opt.JQ)
 	if err != nil {
+		if err.Error() == io.ErrUnexpectedEOF.Error() { // in a type of gojq's own
+			err = errors.New("the expression ends too early")
+		}
 		return nil, usagef("--jq: %w", err)
 	}
 	// No environment and no input function: an expression sees the records only.
