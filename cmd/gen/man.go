@@ -12,7 +12,7 @@ import (
 // manuals writes a manual page (man(7) macros) for each command into dir. No date
 // is in them: two runs give the same bytes.
 func manuals(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return err
 	}
 	root := tree()

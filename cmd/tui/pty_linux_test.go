@@ -161,13 +161,26 @@ func (x *terminal) ended(codes ...int) {
 	if after != x.before {
 		x.t.Errorf("the terminal was left as %+v, it was %+v", after, x.before)
 	}
-	time.Sleep(50 * time.Millisecond)
-	out := x.text()
-	for on, off := range map[string]string{"\x1b[?1049h": "\x1b[?1049l", "\x1b[?1002h": "\x1b[?1002l", "\x1b[?2004h": "\x1b[?2004l", "\x1b[?25l": "\x1b[?25h"} {
-		if strings.LastIndex(out, on) > strings.LastIndex(out, off) {
-			x.t.Errorf("%q was not taken back", on)
+	// What it wrote last is read by another goroutine.
+	var left []string
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if left = notTakenBack(x.text()); len(left) == 0 || time.Now().After(deadline) {
+			break
 		}
 	}
+	if len(left) > 0 {
+		x.t.Errorf("%q were not taken back", left)
+	}
+}
+
+// notTakenBack lists the modes of the terminal that were set last, not reset.
+func notTakenBack(out string) (left []string) {
+	for on, off := range map[string]string{"\x1b[?1049h": "\x1b[?1049l", "\x1b[?1002h": "\x1b[?1002l", "\x1b[?2004h": "\x1b[?2004l", "\x1b[?25l": "\x1b[?25h"} {
+		if strings.LastIndex(out, on) > strings.LastIndex(out, off) {
+			left = append(left, on)
+		}
+	}
+	return left
 }
 
 func build(t *testing.T, what string) string {

@@ -62,7 +62,7 @@ func ApplyCall(ctx context.Context, c Change, now func() time.Time, update func(
 // AnswerJSON is a body as Action.Answer keeps it: JSON as it is, other text
 // as a string, nothing as nil.
 func AnswerJSON(body []byte) json.RawMessage {
-	body = bytes.TrimSpace(body)
+	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
 	if len(body) == 0 {
 		return nil
 	}

@@ -1,6 +1,6 @@
 // Package lazyregexp compiles the regular expressions of package variables when
 // they are first used. Most commands need none of them, and compiling all of them
-// took a quarter of every start. Its methods are those of [regexp.Regexp].
+// took a quarter of every start.
 package lazyregexp
 
 import (
@@ -26,18 +26,25 @@ func New(expr string) Regexp {
 	return re
 }
 
+// MatchString is that of [regexp.Regexp].
 func (re Regexp) MatchString(s string) bool { return re.get().MatchString(s) }
 
+// FindString is that of [regexp.Regexp].
 func (re Regexp) FindString(s string) string { return re.get().FindString(s) }
 
+// FindStringSubmatch is that of [regexp.Regexp].
 func (re Regexp) FindStringSubmatch(s string) []string { return re.get().FindStringSubmatch(s) }
 
+// FindSubmatch is that of [regexp.Regexp].
 func (re Regexp) FindSubmatch(b []byte) [][]byte { return re.get().FindSubmatch(b) }
 
+// ReplaceAllString is that of [regexp.Regexp].
 func (re Regexp) ReplaceAllString(s, with string) string { return re.get().ReplaceAllString(s, with) }
 
+// FindAllString is that of [regexp.Regexp].
 func (re Regexp) FindAllString(s string, n int) []string { return re.get().FindAllString(s, n) }
 
+// FindAllStringSubmatch is that of [regexp.Regexp].
 func (re Regexp) FindAllStringSubmatch(s string, n int) [][]string {
 	return re.get().FindAllStringSubmatch(s, n)
 }

@@ -10,7 +10,7 @@ type object = map[string]any
 
 // JSONSchema is the schema of one record of the kind. Fields may be added in later
 // versions, so a reader must take what it does not know.
-func (k Kind) JSONSchema() object {
+func (k Kind) JSONSchema() map[string]any {
 	defs := object{}
 	root := definition(k.typ, defs)
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
