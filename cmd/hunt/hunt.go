@@ -235,8 +235,12 @@ func parse(values []string, types []ioc.Type) (*ioc.List, error) {
 			want = ioc.FilePath
 		}
 		t, value, err := ioc.Parse(v, want)
-		if err != nil || !slices.Contains(types, t) {
+		switch {
+		case err == nil && slices.Contains(types, t):
+		case err == nil || err.Error() == ioc.NotIndicator:
 			return nil, cmdutil.Usagef("invalid indicator %q: want %s", v, cmdutil.OneOf(names(types)))
+		default:
+			return nil, cmdutil.Usagef("invalid indicator %q: %w", v, err)
 		}
 		list.Put(t, value, "argument "+fmt.Sprint(i+1))
 	}

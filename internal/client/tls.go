@@ -16,7 +16,7 @@ import (
 
 // PinOf is the pin of a certificate: "sha256:" and the lower-case hex SHA-256
 // of its DER SubjectPublicKeyInfo, as the Gene manager prints it
-// (wire/gene.md §1).
+// (docs/wire/gene.md §1).
 func PinOf(cert *x509.Certificate) string {
 	sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
 	return "sha256:" + hex.EncodeToString(sum[:])
@@ -98,7 +98,7 @@ func parsePin(p string) (string, error) {
 
 // config hands the whole decision to verify: the standard check can neither
 // let a pin decide nor accept the very certificate in ca_file when it has no
-// subjectAltName, as the ESP installer makes it (wire/esp.md §2).
+// subjectAltName, as the ESP installer makes it (docs/wire/esp.md §2).
 func (t *trust) config(name string) *tls.Config {
 	return &tls.Config{
 		MinVersion:         tls.VersionTLS12,

@@ -198,7 +198,7 @@ const maxDepth = 64
 // place turns a member's name into path elements inside the folder, or says
 // why it has no place there. ESP's agents pack full paths of the endpoint:
 // an absolute name, or one with a drive, is put below the folder as if it
-// were relative (wire/esp.md section 12).
+// were relative (docs/wire/esp.md section 12).
 func place(name string) (parts []string, why string) {
 	n := strings.ReplaceAll(name, `\`, "/")
 	for p := range strings.SplitSeq(n, "/") {

@@ -1,4 +1,4 @@
-// Package generule is the rule language of the Gene engine (wire/gene.md 10):
+// Package generule is the rule language of the Gene engine (docs/wire/gene.md 10):
 // it reads rules of schema 1 and 2, finds here what an engine would refuse or
 // silently drop, turns one schema into the other where nothing is lost, and
 // tells which rules would fire on an event. It asks no server.

@@ -91,7 +91,10 @@ func bare(text string) (string, bool) {
 	return "", false
 }
 
-var errNot = errors.New("not an indicator")
+// NotIndicator is the error of Parse that has nothing more to say.
+const NotIndicator = "not an indicator"
+
+var errNot = errors.New(NotIndicator)
 
 // readValue reads a text, refanged and without quotes, as a value of the type
 // wanted, or finds out what it is. Ranges, and names that are both domain and

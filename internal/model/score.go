@@ -8,7 +8,7 @@ import (
 // Scale names the native scale of a backend's scores.
 type Scale string
 
-// The scales (wire/normalised.md 8).
+// The scales (docs/formats.md 8).
 const (
 	ScaleCWatch      Scale = "cwatch 0-10"
 	ScaleCarbonBlack Scale = "carbonblack 1-10"

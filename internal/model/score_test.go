@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The table of wire/normalised.md section 8, every whole number of every
+// The table of docs/formats.md section 8, every whole number of every
 // scale, with the risk its formula gives.
 func TestScoreNumber(t *testing.T) {
 	const inf, low, med, high, crit = SeverityInformational, SeverityLow, SeverityMedium, SeverityHigh, SeverityCritical

@@ -11,7 +11,7 @@ import (
 // checked against.
 const ecsVersion = "9.4.0"
 
-// ecsDocument maps a record as wire/normalised.md §2-5 says. What ECS has no
+// ecsDocument maps a record as docs/formats.md §2-5 says. What ECS has no
 // field for goes to labels (words) and to the edrctl namespace (objects).
 func ecsDocument(rec any, opt Options) doc {
 	switch r := rec.(type) {

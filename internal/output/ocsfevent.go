@@ -6,7 +6,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// ocsfEvent maps an event to the class of its kind (wire/normalised.md §3.1).
+// ocsfEvent maps an event to the class of its kind (docs/formats.md §3.1).
 // An event that lacks what its class requires becomes a base event with the
 // rest in unmapped: nothing is made up to satisfy a schema. File downloads are
 // file creations, as the classes of the table are deprecated in 1.8.0.

@@ -3,14 +3,14 @@ package carbonblack
 import "github.com/edrctl/edrctl/internal/backends"
 
 // The sections of the vendor's document, and what is known of v3 beside it
-// (wire/carbonblack.md §4, §8, §9).
+// (docs/wire/carbonblack.md §4, §8, §9).
 const (
 	secEvents    = "Events"
 	secProcesses = "Find Processes"
 	secAlerts    = "Alerts"
-	secOther     = "wire/carbonblack.md §4"
-	secPolicies  = "wire/carbonblack.md §8.3"
-	secLive      = "wire/carbonblack.md §9"
+	secOther     = "docs/wire/carbonblack.md §4"
+	secPolicies  = "docs/wire/carbonblack.md §8.3"
+	secLive      = "docs/wire/carbonblack.md §9"
 )
 
 const (

@@ -1,6 +1,6 @@
 // Package carbonblack drives Carbon Black Endpoint Standard (Cb Defense) by its
 // REST API v3: events, processes, alerts and devices. What the server really
-// does, and every trap named in the comments, is wire/carbonblack.md.
+// does, and every trap named in the comments, is docs/wire/carbonblack.md.
 package carbonblack
 
 import (

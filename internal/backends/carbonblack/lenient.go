@@ -9,7 +9,7 @@ import (
 )
 
 // The leaves of the wire types. Every leaf of this API may be null, strings
-// carry stray blanks, and ports are strings (wire/carbonblack.md §3, §5.2), so
+// carry stray blanks, and ports are strings (docs/wire/carbonblack.md §3, §5.2), so
 // a leaf of another type than the expected one is converted where that makes
 // sense and is absent otherwise; only broken JSON is an error.
 

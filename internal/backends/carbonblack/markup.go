@@ -5,7 +5,7 @@ import "strings"
 // link is a file named in a description: <link hash="sha256">name</link>.
 type link struct{ hash, name string }
 
-// The tags descriptions contain (wire/carbonblack.md §10.2). Everything else
+// The tags descriptions contain (docs/wire/carbonblack.md §10.2). Everything else
 // in angle brackets is text, written by whoever wrote the command line.
 var markupTags = []string{"<share>", "</share>", "<accent>", "</accent>", "</link>"}
 

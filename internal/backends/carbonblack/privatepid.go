@@ -10,7 +10,7 @@ import (
 
 // privatePID is a process key, `pid-<start>-<n>`: unique on its device. The
 // start is epoch milliseconds up to 2018 and a Windows FILETIME in 2020; old
-// macOS sensors send the bare pid (wire/carbonblack.md §10.1).
+// macOS sensors send the bare pid (docs/wire/carbonblack.md §10.1).
 type privatePID struct {
 	pid     int64
 	started time.Time // zero when the key holds none that can be

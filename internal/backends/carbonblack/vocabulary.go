@@ -8,7 +8,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// The event types of the vendor (wire/carbonblack.md §11.1).
+// The event types of the vendor (docs/wire/carbonblack.md §11.1).
 const (
 	typeNetwork       = "NETWORK"
 	typeFileCreate    = "FILE_CREATE"
@@ -27,7 +27,7 @@ type kindSource struct {
 	exact     bool
 }
 
-// kindSources is wire/normalised.md §3.1, read backwards. A kind that is not
+// kindSources is docs/formats.md §3.1, read backwards. A kind that is not
 // here never comes from this backend, except "other", which an unknown event
 // type becomes.
 var kindSources = map[model.Kind]kindSource{
@@ -188,7 +188,7 @@ func isDigits(s string) bool {
 	return s != ""
 }
 
-// reputationVerdicts is wire/normalised.md §4 on the model's four words: what
+// reputationVerdicts is docs/formats.md §4 on the model's four words: what
 // OCSF calls safe or leaning safe, and possibly malicious or worse. PUP and
 // ADWARE are neither.
 var reputationVerdicts = map[string]string{

@@ -1,6 +1,6 @@
 package carbonblack
 
-// The vendor's types, as wire/carbonblack.md §5-§8 gives them. Times are epoch
+// The vendor's types, as docs/wire/carbonblack.md §5-§8 gives them. Times are epoch
 // milliseconds; 0 and null mean "never".
 
 // wireEvent is an event of a list and of both shapes of the detail (§5.2,

@@ -76,7 +76,7 @@ func (d *Driver) Alerts(ctx context.Context, q backends.Query) (backends.Listing
 type scorePush struct{ lo, hi int }
 
 // pushScores turns the score bounds into scoreMin and scoreMax, whole numbers
-// and always sent (wire/normalised.md 8.1). Nobody has shown that the server
+// and always sent (docs/formats.md 8.1). Nobody has shown that the server
 // takes them as inclusive: they are one wider than asked for, and compared
 // again here. Alerts without a score are kept out of the server's hands where
 // they are wanted.

@@ -15,7 +15,7 @@ import (
 )
 
 // lists is where the records of an operation's answer stand: "" is the answer
-// itself, "-" an answer that is one object or anything (wire/cwatch.md 3).
+// itself, "-" an answer that is one object or anything (docs/wire/cwatch.md 3).
 var lists = map[string]string{
 	"alerts.list": "items", "endpoints.list": "endpoints", "hash.verdict": "-", "": "-",
 }
@@ -46,7 +46,7 @@ func (d *Driver) openCall(ctx context.Context, c backends.Call) (*client.Stream,
 }
 
 // Items gives the records of a reading call; those of events.search page by
-// page, each asked for by the id of the last record (wire/cwatch.md 6). The
+// page, each asked for by the id of the last record (docs/wire/cwatch.md 6). The
 // vendor's rule is not proved: a server that goes on giving what it gave
 // before is an error, never the end of the list.
 func (d *Driver) Items(ctx context.Context, c backends.Call) iter.Seq2[json.RawMessage, error] {

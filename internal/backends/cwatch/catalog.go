@@ -2,7 +2,7 @@ package cwatch
 
 import "github.com/edrctl/edrctl/internal/backends"
 
-// Catalog lists all 14 operations of the API (wire/cwatch.md 2).
+// Catalog lists all 14 operations of the API (docs/wire/cwatch.md 2).
 func Catalog() []backends.Operation {
 	return []backends.Operation{
 		{
@@ -102,7 +102,7 @@ func Catalog() []backends.Operation {
 			Summary: "Events of a time span, by a query",
 			Params: append(window(),
 				query("page_size", "int", "events a page"),
-				query("q", "string", "field op value AND ...; see wire/cwatch.md 7")),
+				query("q", "string", "field op value AND ...; see docs/wire/cwatch.md 7")),
 		},
 		{
 			Name: "events.detail", Method: "GET", Path: "/events/detail", Section: "Get Events Detail",
@@ -115,7 +115,7 @@ func Catalog() []backends.Operation {
 			Params: append(window(),
 				enum(required(query("field", "string", "what to count by")),
 					"PROCESS_USER_NAME", "PROCESS_PATH", "PROCESS_DEVICE_NAME", "BASE_EVENT_TYPE", "ADAPTIVE_EVENT_TYPE"),
-				query("q", "string", "field op value AND ...; see wire/cwatch.md 7")),
+				query("q", "string", "field op value AND ...; see docs/wire/cwatch.md 7")),
 		},
 	}
 }

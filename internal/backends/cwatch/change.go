@@ -15,7 +15,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// Alert triage is all cWatch's API can change (wire/cwatch.md 0). Answers
+// Alert triage is all cWatch's API can change (docs/wire/cwatch.md 0). Answers
 // have no body: that a request was answered with 2xx is all the server says,
 // so the listing is read before (does the alert exist, does the server know
 // it by this id) and after. PUT /alert names no alert and is never sent.

@@ -13,7 +13,7 @@ type baseType struct {
 	kind model.Kind
 }
 
-// baseTypes by number, 1 to 22 (wire/cwatch.md 4.1).
+// baseTypes by number, 1 to 22 (docs/wire/cwatch.md 4.1).
 var baseTypes = [...]baseType{
 	1:  {"Create Process", model.KindProcessStart},
 	2:  {"Network Listen", model.KindNetworkListen},
@@ -40,7 +40,7 @@ var baseTypes = [...]baseType{
 }
 
 // typoName is how the vendor's document spells number 10; a server may know
-// only that (wire/cwatch.md 4.1).
+// only that (docs/wire/cwatch.md 4.1).
 const typoName = "File Copy from hared Folder"
 
 // baseNumber reads a base_event_type: a number, or its name.
@@ -85,7 +85,7 @@ func namesOf(kind model.Kind) []string {
 	return out
 }
 
-// reputations by verdict number (wire/cwatch.md 3.3); 4 is a failed look-up.
+// reputations by verdict number (docs/wire/cwatch.md 3.3); 4 is a failed look-up.
 var reputations = [...]*model.Reputation{
 	{Verdict: "absent", Native: "0"},
 	{Verdict: "safe", Native: "1"},

@@ -55,7 +55,7 @@ func merged(parts ...map[string]schemaField) map[string]schemaField {
 	return out
 }
 
-// alertSchema is what POST /alert takes for one alert (wire/cwatch.md 3.5).
+// alertSchema is what POST /alert takes for one alert (docs/wire/cwatch.md 3.5).
 var alertSchema = merged(
 	fields(anInt, "timestamp", "endpointID", "expirationDate", "status", "type"),
 	fields(aFlag, "isActive", "userVerdict"),

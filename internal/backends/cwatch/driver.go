@@ -1,6 +1,6 @@
 // Package cwatch is the driver of Comodo cWatch EDR (API v0.0.2, also served
 // as Dragon Platform and Xcitium EDR). The facts it rests on, and how sure
-// each one is, stand in wire/cwatch.md.
+// each one is, stand in docs/wire/cwatch.md.
 package cwatch
 
 import (
@@ -98,7 +98,7 @@ func (d *Driver) Backend() string { return backendName }
 func (d *Driver) Close() error { return d.client.Close() }
 
 // authorize puts the token on a request. The customer header is documented
-// on half of the routes; it is sent on all (wire/cwatch.md 1).
+// on half of the routes; it is sent on all (docs/wire/cwatch.md 1).
 func (d *Driver) authorize(ctx context.Context, r *http.Request) error {
 	token, err := d.accessToken(ctx)
 	if err != nil {
@@ -255,7 +255,7 @@ func (d *Driver) sample(ctx context.Context, u unit, now time.Time) (rows []*mod
 	return rows, *stream, nil
 }
 
-// unitNote tells when the configured time unit looks wrong (wire/cwatch.md
+// unitNote tells when the configured time unit looks wrong (docs/wire/cwatch.md
 // 5: a wrong one fails silently).
 func (d *Driver) unitNote(ctx context.Context, rows []*model.Event, now time.Time) []string {
 	recent := func(rows []*model.Event) bool {

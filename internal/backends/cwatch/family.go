@@ -17,7 +17,7 @@ import (
 // Families are read from events, for the API has no route for them: a Create
 // Process event links parent (the actor) and child, and every event carries
 // the actor's ancestors, without instance ids. q cannot ask for an instance
-// id (wire/cwatch.md 7), so pid narrows and the id is compared here.
+// id (docs/wire/cwatch.md 7), so pid narrows and the id is compared here.
 const (
 	familyBack = 30 * 24 * time.Hour // how far back a process of unknown start is looked for
 	familySlip = 5 * time.Minute     // how far its own start and its event may be apart

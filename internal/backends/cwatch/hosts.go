@@ -89,7 +89,7 @@ func (d *Driver) hostsByID(ctx context.Context, ids []string, raw bool) ([]*mode
 	} else {
 		for chunk := range slices.Chunk(ids, hostChunk) {
 			// How a list is written is not documented: csv, and repeated
-			// keys when that is refused (wire/cwatch.md 2).
+			// keys when that is refused (docs/wire/cwatch.md 2).
 			err := read(url.Values{"endpointIDs": {strings.Join(chunk, ",")}})
 			var status *client.StatusError
 			if len(chunk) > 1 && errors.As(err, &status) && status.Code == http.StatusBadRequest {

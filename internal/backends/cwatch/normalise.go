@@ -12,7 +12,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// Wire to model, column CW of wire/normalised.md. Nothing is invented: what
+// Wire to model, column CW of docs/formats.md. Nothing is invented: what
 // the vendor does not supply stays absent.
 
 // eventParts is an event with the parts nearly every event has, so that one

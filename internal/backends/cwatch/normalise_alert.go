@@ -76,7 +76,7 @@ func (r *reader) alert(b []byte, keepRaw bool) (a *model.Alert, madeUp bool, err
 }
 
 // state reads isActive and, where a server sends it, dismissed. The status
-// number has no published meaning and is never named (wire/cwatch.md 3.5).
+// number has no published meaning and is never named (docs/wire/cwatch.md 3.5).
 func (w *wireAlert) state() model.Status {
 	if v, ok := boolean(w.dismissed); ok && v {
 		return model.StatusDismissed

@@ -14,7 +14,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// Paging of /events is a reading of an undocumented rule (wire/cwatch.md 6):
+// Paging of /events is a reading of an undocumented rule (docs/wire/cwatch.md 6):
 // the next page is asked for by the id of the last event received. The page
 // size a server really gives, its order, and whether it honours the key at
 // all are unproved, so nothing here takes a short page for the last one:

@@ -12,7 +12,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// q knows AND only (wire/cwatch.md 7): no OR, NOT or parentheses. An OR is
+// q knows AND only (docs/wire/cwatch.md 7): no OR, NOT or parentheses. An OR is
 // asked as several queries whose answers are merged, as long as they are few.
 const maxQueries = 8
 
@@ -276,7 +276,7 @@ func isPlain(r rune) bool {
 
 // variants are the ways to write q that are tried when the server refuses
 // the first: the document's own misspelling of one event name, and doubled
-// backslashes (wire/cwatch.md 4.1 and 7).
+// backslashes (docs/wire/cwatch.md 4.1 and 7).
 func variants(q string) []string {
 	out := []string{q}
 	typo := "'" + baseTypes[10].name + "'"

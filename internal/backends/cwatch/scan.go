@@ -14,7 +14,7 @@ import (
 // was checked to be JSON when it was cut into elements, half a million rows
 // have to pass in seconds, and every scalar is of an unsettled type (numbers
 // as strings, ids as numbers). One value that cannot be converted is absent;
-// the rest of the row stays (wire/normalised.md 1.4).
+// the rest of the row stays (docs/formats.md 1.4).
 
 var errScan = errors.New("not a JSON value of the expected shape")
 

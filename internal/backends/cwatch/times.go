@@ -8,7 +8,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// unit is what integer times are written in (wire/cwatch.md 5).
+// unit is what integer times are written in (docs/wire/cwatch.md 5).
 type unit time.Duration
 
 const (

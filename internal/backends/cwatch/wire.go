@@ -1,6 +1,6 @@
 package cwatch
 
-// The vendor's types, as far as they are read (wire/cwatch.md 3). Values
+// The vendor's types, as far as they are read (docs/wire/cwatch.md 3). Values
 // whose type is unsettled stay JSON until they are normalised.
 
 // wireEvent is a row of /events and /events/detail.
@@ -127,7 +127,7 @@ func (e *wireEvent) decode(b []byte) error {
 }
 
 // decodeEmbedded reads the event inside an alert: the same facts, in camel
-// case (wire/cwatch.md 3.5). Fields of other groups are taken under either
+// case (docs/wire/cwatch.md 3.5). Fields of other groups are taken under either
 // spelling, for only the process group is documented.
 func (e *wireEvent) decodeEmbedded(b []byte) error {
 	if err := e.decode(b); err != nil {
@@ -246,7 +246,7 @@ func (p *wireProcess) decode(b []byte, other func(key string, v []byte)) error {
 }
 
 // idKeys are where an alert's id may be; the listing's schema has none, its
-// siblings want one (wire/cwatch.md 3.5).
+// siblings want one (docs/wire/cwatch.md 3.5).
 var idKeys = [...]string{"id", "alertID", "alertId", "_id", "uuid"}
 
 // wireAlert is an item of GET /alert.

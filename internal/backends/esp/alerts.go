@@ -330,7 +330,7 @@ func (d *Driver) alert(ctx context.Context, what string, v []byte, id string, ra
 }
 
 // severity reads the label; a JSON null is "NULL", which counts as WARNING,
-// an absent one is unscored (wire/normalised.md §8).
+// an absent one is unscored (docs/formats.md §8).
 func severity(v json.RawMessage) model.Scored {
 	if kindOf(v) == 'n' {
 		return model.ScoreLabel("NULL")

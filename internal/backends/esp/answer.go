@@ -12,7 +12,7 @@ import (
 	"github.com/edrctl/edrctl/internal/client/jsonwalk"
 )
 
-// answer is what the server said, read as wire/esp.md §5 tells: the status
+// answer is what the server said, read as docs/wire/esp.md §5 tells: the status
 // code first, the content type second, the word in "status" last, because
 // most failures arrive as HTTP 200.
 type answer struct {

@@ -2,7 +2,7 @@ package esp
 
 import "github.com/edrctl/edrctl/internal/backends"
 
-// alertsOperations are the blueprint alerts (wire/esp.md §17).
+// alertsOperations are the blueprint alerts (docs/wire/esp.md §17).
 var alertsOperations = []backends.Operation{
 	{
 		Name: "alerts.count", Method: "GET", Path: "/alerts/count_by_source",

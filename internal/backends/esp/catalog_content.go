@@ -2,7 +2,7 @@ package esp
 
 import "github.com/edrctl/edrctl/internal/backends"
 
-// contentOperations are the blueprints tags, yara, iocs and schema (wire/esp.md §17).
+// contentOperations are the blueprints tags, yara, iocs and schema (docs/wire/esp.md §17).
 var contentOperations = []backends.Operation{
 	{
 		Name: "tags.list", Method: "GET", Path: "/tags",

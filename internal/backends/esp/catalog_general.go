@@ -2,7 +2,7 @@ package esp
 
 import "github.com/edrctl/edrctl/internal/backends"
 
-// generalOperations are the blueprints general, dashboard and email, and the downloads (wire/esp.md §17).
+// generalOperations are the blueprints general, dashboard and email, and the downloads (docs/wire/esp.md §17).
 var generalOperations = []backends.Operation{
 	{
 		Name: "downloads.get", Method: "GET", Path: "/downloads/{path}",

@@ -2,7 +2,7 @@ package esp
 
 import "github.com/edrctl/edrctl/internal/backends"
 
-// hostsOperations are the blueprints hosts, carves and distributed (wire/esp.md §17).
+// hostsOperations are the blueprints hosts, carves and distributed (docs/wire/esp.md §17).
 var hostsOperations = []backends.Operation{
 	{
 		Name: "hosts.export", Method: "GET", Path: "/hosts/export",

@@ -2,7 +2,7 @@ package esp
 
 import "github.com/edrctl/edrctl/internal/backends"
 
-// responseOperations are the blueprints response and defender-management (wire/esp.md §17).
+// responseOperations are the blueprints response and defender-management (docs/wire/esp.md §17).
 var responseOperations = []backends.Operation{
 	{
 		Name: "response.list", Method: "POST", Path: "/response",

@@ -2,7 +2,7 @@ package esp
 
 import "github.com/edrctl/edrctl/internal/backends"
 
-// rulesOperations are the blueprints rules, queries, packs and configs (wire/esp.md §17).
+// rulesOperations are the blueprints rules, queries, packs and configs (docs/wire/esp.md §17).
 var rulesOperations = []backends.Operation{
 	{
 		Name: "rules.list", Method: "POST", Path: "/rules",

@@ -10,7 +10,7 @@ import (
 	"github.com/edrctl/edrctl/internal/filter"
 )
 
-// group and leaf are the conditions of 12, 15 and 34 (wire/esp.md §14).
+// group and leaf are the conditions of 12, 15 and 34 (docs/wire/esp.md §14).
 type group struct {
 	Condition string `json:"condition"` // AND, OR
 	Rules     []any  `json:"rules"`

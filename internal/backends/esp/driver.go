@@ -1,6 +1,6 @@
 // Package esp is the driver for EclecticIQ ESP (PolyLogyx), community
 // editions 2.1 to 4.0 and enterprise 3.0. The truth about the servers is
-// wire/esp.md; numbers in comments such as "89" are its endpoint numbers.
+// docs/wire/esp.md; numbers in comments such as "89" are its endpoint numbers.
 package esp
 
 import (

@@ -14,7 +14,7 @@ import (
 )
 
 // guards are what stands before the operations that do more, or less, than
-// they say (wire/esp.md, the notes of §17). They are bound here and nowhere
+// they say (docs/wire/esp.md, the notes of §17). They are bound here and nowhere
 // else.
 var guards map[string]guard
 

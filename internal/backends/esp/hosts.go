@@ -222,7 +222,7 @@ func fillHost(h, one *model.Host) {
 	}
 }
 
-// model is the normalised host (wire/normalised.md §5). node_key, a secret of
+// model is the normalised host (docs/formats.md §5). node_key, a secret of
 // the agent, is never read.
 func (h *wireHost) model() *model.Host {
 	m := &model.Host{Name: string(h.DisplayName)}

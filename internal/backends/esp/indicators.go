@@ -22,7 +22,7 @@ type indicatorBook struct {
 }
 
 // compared are the columns that the server compares with its indicators, and
-// no others (wire/esp.md 89).
+// no others (docs/wire/esp.md 89).
 func compared(c *cells) [5]model.Indicator {
 	return [5]model.Indicator{
 		{Name: "md5", Value: c.md5, Type: "md5"}, {Name: "sha256", Value: c.sha256, Type: "sha256"}, {Name: "domain_name", Value: domain(c.domainName), Type: "domain"},

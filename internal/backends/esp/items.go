@@ -15,7 +15,7 @@ import (
 )
 
 // Items gives the records of a reading call. Lists are read to their last
-// page, by offset or by id as the server pages (wire/esp.md §6); start and
+// page, by offset or by id as the server pages (docs/wire/esp.md §6); start and
 // limit the user gave are the first record and the size of a page. Answers
 // that are a map of names give a record for each, with its name; lines of CSV
 // become objects.

@@ -6,7 +6,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// actions are the words of the agents' action column (wire/normalised.md 3.1).
+// actions are the words of the agents' action column (docs/formats.md 3.1).
 var actions = map[string]model.Kind{
 	"PROC_CREATE": model.KindProcessStart, "PROC_TERMINATE": model.KindProcessEnd,
 	"PROC_OPEN": model.KindProcessAccess, "PROC_ACCESS": model.KindProcessAccess,
@@ -39,7 +39,7 @@ var socketActions = map[string]model.Kind{
 }
 
 // eventClasses are the classes of the combined tables windows_events and
-// windows_real_time_events (wire/esp.md §7).
+// windows_real_time_events (docs/wire/esp.md §7).
 var eventClasses = map[string]model.Kind{
 	"1": model.KindFileWrite, "2": model.KindProcessStart, "8": model.KindNetworkConnect, "9": model.KindNetworkConnect,
 	"10": model.KindNetworkConnect, "11": model.KindDNSQuery, "12": model.KindDNSQuery, "13": model.KindRegistrySet,

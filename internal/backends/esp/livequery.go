@@ -17,7 +17,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// Of the sockets (wire/esp.md §10).
+// Of the sockets (docs/wire/esp.md §10).
 const (
 	resultsKept  = 10 * time.Minute // how long answers wait for a listener
 	reconnectGap = 2 * time.Second

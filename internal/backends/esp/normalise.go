@@ -88,7 +88,7 @@ func (rr *rowReader) text(w *jsonwalk.Walker) string {
 	return string(rr.scratch)
 }
 
-// event is the normalised row (wire/normalised.md §3, column ESP).
+// event is the normalised row (docs/formats.md §3, column ESP).
 func (r *row) event(keepRaw bool) *model.Event {
 	c := &r.cells
 	e := &model.Event{Kind: kindOfRow(r.table, r.action, c)}

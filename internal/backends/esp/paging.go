@@ -18,7 +18,7 @@ const (
 	listPage  = 500
 )
 
-// pageMode is what "start" means to a server (wire/esp.md §6).
+// pageMode is what "start" means to a server (docs/wire/esp.md §6).
 type pageMode uint8
 
 const (

@@ -89,7 +89,7 @@ func exchanges(t testing.TB) []*exchange {
 }
 
 // sentRequest is what the driver sent, with its parameters merged as the
-// server's parser merges them (wire/esp.md §4).
+// server's parser merges them (docs/wire/esp.md §4).
 type sentRequest struct {
 	method, path string
 	args         map[string]any

@@ -14,7 +14,7 @@ import (
 )
 
 // The server takes conditions that can never be true and says success
-// (wire/esp.md §14). They are refused here, with how to write them right.
+// (docs/wire/esp.md §14). They are refused here, with how to write them right.
 
 // ruleFields are what a rule can look at; every column is one of "column".
 var ruleFields = []string{"query_name", "action", "host_identifier", "timestamp", "column"}

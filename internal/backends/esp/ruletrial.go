@@ -21,7 +21,7 @@ const (
 	unknown
 )
 
-// evalRow is a stored row as the rules of the server see it (wire/esp.md §14).
+// evalRow is a stored row as the rules of the server see it (docs/wire/esp.md §14).
 type evalRow struct {
 	query, action, host, timestamp string
 	columns                        map[string]string

@@ -7,7 +7,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends/esp"
 )
 
-// What the server's rules do with a row (wire/esp.md §14).
+// What the server's rules do with a row (docs/wire/esp.md §14).
 func TestRuleTrial(t *testing.T) {
 	const row = `{"id":9,"name":"win_process_events","timestamp":"22-11-2026 02:29:07","action":"added","hostname":"W","columns":{"path":"C:\\Temp\\Évil.exe","pid":"4444","cmdline":"","name":"a[1].exe"}}`
 	d := newDriver(t, "http://127.0.0.1:1", nil)

@@ -17,7 +17,7 @@ import (
 )
 
 // tokenHeader carries the session; Authorization is ignored by the server
-// (wire/esp.md §3).
+// (docs/wire/esp.md §3).
 const tokenHeader = "X-Access-Token"
 
 // reloginWait is how long a login must be away from the one before: the

@@ -9,7 +9,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// layouts are the forms wire/esp.md §7 lists, all UTC without a zone. A
+// layouts are the forms docs/wire/esp.md §7 lists, all UTC without a zone. A
 // fraction after the seconds is accepted by time.Parse without being named.
 var layouts = []string{
 	"2006-01-02T15:04:05",
@@ -79,7 +79,7 @@ func epoch(s string) (model.Time, bool) {
 }
 
 // window is a span one request can ask for: type 2 ("until date"), of which
-// the server takes [date+1d-duration, date+1d] (wire/esp.md §7).
+// the server takes [date+1d-duration, date+1d] (docs/wire/esp.md §7).
 type window struct {
 	date     string // YYYY-MM-DD
 	duration int    // 1 hour, 2 day, 3 week, 4 thirty days

@@ -6,7 +6,7 @@ import (
 	"github.com/edrctl/edrctl/internal/client/flex"
 )
 
-// The vendor's own types (wire/esp.md §17). Numbers and strings change places
+// The vendor's own types (docs/wire/esp.md §17). Numbers and strings change places
 // between editions, so scalars are read leniently; members that are a list in
 // one edition and an object in another stay raw and are read where used.
 

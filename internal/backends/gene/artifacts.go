@@ -78,7 +78,7 @@ func (d *Driver) carves(ctx context.Context, q backends.Query, query url.Values)
 }
 
 // carve makes a record of one file. Its address is put together from the
-// parts: the server's base-url cannot be trusted (wire/gene.md 9).
+// parts: the server's base-url cannot be trusted (docs/wire/gene.md 9).
 func carve(h *model.Host, set artifact, f artifactFile) *model.Carve {
 	c := &model.Carve{
 		Origin: model.Origin{ID: strings.Join([]string{h.ID, set.ProcessGUID, set.EventHash, f.Name}, "/")},

@@ -178,7 +178,7 @@ func isLog(op op) bool {
 }
 
 // window brings the time parameters of a log call into the one form that all
-// versions read alike: both names, both ends, in UTC (wire/gene.md 6).
+// versions read alike: both names, both ends, in UTC (docs/wire/gene.md 6).
 func (d *Driver) window(what string, c *backends.Call) error {
 	text := func(names ...string) string {
 		for _, n := range names {
@@ -306,7 +306,7 @@ func (d *Driver) callFailed(what string, op op, err error) error {
 }
 
 // artifactAnswer streams a collected file. A failure comes as JSON with
-// status 200, also where bytes were asked for (wire/gene.md 9).
+// status 200, also where bytes were asked for (docs/wire/gene.md 9).
 func (d *Driver) artifactAnswer(ctx context.Context, what string, c backends.Call, req client.Call) (*backends.Answer, error) {
 	req.Raw = true
 	st, err := d.c.Open(ctx, req)
@@ -402,7 +402,7 @@ func (d *Driver) records(ctx context.Context, what string, c backends.Call, give
 			if paged {
 				id := eventHash(e)
 				if id != "" && seen[id] {
-					continue // pages overlap (wire/gene.md 6)
+					continue // pages overlap (docs/wire/gene.md 6)
 				}
 				if id != "" {
 					seen[id] = true
@@ -553,7 +553,7 @@ type dialect struct {
 }
 
 // dialect finds out by safe requests which rules the manager takes
-// (wire/gene.md 0).
+// (docs/wire/gene.md 0).
 func (d *Driver) dialect(ctx context.Context) (dialect, error) {
 	d.verMu.Lock()
 	known := d.ver.rules

@@ -21,7 +21,7 @@ import (
 	"github.com/edrctl/edrctl/internal/shellquote"
 )
 
-// iocEntry is an indicator of the store (wire/gene.md 11).
+// iocEntry is an indicator of the store (docs/wire/gene.md 11).
 type iocEntry struct {
 	UUID   string `json:"uuid"`
 	GUUID  string `json:"guuid"`

@@ -18,8 +18,8 @@ import (
 )
 
 // Files come from two places: artifacts, which agents send by themselves
-// after an alert and the manager stores (wire/gene.md 9), and the answer of a
-// command, where they stand until the next command (wire/gene.md 5).
+// after an alert and the manager stores (docs/wire/gene.md 9), and the answer of a
+// command, where they stand until the next command (docs/wire/gene.md 5).
 
 // maxKept bounds the files of ours that are kept in memory while the next
 // command takes their slot.

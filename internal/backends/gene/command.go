@@ -20,7 +20,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// slot is the one Command an endpoint has (wire/gene.md 5).
+// slot is the one Command an endpoint has (docs/wire/gene.md 5).
 type slot struct {
 	UUID       string              `json:"uuid"`
 	Name       string              `json:"name"`
@@ -128,7 +128,7 @@ func exitCode(text string) (int64, bool) {
 
 // quote writes words as the command line that the manager splits into the
 // same words again: each in single quotes, where everything is literal
-// (wire/gene.md 5).
+// (docs/wire/gene.md 5).
 func quote(words []string) string {
 	var b strings.Builder
 	for i, w := range words {
@@ -172,7 +172,7 @@ var uuidForm = lazyregexp.New(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{1
 // file whole.
 //
 // It is a plain GET: wait=true would leave the manager polling for ever for
-// an agent that does not come back (wire/gene.md 5, trap 18).
+// an agent that does not come back (docs/wire/gene.md 5, trap 18).
 func (d *Driver) slot(ctx context.Context, uuid string, sink func(command, path string) io.Writer) (*slot, error) {
 	if !uuidForm.MatchString(uuid) {
 		return nil, backends.NotFound("endpoint", uuid)

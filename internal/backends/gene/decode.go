@@ -46,7 +46,7 @@ type datum struct {
 type attackSpan struct{ id, tactic, description span }
 
 // decoder reads one event document of either format after the other
-// (wire/gene.md 7). It walks the bytes once, collects the text of the members
+// (docs/wire/gene.md 7). It walks the bytes once, collects the text of the members
 // in one buffer, and makes one string of it: an event costs a handful of
 // allocations however many members it has.
 type decoder struct {
@@ -352,7 +352,7 @@ func (d *decoder) finishAs(id string) {
 	r.Task, r.Time, r.Computer = d.get(fTask), d.instant(), d.get(fComputer)
 	r.PID, r.UserID = d.number(fProcess), d.get(fUserID)
 	// Beta.2 and beta.3 give the signatures in another order each time
-	// (wire/gene.md 12, trap 10a): title and rule must not change with it.
+	// (docs/wire/gene.md 12, trap 10a): title and rule must not change with it.
 	slices.SortFunc(d.sigs, func(x, y span) int { return strings.Compare(d.cut(x), d.cut(y)) })
 	d.sigs = slices.CompactFunc(d.sigs, func(x, y span) bool { return d.cut(x) == d.cut(y) })
 }

@@ -1,7 +1,7 @@
 // Package gene is the driver for the Gene EDR manager (0xrawsec/whids) from
 // v1.7.0 to the newest (v1.8.0-beta.7 and later): one code path that sends
 // what every version understands and finds out the rest from the answers.
-// The truth about the servers is wire/gene.md; section and trap numbers in
+// The truth about the servers is docs/wire/gene.md; section and trap numbers in
 // comments are its own.
 package gene
 
@@ -24,7 +24,7 @@ const Name = "gene"
 
 const (
 	secretKey   = "api_key"
-	pageLimit   = 10000            // the most a page may hold (wire/gene.md 6)
+	pageLimit   = 10000            // the most a page may hold (docs/wire/gene.md 6)
 	idleConn    = 10 * time.Second // the manager closes idle connections after 15 s
 	concurrent  = 4                // requests for logs at once
 	onlineAfter = time.Minute      // agents poll every few seconds
@@ -91,7 +91,7 @@ func (d *Driver) Backend() string { return Name }
 func (d *Driver) Close() error { return d.c.Close() }
 
 // authorize sends the key under both names: managers up to beta.3 know one,
-// later ones the other, and each ignores what it does not know (wire/gene.md 0).
+// later ones the other, and each ignores what it does not know (docs/wire/gene.md 0).
 func (d *Driver) authorize(ctx context.Context, r *http.Request) error {
 	key, err := d.secret(ctx)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 )
 
 // How far back a record is looked for by its id: the manager cannot be asked
-// for one, its logs have to be read (wire/normalised.md 9).
+// for one, its logs have to be read (docs/formats.md 9).
 const (
 	alertLookBack = 90 * 24 * time.Hour
 	eventLookBack = 7 * 24 * time.Hour

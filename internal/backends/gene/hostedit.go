@@ -20,7 +20,7 @@ import (
 // confirmed before, compared after (traps 1 and 2).
 
 // editBody is the body of POST /endpoints/{uuid}. Empty strings change
-// nothing, so group and status cannot be cleared (wire/gene.md 4).
+// nothing, so group and status cannot be cleared (docs/wire/gene.md 4).
 type editBody struct {
 	Status      string `json:"status,omitempty"`
 	Group       string `json:"group,omitempty"`

@@ -150,7 +150,7 @@ func (r *logReader) pages(ctx context.Context, lo, hi time.Time, whole bool, b s
 	if whole {
 		// These managers stop reading at the first event later than stop, so
 		// that events behind it in the file are lost: read to the end of the
-		// day's file and cut here (wire/gene.md 6).
+		// day's file and cut here (docs/wire/gene.md 6).
 		until = endOfDay(hi)
 	}
 	for skip := 0; ; skip += pageLimit {
@@ -185,7 +185,7 @@ func endOfDay(t time.Time) time.Time {
 func (r *logReader) page(ctx context.Context, lo, until time.Time, skip int, add func(*decoder, int) error) (n int, err error) {
 	from := lo
 	if now := r.d.now(); r.legacy && from.After(now) {
-		from = now // these managers find nothing from a start beyond their today (wire/gene.md 12)
+		from = now // these managers find nothing from a start beyond their today (docs/wire/gene.md 12)
 	}
 	stream, err := r.d.c.Open(ctx, client.Call{
 		Path:  "/endpoints/" + r.uuid() + "/" + r.route,
@@ -258,7 +258,7 @@ func readError(err error) error {
 }
 
 // isCut tells whether the server may have run into its 15 s limit: no answer
-// at all on a connection that was up, or a part of one (wire/gene.md 1).
+// at all on a connection that was up, or a part of one (docs/wire/gene.md 1).
 func isCut(err error) bool {
 	var cut *cutError
 	var transport *client.TransportError

@@ -87,7 +87,7 @@ func (d *decoder) techniques() []model.Attack {
 }
 
 // alertOf turns an event on which a signature fired into an alert. Only those
-// are alerts: agents that log everything send an empty list (wire/gene.md 7).
+// are alerts: agents that log everything send an empty list (docs/wire/gene.md 7).
 func (d *decoder) alertOf(e *model.Event) *model.Alert {
 	rules := e.Detection.Rules
 	a := &model.Alert{

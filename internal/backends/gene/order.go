@@ -170,7 +170,7 @@ func deleteScript(path string) string {
 const maxCommandLine = 32000
 
 // script hands a script over on the command line. The drop-files of a command
-// are no way: they are paths on the manager's own disk (wire/gene.md 5).
+// are no way: they are paths on the manager's own disk (docs/wire/gene.md 5).
 func script(what string, s *backends.Script, ep endpoint) (words []string, summary string, err error) {
 	const dropped = "the manager drops only files of its own disk, so a script must fit on the command line: "
 	switch {

@@ -14,7 +14,7 @@ import (
 
 // Responding on this backend is giving an endpoint a command, and an endpoint
 // has one slot for it: no history, no cancel, and the next command replaces
-// the one before (wire/gene.md 5). Before each the endpoint is confirmed, and
+// the one before (docs/wire/gene.md 5). Before each the endpoint is confirmed, and
 // its answer compared, as older managers give commands to the wrong one.
 
 // ownWait is how long a command waits for one of ours in the same slot.

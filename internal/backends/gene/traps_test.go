@@ -89,7 +89,7 @@ func TestHopelessWindow(t *testing.T) {
 	})
 }
 
-// Trap 8 and wire/gene.md 6: events that arrived late lie behind newer ones,
+// Trap 8 and docs/wire/gene.md 6: events that arrived late lie behind newer ones,
 // and older managers stop reading at the first event later than stop.
 func TestLateEventsAreNotLost(t *testing.T) {
 	log := &memLog{}

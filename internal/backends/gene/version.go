@@ -116,7 +116,7 @@ func isStatus(err error, code int) bool {
 }
 
 // Check reaches the manager, tells its version as far as it can be found out
-// with safe requests (wire/gene.md 0), and looks for the lock-up of trap 4.
+// with safe requests (docs/wire/gene.md 0), and looks for the lock-up of trap 4.
 func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
 	const what = "cannot reach the manager"
 	health := backends.Health{Product: "Gene (WHIDS) manager", Credentials: []backends.CredentialCheck{{Name: secretKey}}}

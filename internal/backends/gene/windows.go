@@ -205,7 +205,7 @@ func (s *sweep) following(f flavour, size, ceiling time.Duration, want int, p *p
 }
 
 // lower is where the window that ends at hi begins. Managers that read whole
-// days give everything to the end of the day, whatever is asked (wire/gene.md
+// days give everything to the end of the day, whatever is asked (docs/wire/gene.md
 // 6): a window is made of whole days there, too. Only when a few records are
 // wanted the newest part of a day is asked for first, which such a manager can
 // answer in a fraction of the time.

@@ -7,10 +7,10 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// The manager's own types (wire/gene.md), as far as they are read. Log events
+// The manager's own types (docs/wire/gene.md), as far as they are read. Log events
 // are not among them: decode.go reads those without reflection.
 
-// endpoint is an Endpoint object (wire/gene.md 4). Fields that a version does
+// endpoint is an Endpoint object (docs/wire/gene.md 4). Fields that a version does
 // not have are nil or empty.
 type endpoint struct {
 	UUID           string      `json:"uuid"`
@@ -49,7 +49,7 @@ type systemInfo struct {
 }
 
 // command is the part of a Command object that tells how far it is
-// (wire/gene.md 5).
+// (docs/wire/gene.md 5).
 type command struct {
 	UUID      string    `json:"uuid"`
 	Name      string    `json:"name"`
@@ -63,7 +63,7 @@ type stats struct {
 	Rules     flex.Int `json:"rule-count"`
 }
 
-// report is a Report object (wire/gene.md 8).
+// report is a Report object (docs/wire/gene.md 8).
 type report struct {
 	Identifier       string                     `json:"identifier"`
 	AlertCount       flex.Int                   `json:"alert-count"`
@@ -76,7 +76,7 @@ type report struct {
 }
 
 // artifact is a set of files collected for one event. Files are names before
-// beta.4 and objects since (wire/gene.md 9).
+// beta.4 and objects since (docs/wire/gene.md 9).
 type artifact struct {
 	Creation     string         `json:"creation"`
 	Modification string         `json:"modification"`
@@ -101,7 +101,7 @@ func (f *artifactFile) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*plain)(f))
 }
 
-// rule is a Gene rule of schema 1 or 2 (wire/gene.md 10).
+// rule is a Gene rule of schema 1 or 2 (docs/wire/gene.md 10).
 type rule struct {
 	Name string   `json:"Name"`
 	Tags []string `json:"Tags"`

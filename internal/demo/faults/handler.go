@@ -196,11 +196,11 @@ const webPage = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body
 // refuse answers as the product does when credentials ran out.
 func refuse(w http.ResponseWriter, backend string) {
 	switch backend {
-	case "gene": // wire/gene.md 2
+	case "gene": // docs/wire/gene.md 2
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = io.WriteString(w, "Not Authorized\n")
-	case "esp": // wire/esp.md 3
+	case "esp": // docs/wire/esp.md 3
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusUnauthorized)
 		_, _ = io.WriteString(w, `{"message": {"message": "This API key used to authenticate is expired!"}}`+"\n")

@@ -1,5 +1,5 @@
 // Package fake is a Carbon Black Endpoint Standard server of API v3 for the
-// demo and the tests: as strict as the real one (wire/carbonblack.md), with
+// demo and the tests: as strict as the real one (docs/wire/carbonblack.md), with
 // its read-once queues, caps and nulls, over data it is given.
 package fake
 

@@ -1,6 +1,6 @@
 // Package fake is cWatch EDR's server (API v0.0.2) over made-up data: for the
 // demo and for tests. It refuses what the real one refuses, and it can
-// misbehave in every way wire/cwatch.md knows or fears.
+// misbehave in every way docs/wire/cwatch.md knows or fears.
 package fake
 
 import (

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The q grammar of wire/cwatch.md 7: terms joined by AND, nothing else.
+// The q grammar of docs/wire/cwatch.md 7: terms joined by AND, nothing else.
 
 var errQuery = errors.New("invalid query string")
 

@@ -1,6 +1,6 @@
 // Package fake is an ESP server for the demo and the tests: the wire protocol
 // of community 3.5.1 as recorded, with the differences of other editions, as
-// wire/esp.md tells them. It is strict: what the real server refuses it
+// docs/wire/esp.md tells them. It is strict: what the real server refuses it
 // refuses, with the real status and text, and the real server's failures that
 // look like answers are kept.
 package fake

@@ -94,7 +94,7 @@ func New(data *Data, opt Options) *Server {
 	return s
 }
 
-// offers tells whether the edition has an operation (wire/esp.md §1).
+// offers tells whether the edition has an operation (docs/wire/esp.md §1).
 func (s *Server) offers(op backends.Operation) bool {
 	switch s.opt.Edition {
 	case Enterprise:

@@ -124,7 +124,7 @@ func (s *Server) output(cmd *command) (stdout, stderr []byte, fault string, edr 
 	return []byte(strings.Join(cmd.Line, " ") + "\r\n"), nil, "", nil
 }
 
-// commandView is the Command object (wire/gene.md 5).
+// commandView is the Command object (docs/wire/gene.md 5).
 func (s *Server) commandView(cmd *command) json.RawMessage {
 	sent, done, at := s.progress(cmd)
 	name, args := "", []string(nil)

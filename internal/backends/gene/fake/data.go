@@ -1,6 +1,6 @@
 // Package fake is a Gene (WHIDS) manager for the demo, the conformance suite
 // and benchmarks: it accepts and refuses what the real one does, with the
-// real one's status, body and known misbehaviour (wire/gene.md), in four of
+// real one's status, body and known misbehaviour (docs/wire/gene.md), in four of
 // its versions.
 package fake
 

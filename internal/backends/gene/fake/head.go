@@ -15,7 +15,7 @@ import (
 )
 
 // What only the newest manager has: users, IoCs, agent configuration, Sysmon
-// configuration and tool binaries (wire/gene.md 11).
+// configuration and tool binaries (docs/wire/gene.md 11).
 
 type user struct {
 	UUID        string `json:"uuid"`

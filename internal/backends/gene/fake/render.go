@@ -93,7 +93,7 @@ func appendAttack(b []byte, list []Attack) []byte {
 }
 
 // appendLegacy appends an event as v1.7.0 and v1.8.0-beta give it
-// (wire/gene.md 7): every value a string, keys in alphabetical order.
+// (docs/wire/gene.md 7): every value a string, keys in alphabetical order.
 func appendLegacy(b []byte, e *Event, m Meta, actions bool) []byte {
 	b = append(b, `{"Event":{`...)
 	if len(e.UserData) == 0 {

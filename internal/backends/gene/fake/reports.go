@@ -145,7 +145,7 @@ func (c *call) deleteReport() {
 	c.ok(r)
 }
 
-// emptyReports is what a reload of the rules does (wire/gene.md 8).
+// emptyReports is what a reload of the rules does (docs/wire/gene.md 8).
 func (s *Server) emptyReports() {
 	now := s.opt.Now()
 	for _, m := range s.st.Endpoints {

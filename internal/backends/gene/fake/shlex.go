@@ -6,7 +6,7 @@ import (
 )
 
 // splitCommand splits a command line into words as the manager does
-// (wire/gene.md 5): a backslash outside single quotes makes the next
+// (docs/wire/gene.md 5): a backslash outside single quotes makes the next
 // character plain and is itself lost, in double quotes too; # at the
 // beginning of a word starts a comment; no shell, no variables.
 func splitCommand(line string) ([]string, error) {
