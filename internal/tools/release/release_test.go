@@ -79,6 +79,12 @@ func TestDescription(t *testing.T) {
 	}
 	exists := func(what, pattern string) {
 		t.Helper()
+		if strings.HasPrefix(pattern, "manuals/") { // written first
+			if !slices.Contains(p.Before.Hooks, "go run ./cmd/gen manuals manuals") {
+				t.Errorf("%s: nothing writes %s", what, pattern)
+			}
+			return
+		}
 		if found, err := filepath.Glob(filepath.Join(root(t), pattern)); err != nil || len(found) == 0 {
 			t.Errorf("%s: %s is not there", what, pattern)
 		}
