@@ -258,7 +258,7 @@ func build(t *testing.T, env ...string) built {
 	b.binary = filepath.Join(b.clone, "dist", "edrctl")
 	p := description(t)
 	for _, hook := range p.Before.Hooks { // what the packages hold is written first
-		run(t, b.clone, env, "sh", "-c", hook)
+		run(t, b.clone, nil, "sh", "-c", hook)
 	}
 	d := p.Builds[0]
 	flags := strings.NewReplacer("{{ .Version }}", testVersion, "{{ .FullCommit }}", b.commit, "{{ .CommitDate }}", b.date).Replace(strings.Join(d.Ldflags, " "))
