@@ -13,7 +13,7 @@ var systemFiles = map[bool][]string{
 	},
 	false: {
 		"/etc/passwd", "/etc/shadow", "/etc/group", "/etc/hosts", "/etc/crontab", "/etc/os-release", "/etc/ssh/sshd_config",
-		"/var/log/auth.log", "/var/log/syslog", "/root/.bash_history",
+		"/var/log/auth.log", "/var/log/syslog", "/var/spool/cron/crontabs/root",
 	},
 }
 
