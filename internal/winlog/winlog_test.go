@@ -113,7 +113,7 @@ func TestWindowsRecords(t *testing.T) {
 		{"200", rec(taskLog, 200, `TaskName: \T`, `ActionName: C:\x.exe`), model.KindTaskChange, map[string]string{"target": `C:\x.exe`}},
 		{"5857", rec(wmiLog, 5857, "ProviderName: P", "HostProcess: wmiprvse.exe", "ProcessID: 380", `ProviderPath: %SystemRoot%\x.dll`), model.KindWMI, map[string]string{"module": `%SystemRoot%\x.dll`, "pid": "380"}},
 		{"5858", rec(wmiLog, 5858, "ClientMachine: MORDORDC", `User: NT AUTHORITY\SYSTEM`, "ClientProcessId: 1592", "Operation: Start IWbemServices::ExecQuery"), model.KindWMI, map[string]string{"pid": "1592", "src_domain": "MORDORDC", "script": "Start IWbemServices::ExecQuery"}},
-		{"5861", rec(wmiLog, 5861, "Namespace: //./root/subscription", "ESS: Evil", "CONSUMER: CommandLineEventConsumer=\"x\"", "PossibleCause: Binding"), model.KindWMI, map[string]string{"object": "Evil"}},
+		{"5861", rec(wmiLog, 5861, "Namespace: //./ROOT/Subscription", "ESS: Evil", "CONSUMER: CommandLineEventConsumer=\"x\"", "PossibleCause: Binding"), model.KindWMI, map[string]string{"object": "Evil"}},
 		{"59", rec(bitsLog, 59, "name: job", "url: http://203.0.113.5/a.ps1"), model.KindFileDownload, map[string]string{"url": "http://203.0.113.5/a.ps1", "dst": "203.0.113.5"}},
 		{"60", rec(bitsLog, 60, "name: job", "url: https://evil.example/a"), model.KindFileDownload, map[string]string{"dst_domain": "evil.example"}},
 		{"Kernel-File 15", rec("Microsoft-Windows-Kernel-File/Analytic", 15, `FileName: C:\canary.docx`, `Image: C:\r.exe`), model.KindFileRead, map[string]string{"file": `C:\canary.docx`, "process": `C:\r.exe`}},
