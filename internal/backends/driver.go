@@ -72,6 +72,7 @@ type Query struct {
 	After  int64
 	Native string // the vendor's own query language (--query); "" = none
 	Raw    bool   // keep the vendor's JSON in Raw
+	Log    bool   // of events: keep the fields of the log record in Event.Log, where the product has them
 	Brief  bool   // of hosts: ids and names are enough, a driver may leave out what costs a request each
 }
 

@@ -72,6 +72,7 @@ type Event struct {
 	Detection *Detection      `json:"detection,omitempty"`
 	AlertID   string          `json:"alert_id,omitempty"`
 	Raw       json.RawMessage `json:"raw,omitempty"`
+	Log       *LogRecord      `json:"-"` // only when asked for
 }
 
 // Process is a process, known by its stable UID (never by pid alone).

@@ -157,7 +157,7 @@ func flat(line []byte) *Record {
 	}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		if s, ok := all[name].(string); ok && name != "Message" {
-			r.Data = append(r.Data, Field{name, s})
+			r.Data = append(r.Data, Field{Name: name, Value: s})
 		}
 	}
 	return r

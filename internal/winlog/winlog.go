@@ -30,7 +30,7 @@ type Record struct {
 
 // Field is one member of EventData or UserData. Members without a name are
 // given one by the reader (param1, Data); the order is that of the record.
-type Field struct{ Name, Value string }
+type Field = model.LogField
 
 // Get gives the value of the first of the names that has one. Names are
 // compared without case, and "Threat Name" equals "Threat_Name". "-" is how

@@ -13,7 +13,7 @@ func rec(channel string, id int, data ...string) *Record {
 	r := &Record{Channel: channel, EventID: id, Time: time.Date(2026, 11, 22, 2, 3, 4, 0, time.UTC), Computer: "WS-1.corp.example"}
 	for _, d := range data {
 		name, value, _ := strings.Cut(d, ": ")
-		r.Data = append(r.Data, Field{name, value})
+		r.Data = append(r.Data, Field{Name: name, Value: value})
 	}
 	return r
 }
@@ -142,7 +142,7 @@ func TestWindowsRecords(t *testing.T) {
 		{"Sysmon 24", rec(sysm, 24, `ClientInfo: user: CORP\bob ip: 198.51.100.7 hostname: mbp`), model.KindClipboard, map[string]string{"user": `CORP\bob`, "src": "198.51.100.7", "src_domain": "mbp"}},
 		{"Sysmon 25", rec(sysm, 25, `Image: C:\a.exe`, "Type: Image is replaced"), model.KindProcessTamper, nil},
 		{"Sysmon 29", rec(sysm, 29, `TargetFilename: C:\a.exe`), model.KindFileCreate, map[string]string{"file": `C:\a.exe`}},
-		{"forwarded", &Record{Channel: "ForwardedEvents", Provider: "Microsoft-Windows-Sysmon", EventID: 5, Data: []Field{{"Image", `C:\a`}}}, model.KindProcessEnd, nil},
+		{"forwarded", &Record{Channel: "ForwardedEvents", Provider: "Microsoft-Windows-Sysmon", EventID: 5, Data: []Field{{Name: "Image", Value: `C:\a`}}}, model.KindProcessEnd, nil},
 		{"unknown", rec("Application", 1000, "Image: x", "SubjectUserName: bob"), model.KindOther, map[string]string{"process": "x", "user": "bob"}},
 	} {
 		e := Event(tc.r)
