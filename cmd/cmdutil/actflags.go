@@ -108,6 +108,19 @@ func JoinWait(args []string) []string {
 
 // ReadHosts gives the hosts of the command line and of --hosts-file.
 func (a *ActFlags) ReadHosts(f *Factory, args []string) ([]string, error) {
+	names, err := a.readHosts(f, args)
+	if err != nil || a.DryRun {
+		return names, err
+	}
+	// Too many are refused before any server is asked about each of them.
+	different := map[string]bool{}
+	for _, name := range names {
+		different[strings.ToLower(name)] = true
+	}
+	return names, ops.CheckHosts(len(different), a.MaxHosts)
+}
+
+func (a *ActFlags) readHosts(f *Factory, args []string) ([]string, error) {
 	if a.HostsFile == "-" && slices.Contains(args, "-") {
 		return nil, Usagef("--hosts-file - and the operand - both read standard input: give one")
 	}

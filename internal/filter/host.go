@@ -2,6 +2,7 @@ package filter
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/model"
@@ -82,3 +83,42 @@ func IsHost(operand string, h *model.Host) bool {
 	q := qualified(operand, Exact)
 	return q.name != "" && q.is(h)
 }
+
+// HostIndex finds hosts by what names them without comparing each: thousands
+// of operands are looked up in thousands of hosts.
+type HostIndex struct {
+	hosts []*model.Host
+	named map[string][]int // positions in hosts, by id, ref, folded name and folded name without its domain
+}
+
+// IndexHosts makes an index of hosts, which keep their order.
+func IndexHosts(hosts []*model.Host) *HostIndex {
+	x := &HostIndex{hosts: hosts, named: make(map[string][]int, 2*len(hosts))}
+	for i, h := range hosts {
+		for _, key := range []string{h.ID, h.Ref, foldHost(h.Name), foldHost(qualified(h.Name, Exact).name)} {
+			if at := x.named[key]; key != "" && (len(at) == 0 || at[len(at)-1] != i) {
+				x.named[key] = append(at, i)
+			}
+		}
+	}
+	return x
+}
+
+// Find gives every host that operand names, as IsHost tells it, in their order.
+func (x *HostIndex) Find(operand string) []*model.Host {
+	var at []int
+	for _, key := range []string{operand, foldHost(operand), foldHost(qualified(operand, Exact).name)} {
+		at = append(at, x.named[key]...)
+	}
+	slices.Sort(at)
+	var out []*model.Host
+	for _, i := range slices.Compact(at) {
+		if IsHost(operand, x.hosts[i]) {
+			out = append(out, x.hosts[i])
+		}
+	}
+	return out
+}
+
+// foldHost gives one key for all that strings.EqualFold takes for equal.
+func foldHost(name string) string { return strings.ToLower(strings.ToUpper(name)) }

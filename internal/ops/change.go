@@ -211,17 +211,26 @@ func (p *Plan) Approve(maxHosts int) error {
 	if err := p.ReadOnly(); err != nil {
 		return err
 	}
-	if maxHosts <= 0 {
-		maxHosts = FreeHosts
-	}
-	if n := p.Hosts(); n > maxHosts {
-		return &backends.Error{
-			Kind: backends.KindRefused, What: "nothing was sent", Why: fmt.Sprintf("this is on %d hosts, and %d are allowed", n, maxHosts),
-			Hint: fmt.Sprintf("--max-hosts %d allows it", n),
-		}
+	if err := CheckHosts(p.Hosts(), maxHosts); err != nil {
+		return err
 	}
 	p.approved = true
 	return nil
+}
+
+// CheckHosts refuses a change of n hosts where only maxHosts are allowed; 0 is
+// FreeHosts.
+func CheckHosts(n, maxHosts int) error {
+	if maxHosts <= 0 {
+		maxHosts = FreeHosts
+	}
+	if n <= maxHosts {
+		return nil
+	}
+	return &backends.Error{
+		Kind: backends.KindRefused, What: "nothing was sent", Why: fmt.Sprintf("this is on %d hosts, and %d are allowed", n, maxHosts),
+		Hint: fmt.Sprintf("--max-hosts %d allows it", n),
+	}
 }
 
 // Plan looks at every item by reading only. What cannot be done stands in the

@@ -21,6 +21,7 @@ const maxSuggested = 10
 type hostFinder struct {
 	fleet     *Fleet
 	raw       bool
+	many      bool // operands: ids are looked up in the listing before their server is asked for each
 	removed   removedHosts
 	listings  map[bool]*hostListing // of removed hosts, and of the others
 	suggested int
@@ -29,6 +30,7 @@ type hostFinder struct {
 // hostListing is what one listing of every profile gave.
 type hostListing struct {
 	hosts  []*model.Host
+	index  *filter.HostIndex
 	failed error
 }
 
@@ -92,6 +94,11 @@ func (r *hostFinder) all(ctx context.Context, operand string) ([]*model.Host, er
 	if err != nil {
 		return r.byName(ctx, nil, operand, nil)
 	}
+	if r.many {
+		if found := r.listed(ctx, s, id, id != operand); len(found) > 0 {
+			return found, nil
+		}
+	}
 	direct, err := get(r.fleet, s.Profile+"/"+id, "cannot get a host", func(d backends.HostGetter, id string) (*model.Host, error) {
 		return d.Host(ctx, id, r.raw)
 	})
@@ -112,6 +119,33 @@ func (r *hostFinder) all(ctx context.Context, operand string) ([]*model.Host, er
 	return found, nerr
 }
 
+// listed finds the hosts of a profile that an operand names beyond doubt, from
+// the listing alone: a ref by its id, anything else where it is an id or a name
+// but not the id of one host and the name of another.
+func (r *hostFinder) listed(ctx context.Context, s *Source, id string, isRef bool) []*model.Host {
+	l := r.list(ctx, false)
+	if l.failed != nil || r.removed == removedFirst {
+		return nil
+	}
+	var byID, found []*model.Host
+	for _, h := range l.index.Find(id) {
+		if h.Profile != s.Profile {
+			continue
+		}
+		found = append(found, h)
+		if h.ID == id {
+			byID = append(byID, h)
+		}
+	}
+	if isRef && len(byID) == 1 {
+		return byID
+	}
+	if len(byID) > 0 && len(byID) < len(found) {
+		return nil
+	}
+	return found
+}
+
 // byName finds the hosts an operand names in one profile or in all; direct is
 // the one its server gives for it as an id, if there is one.
 func (r *hostFinder) byName(ctx context.Context, in *Source, operand string, direct *model.Host) ([]*model.Host, error) {
@@ -120,12 +154,12 @@ func (r *hostFinder) byName(ctx context.Context, in *Source, operand string, dir
 		found = append(found, direct)
 	}
 	for _, removed := range r.order(direct) {
-		hosts, err := r.list(ctx, removed)
-		if err != nil {
-			return nil, err
+		l := r.list(ctx, removed)
+		if l.failed != nil {
+			return nil, l.failed
 		}
-		for _, h := range hosts {
-			if (in == nil || h.Profile == in.Profile) && filter.IsHost(operand, h) && (direct == nil || h.ID != direct.ID) {
+		for _, h := range l.index.Find(operand) {
+			if (in == nil || h.Profile == in.Profile) && (direct == nil || h.ID != direct.ID) {
 				found = append(found, h)
 			}
 		}
@@ -160,9 +194,9 @@ func (r *hostFinder) order(direct *model.Host) []bool {
 }
 
 // list reads the hosts of all profiles, once.
-func (r *hostFinder) list(ctx context.Context, removed bool) ([]*model.Host, error) {
+func (r *hostFinder) list(ctx context.Context, removed bool) *hostListing {
 	if l := r.listings[removed]; l != nil {
-		return l.hosts, l.failed
+		return l
 	}
 	read := r.fleet.Hosts
 	if removed {
@@ -170,6 +204,7 @@ func (r *hostFinder) list(ctx context.Context, removed bool) ([]*model.Host, err
 	}
 	st := read(ctx, Request{Query: backends.Query{Raw: r.raw, Brief: true}})
 	l := &hostListing{hosts: slices.Collect(st.Records())}
+	l.index = filter.IndexHosts(l.hosts)
 	for _, o := range st.Outcomes() {
 		// An unanswered profile may hold a second host of this name.
 		if o.Err != nil && backends.KindOf(o.Err) != backends.KindUnsupported && l.failed == nil {
@@ -180,7 +215,7 @@ func (r *hostFinder) list(ctx context.Context, removed bool) ([]*model.Host, err
 		r.listings = map[bool]*hostListing{}
 	}
 	r.listings[removed] = l
-	return l.hosts, l.failed
+	return l
 }
 
 // unknown says that no profile knows a host, and that it was removed or which
@@ -191,9 +226,9 @@ func (r *hostFinder) unknown(ctx context.Context, in *Source, operand string) er
 		return e
 	}
 	here := func(h *model.Host) bool { return in == nil || h.Profile == in.Profile }
-	if removed, err := r.list(ctx, true); err == nil {
-		for _, h := range removed {
-			if here(h) && filter.IsHost(operand, h) {
+	if l := r.list(ctx, true); l.failed == nil {
+		for _, h := range l.index.Find(operand) {
+			if here(h) {
 				e.Hint = "it was removed: " + shellquote.Join("edrctl hosts enable", h.Ref) + " takes it back"
 				return e
 			}

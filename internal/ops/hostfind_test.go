@@ -2,8 +2,10 @@ package ops_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/model"
@@ -141,5 +143,49 @@ func TestARemovedHostIsNamedToHaveItBackOnly(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%s %s goes to %q, want %q", c.verb, c.name, got, c.want)
 		}
+	}
+}
+
+// askedOften counts what its server is asked.
+type askedOften struct {
+	*acting
+	lists, gets int
+}
+
+func (a *askedOften) Hosts(ctx context.Context, q backends.Query) (backends.Listing[*model.Host], error) {
+	a.lists++
+	return a.acting.Hosts(ctx, q)
+}
+
+func (a *askedOften) Host(ctx context.Context, id string, raw bool) (*model.Host, error) {
+	a.gets++
+	return a.acting.Host(ctx, id, raw)
+}
+
+func TestManyHostsAreFoundInOneListing(t *testing.T) {
+	const n = 10_000
+	server := &askedOften{acting: named()}
+	var operands []string
+	for i := range n {
+		id, name := fmt.Sprintf("id-%d", i), fmt.Sprintf("WS-%d", i)
+		server.hosts = append(server.hosts, &model.Host{Origin: model.Origin{ID: id}, Name: name, Domain: "corp.example"})
+		operands = append(operands, []string{strings.ToLower(name), id, "p0/" + id, name + ".corp.example", `CORP\` + name}[i%5])
+	}
+	began := time.Now()
+	items, err := fleet(server).HostItems(t.Context(), operands, backends.Change{Verb: backends.VerbIsolate})
+	if err != nil || len(items) != n {
+		t.Fatalf("%d items, %v", len(items), err)
+	}
+	for i, it := range items {
+		if it.Err != nil || it.Change.Host.ID != fmt.Sprintf("id-%d", i) {
+			t.Fatalf("%s: %+v %v", operands[i], it.Change.Host, it.Err)
+		}
+	}
+	if server.lists != 1 || server.gets != 0 {
+		t.Errorf("%d listings and %d single requests, want 1 and 0", server.lists, server.gets)
+	}
+	// Comparing each with each takes minutes.
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("%s for %d names", took, n)
 	}
 }

@@ -45,7 +45,7 @@ func ReadNames(r io.Reader) ([]string, error) {
 // fits two hosts is an error for the whole order, as nothing may happen on the
 // wrong one; one that cannot be read stays in its item.
 func (f *Fleet) HostItems(ctx context.Context, names []string, base backends.Change) ([]Item, error) {
-	r := &hostFinder{fleet: f, removed: removedFor(base.Verb)}
+	r := &hostFinder{fleet: f, removed: removedFor(base.Verb), many: len(names) > FreeHosts}
 	can := func(s *Source) bool { return s.canChange(base.Verb) }
 	var items []Item
 	seen := map[string]bool{}
