@@ -53,10 +53,15 @@ var rooms = []struct {
 	{pkg: "internal/backends", may: []string{"internal/client", "internal/filter", "internal/model"}},
 	{pkg: "internal/backends/all", may: []string{"internal/backends/*"}, only: []string{}},
 	{pkg: "internal/backends/conformance", may: []string{"internal/backends", "internal/client", "internal/filter", "internal/model", "internal/ioc", "internal/demo/story", "internal/demo/faults"}},
+	// Inside a driver references go down only: the driver, its catalogue, the
+	// vendor's JSON. Gene's JSON carries records of Windows logs.
+	{pkg: "internal/backends/gene/wire", may: []string{"internal/client/...", "internal/winlog"}, only: []string{"github.com/go-json-experiment/json"}},
+	{pkg: "internal/backends/*/wire", may: []string{"internal/client/..."}, only: []string{"github.com/go-json-experiment/json"}},
+	{pkg: "internal/backends/*/catalog", may: []string{"internal/backends", "internal/backends/SELF/wire"}, only: []string{}},
 	// A fake serves its driver's catalogue and speaks its wire types; no client, no filter.
-	{pkg: "internal/backends/*/fake", may: []string{"internal/backends", "internal/backends/SELF", "internal/demo/story", "internal/demo/faults"}, only: []string{"github.com/coder/websocket"}},
-	{pkg: "internal/backends/gene", may: []string{"internal/backends", "internal/client/...", "internal/model", "internal/filter", "internal/domainname", "internal/shellquote", "internal/generule", "internal/winlog"}, only: []string{"github.com/go-json-experiment/json", "github.com/coder/websocket", "golang.org/x/sync"}},
-	{pkg: "internal/backends/*", may: []string{"internal/backends", "internal/client/...", "internal/model", "internal/filter", "internal/domainname", "internal/shellquote"}, only: []string{"github.com/go-json-experiment/json", "github.com/coder/websocket", "golang.org/x/sync"}},
+	{pkg: "internal/backends/*/fake", may: []string{"internal/backends", "internal/backends/SELF", "internal/backends/SELF/wire", "internal/backends/SELF/catalog", "internal/demo/story", "internal/demo/faults"}, only: []string{"github.com/coder/websocket"}},
+	{pkg: "internal/backends/gene", may: []string{"internal/backends", "internal/backends/SELF/wire", "internal/backends/SELF/catalog", "internal/client/...", "internal/model", "internal/filter", "internal/domainname", "internal/shellquote", "internal/generule", "internal/winlog"}, only: []string{"github.com/go-json-experiment/json", "github.com/coder/websocket", "golang.org/x/sync"}},
+	{pkg: "internal/backends/*", may: []string{"internal/backends", "internal/backends/SELF/wire", "internal/backends/SELF/catalog", "internal/client/...", "internal/model", "internal/filter", "internal/domainname", "internal/shellquote"}, only: []string{"github.com/go-json-experiment/json", "github.com/coder/websocket", "golang.org/x/sync"}},
 
 	// The transport knows no model and no vendor.
 	{pkg: "internal/client", may: []string{"internal/client/..."}},
@@ -185,6 +190,10 @@ func TestRules(t *testing.T) {
 		{"internal/backends/esp", module + "internal/output", false, false},
 		{"internal/backends/esp", module + "internal/backends/esp/fake", true, true},
 		{"internal/backends/esp", "github.com/spf13/pflag", false, false},
+		{"internal/backends/esp/wire", module + "internal/backends/esp", false, false},
+		{"internal/backends/esp/wire", module + "internal/backends", false, false},
+		{"internal/backends/esp/catalog", module + "internal/backends/esp/wire", false, true},
+		{"internal/backends/esp/catalog", module + "internal/backends/esp", false, false},
 		{"internal/backends/esp/fake", module + "internal/backends/esp", false, true},
 		{"internal/backends/esp/fake", module + "internal/backends/gene", false, false},
 		{"internal/backends/esp/fake", module + "internal/client", false, false},

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/gene/catalog"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/lazyregexp"
 )
@@ -98,7 +99,7 @@ func (d *Driver) reading(ctx context.Context, what string, c *backends.Call) (cl
 				return client.Call{}, err
 			}
 		}
-	case isLog(c.Op):
+	case catalog.IsLog(c.Op):
 		if err := d.window(what, c); err != nil {
 			return client.Call{}, err
 		}
@@ -171,10 +172,6 @@ func cloned(args map[string]any) map[string]any {
 		out[k] = v
 	}
 	return out
-}
-
-func isLog(op op) bool {
-	return op.Name == "logs.list" || op.Name == "alerts.list" || op.Name == "detections.list"
 }
 
 // window brings the time parameters of a log call into the one form that all
@@ -275,7 +272,7 @@ func lastOf(s string) (time.Duration, error) {
 
 // callFailed makes the error of a call: a route that is not there is one that
 // this release does not have.
-func (d *Driver) callFailed(what string, op op, err error) error {
+func (d *Driver) callFailed(what string, op backends.Operation, err error) error {
 	if isStatus(err, http.StatusNotFound) || isStatus(err, http.StatusMethodNotAllowed) {
 		when := ""
 		switch {
@@ -388,7 +385,7 @@ func (d *Driver) records(ctx context.Context, what string, c backends.Call, give
 		}
 		data, err := d.answerData(c, reply)
 		if err != nil {
-			if nothingThere(err) && (isLog(c.Op) || strings.HasPrefix(c.Op.Name, "artifacts.")) {
+			if nothingThere(err) && (catalog.IsLog(c.Op) || strings.HasPrefix(c.Op.Name, "artifacts.")) {
 				return nil // an empty store is an error there (trap 12)
 			}
 			return err
@@ -451,7 +448,7 @@ func eventHash(e json.RawMessage) string {
 // elements gives the records of data: of a list its elements, of an object
 // keyed by endpoint (reports, artifacts of all) each entry. list tells that it
 // was a list.
-func elements(op op, data json.RawMessage) (out []json.RawMessage, list bool, err error) {
+func elements(op backends.Operation, data json.RawMessage) (out []json.RawMessage, list bool, err error) {
 	data = bytes.TrimSpace(data)
 	switch {
 	case len(data) == 0 || string(data) == "null":
@@ -461,7 +458,7 @@ func elements(op op, data json.RawMessage) (out []json.RawMessage, list bool, er
 			return nil, true, backends.Malformed("", "data of the answer is no list")
 		}
 		return out, true, nil
-	case op.Name == "reports.list" || op.Name == "artifacts.all":
+	case catalog.ByEndpoint(op):
 		var by map[string]json.RawMessage
 		if err := json.Unmarshal(data, &by); err != nil {
 			return nil, false, backends.Malformed("", "data of the answer is no object")

@@ -6,10 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/gene/catalog"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -207,19 +207,10 @@ func (p *callPlan) stoppedAt(i int, err error) error {
 	return e
 }
 
-// findable are the operations of which a look at the manager tells whether
-// they were carried out: their plan would then do nothing, or what was to be
-// deleted is not there.
-var findable = []string{
-	"rules.add", "rules.delete", "iocs.add", "iocs.delete", "users.create", "users.add", "users.update", "users.delete", "config.set", "config.delete",
-	"sysmon.config.delete", "sysmon.binary.set", "sysmon.binary.delete", "osqueryi.binary.set", "osqueryi.binary.delete",
-	"endpoints.update", "endpoints.delete", "reports.delete",
-}
-
 // findCall looks up by reading what became of a call whose answer was lost.
 func (d *Driver) findCall(ctx context.Context, what string, c backends.Change) (*model.Action, error) {
 	newKey := c.Call != nil && truthOf(c.Call.Args["newkey"])
-	if !slices.Contains(findable, callOp(c)) || newKey {
+	if !catalog.Findable(callOp(c)) || newKey {
 		return nil, &backends.Error{What: what, Why: "nothing the manager shows tells whether this was carried out"}
 	}
 	p, err := d.planCall(ctx, what, c.Call)

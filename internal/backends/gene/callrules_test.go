@@ -11,6 +11,7 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/gene"
+	"github.com/edrctl/edrctl/internal/backends/gene/catalog"
 	"github.com/edrctl/edrctl/internal/backends/gene/fake"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -18,7 +19,7 @@ import (
 // callOf makes a call of the catalogue.
 func callOf(t testing.TB, name string, pairs ...any) backends.Call {
 	t.Helper()
-	op, ok := backends.OperationNamed(gene.Catalog(), name)
+	op, ok := backends.OperationNamed(catalog.Operations(), name)
 	if !ok {
 		t.Fatalf("no operation %s", name)
 	}

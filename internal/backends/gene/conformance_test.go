@@ -9,6 +9,7 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends/conformance"
 	"github.com/edrctl/edrctl/internal/backends/gene"
+	"github.com/edrctl/edrctl/internal/backends/gene/catalog"
 	"github.com/edrctl/edrctl/internal/backends/gene/fake"
 	"github.com/edrctl/edrctl/internal/demo"
 	"github.com/edrctl/edrctl/internal/demo/faults"
@@ -33,7 +34,7 @@ func TestConformanceCalls(t *testing.T) {
 	for _, v := range []string{fake.Head, fake.V170} {
 		t.Run(v, func(t *testing.T) {
 			skip := map[string]string{}
-			for _, op := range gene.Catalog() {
+			for _, op := range catalog.Operations() {
 				switch {
 				case v == fake.V170 && op.Since != "":
 					skip["calls/"+op.Name] = "since " + op.Since

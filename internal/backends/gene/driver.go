@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/gene/catalog"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -40,8 +41,8 @@ func init() {
 			PageSize: pageLimit, Precision: 100 * time.Nanosecond, Push: true, Concurrent: concurrent,
 		},
 		New:       New,
-		Catalog:   Catalog,
-		Resources: Resources,
+		Catalog:   catalog.Operations,
+		Resources: catalog.Resources,
 		Pushes:    pushes,
 	})
 }

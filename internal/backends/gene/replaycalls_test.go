@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/edrctl/edrctl/internal/backends"
-	"github.com/edrctl/edrctl/internal/backends/gene"
+	"github.com/edrctl/edrctl/internal/backends/gene/catalog"
 )
 
 // notCalls are the recorded exchanges that no operation has.
@@ -47,7 +47,7 @@ func TestReplayCalls(t *testing.T) {
 		count[what]++
 	}
 	all := exchanges(t)
-	catalog := gene.Catalog()
+	catalog := catalog.Operations()
 	t.Run("all", func(t *testing.T) {
 		for _, e := range all {
 			reason := notCall(e)

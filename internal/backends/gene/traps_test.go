@@ -18,6 +18,7 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/gene"
+	"github.com/edrctl/edrctl/internal/backends/gene/catalog"
 	"github.com/edrctl/edrctl/internal/backends/gene/fake"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/demo/faults"
@@ -395,7 +396,7 @@ func TestCatalogIsServed(t *testing.T) {
 		}
 	}
 	names := map[string]bool{}
-	for _, op := range gene.Catalog() {
+	for _, op := range catalog.Operations() {
 		if names[op.Name] {
 			t.Errorf("%s twice", op.Name)
 		}

@@ -1,4 +1,4 @@
-package gene
+package catalog
 
 import "github.com/edrctl/edrctl/internal/backends"
 

@@ -1,4 +1,6 @@
-package gene
+// Package catalog lists the operations of the manager's admin API as data, and the
+// nouns by which edrctl administers it.
+package catalog
 
 import (
 	"github.com/edrctl/edrctl/internal/backends"
@@ -65,10 +67,10 @@ var (
 	}
 )
 
-// Catalog lists every operation of the admin API, of the vendor's document
+// Operations lists every operation of the admin API, of the vendor's document
 // (doc/apis.md of v1.8.0-beta) and of the newest manager. Sections are those
 // headings, or `beyond` for what it does not describe.
-func Catalog() []backends.Operation {
+func Operations() []backends.Operation {
 	var out []backends.Operation
 	for _, part := range [][]op{statsOps, endpointOps, commandOps, logOps, reportOps, artifactOps, ruleOps, userOps, iocOps, configOps, toolOps, streamOps} {
 		out = append(out, part...)
