@@ -65,7 +65,7 @@ $ edrctl respond list --state ambiguous -o id | xargs edrctl respond get`,
 				return err
 			}
 			err = f.Settle(ctx, outcomes)
-			if err != nil && len(list) == 0 {
+			if err != nil && cmdutil.CodeOf(err) != cmdutil.ExitPartial {
 				return err
 			}
 			for _, a := range list {
