@@ -16,6 +16,7 @@ import (
 	cmdbackends "github.com/edrctl/edrctl/cmd/backends"
 	"github.com/edrctl/edrctl/internal/backends"
 	_ "github.com/edrctl/edrctl/internal/backends/all"
+	"github.com/edrctl/edrctl/internal/hunt"
 	"github.com/edrctl/edrctl/internal/ioc"
 	"github.com/edrctl/edrctl/internal/ops"
 )
@@ -103,7 +104,7 @@ func huntTable() (table, notes string, err error) {
 		if err != nil {
 			return "", "", err
 		}
-		modes[b.Name] = ops.HuntModes(d)
+		modes[b.Name] = hunt.Modes(d)
 		if err := d.Close(); err != nil {
 			return "", "", err
 		}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
 	"github.com/edrctl/edrctl/internal/cache"
-	"github.com/edrctl/edrctl/internal/ops"
+	"github.com/edrctl/edrctl/internal/hunt"
 )
 
 // Where the schema of the last live query is kept for completion.
@@ -19,7 +19,7 @@ const (
 
 // keepSchema keeps the names a query may use; a cache that cannot be written
 // is no failure.
-func keepSchema(f *cmdutil.Factory, plans []ops.LivePlan) {
+func keepSchema(f *cmdutil.Factory, plans []hunt.LivePlan) {
 	c, err := f.Cache()
 	if err != nil {
 		f.Debugf(err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/hunt"
 	"github.com/edrctl/edrctl/internal/ioc"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
@@ -58,7 +59,7 @@ func (h *flags) add(cmd *cobra.Command) {
 }
 
 // run hunts, writes the hits and tells on stderr what was searched where.
-func (h *flags) run(ctx context.Context, f *cmdutil.Factory, list *ioc.List, keep func(*ops.Fleet, *ops.Hunt) error) error {
+func (h *flags) run(ctx context.Context, f *cmdutil.Factory, list *ioc.List, keep func(*ops.Fleet, *hunt.Hunt) error) error {
 	hits, outcomes, err := h.hunt(ctx, f, list, keep)
 	if err != nil {
 		return err
@@ -96,7 +97,7 @@ func (h *flags) print(ctx context.Context, f *cmdutil.Factory, w output.Writer, 
 }
 
 // hunt runs the hunt and says on stderr what was searched where.
-func (h *flags) hunt(ctx context.Context, f *cmdutil.Factory, list *ioc.List, keep func(*ops.Fleet, *ops.Hunt) error) ([]*model.Hit, []ops.Outcome, error) {
+func (h *flags) hunt(ctx context.Context, f *cmdutil.Factory, list *ioc.List, keep func(*ops.Fleet, *hunt.Hunt) error) ([]*model.Hit, []ops.Outcome, error) {
 	req, err := h.list.Request(f)
 	if err != nil {
 		return nil, nil, err
@@ -106,23 +107,23 @@ func (h *flags) hunt(ctx context.Context, f *cmdutil.Factory, list *ioc.List, ke
 		return nil, nil, err
 	}
 	now := f.Now()
-	hunt := ops.Hunt{List: list, Common: h.common, Raw: req.Raw, Now: now, Span: ops.HuntSpan{Since: req.Since, Until: req.Until, Began: now}}
+	q := hunt.Hunt{List: list, Common: h.common, Raw: req.Raw, Now: now, Span: hunt.Span{Since: req.Since, Until: req.Until, Began: now}}
 	if h.explain {
-		hunt.Explain = f.ExplainHunt
+		q.Explain = f.ExplainHunt
 	}
 	if keep != nil {
-		if err := keep(fleet, &hunt); err != nil {
+		if err := keep(fleet, &q); err != nil {
 			return nil, nil, err
 		}
-		defer func() { f.Debugf(hunt.Checkpoint.Close()) }()
+		defer func() { f.Debugf(q.Checkpoint.Close()) }()
 	}
 	bar := f.IO.StartProgress()
 	last := "" // what was found last: on a terminal it is seen as it comes
-	hunt.Seen = func(h *model.Hit) { last = hitLine(h) }
-	hunt.Progress = func(p ops.HuntProgress) {
+	q.Seen = func(h *model.Hit) { last = hitLine(h) }
+	q.Progress = func(p hunt.Progress) {
 		bar.Set(safetext.Text(progressLine(list.Len(), len(fleet.Sources), p) + last))
 	}
-	hits, sum := fleet.Hunt(ctx, hunt)
+	hits, sum := hunt.Run(ctx, fleet, q)
 	bar.Done()
 	if ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return nil, nil, ctx.Err()
@@ -146,13 +147,13 @@ func (h *flags) hunt(ctx context.Context, f *cmdutil.Factory, list *ioc.List, ke
 		}
 		outcomes = append(outcomes, ops.Outcome{Profile: p.Profile, Backend: p.Backend, Err: p.Err, Count: p.Hits, Ahead: p.Ahead})
 	}
-	f.Note("%d indicators, %d hits, %s to %s", sum.Indicators, sum.Hits, hunt.Span.Since.Format(time.RFC3339), hunt.Span.End().Format(time.RFC3339))
+	f.Note("%d indicators, %d hits, %s to %s", sum.Indicators, sum.Hits, q.Span.Since.Format(time.RFC3339), q.Span.End().Format(time.RFC3339))
 	return hits, outcomes, nil
 }
 
 // nothingSearched is an error when no profile could search for anything that
 // was asked: no hits would then read as "not seen".
-func nothingSearched(sum ops.HuntSummary) error {
+func nothingSearched(sum hunt.Summary) error {
 	e := &backends.Error{Kind: backends.KindUnsupported, What: "nothing was searched"}
 	for _, p := range sum.Profiles {
 		if p.Err != nil || p.Server+p.Local > 0 || len(p.Unsearched) == 0 {
@@ -173,7 +174,7 @@ func nothingSearched(sum ops.HuntSummary) error {
 }
 
 // progressLine shows indicators × backends, the rate and the time left.
-func progressLine(indicators, sources int, p ops.HuntProgress) string {
+func progressLine(indicators, sources int, p hunt.Progress) string {
 	line := fmt.Sprintf("hunting %d indicators on %d backends: %d of %d parts", indicators, sources, p.Done, p.Units)
 	if p.Events > 0 {
 		line += fmt.Sprintf(", %d events", p.Events)
@@ -198,7 +199,7 @@ func hitLine(h *model.Hit) string {
 	return line
 }
 
-func sourceLine(p ops.HuntSource) string {
+func sourceLine(p hunt.SourceSummary) string {
 	var parts []string
 	if p.Server > 0 {
 		parts = append(parts, fmt.Sprintf("%d searched on the server", p.Server))

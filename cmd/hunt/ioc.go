@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
+	"github.com/edrctl/edrctl/internal/hunt"
 	"github.com/edrctl/edrctl/internal/ioc"
 	"github.com/edrctl/edrctl/internal/ops"
 )
@@ -98,16 +99,16 @@ func worse(hunt, files error) error {
 }
 
 // keep opens the checkpoint; nil when the hunt is not kept.
-func (h *iocFlags) keep(f *cmdutil.Factory, list *ioc.List) func(*ops.Fleet, *ops.Hunt) error {
+func (h *iocFlags) keep(f *cmdutil.Factory, list *ioc.List) func(*ops.Fleet, *hunt.Hunt) error {
 	if h.checkpoint == "" {
 		return nil
 	}
-	return func(fleet *ops.Fleet, hunt *ops.Hunt) error {
-		c, err := ops.OpenCheckpoint(h.checkpoint, ops.HuntID(list, fleet), hunt.Span, h.resume)
+	return func(fleet *ops.Fleet, q *hunt.Hunt) error {
+		c, err := hunt.OpenCheckpoint(h.checkpoint, hunt.ID(list, fleet), q.Span, h.resume)
 		if err != nil {
 			return &cmdutil.UsageError{Err: err}
 		}
-		hunt.Checkpoint, hunt.Span = c, c.Span
+		q.Checkpoint, q.Span = c, c.Span
 		if c.Done() > 0 {
 			f.Note("continuing: %d parts are done already", c.Done())
 		}

@@ -5,8 +5,8 @@ import (
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/hunt"
 	"github.com/edrctl/edrctl/internal/ioc"
-	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/output"
 )
 
@@ -111,7 +111,7 @@ func huntPlaces(ctx context.Context, f *cmdutil.Factory) (modesOf, error) {
 	out := modesOf{}
 	for _, s := range fleet.Sources {
 		if d, err := s.Driver(); err == nil {
-			out[s.Profile] = ops.HuntModes(d)
+			out[s.Profile] = hunt.Modes(d)
 		} else {
 			out[s.Profile] = nil
 		}
@@ -126,7 +126,7 @@ func (m modesOf) of(i ioc.Indicator, rules []*ioc.Rule) map[string]huntsAt {
 			out[profile] = huntsAt{Where: string(backends.HuntNone), Why: "the profile cannot be used"}
 			continue
 		}
-		mode := ops.WhereHunted(modes, i, rules)
+		mode := hunt.ModeOf(modes, i, rules)
 		out[profile] = huntsAt{Where: string(mode.Where), Why: mode.Why}
 	}
 	return out

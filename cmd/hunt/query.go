@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
+	"github.com/edrctl/edrctl/internal/hunt"
 	"github.com/edrctl/edrctl/internal/model"
-	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/output"
 	"github.com/edrctl/edrctl/internal/safetext"
 )
@@ -76,7 +76,7 @@ func tableRows(a *Answer) []*TableRow {
 var kindQueryResult = output.NewKind[QueryResult]("query result", []output.Column{{Name: "query", Min: 16}, {Name: "answered", Min: 16}, {Name: "silent", Min: 16}}, nil)
 
 func newQuery(f *cmdutil.Factory) *cobra.Command {
-	var q ops.LiveQuery
+	var q hunt.LiveQuery
 	var wait string
 	var yes bool
 	cmd := &cobra.Command{
@@ -104,7 +104,7 @@ $ edrctl hunt query 'select * from listening_ports' --host build-07 -o json | jq
 			if len(q.Hosts)+len(q.Tags) == 0 && !q.All {
 				return cmdutil.Usagef("say which hosts: --host, --tag or --all-hosts")
 			}
-			if err := ops.CheckSQL(q.SQL); err != nil {
+			if err := hunt.CheckSQL(q.SQL); err != nil {
 				return &cmdutil.UsageError{Err: err}
 			}
 			return runQuery(cmd.Context(), f, q, d, yes)
@@ -118,7 +118,7 @@ $ edrctl hunt query 'select * from listening_ports' --host build-07 -o json | jq
 	return cmd
 }
 
-func runQuery(ctx context.Context, f *cmdutil.Factory, q ops.LiveQuery, wait time.Duration, yes bool) error {
+func runQuery(ctx context.Context, f *cmdutil.Factory, q hunt.LiveQuery, wait time.Duration, yes bool) error {
 	// Tables, CSV and ndjson are written as hosts answer; the rest is one object.
 	flat := f.Flags.JQ == "" && f.Flags.Template == "" && slices.Contains([]string{"", "table", "wide", "csv"}, f.Flags.Output)
 	streaming := flat || f.Flags.Output == "ndjson"
@@ -137,7 +137,7 @@ func runQuery(ctx context.Context, f *cmdutil.Factory, q ops.LiveQuery, wait tim
 	if err != nil {
 		return err
 	}
-	runs, err := fleet.PlanLiveQuery(ctx, q)
+	runs, err := hunt.PlanLive(ctx, fleet, q)
 	if err != nil {
 		return err
 	}
@@ -153,9 +153,9 @@ func runQuery(ctx context.Context, f *cmdutil.Factory, q ops.LiveQuery, wait tim
 	}
 	res := QueryResult{Query: q.SQL, Answered: []*Answer{}, Silent: []*Answer{}}
 	bar := f.IO.StartProgress()
-	outcomes := ops.RunLiveQueries(ctx, runs, wait, func(a ops.LiveAnswer) error {
+	outcomes := hunt.RunLive(ctx, runs, wait, func(a hunt.LiveAnswer) error {
 		row := &Answer{Profile: a.Profile, Backend: a.Backend, Query: a.QueryID, Host: a.Host, State: a.State, Rows: a.Rows, Error: a.Error}
-		if a.State == ops.LiveSilent {
+		if a.State == hunt.LiveSilent {
 			res.Silent = append(res.Silent, row)
 		} else {
 			res.Answered = append(res.Answered, row)

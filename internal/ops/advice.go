@@ -2,10 +2,8 @@ package ops
 
 import (
 	"errors"
-	"io"
 
 	"github.com/edrctl/edrctl/internal/backends"
-	"github.com/edrctl/edrctl/internal/ioc"
 )
 
 // What a screen needs to know of an error, for rooms that do not see the
@@ -34,19 +32,6 @@ func Advice(err error) string {
 		return e.Hint
 	}
 	return ""
-}
-
-// ReadIndicators reads indicators from a text in any form a hunt takes; name
-// says in its problems where they stand. Problems are the lines that are none.
-func ReadIndicators(r io.Reader, name string) (list *ioc.List, problems []string, err error) {
-	list = ioc.NewList()
-	if err := list.Read(r, name); err != nil {
-		return nil, nil, err
-	}
-	for _, p := range list.Unread {
-		problems = append(problems, p.String())
-	}
-	return list, problems, nil
 }
 
 // CanChange tells whether a profile can be asked for a verb, and how its

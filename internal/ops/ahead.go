@@ -18,8 +18,8 @@ const aheadSlack = time.Minute
 // maxAhead bounds how many hosts an outcome names.
 const maxAhead = 1000
 
-// noteAhead remembers the host of a record that is stamped later than now.
-func (o *Outcome) noteAhead(r model.Record, now time.Time) {
+// NoteAhead remembers the host of a record that is stamped later than now.
+func (o *Outcome) NoteAhead(r model.Record, now time.Time) {
 	by := model.TimeOf(r).Sub(now)
 	if by < aheadSlack {
 		return

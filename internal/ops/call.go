@@ -17,21 +17,21 @@ const CallWord = "call"
 
 // caller gives the source's driver as a backends.Caller.
 func (s *Source) caller() (backends.Caller, error) {
-	return capability[backends.Caller](s, "cannot call its API")
+	return Capability[backends.Caller](s, "cannot call its API")
 }
 
 // Call sends a reading call to one profile. The caller closes the body.
 func (s *Source) Call(ctx context.Context, c backends.Call) (*backends.Answer, error) {
 	if c.Op.Mutates {
-		return nil, inProfile(s, mustAct(c))
+		return nil, InProfile(s, mustAct(c))
 	}
 	api, err := s.caller()
 	if err != nil {
-		return nil, inProfile(s, err)
+		return nil, InProfile(s, err)
 	}
 	a, err := api.Call(ctx, c)
 	if err != nil {
-		return nil, inProfile(s, err)
+		return nil, InProfile(s, err)
 	}
 	return a, nil
 }
@@ -45,12 +45,12 @@ func (s *Source) Items(ctx context.Context, c backends.Call) iter.Seq2[json.RawM
 			err = mustAct(c)
 		}
 		if err != nil {
-			yield(nil, inProfile(s, err))
+			yield(nil, InProfile(s, err))
 			return
 		}
 		for item, err := range api.Items(ctx, c) {
 			if err != nil {
-				yield(nil, inProfile(s, err))
+				yield(nil, InProfile(s, err))
 				return
 			}
 			if !yield(item, nil) {

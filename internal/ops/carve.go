@@ -57,13 +57,13 @@ func (a *Acts) Fetch(ctx context.Context, ref string, o Fetch) (*Fetched, error)
 	if err != nil {
 		return nil, err
 	}
-	d, err := capability[backends.Carver](s, "cannot download a carve")
+	d, err := Capability[backends.Carver](s, "cannot download a carve")
 	if err != nil {
-		return nil, inProfile(s, err)
+		return nil, InProfile(s, err)
 	}
 	c, err := waitCarve(ctx, s, d, id, o)
 	if err != nil {
-		return nil, inProfile(s, err)
+		return nil, InProfile(s, err)
 	}
 	if o.Action != nil {
 		if c.Host == nil || c.Host.Name == "" {
@@ -77,7 +77,7 @@ func (a *Acts) Fetch(ctx context.Context, ref string, o Fetch) (*Fetched, error)
 		return d.Download(ctx, id, offset, w)
 	})
 	if err != nil {
-		return nil, inProfile(s, err)
+		return nil, InProfile(s, err)
 	}
 	c.SHA256, c.Size, c.SavedTo = saved.Hashes.SHA256, saved.Size, saved.Path
 	c.State, c.Progress = model.CarveComplete, nil
@@ -90,7 +90,7 @@ func (a *Acts) Fetch(ctx context.Context, ref string, o Fetch) (*Fetched, error)
 		rec.Details["action"] = o.Action.Ref
 	}
 	if err := a.Journal.Append(rec); err != nil {
-		return &Fetched{c, saved}, inProfile(s, fmt.Errorf("%s is here, but that is not in the journal: %w", saved.Path, err))
+		return &Fetched{c, saved}, InProfile(s, fmt.Errorf("%s is here, but that is not in the journal: %w", saved.Path, err))
 	}
 	return &Fetched{c, saved}, nil
 }
@@ -196,7 +196,7 @@ func waitCarve(ctx context.Context, s *Source, d backends.Carver, id string, o F
 		kind := backends.KindOf(err)
 		switch {
 		case err == nil:
-			s.stampRecord(c)
+			s.StampRecord(c)
 			last = c
 			switch c.State {
 			case model.CarveComplete:

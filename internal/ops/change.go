@@ -280,7 +280,7 @@ func (a *Acts) look(ctx context.Context, s *Step, known func() []*Entry) {
 		s.Err = missing(s.Spec, s.Change)
 	}
 	if s.Err != nil {
-		s.Err = inProfile(s.Source, s.Err)
+		s.Err = InProfile(s.Source, s.Err)
 		return
 	}
 	if s.Change.Undo == nil {
@@ -288,7 +288,7 @@ func (a *Acts) look(ctx context.Context, s *Step, known func() []*Entry) {
 	}
 	pv, err := s.driver.Preview(ctx, s.Change)
 	if err != nil {
-		s.Err = inProfile(s.Source, err)
+		s.Err = InProfile(s.Source, err)
 		return
 	}
 	if !pv.Reversible && s.Spec.Inverse != "" {

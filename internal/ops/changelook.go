@@ -95,7 +95,7 @@ func (s *Source) actions(ctx context.Context, entries []*Entry, q ActionQuery) (
 			known.NativeState = orElse(known.NativeState, native)
 			return
 		}
-		s.stampRecord(u)
+		s.StampRecord(u)
 		out = append(out, u)
 	})
 	return slices.DeleteFunc(out, func(act *model.Action) bool { return !q.match(act) }), err
@@ -150,7 +150,7 @@ func (a *Acts) Action(ctx context.Context, ref string, wait time.Duration, updat
 	}
 	d, err := s.Driver()
 	if err != nil {
-		return nil, inProfile(s, err)
+		return nil, InProfile(s, err)
 	}
 	c, ok := d.(backends.Changer)
 	if !ok {
@@ -181,7 +181,7 @@ func (a *Acts) Action(ctx context.Context, ref string, wait time.Duration, updat
 			step.merge(act, u)
 			update(act)
 		} else if perr != nil && wait == 0 {
-			missed = inProfile(s, perr)
+			missed = InProfile(s, perr)
 		}
 		if !act.State.Final() && wait != 0 {
 			_ = poll(ctx, p, nativeID(act), wait, func(u *model.Action) { // it never fails
@@ -234,20 +234,20 @@ func (a *Acts) foreign(ctx context.Context, ref string, wait time.Duration, upda
 	if strings.HasPrefix(id, "act-") {
 		return nil, notFound
 	}
-	p, err := capability[backends.ActionPoller](s, "cannot read an action")
+	p, err := Capability[backends.ActionPoller](s, "cannot read an action")
 	if err != nil {
-		return nil, inProfile(s, err)
+		return nil, InProfile(s, err)
 	}
 	act, err := p.Action(ctx, id)
 	if err != nil {
-		return nil, inProfile(s, err)
+		return nil, InProfile(s, err)
 	}
-	s.stampRecord(act)
+	s.StampRecord(act)
 	update(act)
 	if !act.State.Final() && wait != 0 {
 		_ = poll(ctx, p, id, wait, func(u *model.Action) { // it never fails
 			act = u
-			s.stampRecord(act)
+			s.StampRecord(act)
 			update(act)
 		})
 	}

@@ -175,7 +175,7 @@ func (x *execution) step(ctx context.Context, s *Step) outcome {
 			return fail(err)
 		}
 		x.tell(s, act, "")
-		return outcome{action: act, err: inProfile(s.Source, e), skipped: true}
+		return outcome{action: act, err: InProfile(s.Source, e), skipped: true}
 	}
 	if err := ctx.Err(); err != nil {
 		return fail(fmt.Errorf("%s: it was not sent: %w", s.Name(), err))
@@ -253,7 +253,7 @@ func (x *execution) send(ctx context.Context, s *Step, act *model.Action) outcom
 		act.FinishedAt = model.At(x.acts.now())
 	}
 	if err != nil {
-		err = inProfile(s.Source, err)
+		err = InProfile(s.Source, err)
 	}
 	if jerr := x.record(s, act, audit.PhaseOutcome); jerr != nil {
 		err = errors.Join(err, fmt.Errorf("%s: it was sent (%s), but the outcome is not in the journal: %w", s.Name(), act.State, jerr))
@@ -401,16 +401,16 @@ func (a *Acts) lookAgain(ctx context.Context, s *Step) error {
 			return err
 		}
 		if fresh.Name != h.Name || fresh.ID != h.ID {
-			return inProfile(s.Source, backends.Malformed("nothing was sent", fmt.Sprintf("host %s was %q and is %q now", h.ID, h.Name, fresh.Name)))
+			return InProfile(s.Source, backends.Malformed("nothing was sent", fmt.Sprintf("host %s was %q and is %q now", h.ID, h.Name, fresh.Name)))
 		}
 		s.Change.Host = fresh
 	}
 	pv, err := s.driver.Preview(ctx, s.Change)
 	if err != nil {
-		return inProfile(s.Source, err)
+		return InProfile(s.Source, err)
 	}
 	if pv.Summary != s.Preview.Summary && pv.Nothing == "" {
-		return inProfile(s.Source, &backends.Error{
+		return InProfile(s.Source, &backends.Error{
 			Kind: backends.KindRefused, What: "nothing was sent to " + s.Name(), Why: "it changed after it was shown: now it " + pv.Summary, Hint: "run the command again",
 		})
 	}

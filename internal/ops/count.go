@@ -125,7 +125,7 @@ func (f *Fleet) CountEvents(ctx context.Context, req Request, by string) ([]mode
 
 func (s *Source) countEvents(ctx context.Context, req Request, by string) ([]model.Count, Outcome) {
 	o := Outcome{Profile: s.Profile, Backend: s.Backend}
-	if d, err := capability[backends.EventCounter](s, ""); err == nil && by != "backend" {
+	if d, err := Capability[backends.EventCounter](s, ""); err == nil && by != "backend" {
 		q, any := s.own(req.Query, nil)
 		if !any {
 			return nil, o

@@ -118,25 +118,25 @@ func (f *Fleet) Resolve(ref string) (*Source, string, error) {
 	return nil, "", backends.Invalid(fmt.Sprintf("which backend has %q", ref), why)
 }
 
-// stamp completes the origin of a record with the profile it came through.
-func (s *Source) stamp(o *model.Origin) {
+// Stamp completes the origin of a record with the profile it came through.
+func (s *Source) Stamp(o *model.Origin) {
 	o.Profile, o.Backend = s.Profile, s.Backend
 	if o.ID != "" {
 		o.Ref = s.Profile + "/" + o.ID
 	}
 }
 
-// stampRecord stamps a record and the host inside it.
-func (s *Source) stampRecord(r model.Record) {
-	s.stamp(r.GetOrigin())
+// StampRecord stamps a record and the host inside it.
+func (s *Source) StampRecord(r model.Record) {
+	s.Stamp(r.GetOrigin())
 	if h := model.HostOf(r); h != nil && h.ID != "" && h.Ref == "" {
 		h.Ref = s.Profile + "/" + h.ID
 	}
 }
 
-// capability gives the driver as T, or says that the backend cannot do it and
+// Capability gives the driver as T, or says that the backend cannot do it and
 // what it can do instead.
-func capability[T any](s *Source, what string) (T, error) {
+func Capability[T any](s *Source, what string) (T, error) {
 	var zero T
 	d, err := s.Driver()
 	if err != nil {

@@ -530,3 +530,35 @@ func TestCountEverySignature(t *testing.T) {
 		t.Errorf("%v, want %v", counts, want)
 	}
 }
+
+// A renewed profile is asked through a new driver, and both are closed.
+func TestRenew(t *testing.T) {
+	built, closed := 0, 0
+	f := &ops.Fleet{Sources: []*ops.Source{ops.NewSource("p", "mute", false, func() (backends.Driver, error) {
+		built++
+		return &shut{closed: &closed}, nil
+	})}}
+	for range 3 {
+		if _, err := f.Sources[0].Driver(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.Renew("p")
+	f.Renew("other")
+	if _, err := f.Sources[0].Driver(); err != nil || built != 2 {
+		t.Fatalf("built %d times, %v", built, err)
+	}
+	if err := f.Close(); err != nil || closed != 2 {
+		t.Fatalf("closed %d, %v", closed, err)
+	}
+}
+
+type shut struct {
+	mute
+	closed *int
+}
+
+func (s *shut) Close() error {
+	*s.closed++
+	return nil
+}

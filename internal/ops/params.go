@@ -128,7 +128,7 @@ func (p *Plan) Refuse(params ...string) {
 		for _, name := range params {
 			names := func(spec string) bool { return slices.Contains(strings.Split(spec, "|"), name) }
 			if !slices.ContainsFunc(s.Spec.Takes, names) && !slices.ContainsFunc(s.Spec.Needs, names) {
-				s.Err = inProfile(s.Source, backends.Invalid("cannot "+Words(s.Change.Verb), s.Source.Backend+" takes no "+name+": leave it out"))
+				s.Err = InProfile(s.Source, backends.Invalid("cannot "+Words(s.Change.Verb), s.Source.Backend+" takes no "+name+": leave it out"))
 				break
 			}
 		}

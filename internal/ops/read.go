@@ -10,7 +10,7 @@ import (
 // Alerts lists the alerts of all profiles, newest first.
 func (f *Fleet) Alerts(ctx context.Context, req Request) *Stream[*model.Alert] {
 	return list(ctx, f, req, true, func(ctx context.Context, s *Source, q backends.Query) (backends.Listing[*model.Alert], error) {
-		d, err := capability[backends.AlertLister](s, "cannot list alerts")
+		d, err := Capability[backends.AlertLister](s, "cannot list alerts")
 		if err != nil {
 			return backends.Listing[*model.Alert]{}, err
 		}
@@ -21,7 +21,7 @@ func (f *Fleet) Alerts(ctx context.Context, req Request) *Stream[*model.Alert] {
 // Events searches the events of all profiles, newest first.
 func (f *Fleet) Events(ctx context.Context, req Request) *Stream[*model.Event] {
 	return list(ctx, f, req, true, func(ctx context.Context, s *Source, q backends.Query) (backends.Listing[*model.Event], error) {
-		d, err := capability[backends.EventSearcher](s, "cannot search events")
+		d, err := Capability[backends.EventSearcher](s, "cannot search events")
 		if err != nil {
 			return backends.Listing[*model.Event]{}, err
 		}
@@ -32,7 +32,7 @@ func (f *Fleet) Events(ctx context.Context, req Request) *Stream[*model.Event] {
 // Processes lists the processes of all profiles, latest started first.
 func (f *Fleet) Processes(ctx context.Context, req Request) *Stream[*model.Process] {
 	return list(ctx, f, req, false, func(ctx context.Context, s *Source, q backends.Query) (backends.Listing[*model.Process], error) {
-		d, err := capability[backends.ProcessLister](s, "cannot list processes")
+		d, err := Capability[backends.ProcessLister](s, "cannot list processes")
 		if err != nil {
 			return backends.Listing[*model.Process]{}, err
 		}
@@ -46,7 +46,7 @@ func (f *Fleet) Hosts(ctx context.Context, req Request) *Stream[*model.Host] {
 		req.Sort = "name"
 	}
 	return list(ctx, f, req, false, func(ctx context.Context, s *Source, q backends.Query) (backends.Listing[*model.Host], error) {
-		d, err := capability[backends.HostLister](s, "cannot list hosts")
+		d, err := Capability[backends.HostLister](s, "cannot list hosts")
 		if err != nil {
 			return backends.Listing[*model.Host]{}, err
 		}
@@ -61,7 +61,7 @@ func (f *Fleet) RemovedHosts(ctx context.Context, req Request) *Stream[*model.Ho
 		req.Sort = "name"
 	}
 	return list(ctx, f, req, false, func(ctx context.Context, s *Source, q backends.Query) (backends.Listing[*model.Host], error) {
-		d, err := capability[backends.RemovedHostLister](s, "cannot list removed hosts")
+		d, err := Capability[backends.RemovedHostLister](s, "cannot list removed hosts")
 		if err != nil {
 			return backends.Listing[*model.Host]{}, err
 		}
@@ -75,7 +75,7 @@ func (f *Fleet) Rules(ctx context.Context, req Request) *Stream[*model.Rule] {
 		req.Sort = "name"
 	}
 	return list(ctx, f, req, false, func(ctx context.Context, s *Source, q backends.Query) (backends.Listing[*model.Rule], error) {
-		d, err := capability[backends.RuleLister](s, "cannot list rules")
+		d, err := Capability[backends.RuleLister](s, "cannot list rules")
 		if err != nil {
 			return backends.Listing[*model.Rule]{}, err
 		}
@@ -86,7 +86,7 @@ func (f *Fleet) Rules(ctx context.Context, req Request) *Stream[*model.Rule] {
 // Carves lists the files collected on the servers, newest first.
 func (f *Fleet) Carves(ctx context.Context, req Request) *Stream[*model.Carve] {
 	return list(ctx, f, req, false, func(ctx context.Context, s *Source, q backends.Query) (backends.Listing[*model.Carve], error) {
-		d, err := capability[backends.CarveLister](s, "cannot list carves")
+		d, err := Capability[backends.CarveLister](s, "cannot list carves")
 		if err != nil {
 			return backends.Listing[*model.Carve]{}, err
 		}
@@ -100,7 +100,7 @@ func (f *Fleet) Reports(ctx context.Context, host string, req Request) *Stream[*
 		req.Sort = "score"
 	}
 	return list(ctx, f, req, false, func(ctx context.Context, s *Source, q backends.Query) (backends.Listing[*model.Report], error) {
-		d, err := capability[backends.Reporter](s, "cannot report on hosts")
+		d, err := Capability[backends.Reporter](s, "cannot report on hosts")
 		if err != nil {
 			return backends.Listing[*model.Report]{}, err
 		}
@@ -112,7 +112,7 @@ func (f *Fleet) Reports(ctx context.Context, host string, req Request) *Stream[*
 func (f *Fleet) AlertEvents(ctx context.Context, s *Source, id string, req Request) *Stream[*model.Event] {
 	one := &Fleet{Sources: []*Source{s}}
 	return list(ctx, one, req, true, func(ctx context.Context, s *Source, q backends.Query) (backends.Listing[*model.Event], error) {
-		d, err := capability[backends.AlertEventLister](s, "cannot list the events of an alert")
+		d, err := Capability[backends.AlertEventLister](s, "cannot list the events of an alert")
 		if err != nil {
 			return backends.Listing[*model.Event]{}, err
 		}
@@ -130,22 +130,22 @@ func (f *Fleet) Alert(ctx context.Context, ref string, raw, events bool) (*model
 	if err != nil {
 		return nil, err
 	}
-	d, err := capability[backends.AlertGetter](s, "cannot get an alert")
+	d, err := Capability[backends.AlertGetter](s, "cannot get an alert")
 	if err != nil {
-		return nil, inProfile(s, err)
+		return nil, InProfile(s, err)
 	}
 	a, err := d.Alert(ctx, id, raw)
 	if err != nil {
-		return nil, inProfile(s, err)
+		return nil, InProfile(s, err)
 	}
-	s.stampRecord(a)
+	s.StampRecord(a)
 	if events {
 		st := f.AlertEvents(ctx, s, id, Request{Query: backends.Query{Raw: raw}})
 		for e := range st.Records() {
 			a.Events = append(a.Events, e)
 		}
 		if err := st.Outcomes()[0].Err; err != nil {
-			return a, inProfile(s, err)
+			return a, InProfile(s, err)
 		}
 	}
 	return a, nil
@@ -172,7 +172,7 @@ func (f *Fleet) Rule(ctx context.Context, ref string, raw bool) (*model.Rule, er
 // HashInfo is what every profile knows of a hash.
 func (f *Fleet) HashInfo(ctx context.Context, hash string) *Stream[*model.HashInfo] {
 	return list(ctx, f, Request{Sort: "profile"}, false, func(ctx context.Context, s *Source, _ backends.Query) (backends.Listing[*model.HashInfo], error) {
-		d, err := capability[backends.HashInspector](s, "cannot look a hash up")
+		d, err := Capability[backends.HashInspector](s, "cannot look a hash up")
 		if err != nil {
 			return backends.Listing[*model.HashInfo]{}, err
 		}
@@ -189,15 +189,15 @@ func get[D any, T model.Record](f *Fleet, ref, what string, read func(D, string)
 	if err != nil {
 		return zero, err
 	}
-	d, err := capability[D](s, what)
+	d, err := Capability[D](s, what)
 	if err != nil {
-		return zero, inProfile(s, err)
+		return zero, InProfile(s, err)
 	}
 	r, err := read(d, id)
 	if err != nil {
-		return zero, inProfile(s, err)
+		return zero, InProfile(s, err)
 	}
-	s.stampRecord(r)
+	s.StampRecord(r)
 	return r, nil
 }
 
@@ -210,4 +210,5 @@ type ProfileError struct {
 func (e *ProfileError) Error() string { return e.Profile + ": " + e.Err.Error() }
 func (e *ProfileError) Unwrap() error { return e.Err }
 
-func inProfile(s *Source, err error) error { return &ProfileError{s.Profile, err} }
+// InProfile is an error with the name of the profile it happened on.
+func InProfile(s *Source, err error) error { return &ProfileError{s.Profile, err} }

@@ -42,7 +42,7 @@ func whole[T model.Record](ctx context.Context, f *Fleet, ref string, list func(
 		found = o.Ref
 	}
 	if err := st.Outcomes()[0].Err; err != nil {
-		return "", inProfile(s, err)
+		return "", InProfile(s, err)
 	}
 	if ctx.Err() != nil {
 		return "", ctx.Err()
@@ -50,7 +50,7 @@ func whole[T model.Record](ctx context.Context, f *Fleet, ref string, list func(
 	if found == "" {
 		e := backends.NotFound("record fits", ref)
 		e.Hint = "a shortened reference is looked for among recent records; -o id prints whole ones"
-		return "", inProfile(s, e)
+		return "", InProfile(s, e)
 	}
 	return found, nil
 }

@@ -144,7 +144,7 @@ func feed[T model.Record](ctx context.Context, s *Source, profiles []string, req
 			return err
 		}
 		if !req.Now.IsZero() && req.Until.IsZero() {
-			o.noteAhead(r, req.Now.Add(time.Since(began)))
+			o.NoteAhead(r, req.Now.Add(time.Since(began)))
 		}
 		select {
 		case to <- r:
@@ -167,12 +167,12 @@ func matching[T model.Record](s *Source, l backends.Listing[T]) iter.Seq2[T, err
 				return
 			}
 			if early {
-				s.stampRecord(r)
+				s.StampRecord(r)
 			}
 			if !all && !residual.Match(r) {
 				continue
 			}
-			s.stampRecord(r)
+			s.StampRecord(r)
 			if !yield(r, nil) {
 				return
 			}

@@ -96,7 +96,7 @@ func (f *Fleet) ReadFromAlert(ctx context.Context, ref string) (*FromAlert, erro
 	}
 	name := hostKey(a.Host)
 	if name == "" {
-		return nil, inProfile(s, backends.Invalid("cannot act on alert "+a.ID, "it names no host"))
+		return nil, InProfile(s, backends.Invalid("cannot act on alert "+a.ID, "it names no host"))
 	}
 	r := &hostFinder{fleet: &Fleet{Sources: []*Source{s}}}
 	_, out.Host, err = r.one(ctx, s.Profile+"/"+name, nil)

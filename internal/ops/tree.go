@@ -70,7 +70,7 @@ func (f *Fleet) Tree(ctx context.Context, q TreeQuery) (*TreeResult, error) {
 		return nil, err
 	}
 	if fo.process == nil || ptree.Key("", fo.process, "") == "" {
-		return nil, inProfile(fo.source, backends.NotFound("process in", q.Ref))
+		return nil, InProfile(fo.source, backends.NotFound("process in", q.Ref))
 	}
 	t := &liveTree{fleet: f, q: q, fo: fo, read: map[string]growth{}, opened: map[string]bool{}}
 	var node *ptree.Node
@@ -123,7 +123,7 @@ func (f *Fleet) focus(ctx context.Context, q TreeQuery) (focus, error) {
 		fo.process, fo.host, fo.time, fo.event = e.Process, e.Host, e.Time.Time, true
 	case TreeOfProcess:
 		if err := f.findProcess(ctx, s, id, q, &fo); err != nil {
-			return fo, inProfile(s, err)
+			return fo, InProfile(s, err)
 		}
 	}
 	return fo, nil
@@ -131,10 +131,10 @@ func (f *Fleet) focus(ctx context.Context, q TreeQuery) (focus, error) {
 
 // findProcess asks the backend, or looks through the events of the window.
 func (f *Fleet) findProcess(ctx context.Context, s *Source, id string, q TreeQuery, fo *focus) error {
-	if d, err := capability[backends.ProcessGetter](s, ""); err == nil {
+	if d, err := Capability[backends.ProcessGetter](s, ""); err == nil {
 		p, err := d.Process(ctx, id, q.Until)
 		if err == nil {
-			s.stampRecord(p)
+			s.StampRecord(p)
 			fo.process, fo.host, fo.time = p, p.Host, p.Started.Time
 			if fo.time.IsZero() {
 				fo.time = q.Until
@@ -145,7 +145,7 @@ func (f *Fleet) findProcess(ctx context.Context, s *Source, id string, q TreeQue
 			return err
 		}
 	}
-	d, err := capability[backends.EventSearcher](s, "cannot look for a process")
+	d, err := Capability[backends.EventSearcher](s, "cannot look for a process")
 	if err != nil {
 		return err
 	}
@@ -170,7 +170,7 @@ func (f *Fleet) findProcess(ctx context.Context, s *Source, id string, q TreeQue
 // family reads ancestors and children of what the tree is about, from a
 // backend that knows them.
 func (t *liveTree) family(ctx context.Context, node *ptree.Node) error {
-	d, err := capability[backends.TreeExpander](t.fo.source, "")
+	d, err := Capability[backends.TreeExpander](t.fo.source, "")
 	if err != nil {
 		return nil // the events around are what there is
 	}
@@ -203,7 +203,7 @@ func (f *Fleet) around(ctx context.Context, fo focus, window time.Duration, b *p
 	}
 	var able Fleet
 	for _, s := range f.Sources {
-		if _, err := capability[backends.EventSearcher](s, ""); err == nil || s == fo.source {
+		if _, err := Capability[backends.EventSearcher](s, ""); err == nil || s == fo.source {
 			able.Sources = append(able.Sources, s)
 		}
 	}

@@ -15,6 +15,27 @@ import (
 	"github.com/edrctl/edrctl/internal/ptree"
 )
 
+// seer is a driver with a list of events.
+type seer struct{ events []*model.Event }
+
+func (*seer) Backend() string                                { return "seer" }
+func (*seer) Check(context.Context) (backends.Health, error) { return backends.Health{}, nil }
+func (*seer) Close() error                                   { return nil }
+
+func (s *seer) Events(_ context.Context, q backends.Query) (backends.Listing[*model.Event], error) {
+	return backends.Listing[*model.Event]{Seq: func(yield func(*model.Event, error) bool) {
+		for _, e := range s.events {
+			if e.Time.Before(q.Since) || !q.Until.IsZero() && !e.Time.Before(q.Until) {
+				continue
+			}
+			c := *e
+			if !yield(&c, nil) {
+				return
+			}
+		}
+	}}, nil
+}
+
 // clan is a driver that knows one family and pages its children one by one.
 type clan struct {
 	*seer

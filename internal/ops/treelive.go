@@ -73,7 +73,7 @@ func (t *liveTree) unread() func(*ptree.Node) bool {
 }
 
 func expands(s *Source) bool {
-	_, err := capability[backends.TreeExpander](s, "")
+	_, err := Capability[backends.TreeExpander](s, "")
 	return err == nil
 }
 
@@ -81,7 +81,7 @@ func canExpand(s *Source) bool {
 	if expands(s) {
 		return true
 	}
-	_, err := capability[backends.EventSearcher](s, "")
+	_, err := Capability[backends.EventSearcher](s, "")
 	return err == nil
 }
 
@@ -197,7 +197,7 @@ func (t *liveTree) page(ctx context.Context, k kin) ([]kin, error) {
 	ref := refOf(k.Process, host, alert)
 	var page backends.ProcessPage
 	var err error
-	if d, derr := capability[backends.TreeExpander](k.source, ""); derr == nil {
+	if d, derr := Capability[backends.TreeExpander](k.source, ""); derr == nil {
 		page, err = d.Children(ctx, ref, g.cursor)
 	} else {
 		page, err = k.source.childrenFromEvents(ctx, ref, t.q.Until, g.cursor)

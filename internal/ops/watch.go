@@ -52,7 +52,7 @@ func (f *Fleet) WatchAlerts(ctx context.Context, w Watch, yield func(*model.Aler
 	return watch(ctx, f, w, "alerts", yield,
 		func(ctx context.Context, one *Fleet, req Request) *Stream[*model.Alert] { return one.Alerts(ctx, req) },
 		func(ctx context.Context, s *Source, q backends.Query) (backends.Listing[*model.Alert], error) {
-			d, err := capability[backends.AlertWatcher](s, "cannot push alerts")
+			d, err := Capability[backends.AlertWatcher](s, "cannot push alerts")
 			if err != nil {
 				return backends.Listing[*model.Alert]{}, err
 			}
@@ -66,7 +66,7 @@ func (f *Fleet) WatchEvents(ctx context.Context, w Watch, yield func(*model.Even
 	return watch(ctx, f, w, "events", yield,
 		func(ctx context.Context, one *Fleet, req Request) *Stream[*model.Event] { return one.Events(ctx, req) },
 		func(ctx context.Context, s *Source, q backends.Query) (backends.Listing[*model.Event], error) {
-			d, err := capability[backends.EventWatcher](s, "cannot push events")
+			d, err := Capability[backends.EventWatcher](s, "cannot push events")
 			if err != nil {
 				return backends.Listing[*model.Event]{}, err
 			}
@@ -487,7 +487,7 @@ func (f *follower[T]) stream(ctx context.Context, listing backends.Listing[T], p
 		if !listing.Plan.Residual.Match(r) {
 			continue
 		}
-		f.source.stampRecord(r)
+		f.source.StampRecord(r)
 		if !f.offer(ctx, r) {
 			return ctx.Err()
 		}

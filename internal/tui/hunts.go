@@ -13,6 +13,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/edrctl/edrctl/internal/hunt"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/safetext"
@@ -116,8 +117,8 @@ type huntView struct {
 	text     string // indicators; or the name of a file
 	file     bool
 	about    string
-	prog     ops.HuntProgress
-	sum      ops.HuntSummary
+	prog     hunt.Progress
+	sum      hunt.Summary
 	problems []string
 	finished bool
 	err      error
@@ -179,7 +180,7 @@ func (v *huntView) open(s *shell) tea.Cmd {
 	// A hunt goes on when its view is left: it belongs to the session.
 	v.ctx, v.stop = context.WithCancel(s.ctx)
 	id, gen := v.id, v.gen
-	span := ops.HuntSpan{Since: s.now().Add(-s.app.opt.Window), Began: s.now()}
+	span := hunt.Span{Since: s.now().Add(-s.app.opt.Window), Began: s.now()}
 	text, file := v.text, v.file
 	return s.do(v, "hunting", func(ctx context.Context) any {
 		var r io.Reader = strings.NewReader(text)
@@ -193,7 +194,7 @@ func (v *huntView) open(s *shell) tea.Cmd {
 		}
 		last := time.Time{}
 		res, err := s.svc.Hunt(ctx, r, name, span, HuntTold{
-			Progress: func(p ops.HuntProgress) {
+			Progress: func(p hunt.Progress) {
 				if time.Since(last) < pumpEvery && p.Done > 1 {
 					return
 				}
@@ -218,7 +219,7 @@ type huntDone struct {
 
 func (v *huntView) update(s *shell, msg any) tea.Cmd {
 	switch m := msg.(type) {
-	case ops.HuntProgress:
+	case hunt.Progress:
 		if !v.finished {
 			v.prog = m
 		}

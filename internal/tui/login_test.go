@@ -11,6 +11,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/edrctl/edrctl/internal/hunt"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 )
@@ -38,7 +39,7 @@ func (idle) Processes(context.Context, ops.Request, func(*model.Process) bool) [
 func (idle) Carves(context.Context, ops.Request, func(*model.Carve) bool) []ops.Outcome { return nil }
 func (idle) HashInfo(context.Context, string, func(*model.HashInfo) bool) []ops.Outcome { return nil }
 func (idle) Tree(context.Context, ops.TreeQuery) (*ops.TreeResult, error)               { return nil, errNotSaved }
-func (idle) Hunt(context.Context, io.Reader, string, ops.HuntSpan, HuntTold) (HuntResult, error) {
+func (idle) Hunt(context.Context, io.Reader, string, hunt.Span, HuntTold) (HuntResult, error) {
 	return HuntResult{}, nil
 }
 

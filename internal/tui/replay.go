@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/edrctl/edrctl/internal/hunt"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/ptree"
@@ -329,6 +330,6 @@ func (r *replay) Tree(ctx context.Context, q ops.TreeQuery) (*ops.TreeResult, er
 	return res, ctx.Err()
 }
 
-func (r *replay) Hunt(context.Context, io.Reader, string, ops.HuntSpan, HuntTold) (HuntResult, error) {
+func (r *replay) Hunt(context.Context, io.Reader, string, hunt.Span, HuntTold) (HuntResult, error) {
 	return HuntResult{}, errors.New("a replay has no servers to hunt on")
 }

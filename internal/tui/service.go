@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 
+	"github.com/edrctl/edrctl/internal/hunt"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 )
@@ -34,19 +35,19 @@ type Service interface {
 	Tree(ctx context.Context, q ops.TreeQuery) (*ops.TreeResult, error)
 	// Hunt reads indicators from r (named name) and asks every profile. seen
 	// is told of each hit as it is met; the result has them all, complete.
-	Hunt(ctx context.Context, r io.Reader, name string, span ops.HuntSpan, told HuntTold) (HuntResult, error)
+	Hunt(ctx context.Context, r io.Reader, name string, span hunt.Span, told HuntTold) (HuntResult, error)
 }
 
 // HuntTold is what is told of a hunt on its way, one call at a time.
 type HuntTold struct {
-	Progress func(ops.HuntProgress)
+	Progress func(hunt.Progress)
 	Seen     func(*model.Hit)
 }
 
 // HuntResult is a finished hunt.
 type HuntResult struct {
 	Hits     []*model.Hit
-	Summary  ops.HuntSummary
+	Summary  hunt.Summary
 	Problems []string // lines that are no indicators
 }
 
@@ -135,11 +136,11 @@ func (s fleet) Tree(ctx context.Context, q ops.TreeQuery) (*ops.TreeResult, erro
 	return s.f.Tree(ctx, q)
 }
 
-func (s fleet) Hunt(ctx context.Context, r io.Reader, name string, span ops.HuntSpan, told HuntTold) (HuntResult, error) {
-	list, problems, err := ops.ReadIndicators(r, name)
+func (s fleet) Hunt(ctx context.Context, r io.Reader, name string, span hunt.Span, told HuntTold) (HuntResult, error) {
+	list, problems, err := hunt.ReadIndicators(r, name)
 	if err != nil {
 		return HuntResult{}, err
 	}
-	hits, sum := s.f.Hunt(ctx, ops.Hunt{List: list, Span: span, Progress: told.Progress, Seen: told.Seen})
+	hits, sum := hunt.Run(ctx, s.f, hunt.Hunt{List: list, Span: span, Progress: told.Progress, Seen: told.Seen})
 	return HuntResult{hits, sum, problems}, ctx.Err()
 }

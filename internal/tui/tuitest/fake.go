@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/edrctl/edrctl/internal/hunt"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/ptree"
@@ -381,13 +382,13 @@ func (g *growing) more(ctx context.Context, m ops.More) (*ops.TreeResult, error)
 }
 
 // Hunt reads the indicators, reports half of the work as done and gives HitList.
-func (f *Fake) Hunt(ctx context.Context, r io.Reader, name string, _ ops.HuntSpan, told tui.HuntTold) (tui.HuntResult, error) {
+func (f *Fake) Hunt(ctx context.Context, r io.Reader, name string, _ hunt.Span, told tui.HuntTold) (tui.HuntResult, error) {
 	b, err := io.ReadAll(r)
 	if err != nil {
 		return tui.HuntResult{}, err
 	}
 	f.note("hunt %s %s", name, strings.Join(strings.Fields(string(b)), " "))
-	told.Progress(ops.HuntProgress{Done: 1, Units: 2})
+	told.Progress(hunt.Progress{Done: 1, Units: 2})
 	for _, h := range f.HitList[:(len(f.HitList)+1)/2] {
 		early := *h
 		early.Count = 1
@@ -405,6 +406,6 @@ func (f *Fake) Hunt(ctx context.Context, r io.Reader, name string, _ ops.HuntSpa
 	}
 	return tui.HuntResult{
 		Hits:    f.HitList,
-		Summary: ops.HuntSummary{Indicators: len(strings.Fields(string(b))), Hits: len(f.HitList), Profiles: []ops.HuntSource{{Profile: "cw", Backend: "cwatch", Hits: len(f.HitList)}}},
+		Summary: hunt.Summary{Indicators: len(strings.Fields(string(b))), Hits: len(f.HitList), Profiles: []hunt.SourceSummary{{Profile: "cw", Backend: "cwatch", Hits: len(f.HitList)}}},
 	}, nil
 }

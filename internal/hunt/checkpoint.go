@@ -1,4 +1,4 @@
-package ops
+package hunt
 
 import (
 	"bufio"
@@ -15,6 +15,7 @@ import (
 
 	"github.com/edrctl/edrctl/internal/ioc"
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/ops"
 )
 
 // Checkpoint keeps what a hunt has done in a file: a header that says which
@@ -22,7 +23,7 @@ import (
 // before the next unit begins. A line that was cut by a crash is a unit that
 // is not done.
 type Checkpoint struct {
-	Span HuntSpan // of the hunt; --since 24h of a resumed hunt means the first run's
+	Span Span // of the hunt; --since 24h of a resumed hunt means the first run's
 
 	mu    sync.Mutex
 	file  *os.File
@@ -32,7 +33,7 @@ type Checkpoint struct {
 
 type checkpointHeader struct {
 	Hunt string `json:"hunt"` // hash of indicators and profiles
-	HuntSpan
+	Span
 }
 
 type checkpointUnit struct {
@@ -40,8 +41,8 @@ type checkpointUnit struct {
 	Hits []*model.Hit `json:"hits"`
 }
 
-// HuntID identifies a hunt by its indicators and profiles.
-func HuntID(list *ioc.List, f *Fleet) string {
+// ID identifies a hunt by its indicators and profiles.
+func ID(list *ioc.List, f *ops.Fleet) string {
 	h := sha256.New()
 	for _, s := range f.Sources {
 		fmt.Fprintf(h, "%s\x00%s\x00", s.Profile, s.Backend)
@@ -59,7 +60,7 @@ var ErrCheckpoint = errors.New("cannot use the checkpoint")
 // that is there. With resume a file that is not there yet, or that a crash cut
 // within its first line, is begun: so the same command can be run until it is
 // done.
-func OpenCheckpoint(path, hunt string, span HuntSpan, resume bool) (*Checkpoint, error) {
+func OpenCheckpoint(path, hunt string, span Span, resume bool) (*Checkpoint, error) {
 	bad := func(format string, args ...any) error {
 		return fmt.Errorf("%w %s: %w", ErrCheckpoint, path, fmt.Errorf(format, args...))
 	}
@@ -119,7 +120,7 @@ func (c *Checkpoint) read(hunt string) (whole int64, err error) {
 			if h.Hunt != hunt {
 				return 0, errors.New("it is of another hunt: its indicators or profiles differ")
 			}
-			c.Span = h.HuntSpan
+			c.Span = h.Span
 		} else {
 			var u checkpointUnit
 			if err := json.Unmarshal(line, &u); err != nil {

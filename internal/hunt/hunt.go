@@ -1,4 +1,4 @@
-package ops
+package hunt
 
 import (
 	"cmp"
@@ -15,6 +15,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/ioc"
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/ops"
 )
 
 // Hunt asks every selected profile whether it has seen any of a list of
@@ -22,20 +23,20 @@ import (
 type Hunt struct {
 	List       *ioc.List
 	Common     bool // the well-known harmless values, too
-	Span       HuntSpan
-	Now        time.Time // when Hunt is called; with it, hosts whose hits are stamped later are named in the summary
+	Span       Span
+	Now        time.Time // when Run is called; with it, hosts whose hits are stamped later are named in the summary
 	Raw        bool
 	Checkpoint *Checkpoint // nil: the hunt is not kept
 	Explain    func(profile string, p backends.Plan)
-	Progress   func(HuntProgress) // called from several goroutines, one at a time
+	Progress   func(Progress) // called from several goroutines, one at a time
 	// Seen is told of each hit when it is first met, one call at a time; its
-	// count and times are then what is known so far. What Hunt returns at the
+	// count and times are then what is known so far. What Run returns at the
 	// end replaces it by Key. A hit of an earlier, kept run is told again.
 	Seen func(*model.Hit)
 }
 
-// HuntSpan is the window of a hunt.
-type HuntSpan struct {
+// Span is the window of a hunt.
+type Span struct {
 	Since time.Time `json:"since"`
 	// Until is zero when the end is open: what is stamped later than now,
 	// because a host's clock is ahead, is hunted too.
@@ -44,34 +45,34 @@ type HuntSpan struct {
 }
 
 // End is where the window ends, or when the hunt began when its end is open.
-func (s HuntSpan) End() time.Time {
+func (s Span) End() time.Time {
 	if s.Until.IsZero() {
 		return s.Began
 	}
 	return s.Until
 }
 
-func (s HuntSpan) utc() HuntSpan {
-	return HuntSpan{Since: s.Since.UTC(), Until: s.Until.UTC(), Began: s.Began.UTC()}
+func (s Span) utc() Span {
+	return Span{Since: s.Since.UTC(), Until: s.Until.UTC(), Began: s.Began.UTC()}
 }
 
-// HuntProgress is how far a hunt is.
-type HuntProgress struct {
+// Progress is how far a hunt is.
+type Progress struct {
 	Done, Units int // requests' worth of work, over all profiles
 	Events      int // scanned locally so far
 	Hits        int
 	Elapsed     time.Duration
 }
 
-// HuntSummary is what a hunt did.
-type HuntSummary struct {
-	Indicators int          `json:"indicators"`
-	Hits       int          `json:"hits"`
-	Profiles   []HuntSource `json:"profiles"`
+// Summary is what a hunt did.
+type Summary struct {
+	Indicators int             `json:"indicators"`
+	Hits       int             `json:"hits"`
+	Profiles   []SourceSummary `json:"profiles"`
 }
 
-// HuntSource is what a hunt did on one profile.
-type HuntSource struct {
+// SourceSummary is what a hunt did on one profile.
+type SourceSummary struct {
 	Profile    string       `json:"profile"`
 	Backend    string       `json:"backend"`
 	Server     int          `json:"searched_on_server"` // indicators
@@ -104,16 +105,16 @@ type unit struct {
 	run  func(ctx context.Context, see func(*model.Hit)) error
 }
 
-// Hunt hunts on all profiles at once. Hits come joined, one for each indicator,
+// Run hunts on all profiles at once. Hits come joined, one for each indicator,
 // host and process or file of a profile, the latest seen first.
-func (f *Fleet) Hunt(ctx context.Context, h Hunt) ([]*model.Hit, HuntSummary) {
+func Run(ctx context.Context, f *ops.Fleet, h Hunt) ([]*model.Hit, Summary) {
 	r := &huntRun{Hunt: h, start: time.Now()}
 	r.indicators = h.List.Hunted(h.Common)
-	sum := HuntSummary{Indicators: len(r.indicators), Profiles: make([]HuntSource, len(f.Sources))}
+	sum := Summary{Indicators: len(r.indicators), Profiles: make([]SourceSummary, len(f.Sources))}
 	perSource := make([]map[string]*model.Hit, len(f.Sources))
 	units := make([][]unit, len(f.Sources))
 	for i, s := range f.Sources {
-		sum.Profiles[i] = HuntSource{Profile: s.Profile, Backend: s.Backend}
+		sum.Profiles[i] = SourceSummary{Profile: s.Profile, Backend: s.Backend}
 		units[i] = r.plan(s, &sum.Profiles[i])
 		r.progress.Units += len(units[i])
 	}
@@ -125,11 +126,11 @@ func (f *Fleet) Hunt(ctx context.Context, h Hunt) ([]*model.Hit, HuntSummary) {
 	var hits []*model.Hit
 	for i := range perSource {
 		sum.Profiles[i].Hits = len(perSource[i])
-		var out Outcome
+		var out ops.Outcome
 		for _, k := range slices.Sorted(maps.Keys(perSource[i])) {
 			hits = append(hits, perSource[i][k])
 			if !h.Now.IsZero() && h.Span.Until.IsZero() {
-				out.noteAhead(perSource[i][k], h.Now.Add(time.Since(r.start)))
+				out.NoteAhead(perSource[i][k], h.Now.Add(time.Since(r.start)))
 			}
 		}
 		sum.Profiles[i].Ahead = out.Ahead
@@ -145,12 +146,12 @@ type huntRun struct {
 	indicators []ioc.Indicator // those of the list that are hunted
 
 	mu       sync.Mutex
-	progress HuntProgress
+	progress Progress
 }
 
 // plan sorts the indicators into what the server is asked, what is matched
 // here, and what cannot be searched.
-func (r *huntRun) plan(s *Source, out *HuntSource) []unit {
+func (r *huntRun) plan(s *ops.Source, out *SourceSummary) []unit {
 	d, err := s.Driver()
 	if err != nil {
 		out.Err = err
@@ -158,7 +159,7 @@ func (r *huntRun) plan(s *Source, out *HuntSource) []unit {
 	}
 	hunter, _ := d.(backends.IndicatorHunter)
 	searcher, _ := d.(backends.EventSearcher)
-	modes := HuntModes(d)
+	modes := Modes(d)
 	byType := map[ioc.Type][]int{}
 	var local []int
 	for i, ind := range r.indicators {
@@ -207,9 +208,9 @@ func (r *huntRun) plan(s *Source, out *HuntSource) []unit {
 	return units
 }
 
-// HuntModes says where a driver's backend searches each indicator type: as the
+// Modes says where a driver's backend searches each indicator type: as the
 // driver says, else in its events.
-func HuntModes(d backends.Driver) map[string]backends.HuntMode {
+func Modes(d backends.Driver) map[string]backends.HuntMode {
 	var own map[string]backends.HuntMode
 	if h, ok := d.(backends.IndicatorHunter); ok {
 		own = h.HuntModes()
@@ -241,8 +242,8 @@ var usualModes = map[ioc.Type]backends.HuntMode{
 	ioc.Pattern:     {Where: backends.HuntLocal, Why: "the pattern is evaluated here, on whole events"},
 }
 
-// WhereHunted says where one indicator is searched on a driver's backend.
-func WhereHunted(modes map[string]backends.HuntMode, ind ioc.Indicator, rules []*ioc.Rule) backends.HuntMode {
+// ModeOf says where one indicator is searched on a driver's backend.
+func ModeOf(modes map[string]backends.HuntMode, ind ioc.Indicator, rules []*ioc.Rule) backends.HuntMode {
 	switch mode := modes[ind.Type.String()]; {
 	case !ind.Type.Huntable():
 		return backends.HuntMode{Where: backends.HuntNone, Why: "no event carries a " + ind.Type.String()}
@@ -260,7 +261,7 @@ func WhereHunted(modes map[string]backends.HuntMode, ind ioc.Indicator, rules []
 }
 
 // serverUnit asks the server for one chunk of one type.
-func (r *huntRun) serverUnit(s *Source, d backends.IndicatorHunter, t ioc.Type, part []int) unit {
+func (r *huntRun) serverUnit(s *ops.Source, d backends.IndicatorHunter, t ioc.Type, part []int) unit {
 	first := r.indicators[part[0]]
 	return unit{
 		name: fmt.Sprintf("%s|%s|%d|%s", s.Profile, t, len(part), first.Value),
@@ -294,25 +295,25 @@ func (r *huntRun) serverUnit(s *Source, d backends.IndicatorHunter, t ioc.Type, 
 
 // steps are the windows of a scan, newest first: one, or when it is kept the
 // open end and an hour each.
-func (s HuntSpan) steps(kept bool) (out []HuntSpan) {
+func (s Span) steps(kept bool) (out []Span) {
 	if !kept {
-		return []HuntSpan{s}
+		return []Span{s}
 	}
 	if s.Until.IsZero() {
-		out = append(out, HuntSpan{Since: s.Began})
+		out = append(out, Span{Since: s.Began})
 	}
 	for until := s.End(); until.After(s.Since); until = until.Add(-scanStep) {
 		since := until.Add(-scanStep)
 		if since.Before(s.Since) {
 			since = s.Since
 		}
-		out = append(out, HuntSpan{Since: since, Until: until})
+		out = append(out, Span{Since: since, Until: until})
 	}
 	return out
 }
 
 // unit names the step of a scan.
-func (s HuntSpan) unit(profile string) string {
+func (s Span) unit(profile string) string {
 	until := "open"
 	if !s.Until.IsZero() {
 		until = s.Until.UTC().Format(time.RFC3339Nano)
@@ -322,7 +323,7 @@ func (s HuntSpan) unit(profile string) string {
 
 // scanUnits fetch the events of the window once and match all local
 // indicators together; a hunt that is kept does it an hour at a time.
-func (r *huntRun) scanUnits(s *Source, d backends.EventSearcher, list []int, out *HuntSource) []unit {
+func (r *huntRun) scanUnits(s *ops.Source, d backends.EventSearcher, list []int, out *SourceSummary) []unit {
 	indicators := make([]ioc.Indicator, len(list))
 	for i, at := range list {
 		indicators[i] = r.indicators[at]
@@ -361,7 +362,7 @@ func (r *huntRun) scanUnits(s *Source, d backends.EventSearcher, list []int, out
 }
 
 // match turns what the matcher finds in one event into hits, each thing once.
-func (r *huntRun) match(s *Source, m *ioc.Matcher, indicators []ioc.Indicator, e *model.Event, see func(*model.Hit)) {
+func (r *huntRun) match(s *ops.Source, m *ioc.Matcher, indicators []ioc.Indicator, e *model.Event, see func(*model.Hit)) {
 	var seen []string
 	m.Match(e, func(found ioc.Found) {
 		ind := indicators[found.Indicator]
@@ -401,7 +402,7 @@ func brief(p *model.Process) *model.Process {
 	}
 }
 
-func (r *huntRun) explain(s *Source, p backends.Plan) {
+func (r *huntRun) explain(s *ops.Source, p backends.Plan) {
 	if r.Explain == nil {
 		return
 	}
@@ -410,7 +411,7 @@ func (r *huntRun) explain(s *Source, p backends.Plan) {
 	r.Explain(s.Profile, p)
 }
 
-func (r *huntRun) scanned(out *HuntSource, n int) {
+func (r *huntRun) scanned(out *SourceSummary, n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out.Events += n
@@ -428,7 +429,7 @@ func (r *huntRun) tell() {
 
 // source does the units of one profile, one after the other. Hits of a unit
 // count when the whole unit is done; with a checkpoint they are on disk then.
-func (r *huntRun) source(ctx context.Context, s *Source, units []unit, out *HuntSource) map[string]*model.Hit {
+func (r *huntRun) source(ctx context.Context, s *ops.Source, units []unit, out *SourceSummary) map[string]*model.Hit {
 	all := map[string]*model.Hit{}
 	for _, u := range units {
 		hits, done := r.Checkpoint.done(u.name)
@@ -481,7 +482,7 @@ func (r *huntRun) source(ctx context.Context, s *Source, units []unit, out *Hunt
 }
 
 // leaveOut notes that the indicators of a unit cannot be searched.
-func (r *huntRun) leaveOut(out *HuntSource, u unit, err error) {
+func (r *huntRun) leaveOut(out *SourceSummary, u unit, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.progress.Done++
@@ -497,11 +498,11 @@ func (r *huntRun) leaveOut(out *HuntSource, u unit, err error) {
 	out.Unsearched = append(out.Unsearched, Unsearched{Type: u.kind, Count: u.size, Why: why})
 }
 
-func (r *huntRun) take(s *Source, all map[string]*model.Hit, hits []*model.Hit) {
+func (r *huntRun) take(s *ops.Source, all map[string]*model.Hit, hits []*model.Hit) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, h := range hits {
-		s.stampRecord(h)
+		s.StampRecord(h)
 		for i, e := range h.Evidence {
 			if !strings.HasPrefix(e, s.Profile+"/") {
 				h.Evidence[i] = s.Profile + "/" + e
@@ -515,7 +516,7 @@ func (r *huntRun) take(s *Source, all map[string]*model.Hit, hits []*model.Hit) 
 }
 
 // seen tells of a hit on the way, as a copy: the hunt goes on joining its own.
-func (r *huntRun) seen(s *Source, h *model.Hit) {
+func (r *huntRun) seen(s *ops.Source, h *model.Hit) {
 	if r.Seen == nil {
 		return
 	}
@@ -526,7 +527,7 @@ func (r *huntRun) seen(s *Source, h *model.Hit) {
 		host := *h.Host
 		c.Host = &host
 	}
-	s.stampRecord(&c)
+	s.StampRecord(&c)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.Seen(&c)

@@ -1,4 +1,4 @@
-package ops
+package hunt
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/ops"
 )
 
 // LiveQuery is a query for the hosts of the selected profiles.
@@ -23,7 +24,7 @@ type LiveQuery struct {
 
 // LivePlan is what one profile will be asked.
 type LivePlan struct {
-	Source *Source
+	Source *ops.Source
 	Query  backends.LiveQuery
 	Schema map[string][]backends.Column // of the server
 	driver backends.LiveQuerier
@@ -45,12 +46,12 @@ type LiveAnswer struct {
 	Error                     string
 }
 
-// PlanLiveQuery finds the hosts and checks the query against each server's
+// PlanLive finds the hosts and checks the query against each server's
 // schema, without sending anything.
-func (f *Fleet) PlanLiveQuery(ctx context.Context, q LiveQuery) ([]LivePlan, error) {
-	hosts := map[*Source][]string{}
+func PlanLive(ctx context.Context, f *ops.Fleet, q LiveQuery) ([]LivePlan, error) {
+	hosts := map[*ops.Source][]string{}
 	for _, name := range q.Hosts {
-		s, h, err := HostFor[backends.LiveQuerier](ctx, f, name)
+		s, h, err := ops.HostFor[backends.LiveQuerier](ctx, f, name)
 		if err != nil {
 			return nil, err
 		}
@@ -62,30 +63,30 @@ func (f *Fleet) PlanLiveQuery(ctx context.Context, q LiveQuery) ([]LivePlan, err
 		if len(q.Hosts) > 0 && len(hosts[s]) == 0 && len(q.Tags) == 0 && !q.All {
 			continue
 		}
-		d, err := capability[backends.LiveQuerier](s, "cannot run live queries")
+		d, err := ops.Capability[backends.LiveQuerier](s, "cannot run live queries")
 		if err != nil {
 			if backends.KindOf(err) == backends.KindUnsupported && len(hosts[s]) == 0 {
-				unable = inProfile(s, err)
+				unable = ops.InProfile(s, err)
 				continue
 			}
-			return nil, inProfile(s, err)
+			return nil, ops.InProfile(s, err)
 		}
 		schema, err := d.Schema(ctx)
 		if err != nil {
-			return nil, inProfile(s, err)
+			return nil, ops.InProfile(s, err)
 		}
 		if err := checkTables(q.SQL, schema); err != nil {
-			return nil, inProfile(s, backends.Invalid("cannot run the query", err.Error()))
+			return nil, ops.InProfile(s, backends.Invalid("cannot run the query", err.Error()))
 		}
 		p := LivePlan{Source: s, driver: d, Schema: schema, Query: backends.LiveQuery{SQL: q.SQL, Hosts: hosts[s], Tags: q.Tags, All: q.All}}
 		if q.All {
-			one := &Fleet{Sources: []*Source{s}}
-			st := one.Hosts(ctx, Request{Query: backends.Query{Brief: true}})
+			one := &ops.Fleet{Sources: []*ops.Source{s}}
+			st := one.Hosts(ctx, ops.Request{Query: backends.Query{Brief: true}})
 			for h := range st.Records() {
 				p.Query.Hosts = append(p.Query.Hosts, h.ID)
 			}
 			if err := st.Outcomes()[0].Err; err != nil {
-				return nil, inProfile(s, err)
+				return nil, ops.InProfile(s, err)
 			}
 		}
 		plans = append(plans, p)
@@ -99,15 +100,15 @@ func (f *Fleet) PlanLiveQuery(ctx context.Context, q LiveQuery) ([]LivePlan, err
 	return plans, nil
 }
 
-// RunLiveQueries sends every planned query once and gives the answers as they
+// RunLive sends every planned query once and gives the answers as they
 // come, then the hosts that stayed silent until the wait was over. answer is
 // called one at a time; its error ends the wait.
-func RunLiveQueries(ctx context.Context, plans []LivePlan, wait time.Duration, answer func(LiveAnswer) error) []Outcome {
-	outcomes := make([]Outcome, len(plans))
+func RunLive(ctx context.Context, plans []LivePlan, wait time.Duration, answer func(LiveAnswer) error) []ops.Outcome {
+	outcomes := make([]ops.Outcome, len(plans))
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for i, p := range plans {
-		outcomes[i] = Outcome{Profile: p.Source.Profile, Backend: p.Source.Backend}
+		outcomes[i] = ops.Outcome{Profile: p.Source.Profile, Backend: p.Source.Backend}
 		wg.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, wait)
 			defer cancel()
@@ -134,7 +135,7 @@ func (p LivePlan) run(ctx context.Context, answer func(LiveAnswer) error) error 
 			failed = err
 			return false
 		}
-		p.Source.stamp(a.Host.GetOrigin())
+		p.Source.Stamp(a.Host.GetOrigin())
 		heard[a.Host.ID] = true
 		out := LiveAnswer{Profile: p.Source.Profile, Backend: p.Source.Backend, QueryID: run.ID, Host: a.Host, State: LiveAnswered, Rows: a.Rows, Error: a.Error}
 		if a.Status != 0 || a.Error != "" {
@@ -149,7 +150,7 @@ func (p LivePlan) run(ctx context.Context, answer func(LiveAnswer) error) error 
 		if heard[h.ID] {
 			continue
 		}
-		p.Source.stamp(h.GetOrigin())
+		p.Source.Stamp(h.GetOrigin())
 		if err := answer(LiveAnswer{Profile: p.Source.Profile, Backend: p.Source.Backend, QueryID: run.ID, Host: h, State: LiveSilent}); err != nil {
 			return err
 		}

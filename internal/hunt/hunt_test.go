@@ -1,4 +1,4 @@
-package ops_test
+package hunt_test
 
 import (
 	"context"
@@ -15,10 +15,28 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/hunt"
 	"github.com/edrctl/edrctl/internal/ioc"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 )
+
+var epoch = time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+
+// mute can do nothing.
+type mute struct{}
+
+func (mute) Backend() string                                { return "mute" }
+func (mute) Check(context.Context) (backends.Health, error) { return backends.Health{}, nil }
+func (mute) Close() error                                   { return nil }
+
+func fleet(drivers ...backends.Driver) *ops.Fleet {
+	f := &ops.Fleet{}
+	for i, d := range drivers {
+		f.Sources = append(f.Sources, ops.NewSource(fmt.Sprintf("p%d", i), d.Backend(), false, func() (backends.Driver, error) { return d, nil }))
+	}
+	return f
+}
 
 // seer is a driver whose events are made from the hour they lie in, and whose
 // server searches what modes say.
@@ -111,8 +129,8 @@ func indicators(t *testing.T, lines ...string) *ioc.List {
 
 func sha(prefix string, n int) string { return prefix + fmt.Sprintf("%039x", n) }
 
-func huntOf(list *ioc.List) ops.Hunt {
-	return ops.Hunt{List: list, Span: ops.HuntSpan{Since: epoch.Add(-48 * time.Hour), Until: epoch}}
+func huntOf(list *ioc.List) hunt.Hunt {
+	return hunt.Hunt{List: list, Span: hunt.Span{Since: epoch.Add(-48 * time.Hour), Until: epoch}}
 }
 
 func lines(hits []*model.Hit) (out []string) {
@@ -135,12 +153,12 @@ func TestHuntIsDividedByModes(t *testing.T) {
 		"email": {Where: backends.HuntNone, Why: "there is no mail"},
 	}}
 	list := indicators(t, sha("0", 1), sha("0", 2), sha("a", 3), "192.0.2.1", "192.0.2.2", "192.0.2.3", "a@b.test", "process:evil.exe")
-	hits, sum := fleet(s, mute{}).Hunt(t.Context(), huntOf(list))
+	hits, sum := hunt.Run(t.Context(), fleet(s, mute{}), huntOf(list))
 	if len(s.asked) != 2 || len(s.asked[0]) != 2 || len(s.asked[1]) != 1 || s.scans != 1 {
 		t.Errorf("asked %q, %d scans", s.asked, s.scans)
 	}
 	p := sum.Profiles[0]
-	if p.Server != 3 || p.Local != 4 || p.Events != 40 || len(p.Unsearched) != 1 || p.Unsearched[0] != (ops.Unsearched{Type: "email", Count: 1, Why: "there is no mail"}) || len(p.Notes) != 2 || p.Err != nil {
+	if p.Server != 3 || p.Local != 4 || p.Events != 40 || len(p.Unsearched) != 1 || p.Unsearched[0] != (hunt.Unsearched{Type: "email", Count: 1, Why: "there is no mail"}) || len(p.Notes) != 2 || p.Err != nil {
 		t.Errorf("%+v", p)
 	}
 	if q := sum.Profiles[1]; len(q.Unsearched) != 4 || q.Server+q.Local != 0 || q.Err != nil {
@@ -177,7 +195,7 @@ func TestHuntFailures(t *testing.T) {
 			}
 			return nil
 		}
-		hits, sum := fleet(s).Hunt(t.Context(), huntOf(list))
+		hits, sum := hunt.Run(t.Context(), fleet(s), huntOf(list))
 		p := sum.Profiles[0]
 		if goesOn {
 			if p.Err != nil || len(p.Unsearched) != 1 || p.Unsearched[0].Count != 1 || p.Server != 2 || len(hits) != 4 {
@@ -190,7 +208,7 @@ func TestHuntFailures(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	s := &seer{events: hourly(9), modes: modes}
-	if _, sum := fleet(s).Hunt(ctx, huntOf(list)); !errors.Is(sum.Profiles[0].Err, context.Canceled) || len(s.asked) != 0 {
+	if _, sum := hunt.Run(ctx, fleet(s), huntOf(list)); !errors.Is(sum.Profiles[0].Err, context.Canceled) || len(s.asked) != 0 {
 		t.Errorf("cancelled: %+v", sum.Profiles[0])
 	}
 }
@@ -205,19 +223,19 @@ func TestHuntWithAnOpenEnd(t *testing.T) {
 			s := fresh()
 			s.events = append([]*model.Event{late}, s.events...)
 			f := fleet(s)
-			h := ops.Hunt{List: list, Now: epoch, Span: ops.HuntSpan{Since: epoch.Add(-3 * time.Hour), Began: epoch}}
+			h := hunt.Hunt{List: list, Now: epoch, Span: hunt.Span{Since: epoch.Add(-3 * time.Hour), Began: epoch}}
 			if !open {
 				h.Span.Until = epoch
 			}
 			if kept {
-				c, err := ops.OpenCheckpoint(filepath.Join(t.TempDir(), "c"), ops.HuntID(list, f), h.Span, false)
+				c, err := hunt.OpenCheckpoint(filepath.Join(t.TempDir(), "c"), hunt.ID(list, f), h.Span, false)
 				if err != nil {
 					t.Fatal(err)
 				}
 				defer c.Close()
 				h.Checkpoint = c
 			}
-			hits, sum := f.Hunt(t.Context(), h)
+			hits, sum := hunt.Run(t.Context(), f, h)
 			found := slices.ContainsFunc(hits, func(h *model.Hit) bool { return h.Host != nil && h.Host.Name == "WS-AHEAD" })
 			if found != open || sum.Profiles[0].Err != nil {
 				t.Errorf("kept %v, open %v: found %v, %v", kept, open, found, sum.Profiles[0].Err)
@@ -242,12 +260,12 @@ func fresh() *seer {
 func TestCheckpointSurvivesAnyCut(t *testing.T) {
 	list := indicators(t, sha("0", 1), sha("0", 2), sha("a", 3), "process:evil.exe", "fine.exe")
 	h := huntOf(list)
-	plain, _ := fleet(fresh()).Hunt(t.Context(), h)
+	plain, _ := hunt.Run(t.Context(), fleet(fresh()), h)
 	want := lines(plain)
 	dir := t.TempDir()
-	open := func(path string, resume bool) *ops.Checkpoint {
+	open := func(path string, resume bool) *hunt.Checkpoint {
 		t.Helper()
-		c, err := ops.OpenCheckpoint(path, ops.HuntID(list, fleet(fresh())), h.Span, resume)
+		c, err := hunt.OpenCheckpoint(path, hunt.ID(list, fleet(fresh())), h.Span, resume)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -255,7 +273,7 @@ func TestCheckpointSurvivesAnyCut(t *testing.T) {
 	}
 	whole := filepath.Join(dir, "whole")
 	h.Checkpoint = open(whole, false)
-	hits, _ := fleet(fresh()).Hunt(t.Context(), h)
+	hits, _ := hunt.Run(t.Context(), fleet(fresh()), h)
 	if err := h.Checkpoint.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -287,14 +305,14 @@ func TestCheckpointSurvivesAnyCut(t *testing.T) {
 		}
 		h.Checkpoint = open(path, true)
 		before := h.Checkpoint.Done()
-		_, _ = fleet(s).Hunt(t.Context(), h)
+		_, _ = hunt.Run(t.Context(), fleet(s), h)
 		if err := h.Checkpoint.Close(); err != nil {
 			t.Fatal(err)
 		}
 		s = fresh()
 		h.Checkpoint = open(path, true)
 		done := h.Checkpoint.Done()
-		hits, sum := fleet(s).Hunt(t.Context(), h)
+		hits, sum := hunt.Run(t.Context(), fleet(s), h)
 		if err := h.Checkpoint.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -312,14 +330,14 @@ func TestCheckpointIsOfOneHunt(t *testing.T) {
 	f := fleet(fresh())
 	dir := t.TempDir()
 	path := filepath.Join(dir, "ck")
-	c, err := ops.OpenCheckpoint(path, ops.HuntID(list, f), ops.HuntSpan{Since: epoch, Until: epoch.Add(time.Hour)}, true) // resume begins what is not there
+	c, err := hunt.OpenCheckpoint(path, hunt.ID(list, f), hunt.Span{Since: epoch, Until: epoch.Add(time.Hour)}, true) // resume begins what is not there
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if c, err = ops.OpenCheckpoint(path, ops.HuntID(list, f), ops.HuntSpan{Since: epoch.Add(5 * time.Hour), Until: epoch.Add(6 * time.Hour)}, true); err != nil || !c.Span.Until.Equal(epoch.Add(time.Hour)) {
+	if c, err = hunt.OpenCheckpoint(path, hunt.ID(list, f), hunt.Span{Since: epoch.Add(5 * time.Hour), Until: epoch.Add(6 * time.Hour)}, true); err != nil || !c.Span.Until.Equal(epoch.Add(time.Hour)) {
 		t.Errorf("the window is the first run's: %+v, %v", c, err)
 	} else if err := c.Close(); err != nil {
 		t.Error(err)
@@ -330,27 +348,27 @@ func TestCheckpointIsOfOneHunt(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, try := range map[string]func() (*ops.Checkpoint, error){
-		"exists": func() (*ops.Checkpoint, error) {
-			return ops.OpenCheckpoint(path, ops.HuntID(list, f), ops.HuntSpan{Since: epoch, Until: epoch}, false)
+	for name, try := range map[string]func() (*hunt.Checkpoint, error){
+		"exists": func() (*hunt.Checkpoint, error) {
+			return hunt.OpenCheckpoint(path, hunt.ID(list, f), hunt.Span{Since: epoch, Until: epoch}, false)
 		},
-		"other list": func() (*ops.Checkpoint, error) {
-			return ops.OpenCheckpoint(path, ops.HuntID(indicators(t, "x.exe"), f), ops.HuntSpan{Since: epoch, Until: epoch}, true)
+		"other list": func() (*hunt.Checkpoint, error) {
+			return hunt.OpenCheckpoint(path, hunt.ID(indicators(t, "x.exe"), f), hunt.Span{Since: epoch, Until: epoch}, true)
 		},
-		"other fleet": func() (*ops.Checkpoint, error) {
-			return ops.OpenCheckpoint(path, ops.HuntID(list, fleet(fresh(), mute{})), ops.HuntSpan{Since: epoch, Until: epoch}, true)
+		"other fleet": func() (*hunt.Checkpoint, error) {
+			return hunt.OpenCheckpoint(path, hunt.ID(list, fleet(fresh(), mute{})), hunt.Span{Since: epoch, Until: epoch}, true)
 		},
-		"foreign": func() (*ops.Checkpoint, error) {
-			return ops.OpenCheckpoint(foreign, "abc", ops.HuntSpan{Since: epoch, Until: epoch}, true)
+		"foreign": func() (*hunt.Checkpoint, error) {
+			return hunt.OpenCheckpoint(foreign, "abc", hunt.Span{Since: epoch, Until: epoch}, true)
 		},
-		"no line": func() (*ops.Checkpoint, error) {
-			return ops.OpenCheckpoint(empty, "abc", ops.HuntSpan{Since: epoch, Until: epoch}, true)
+		"no line": func() (*hunt.Checkpoint, error) {
+			return hunt.OpenCheckpoint(empty, "abc", hunt.Span{Since: epoch, Until: epoch}, true)
 		},
-		"a folder": func() (*ops.Checkpoint, error) {
-			return ops.OpenCheckpoint(dir, "abc", ops.HuntSpan{Since: epoch, Until: epoch}, true)
+		"a folder": func() (*hunt.Checkpoint, error) {
+			return hunt.OpenCheckpoint(dir, "abc", hunt.Span{Since: epoch, Until: epoch}, true)
 		},
 	} {
-		if _, err := try(); !errors.Is(err, ops.ErrCheckpoint) || strings.Contains(err.Error(), "\n") {
+		if _, err := try(); !errors.Is(err, hunt.ErrCheckpoint) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -377,12 +395,12 @@ func TestHitsAreSeenEarly(t *testing.T) {
 			}
 			seen = append(seen, hit.Key())
 		}
-		h.Progress = func(p ops.HuntProgress) {
+		h.Progress = func(p hunt.Progress) {
 			if p.Done < p.Units && len(seen) > 0 {
 				early++
 			}
 		}
-		hits, _ := fleet(s).Hunt(t.Context(), h)
+		hits, _ := hunt.Run(t.Context(), fleet(s), h)
 		var want []string
 		for _, hit := range hits {
 			want = append(want, hit.Key())
@@ -395,38 +413,6 @@ func TestHitsAreSeenEarly(t *testing.T) {
 	}
 }
 
-// A renewed profile is asked through a new driver, and both are closed.
-func TestRenew(t *testing.T) {
-	built, closed := 0, 0
-	f := &ops.Fleet{Sources: []*ops.Source{ops.NewSource("p", "seer", false, func() (backends.Driver, error) {
-		built++
-		return &shut{seer: &seer{}, closed: &closed}, nil
-	})}}
-	for range 3 {
-		if _, err := f.Sources[0].Driver(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	f.Renew("p")
-	f.Renew("other")
-	if _, err := f.Sources[0].Driver(); err != nil || built != 2 {
-		t.Fatalf("built %d times, %v", built, err)
-	}
-	if err := f.Close(); err != nil || closed != 2 {
-		t.Fatalf("closed %d, %v", closed, err)
-	}
-}
-
-type shut struct {
-	*seer
-	closed *int
-}
-
-func (s *shut) Close() error {
-	*s.closed++
-	return nil
-}
-
 // The hashes of one sample are one hit, named by the strongest of them.
 func TestGroupedIndicatorsAreOneHit(t *testing.T) {
 	md5, sha256 := strings.Repeat("0a", 16), strings.Repeat("2c", 32)
@@ -435,7 +421,7 @@ func TestGroupedIndicatorsAreOneHit(t *testing.T) {
 		Process: &model.Process{UID: "1", Name: "a.exe", Hash: &model.Hash{MD5: md5, SHA256: sha256}},
 	}}}
 	f := &ops.Fleet{Sources: []*ops.Source{ops.NewSource("p", "seer", false, func() (backends.Driver, error) { return s, nil })}}
-	hits, _ := f.Hunt(t.Context(), huntOf(indicators(t, "md5,sha256", md5+","+sha256)))
+	hits, _ := hunt.Run(t.Context(), f, huntOf(indicators(t, "md5,sha256", md5+","+sha256)))
 	if len(hits) != 1 || hits[0].Indicator.Type != "sha256" || hits[0].Indicator.Group == 0 || hits[0].Count != 1 {
 		t.Errorf("%d hits: %v", len(hits), lines(hits))
 	}
