@@ -2,7 +2,9 @@ package cwatch
 
 import (
 	"context"
+	"fmt"
 	"net/url"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -88,4 +90,24 @@ type rawValue []byte
 func (v *rawValue) UnmarshalJSON(b []byte) error {
 	*v = append((*v)[:0], b...)
 	return nil
+}
+
+// checkHash takes what the hash routes take: a SHA-1.
+func checkHash(s string) (string, error) {
+	sum := strings.ToLower(strings.TrimSpace(s))
+	if isHex(sum) && len(sum) == 40 {
+		return sum, nil
+	}
+	why := "it is no hash of 40 hexadecimal digits"
+	if isHex(sum) {
+		switch len(sum) {
+		case 32:
+			why = "it is an MD5"
+		case 64:
+			why = "it is a SHA-256"
+		}
+	}
+	e := backends.Invalid(fmt.Sprintf("cannot look %q up on cWatch", s), why+"; cWatch knows files by SHA-1 only")
+	e.Hint = "give the file's SHA-1"
+	return "", e
 }

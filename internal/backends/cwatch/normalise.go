@@ -435,3 +435,25 @@ func isMadeUpProcess(p *model.Process) bool {
 	}
 	return p.UID == madeUpProcess(device, p)
 }
+
+// reader keeps the texts that come again and again (hosts, users, images,
+// hashes), so that a long listing does not hold a copy for each row.
+type reader struct{ seen map[string]string }
+
+const maxSeen = 8192
+
+// shared reads a text that is likely to come again.
+func (r *reader) shared(v []byte) string {
+	if len(v) > 512 {
+		return text(v)
+	}
+	if s, ok := r.seen[string(v)]; ok {
+		return s
+	}
+	s := text(v)
+	if r.seen == nil || len(r.seen) >= maxSeen {
+		r.seen = make(map[string]string, 64)
+	}
+	r.seen[string(v)] = s
+	return s
+}

@@ -2,11 +2,7 @@ package cwatch
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/model"
@@ -47,7 +43,7 @@ func (r *reader) alert(b []byte, keepRaw bool) (a *model.Alert, madeUp bool, err
 	if n, ok := decimal(w.score); ok {
 		model.ScoreNumber(model.ScaleCWatch, n).Apply(a)
 	}
-	a.Status, a.StatusNative = w.state(), text(w.status)
+	a.Status, a.StatusNative = alertStatus(&w), text(w.status)
 	a.Verdict = model.VerdictUnknown
 	if v, ok := boolean(w.userVerdict); ok {
 		a.Verdict = model.VerdictFalsePositive
@@ -75,9 +71,9 @@ func (r *reader) alert(b []byte, keepRaw bool) (a *model.Alert, madeUp bool, err
 	return a, madeUp, nil
 }
 
-// state reads isActive and, where a server sends it, dismissed. The status
+// alertStatus reads isActive and, where a server sends it, dismissed. The status
 // number has no published meaning and is never named (docs/wire/cwatch.md 3.5).
-func (w *wireAlert) state() model.Status {
+func alertStatus(w *wireAlert) model.Status {
 	if v, ok := boolean(w.dismissed); ok && v {
 		return model.StatusDismissed
 	}
@@ -144,52 +140,4 @@ func (r *reader) alertUser(w *wireAlert, from *model.User) *model.User {
 		u.Domain = from.Domain
 	}
 	return u
-}
-
-// madeUpID is the display key of an alert whose server gave no id. It rests
-// on what triage does not change, so that it stays.
-func (w *wireAlert) madeUpID() string {
-	facts := slices.Concat(w.name, []byte{0}, w.expiration, []byte{0}, canonical(w.data))
-	return madeUpID(text(w.endpoint), text(w.timestamp), facts)
-}
-
-func madeUpID(endpoint, timestamp string, facts []byte) string {
-	sum := sha256.Sum256(facts)
-	if endpoint == "" {
-		endpoint = "0"
-	}
-	if timestamp == "" {
-		timestamp = "0"
-	}
-	return endpoint + "-" + timestamp + "-" + hex.EncodeToString(sum[:4])
-}
-
-// isMadeUp tells whether id has the form of a made-up one, and which
-// timestamp it carries.
-func isMadeUp(id string) (timestamp int64, ok bool) {
-	parts := strings.Split(id, "-")
-	if len(parts) != 3 || len(parts[2]) != 8 {
-		return 0, false
-	}
-	if _, err := hex.DecodeString(parts[2]); err != nil {
-		return 0, false
-	}
-	n, err := strconv.ParseInt(parts[1], 10, 64)
-	return n, err == nil && n >= 0
-}
-
-// canonical writes a value with sorted keys and without white space, so that
-// the same facts give the same bytes in every answer.
-func canonical(b []byte) []byte {
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.UseNumber()
-	var v any
-	if d.Decode(&v) != nil {
-		return b
-	}
-	out, err := json.Marshal(v)
-	if err != nil {
-		return b
-	}
-	return out
 }

@@ -1,7 +1,6 @@
 package cwatch
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -297,24 +296,4 @@ func quote(s string) (string, error) {
 		return "", backends.Invalid("cannot ask cWatch for "+strconv.Quote(s), "its query language has no escape for a quote or a control character")
 	}
 	return "'" + s + "'", nil
-}
-
-// checkHash takes what the hash routes take: a SHA-1.
-func checkHash(s string) (string, error) {
-	sum := strings.ToLower(strings.TrimSpace(s))
-	if isHex(sum) && len(sum) == 40 {
-		return sum, nil
-	}
-	why := "it is no hash of 40 hexadecimal digits"
-	if isHex(sum) {
-		switch len(sum) {
-		case 32:
-			why = "it is an MD5"
-		case 64:
-			why = "it is a SHA-256"
-		}
-	}
-	e := backends.Invalid(fmt.Sprintf("cannot look %q up on cWatch", s), why+"; cWatch knows files by SHA-1 only")
-	e.Hint = "give the file's SHA-1"
-	return "", e
 }

@@ -245,10 +245,6 @@ func (p *wireProcess) decode(b []byte, other func(key string, v []byte)) error {
 	})
 }
 
-// idKeys are where an alert's id may be; the listing's schema has none, its
-// siblings want one (docs/wire/cwatch.md 3.5).
-var idKeys = [...]string{"id", "alertID", "alertId", "_id", "uuid"}
-
 // wireAlert is an item of GET /alert.
 type wireAlert struct {
 	ids, dataIDs                         [len(idKeys)][]byte
@@ -328,26 +324,6 @@ func (a *wireAlert) decode(b []byte) error {
 			putID(&a.dataIDs, key, v)
 		}
 	})
-}
-
-func putID(ids *[len(idKeys)][]byte, key, v []byte) {
-	for i, k := range idKeys {
-		if string(key) == k {
-			ids[i] = v
-		}
-	}
-}
-
-// nativeID is the id the server gave, "" for none.
-func (a *wireAlert) nativeID() string {
-	for _, list := range [...]*[len(idKeys)][]byte{&a.ids, &a.dataIDs} {
-		for _, v := range list {
-			if s := text(v); s != "" {
-				return s
-			}
-		}
-	}
-	return ""
 }
 
 // wireEndpoint is an element of GET /endpoint.
