@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -52,8 +53,8 @@ func (r *reader) normaliseEvent(w *wireEvent) *model.Event {
 	parts := &eventParts{}
 	e := &parts.event
 	e.ID = text(w.id)
-	e.Ingested = instant(w.timestamp)
-	if e.Time = instant(w.eventTime); e.Time.IsZero() {
+	e.Ingested = model.At(instant(w.timestamp))
+	if e.Time = model.At(instant(w.eventTime)); e.Time.IsZero() {
 		e.Time = e.Ingested
 	}
 	e.Kind, e.Action = kindOf(baseNumber(w.baseType))
@@ -110,7 +111,7 @@ func (r *reader) fill(p *model.Process, w *wireProcess, u *model.User, h *model.
 	p.PID, _ = whole(w.pid)
 	p.Path = r.shared(w.path)
 	p.Name = model.BaseName(p.Path)
-	p.Started = instant(w.created)
+	p.Started = model.At(instant(w.created))
 	if u.Name, u.Domain = r.shared(w.user), r.shared(w.domain); u.Name != "" || u.Domain != "" {
 		p.User = u
 	}
@@ -124,7 +125,7 @@ func (r *reader) fill(p *model.Process, w *wireProcess, u *model.User, h *model.
 // building the others.
 func (r *reader) last(tree []byte) *model.ParentProcess {
 	var latest, end wireProcess
-	var at model.Time
+	var at time.Time
 	nodes, timed := 0, true
 	err := scanArray(tree, func(v []byte) {
 		var w wireProcess
@@ -135,7 +136,7 @@ func (r *reader) last(tree []byte) *model.ParentProcess {
 		end = w
 		if t := instant(w.created); t.IsZero() {
 			timed = false
-		} else if nodes == 1 || !t.Before(at.Time) {
+		} else if nodes == 1 || !t.Before(at) {
 			latest, at = w, t
 		}
 	})

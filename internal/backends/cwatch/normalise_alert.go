@@ -33,7 +33,7 @@ func (r *reader) alert(b []byte, keepRaw bool) (a *model.Alert, madeUp bool, err
 		a.Description = e.Summary
 		a.Ancestors = r.tree(ew.actor.tree)
 	}
-	if a.Time = instant(w.timestamp); a.Time.IsZero() {
+	if a.Time = model.At(instant(w.timestamp)); a.Time.IsZero() {
 		a.Time = e.Time
 	}
 	if a.Title = text(w.name); a.Title == "" {

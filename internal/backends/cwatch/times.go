@@ -4,8 +4,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/edrctl/edrctl/internal/model"
 )
 
 // unit is what integer times are written in (docs/wire/cwatch.md 5).
@@ -62,12 +60,12 @@ const (
 )
 
 // epoch reads an integer time by its size; zero and less is "never".
-func epoch(n int64) model.Time {
+func epoch(n int64) time.Time {
 	switch {
 	case n <= 0:
-		return model.Time{}
+		return time.Time{}
 	case n < secondsBelow:
-		return model.At(time.Unix(n, 0))
+		return time.Unix(n, 0).UTC()
 	case n > microsAbove:
 		return sane(time.UnixMicro(n))
 	}
@@ -87,10 +85,10 @@ var layouts = []string{
 
 // instant reads a time value: RFC 3339, its common relatives, or an integer,
 // in a string or bare. What it cannot read is absent.
-func instant(v []byte) model.Time {
+func instant(v []byte) time.Time {
 	s := scalar(v)
 	if s == "" {
-		return model.Time{}
+		return time.Time{}
 	}
 	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
 		return sane(t)
@@ -107,14 +105,14 @@ func instant(v []byte) model.Time {
 			return sane(t)
 		}
 	}
-	return model.Time{}
+	return time.Time{}
 }
 
 // sane drops instants that cannot be written back as RFC 3339, and the
 // vendors' ways to say never.
-func sane(t time.Time) model.Time {
+func sane(t time.Time) time.Time {
 	if y := t.UTC().Year(); y <= 1601 || y > 9999 {
-		return model.Time{}
+		return time.Time{}
 	}
-	return model.At(t)
+	return t.UTC()
 }

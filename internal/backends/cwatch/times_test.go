@@ -3,6 +3,8 @@ package cwatch
 import (
 	"testing"
 	"time"
+
+	"github.com/edrctl/edrctl/internal/model"
 )
 
 func TestInstants(t *testing.T) {
@@ -19,7 +21,7 @@ func TestInstants(t *testing.T) {
 		`1559293200123456`:               "2019-05-31T09:00:00.123Z",
 		`0`:                              "", `-5`: "", `"string"`: "", `""`: "", `null`: "", `{}`: "", `9223372036854775807`: "", `"0001-01-01T00:00:00Z"`: "",
 	} {
-		if got := instant([]byte(in)).String(); got != want {
+		if got := model.At(instant([]byte(in))).String(); got != want {
 			t.Errorf("%s: %q, want %q", in, got, want)
 		}
 	}
