@@ -15,6 +15,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/cwatch/rules"
+	"github.com/edrctl/edrctl/internal/backends/cwatch/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
@@ -139,7 +141,7 @@ func (a alertAsk) calls() (out []client.Call) {
 func (d *Driver) alertCalls(since time.Time, s scorePush, status []model.Status) (ask alertAsk) {
 	call := func(dismissed bool) *client.Call {
 		v := url.Values{
-			"alertTime": {strconv.FormatInt(d.unit.floor(since), 10)},
+			"alertTime": {strconv.FormatInt(d.unit.Floor(since), 10)},
 			"scoreMin":  {strconv.Itoa(s.lo)},
 			"scoreMax":  {strconv.Itoa(s.hi)},
 		}
@@ -296,8 +298,8 @@ func (d *Driver) Alert(ctx context.Context, id string, raw bool) (*model.Alert, 
 	const what = "cannot read the alert"
 	now := d.opt.Clock()
 	starts := []time.Time{now.Add(-lookBackNear), now.Add(-lookBackFar)}
-	if n, ok := isMadeUp(id); ok {
-		if t := epoch(n); !t.IsZero() {
+	if n, ok := wire.IsMadeUp(id); ok {
+		if t := wire.Epoch(n); !t.IsZero() {
 			starts = []time.Time{t.Add(-time.Second)}
 		}
 	}
@@ -322,15 +324,15 @@ func (d *Driver) findAlert(ctx context.Context, id string, since time.Time, raw 
 	read := func(call client.Call, into **model.Alert, active *bool) error {
 		var r reader
 		return d.elements(ctx, call, "items", func(b []byte) error {
-			var w wireAlert
-			if w.decode(b) != nil {
+			var w wire.Alert
+			if w.Decode(b) != nil {
 				return errRow("alert")
 			}
-			if v, ok := boolean(w.active); ok && v && active != nil {
+			if v, ok := wire.Bool(w.Active); ok && v && active != nil {
 				*active = true
 			}
-			native := w.nativeID()
-			if native != id && (native != "" || w.madeUpID() != id) {
+			native := w.NativeID()
+			if native != id && (native != "" || w.MadeUpID() != id) {
 				return nil
 			}
 			a, madeUp, err := r.alert(b, raw)
@@ -410,14 +412,14 @@ func (d *Driver) embeddedEvent(ctx context.Context, alertID string, raw bool) (*
 	if err != nil {
 		return nil, err
 	}
-	var w wireAlert
-	var ew wireEvent
+	var w wire.Alert
+	var ew wire.Event
 	var r reader
-	if w.decode(a.Raw) != nil || w.event == nil || ew.decodeEmbedded(w.event) != nil {
+	if w.Decode(a.Raw) != nil || w.Event == nil || ew.DecodeEmbedded(w.Event) != nil {
 		return nil, backends.NotFound("event of alert", alertID)
 	}
-	if ew.endpoint == nil {
-		ew.endpoint = w.endpoint
+	if ew.Endpoint == nil {
+		ew.Endpoint = w.Endpoint
 	}
 	e := r.normaliseEvent(&ew)
 	e.ID, e.AlertID = embeddedPrefix+alertID, alertID
@@ -428,7 +430,7 @@ func (d *Driver) embeddedEvent(ctx context.Context, alertID string, raw bool) (*
 		e.Host = a.Host
 	}
 	if raw {
-		e.Raw = bytes.Clone(w.event)
+		e.Raw = bytes.Clone(w.Event)
 	}
 	return e, nil
 }
@@ -440,7 +442,7 @@ func (d *Driver) rowOf(ctx context.Context, e *model.Event, raw bool) (*model.Ev
 		return nil, nil
 	}
 	q := ""
-	if e.Process.Hash != nil && isHex(e.Process.Hash.SHA1) {
+	if e.Process.Hash != nil && rules.IsHex(e.Process.Hash.SHA1) {
 		q = "process_hash = '" + e.Process.Hash.SHA1 + "'"
 	}
 	s := (&scan{d: d, since: e.Time.Add(-time.Second), until: e.Time.Add(time.Second), raw: raw, size: pageSize, lazy: true}).with(q)

@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/cwatch/rules"
+	"github.com/edrctl/edrctl/internal/backends/cwatch/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -23,10 +25,10 @@ type aggregation struct {
 var byKind = aggregation{"BASE_EVENT_TYPE", func(v []byte) string { kind, _ := kindOf(baseNumber(v)); return string(kind) }}
 
 var aggregations = map[string]aggregation{
-	"host":    {"PROCESS_DEVICE_NAME", text},
-	"user":    {"PROCESS_USER_NAME", text},
-	"path":    {"PROCESS_PATH", text},
-	"process": {"PROCESS_PATH", func(v []byte) string { return model.BaseName(text(v)) }},
+	"host":    {"PROCESS_DEVICE_NAME", wire.Text},
+	"user":    {"PROCESS_USER_NAME", wire.Text},
+	"path":    {"PROCESS_PATH", wire.Text},
+	"process": {"PROCESS_PATH", func(v []byte) string { return model.BaseName(wire.Text(v)) }},
 	"kind":    byKind,
 }
 
@@ -36,23 +38,23 @@ var aggregations = map[string]aggregation{
 // buckets no key to page by).
 func (d *Driver) CountEvents(ctx context.Context, q backends.Query, by string) ([]model.Count, error) {
 	agg, ok := aggregations[by]
-	s := compile(q)
-	if s.nothing {
+	s := rules.Compile(q)
+	if s.Nothing {
 		return nil, nil
 	}
-	if !ok || len(s.exact) != 1 || !s.residual.Empty() {
+	if !ok || len(s.Exact) != 1 || !s.Residual.Empty() {
 		return nil, backends.ErrCountLocally
 	}
-	if since, until := d.window(q); d.unit == unitSeconds && (since.Nanosecond() != 0 || until.Nanosecond() != 0) {
+	if since, until := d.window(q); d.unit == wire.Seconds && (since.Nanosecond() != 0 || until.Nanosecond() != 0) {
 		return nil, backends.ErrCountLocally // the server cannot be asked for a part of a second
 	}
-	counts, err := d.aggregate(ctx, q, agg, s.exact[0])
+	counts, err := d.aggregate(ctx, q, agg, s.Exact[0])
 	if err != nil || agg.field == byKind.field {
 		return ranked(counts), err
 	}
 	// A server may leave out events without a value; the kinds, which every
 	// event has, tell the whole number.
-	all, err := d.aggregate(ctx, q, byKind, s.exact[0])
+	all, err := d.aggregate(ctx, q, byKind, s.Exact[0])
 	if err != nil {
 		return nil, err
 	}
@@ -68,8 +70,8 @@ func (d *Driver) aggregate(ctx context.Context, q backends.Query, agg aggregatio
 	since, until := d.window(q)
 	v := url.Values{
 		"field":     {agg.field},
-		"from_time": {strconv.FormatInt(d.unit.ceil(since), 10)},
-		"to_time":   {strconv.FormatInt(d.unit.ceil(until)-1, 10)},
+		"from_time": {strconv.FormatInt(d.unit.Ceil(since), 10)},
+		"to_time":   {strconv.FormatInt(d.unit.Ceil(until)-1, 10)},
 	}
 	if text != "" {
 		v.Set("q", text)
@@ -79,7 +81,7 @@ func (d *Driver) aggregate(ctx context.Context, q backends.Query, agg aggregatio
 	err := d.elements(ctx, client.Call{Path: "/events/aggregations", Query: v}, "", func(b []byte) error {
 		var count, value []byte
 		others := 0
-		if scanObject(b, func(key, v []byte) {
+		if wire.EachMember(b, func(key, v []byte) {
 			if string(key) == "count" {
 				count = v
 				return
@@ -90,7 +92,7 @@ func (d *Driver) aggregate(ctx context.Context, q backends.Query, agg aggregatio
 		}) != nil {
 			return errRow("bucket")
 		}
-		n, isCount := whole(count)
+		n, isCount := wire.Int(count)
 		name := agg.value(value)
 		unclear = unclear || others != 1 || !isCount || n < 0 || name == ""
 		counts[name] += int(n)

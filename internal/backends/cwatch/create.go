@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/cwatch/wire"
 )
 
 const (
@@ -76,7 +77,7 @@ func (d *Driver) alertBody(b []byte) (body []byte, alerts []newAlert, err error)
 		if !ok {
 			return bad("%s must be an object", strings.TrimSuffix(at, "."))
 		}
-		if why := conforms(at, o, alertSchema); why != "" {
+		if why := wire.Conforms(at, o, wire.AlertSchema); why != "" {
 			return bad("%s", why)
 		}
 		for _, need := range [...]string{"timestamp", "endpointID", "alertName"} {
@@ -85,7 +86,7 @@ func (d *Driver) alertBody(b []byte) (body []byte, alerts []newAlert, err error)
 			}
 		}
 		n := newAlert{timestamp: integer(o["timestamp"]), endpoint: strconv.FormatInt(integer(o["endpointID"]), 10), name: o["alertName"].(string)}
-		if seconds := n.timestamp < secondsBelow; n.timestamp <= 0 || seconds != (d.unit == unitSeconds) {
+		if seconds := n.timestamp < wire.SecondsBelow; n.timestamp <= 0 || seconds != (d.unit == wire.Seconds) {
 			return bad("%stimestamp %d is no time in %s, which this profile counts in", at, n.timestamp, d.unit)
 		}
 		if data, ok := o["data"].(map[string]any); ok && data["score"] != nil {
@@ -153,16 +154,16 @@ func (d *Driver) listedOf(ctx context.Context, wanted []newAlert) ([]string, err
 		first = min(first, w.timestamp)
 	}
 	found := map[newAlert]string{}
-	ask := d.alertCalls(d.unit.time(first).Add(-time.Second), scorePush{lo: 0, hi: 10}, nil)
+	ask := d.alertCalls(d.unit.Time(first).Add(-time.Second), scorePush{lo: 0, hi: 10}, nil)
 	err := d.elements(ctx, *ask.all, "items", func(b []byte) error {
-		var w wireAlert
-		if w.decode(b) != nil {
+		var w wire.Alert
+		if w.Decode(b) != nil {
 			return errRow("alert")
 		}
-		n := newAlert{endpoint: text(w.endpoint), name: text(w.name)}
-		n.timestamp, _ = whole(w.timestamp)
-		if found[n] = w.nativeID(); found[n] == "" {
-			found[n] = w.madeUpID()
+		n := newAlert{endpoint: wire.Text(w.Endpoint), name: wire.Text(w.Name)}
+		n.timestamp, _ = wire.Int(w.Timestamp)
+		if found[n] = w.NativeID(); found[n] == "" {
+			found[n] = w.MadeUpID()
 		}
 		return nil
 	})

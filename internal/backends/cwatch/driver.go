@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/cwatch/catalog"
+	"github.com/edrctl/edrctl/internal/backends/cwatch/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -34,7 +36,7 @@ func init() {
 		},
 		Limits:  backends.Limits{PageSize: pageSize, Precision: time.Millisecond, Concurrent: 4},
 		New:     New,
-		Catalog: Catalog,
+		Catalog: catalog.Operations,
 		Pushes:  pushes,
 	})
 }
@@ -45,7 +47,7 @@ type Driver struct {
 	client   *client.Client
 	redactor *client.Redactor
 	customer string
-	unit     unit
+	unit     wire.Unit
 
 	mu    sync.Mutex
 	token string
@@ -57,11 +59,11 @@ type Driver struct {
 
 // New builds a driver; it does no I/O.
 func New(o backends.Options) (backends.Driver, error) {
-	d := &Driver{opt: o, unit: unitMillis}
+	d := &Driver{opt: o, unit: wire.Millis}
 	switch u := o.Settings["time_unit"]; u {
 	case "", "ms":
 	case "s":
-		d.unit = unitSeconds
+		d.unit = wire.Seconds
 	default:
 		return nil, backends.Invalid(fmt.Sprintf("time_unit %q", u), "must be ms or s")
 	}
@@ -154,10 +156,10 @@ func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
 }
 
 // sample reads a few events of the hour before now, asked for in unit u.
-func (d *Driver) sample(ctx context.Context, u unit, now time.Time) (rows []*model.Event, answer client.Stream, err error) {
+func (d *Driver) sample(ctx context.Context, u wire.Unit, now time.Time) (rows []*model.Event, answer client.Stream, err error) {
 	v := url.Values{
-		"from_time": {strconv.FormatInt(u.floor(now.Add(-time.Hour)), 10)},
-		"to_time":   {strconv.FormatInt(u.ceil(now), 10)},
+		"from_time": {strconv.FormatInt(u.Floor(now.Add(-time.Hour)), 10)},
+		"to_time":   {strconv.FormatInt(u.Ceil(now), 10)},
 		"page_size": {"5"},
 	}
 	stream, err := d.client.Open(ctx, client.Call{Path: "/events", Query: v})
@@ -199,11 +201,11 @@ func (d *Driver) unitNote(ctx context.Context, rows []*model.Event, now time.Tim
 	if recent(rows) {
 		return nil
 	}
-	hint := fmt.Sprintf("the server seems to count time in %s: set time_unit: %[1]s in the profile", d.unit.other())
+	hint := fmt.Sprintf("the server seems to count time in %s: set time_unit: %[1]s in the profile", d.unit.Other())
 	if len(rows) > 0 {
 		return []string{"asked for the last hour, the server answered with older events: " + hint}
 	}
-	other, _, err := d.sample(ctx, d.unit.other(), now)
+	other, _, err := d.sample(ctx, d.unit.Other(), now)
 	if err == nil && recent(other) {
 		return []string{hint}
 	}

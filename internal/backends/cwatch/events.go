@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/cwatch/rules"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -23,48 +24,48 @@ const (
 // Events searches /events.
 func (d *Driver) Events(ctx context.Context, q backends.Query) (backends.Listing[*model.Event], error) {
 	since, until := d.window(q)
-	s := compile(q)
+	s := rules.Compile(q)
 	size := pageSize
-	if q.Limit > 0 && s.sure {
+	if q.Limit > 0 && s.Sure {
 		size = min(max(q.Limit, smallPage), pageSize)
 	}
 	scan := scan{d: d, since: since, until: until, raw: q.Raw, size: size, lazy: q.Limit > 0}
-	l := backends.Listing[*model.Event]{Plan: backends.Plan{Residual: s.residual, Notes: s.notes}}
-	if s.nothing {
+	l := backends.Listing[*model.Event]{Plan: backends.Plan{Residual: s.Residual, Notes: s.Notes}}
+	if s.Nothing {
 		l.Seq = func(func(*model.Event, error) bool) {}
 		return l, nil
 	}
-	asked := s.exact
-	if s.narrow != nil {
-		asked = s.narrow
+	asked := s.Exact
+	if s.Narrow != nil {
+		asked = s.Narrow
 		probe := scan
 		probe.size = smallPage
-		l.Plan.Requests = append(l.Plan.Requests, d.client.Describe(probe.call(scan.span(), s.exact[0], "")),
+		l.Plan.Requests = append(l.Plan.Requests, d.client.Describe(probe.call(scan.span(), s.Exact[0], "")),
 			d.client.Describe(probe.call(scan.span(), "id = '…' AND process_path ~ '…'", "")))
-		l.Plan.Notes = append(l.Plan.Notes, "the ~ terms only narrow: they are used after one event has shown (the first two requests) that the server reads ~ as a case-insensitive \"contains\"; else it is asked for "+everything(s.exact))
+		l.Plan.Notes = append(l.Plan.Notes, "the ~ terms only narrow: they are used after one event has shown (the first two requests) that the server reads ~ as a case-insensitive \"contains\"; else it is asked for "+everything(s.Exact))
 	}
 	if len(asked) > 1 {
 		l.Plan.Notes = append(l.Plan.Notes, fmt.Sprintf("q knows no OR: %d queries, merged by time, each event once", len(asked)))
 	}
-	if len(s.sums) > 0 {
+	if len(s.Hashes) > 0 {
 		l.Plan.Notes = append(l.Plan.Notes, noteCapitals)
 	}
 	for _, one := range asked {
 		l.Plan.Requests = append(l.Plan.Requests, d.client.Describe(scan.call(scan.span(), one, ""))+"&next_key=…")
 	}
 	l.Seq = func(yield func(*model.Event, error) bool) {
-		queries := s.exact
-		if s.narrow != nil {
-			means, err := d.tildeContains(ctx, &scan, s.exact)
+		queries := s.Exact
+		if s.Narrow != nil {
+			means, err := d.tildeContains(ctx, &scan, s.Exact)
 			if err != nil {
 				yield(nil, backends.FromClient(searchFails, err))
 				return
 			}
 			if means {
-				queries = s.narrow
+				queries = s.Narrow
 			}
 		}
-		for _, queries := range [][]string{queries, capitals(queries, s.sums)} {
+		for _, queries := range [][]string{queries, rules.Capitals(queries, s.Hashes)} {
 			found := false
 			for e, err := range scan.merged(ctx, queries) {
 				if err != nil {
@@ -231,7 +232,7 @@ func (d *Driver) tildeContains(ctx context.Context, s *scan, queries []string) (
 		}
 		for _, e := range rows {
 			inner := turnedWord(e)
-			id, err := quote(e.ID)
+			id, err := rules.Quote(e.ID)
 			if inner == "" || err != nil {
 				continue
 			}
@@ -264,7 +265,7 @@ func turnedWord(e *model.Event) string {
 		return ""
 	}
 	best := ""
-	for _, w := range strings.FieldsFunc(e.Process.Path, func(r rune) bool { return !isPlain(r) }) {
+	for _, w := range strings.FieldsFunc(e.Process.Path, func(r rune) bool { return !rules.IsPlain(r) }) {
 		if len(w) > len(best) {
 			best = w
 		}
@@ -326,7 +327,7 @@ func newestFirst(a, b *model.Event) int { return b.Time.Compare(a.Time.Time) }
 type span struct{ from, to int64 }
 
 func (s *scan) span() span {
-	return span{s.d.unit.floor(s.since), s.d.unit.ceil(s.until)}
+	return span{s.d.unit.Floor(s.since), s.d.unit.Ceil(s.until)}
 }
 
 // oldest gives the time of the oldest of rows that has one.

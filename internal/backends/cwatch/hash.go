@@ -9,6 +9,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/cwatch/rules"
+	"github.com/edrctl/edrctl/internal/backends/cwatch/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -43,7 +45,7 @@ func (d *Driver) InspectHash(ctx context.Context, hash string) (*model.HashInfo,
 		return func() error {
 			seen := map[string]bool{}
 			err := d.elements(gctx, client.Call{Path: path, Query: query}, "", func(b []byte) error {
-				if s := text(b); s != "" && !seen[s] {
+				if s := wire.Text(b); s != "" && !seen[s] {
 					seen[s] = true
 					*into = append(*into, s)
 				}
@@ -95,11 +97,11 @@ func (v *rawValue) UnmarshalJSON(b []byte) error {
 // checkHash takes what the hash routes take: a SHA-1.
 func checkHash(s string) (string, error) {
 	sum := strings.ToLower(strings.TrimSpace(s))
-	if isHex(sum) && len(sum) == 40 {
+	if rules.IsHex(sum) && len(sum) == 40 {
 		return sum, nil
 	}
 	why := "it is no hash of 40 hexadecimal digits"
-	if isHex(sum) {
+	if rules.IsHex(sum) {
 		switch len(sum) {
 		case 32:
 			why = "it is an MD5"

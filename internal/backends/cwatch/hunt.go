@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/cwatch/rules"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -82,7 +83,7 @@ var quarries = map[string]quarry{
 // when nothing in it can be asked for.
 func (k quarry) terms(value string) (out []string, err error) {
 	if len(k.exact) > 0 {
-		v, err := quote(value)
+		v, err := rules.Quote(value)
 		if err != nil {
 			return nil, err
 		}
@@ -91,7 +92,7 @@ func (k quarry) terms(value string) (out []string, err error) {
 		}
 		return out, nil
 	}
-	runs := plainRuns(value)
+	runs := rules.PlainRuns(value)
 	if len(runs) == 0 {
 		return nil, nil
 	}
@@ -484,7 +485,7 @@ func links(e *model.Event, each func(link string, p *model.Process, f *model.Fil
 }
 
 func isSchemeByte(c byte) bool {
-	return isPlain(rune(c)) || c == '+' || c == '-' || c == '.'
+	return rules.IsPlain(rune(c)) || c == '+' || c == '-' || c == '.'
 }
 
 // showURL compares whole URLs; an indicator without a scheme stands for any,

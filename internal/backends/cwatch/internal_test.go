@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/edrctl/edrctl/internal/backends/cwatch/wire"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
@@ -95,8 +96,8 @@ func FuzzNormalise(f *testing.F) {
 		if p, err := r.run(b, valid); err == nil && valid {
 			marshal(t, p)
 		}
-		_ = instant(b)
-		_, _ = isMadeUp(string(b))
+		_ = wire.Time(b)
+		_, _ = wire.IsMadeUp(string(b))
 	})
 }
 

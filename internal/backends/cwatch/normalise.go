@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/edrctl/edrctl/internal/backends/cwatch/wire"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
@@ -29,8 +30,8 @@ type eventParts struct {
 
 // event reads a row of /events.
 func (r *reader) event(b []byte, keepRaw bool) (*model.Event, error) {
-	var w wireEvent
-	if err := w.decode(b); err != nil {
+	var w wire.Event
+	if err := w.Decode(b); err != nil {
 		return nil, err
 	}
 	e := r.normaliseEvent(&w)
@@ -40,43 +41,43 @@ func (r *reader) event(b []byte, keepRaw bool) (*model.Event, error) {
 
 // finish gives an event what the row as a whole supplies: an id when it has
 // none of its own, and the JSON.
-func (r *reader) finish(e *model.Event, w *wireEvent, b []byte, keepRaw bool) {
+func (r *reader) finish(e *model.Event, w *wire.Event, b []byte, keepRaw bool) {
 	if e.ID == "" {
-		e.ID = madeUpID(text(w.endpoint), text(w.timestamp), canonical(b))
+		e.ID = wire.MadeUpID(wire.Text(w.Endpoint), wire.Text(w.Timestamp), wire.Canonical(b))
 	}
 	if keepRaw {
 		e.Raw = json.RawMessage(bytes.Clone(b))
 	}
 }
 
-func (r *reader) normaliseEvent(w *wireEvent) *model.Event {
+func (r *reader) normaliseEvent(w *wire.Event) *model.Event {
 	parts := &eventParts{}
 	e := &parts.event
-	e.ID = text(w.id)
-	e.Ingested = model.At(instant(w.timestamp))
-	if e.Time = model.At(instant(w.eventTime)); e.Time.IsZero() {
+	e.ID = wire.Text(w.ID)
+	e.Ingested = model.At(wire.Time(w.Timestamp))
+	if e.Time = model.At(wire.Time(w.EventTime)); e.Time.IsZero() {
 		e.Time = e.Ingested
 	}
-	e.Kind, e.Action = kindOf(baseNumber(w.baseType))
+	e.Kind, e.Action = kindOf(baseNumber(w.BaseType))
 
-	if w.device != nil || w.endpoint != nil {
+	if w.Device != nil || w.Endpoint != nil {
 		h := &parts.host
-		h.ID, h.Name, h.User = text(w.endpoint), r.shared(w.device), r.shared(w.loggedOn)
+		h.ID, h.Name, h.User = wire.Text(w.Endpoint), r.shared(w.Device), r.shared(w.LoggedOn)
 		e.Host = h
 	}
-	e.Process = r.actor(&w.actor, parts)
+	e.Process = r.actor(&w.Actor, parts)
 	if e.Process != nil {
 		e.User = e.Process.User
 	}
-	e.Target = r.child(&w.child, e.Process)
+	e.Target = r.child(&w.Child, e.Process)
 	r.network(w, e)
 	r.registry(w, e)
 	r.file(w, e)
-	e.URL = text(w.url)
-	if s := r.shared(w.target); s != "" && e.Target == nil && actsOnProcess(e.Kind) {
+	e.URL = wire.Text(w.URL)
+	if s := r.shared(w.TargetName); s != "" && e.Target == nil && actsOnProcess(e.Kind) {
 		e.Target = &model.Process{Path: s, Name: model.BaseName(s)}
 	}
-	if s := r.shared(w.adaptive); s != "" {
+	if s := r.shared(w.Adaptive); s != "" {
 		e.Tags = []string{s}
 		e.Detection = &model.Detection{Rules: []string{s}}
 	}
@@ -90,14 +91,14 @@ func actsOnProcess(k model.Kind) bool {
 }
 
 // actor reads the acting process; nil when the row names none.
-func (r *reader) actor(w *wireProcess, parts *eventParts) *model.Process {
-	if w.uid == nil && w.pid == nil && w.path == nil && w.user == nil && w.hash == nil {
+func (r *reader) actor(w *wire.Process, parts *eventParts) *model.Process {
+	if w.UID == nil && w.PID == nil && w.Path == nil && w.User == nil && w.Hash == nil {
 		return nil
 	}
 	p := &parts.actor
 	r.fill(p, w, &parts.user, &parts.hash)
-	if w.tree != nil {
-		if last := r.last(w.tree); last != nil {
+	if w.ParentTree != nil {
+		if last := r.last(w.ParentTree); last != nil {
 			parts.parent = *last
 			p.Parent = &parts.parent
 		}
@@ -106,35 +107,35 @@ func (r *reader) actor(w *wireProcess, parts *eventParts) *model.Process {
 }
 
 // fill reads what actors and nodes of a tree have in common.
-func (r *reader) fill(p *model.Process, w *wireProcess, u *model.User, h *model.Hash) {
-	p.UID = text(w.uid)
-	p.PID, _ = whole(w.pid)
-	p.Path = r.shared(w.path)
+func (r *reader) fill(p *model.Process, w *wire.Process, u *model.User, h *model.Hash) {
+	p.UID = wire.Text(w.UID)
+	p.PID, _ = wire.Int(w.PID)
+	p.Path = r.shared(w.Path)
 	p.Name = model.BaseName(p.Path)
-	p.Started = model.At(instant(w.created))
-	if u.Name, u.Domain = r.shared(w.user), r.shared(w.domain); u.Name != "" || u.Domain != "" {
+	p.Started = model.At(wire.Time(w.Created))
+	if u.Name, u.Domain = r.shared(w.User), r.shared(w.Domain); u.Name != "" || u.Domain != "" {
 		p.User = u
 	}
-	if h.SHA1 = lower(r.shared(w.hash)); h.SHA1 != "" {
+	if h.SHA1 = lower(r.shared(w.Hash)); h.SHA1 != "" {
 		p.Hash = h
 	}
-	p.Reputation = reputation(w.verdict)
+	p.Reputation = reputation(w.Verdict)
 }
 
 // last is the direct parent in a parent tree: what tree puts last, without
 // building the others.
 func (r *reader) last(tree []byte) *model.ParentProcess {
-	var latest, end wireProcess
+	var latest, end wire.Process
 	var at time.Time
 	nodes, timed := 0, true
-	err := scanArray(tree, func(v []byte) {
-		var w wireProcess
-		if nodes >= maxTree || w.decode(v, nil) != nil || !r.names(&w) {
+	err := wire.EachElement(tree, func(v []byte) {
+		var w wire.Process
+		if nodes >= maxTree || w.Decode(v, nil) != nil || !r.names(&w) {
 			return
 		}
 		nodes++
 		end = w
-		if t := instant(w.created); t.IsZero() {
+		if t := wire.Time(w.Created); t.IsZero() {
 			timed = false
 		} else if nodes == 1 || !t.Before(at) {
 			latest, at = w, t
@@ -146,16 +147,16 @@ func (r *reader) last(tree []byte) *model.ParentProcess {
 	if timed {
 		end = latest
 	}
-	p := &model.ParentProcess{UID: text(end.uid), Path: r.shared(end.path)}
-	p.PID, _ = whole(end.pid)
+	p := &model.ParentProcess{UID: wire.Text(end.UID), Path: r.shared(end.Path)}
+	p.PID, _ = wire.Int(end.PID)
 	p.Name = model.BaseName(p.Path)
 	return p
 }
 
 // names tells whether a node says which process it is.
-func (r *reader) names(w *wireProcess) bool {
-	pid, _ := whole(w.pid)
-	return pid != 0 || r.shared(w.path) != "" || text(w.uid) != ""
+func (r *reader) names(w *wire.Process) bool {
+	pid, _ := wire.Int(w.PID)
+	return pid != 0 || r.shared(w.Path) != "" || wire.Text(w.UID) != ""
 }
 
 func asParent(p *model.Process) *model.ParentProcess {
@@ -170,9 +171,9 @@ const maxTree = 256
 func (r *reader) tree(b []byte) []*model.Process {
 	var nodes []*model.Process
 	timed := true
-	err := scanArray(b, func(v []byte) {
-		var w wireProcess
-		if len(nodes) >= maxTree || w.decode(v, nil) != nil || !r.names(&w) {
+	err := wire.EachElement(b, func(v []byte) {
+		var w wire.Process
+		if len(nodes) >= maxTree || w.Decode(v, nil) != nil || !r.names(&w) {
 			return
 		}
 		p := &model.Process{}
@@ -193,25 +194,25 @@ func (r *reader) tree(b []byte) []*model.Process {
 }
 
 // child reads the process an event started; actor is its parent.
-func (r *reader) child(w *wireChild, actor *model.Process) *model.Process {
-	if w.empty() {
+func (r *reader) child(w *wire.Child, actor *model.Process) *model.Process {
+	if w.Empty() {
 		return nil
 	}
-	p := &model.Process{UID: text(w.uid), Path: r.shared(w.path), CommandLine: text(w.cmd)}
-	p.PID, _ = whole(w.pid)
+	p := &model.Process{UID: wire.Text(w.UID), Path: r.shared(w.Path), CommandLine: wire.Text(w.CommandLine)}
+	p.PID, _ = wire.Int(w.PID)
 	p.Name = model.BaseName(p.Path)
 	if p.UID == "" && p.PID == 0 && p.Path == "" && p.CommandLine == "" {
 		return nil
 	}
-	if s := lower(r.shared(w.hash)); s != "" {
+	if s := lower(r.shared(w.Hash)); s != "" {
 		p.Hash = &model.Hash{SHA1: s}
 	}
-	p.Elevation = elevation(w.elevation)
-	p.Reputation = reputation(w.verdict)
-	if v, ok := boolean(w.signed); ok {
+	p.Elevation = elevation(w.Elevation)
+	p.Reputation = reputation(w.Verdict)
+	if v, ok := wire.Bool(w.Signed); ok {
 		p.Signed = &v
 	}
-	if v, ok := boolean(w.packed); ok {
+	if v, ok := wire.Bool(w.Packed); ok {
 		p.Packed = &v
 	}
 	if actor != nil && (actor.UID != "" || actor.PID != 0 || actor.Path != "") {
@@ -220,20 +221,20 @@ func (r *reader) child(w *wireChild, actor *model.Process) *model.Process {
 	return p
 }
 
-func (r *reader) network(w *wireEvent, e *model.Event) {
-	src := r.endpoint(w.srcIP, w.srcPort)
-	dst := r.endpoint(w.dstIP, w.dstPort)
-	if host := urlHost(text(w.url)); host != "" && dst == nil {
+func (r *reader) network(w *wire.Event, e *model.Event) {
+	src := r.endpoint(w.SourceIP, w.SourcePort)
+	dst := r.endpoint(w.DestinationIP, w.DestinationPort)
+	if host := urlHost(wire.Text(w.URL)); host != "" && dst == nil {
 		dst = &model.Endpoint{Domain: host}
 	}
-	if t := transport(w.protocol); src != nil || dst != nil || t != "" {
+	if t := transport(w.Transport); src != nil || dst != nil || t != "" {
 		e.Network = &model.Network{Transport: t, Source: src, Destination: dst}
 	}
 }
 
 func (r *reader) endpoint(ip, port []byte) *model.Endpoint {
 	s := r.shared(ip)
-	n, _ := whole(port)
+	n, _ := wire.Int(port)
 	if n < 0 || n > 65535 {
 		n = 0
 	}
@@ -259,21 +260,21 @@ func urlHost(s string) string {
 	return host
 }
 
-func (r *reader) registry(w *wireEvent, e *model.Event) {
-	reg := model.Registry{Path: r.shared(w.regKey), Value: r.shared(w.regValue), Data: text(w.regData)}
+func (r *reader) registry(w *wire.Event, e *model.Event) {
+	reg := model.Registry{Path: r.shared(w.RegistryKey), Value: r.shared(w.RegistryValue), Data: wire.Text(w.RegistryData)}
 	if reg != (model.Registry{}) {
 		e.Registry = &reg
 	}
 }
 
-func (r *reader) file(w *wireEvent, e *model.Event) {
-	f := model.File{Path: text(w.file), OldPath: text(w.fileOld)}
-	sum := lower(text(w.fileHash))
+func (r *reader) file(w *wire.Event, e *model.Event) {
+	f := model.File{Path: wire.Text(w.FilePath), OldPath: wire.Text(w.FileOldPath)}
+	sum := lower(wire.Text(w.FileHash))
 	if f.Path == "" {
-		f.Path = text(w.download)
+		f.Path = wire.Text(w.DownloadPath)
 	}
 	if sum == "" {
-		sum = lower(text(w.downloadSum))
+		sum = lower(wire.Text(w.DownloadHash))
 	}
 	if f.Path == "" && f.OldPath == "" && sum == "" {
 		return
@@ -286,15 +287,15 @@ func (r *reader) file(w *wireEvent, e *model.Event) {
 }
 
 // summary says in one line what happened.
-func summary(e *model.Event, w *wireEvent) string {
+func summary(e *model.Event, w *wire.Event) string {
 	actor := ""
 	if e.Process != nil {
 		actor = e.Process.Name
 	}
 	object := ""
 	switch {
-	case w.url != nil:
-		object = text(w.url)
+	case w.URL != nil:
+		object = wire.Text(w.URL)
 		if e.File != nil && e.File.Path != "" {
 			object += " to " + e.File.Path
 		}
@@ -315,7 +316,7 @@ func summary(e *model.Event, w *wireEvent) string {
 			object = e.File.OldPath + " to " + object
 		}
 	default:
-		object = text(w.target)
+		object = wire.Text(w.TargetName)
 	}
 	out := actor
 	for _, s := range [...]string{e.Action, object} {
@@ -355,17 +356,17 @@ func lower(s string) string { return strings.ToLower(s) }
 
 // endpointHost reads an element of /endpoint.
 func (r *reader) endpointHost(b []byte, keepRaw bool) (*model.Host, error) {
-	var w wireEndpoint
-	if err := w.decode(b); err != nil {
+	var w wire.Endpoint
+	if err := w.Decode(b); err != nil {
 		return nil, err
 	}
 	h := &model.Host{
-		Name: text(w.name), User: text(w.user), AgentVersion: r.shared(w.version), State: r.shared(w.status),
+		Name: wire.Text(w.Name), User: wire.Text(w.User), AgentVersion: r.shared(w.Version), State: r.shared(w.Status),
 	}
-	if h.ID = text(w.id); h.ID == "" {
+	if h.ID = wire.Text(w.ID); h.ID == "" {
 		h.ID = h.Name
 	}
-	if s := r.shared(w.os); s != "" {
+	if s := r.shared(w.OS); s != "" {
 		h.OS = &model.OS{Name: s, Platform: platform(s)}
 	}
 	switch lower(h.State) {
@@ -396,21 +397,21 @@ func platform(os string) string {
 
 // run reads an element of /process.
 func (r *reader) run(b []byte, keepRaw bool) (*model.Process, error) {
-	var w wireRun
-	if err := w.decode(b); err != nil {
+	var w wire.ListedProcess
+	if err := w.Decode(b); err != nil {
 		return nil, err
 	}
 	p := &model.Process{
-		UID: text(w.id), Name: r.shared(w.name), Path: r.shared(w.path), User: model.SplitUser(r.shared(w.user)),
+		UID: wire.Text(w.ID), Name: r.shared(w.Name), Path: r.shared(w.Path), User: model.SplitUser(r.shared(w.User)),
 	}
-	p.PID, _ = whole(w.pid)
+	p.PID, _ = wire.Int(w.PID)
 	if p.Name == "" {
 		p.Name = model.BaseName(p.Path)
 	}
-	if s := lower(r.shared(w.hash)); s != "" {
+	if s := lower(r.shared(w.Hash)); s != "" {
 		p.Hash = &model.Hash{SHA1: s}
 	}
-	device := r.shared(w.device)
+	device := r.shared(w.Device)
 	if device != "" {
 		p.Host = &model.Host{Name: device}
 	}
@@ -446,12 +447,12 @@ const maxSeen = 8192
 // shared reads a text that is likely to come again.
 func (r *reader) shared(v []byte) string {
 	if len(v) > 512 {
-		return text(v)
+		return wire.Text(v)
 	}
 	if s, ok := r.seen[string(v)]; ok {
 		return s
 	}
-	s := text(v)
+	s := wire.Text(v)
 	if r.seen == nil || len(r.seen) >= maxSeen {
 		r.seen = make(map[string]string, 64)
 	}

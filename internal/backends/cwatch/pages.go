@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/cwatch/rules"
+	"github.com/edrctl/edrctl/internal/backends/cwatch/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -50,7 +52,7 @@ type scan struct {
 func (s *scan) with(q string) *scan {
 	return &scan{
 		d: s.d, since: s.since, until: s.until, raw: s.raw, size: s.size, lazy: s.lazy,
-		q: variants(q), seen: newRecent(),
+		q: rules.Variants(q), seen: newRecent(),
 	}
 }
 
@@ -99,12 +101,12 @@ func refused(q string, err error) error {
 }
 
 func (s *scan) tryPage(ctx context.Context, call client.Call) (rows []*model.Event, key string, err error) {
-	var last wireEvent
+	var last wire.Event
 	err = s.d.elements(ctx, call, "", func(b []byte) error {
 		if len(rows) >= maxPage {
 			return backends.Malformed("", "a page of "+strconv.Itoa(s.size)+" events does not end")
 		}
-		if last.decode(b) != nil {
+		if last.Decode(b) != nil {
 			return errRow("event")
 		}
 		e := s.read.normaliseEvent(&last)
@@ -147,7 +149,7 @@ func (s *scan) run(ctx context.Context, emit func([]*model.Event) error) error {
 			if len(rows) < surelyFull || last.IsZero() {
 				return s.stuck(rows)
 			}
-			w.to = min(w.to, s.d.unit.ceil(last))
+			w.to = min(w.to, s.d.unit.Ceil(last))
 			return s.slice(ctx, w, nil, "", emit)
 		}
 		if err := emit(fresh); err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/cwatch/rules"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
@@ -25,7 +26,7 @@ func (d *Driver) Processes(ctx context.Context, q backends.Query) (backends.List
 	pushed := false
 	for _, t := range q.Filter.Get(filter.Hash) {
 		if !pushed && askableHash(t) {
-			pushed, hashes = true, sumsOf(t)
+			pushed, hashes = true, rules.HashesOf(t)
 		}
 	}
 	l.Plan.Notes = []string{"cWatch's processes carry no time, parent or command line, and its list has no pages: the time window does not apply, and the server may cut the list without saying so"}
@@ -55,7 +56,7 @@ func (d *Driver) Processes(ctx context.Context, q backends.Query) (backends.List
 // askableHash tells whether every pattern of a term is a whole hash, and they
 // are few.
 func askableHash(t filter.Term) bool {
-	return len(t.Any) <= maxQueries && !slices.ContainsFunc(t.Any, func(p filter.Pattern) bool { _, whole := wholeHash(p); return !whole })
+	return len(t.Any) <= rules.MaxQueries && !slices.ContainsFunc(t.Any, func(p filter.Pattern) bool { _, whole := rules.WholeHash(p); return !whole })
 }
 
 func upper(sums []string) (out []string) {

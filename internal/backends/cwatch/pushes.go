@@ -2,6 +2,7 @@ package cwatch
 
 import (
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/cwatch/rules"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -21,14 +22,14 @@ func pushes() []backends.Push {
 	}
 	exactly := func(f filter.Field) func(filter.Filter) bool {
 		return backends.Takes(f, func(t filter.Term) bool {
-			alternatives, ok, _ := exactTerms(t)
-			return ok && len(alternatives) <= maxQueries
+			alternatives, ok, _ := rules.ExactTerms(t)
+			return ok && len(alternatives) <= rules.MaxQueries
 		})
 	}
 	narrows := func(f filter.Field) func(filter.Filter) bool {
 		return backends.Takes(f, func(t filter.Term) bool {
-			n := len(narrowTerms(t))
-			return n > 0 && n <= maxQueries
+			n := len(rules.NarrowTerms(t))
+			return n > 0 && n <= rules.MaxQueries
 		})
 	}
 	scores := func(has func(filter.Filter) bool) func(filter.Filter) bool {

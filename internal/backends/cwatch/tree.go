@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/cwatch/rules"
+	"github.com/edrctl/edrctl/internal/backends/cwatch/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -119,12 +121,12 @@ func (d *Driver) first(ctx context.Context, q string, since, until time.Time, re
 
 // ancestorsOf reads the chain above the actor of an event that kept its JSON.
 func ancestorsOf(e *model.Event) []*model.Process {
-	var w wireEvent
+	var w wire.Event
 	var r reader
-	if w.decode(e.Raw) != nil || w.actor.tree == nil {
+	if w.Decode(e.Raw) != nil || w.Actor.ParentTree == nil {
 		return nil
 	}
-	chain := r.tree(w.actor.tree)
+	chain := r.tree(w.Actor.ParentTree)
 	for _, p := range chain {
 		p.Host = e.Host
 	}
@@ -235,7 +237,7 @@ func (d *Driver) Process(ctx context.Context, id string, near time.Time) (*model
 		if isMadeUpProcess(p) {
 			ref.UID = ""
 		}
-	} else if !isHex(strings.ToLower(id)) {
+	} else if !rules.IsHex(strings.ToLower(id)) {
 		return nil, backends.NotFound("process", id)
 	}
 	born, err := d.birth(ctx, ref, since, until)

@@ -4,23 +4,25 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/edrctl/edrctl/internal/backends/cwatch/rules"
+	"github.com/edrctl/edrctl/internal/backends/cwatch/wire"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
 // baseNumber reads a base_event_type: a number, or its name.
 func baseNumber(v []byte) int {
-	if n, ok := whole(v); ok {
+	if n, ok := wire.Int(v); ok {
 		if n < 0 || n > 1<<31 {
 			return 0
 		}
 		return int(n)
 	}
-	s := scalar(v)
-	if s == typoName {
+	s := wire.Scalar(v)
+	if s == rules.Misspelled {
 		return 10
 	}
-	for n, b := range baseTypes {
-		if b.name != "" && strings.EqualFold(b.name, s) {
+	for n, b := range rules.EventTypes {
+		if b.Name != "" && strings.EqualFold(b.Name, s) {
 			return n
 		}
 	}
@@ -29,8 +31,8 @@ func baseNumber(v []byte) int {
 
 // kindOf gives kind and name of a base_event_type.
 func kindOf(n int) (model.Kind, string) {
-	if n > 0 && n < len(baseTypes) {
-		return baseTypes[n].kind, baseTypes[n].name
+	if n > 0 && n < len(rules.EventTypes) {
+		return rules.EventTypes[n].Kind, rules.EventTypes[n].Name
 	}
 	if n == 0 {
 		return model.KindOther, ""
@@ -48,11 +50,11 @@ var reputations = [...]*model.Reputation{
 }
 
 func reputation(v []byte) *model.Reputation {
-	s := scalar(v)
+	s := wire.Scalar(v)
 	if s == "" {
 		return nil
 	}
-	if n, ok := whole(v); ok && n >= 0 && int(n) < len(reputations) {
+	if n, ok := wire.Int(v); ok && n >= 0 && int(n) < len(reputations) {
 		r := *reputations[n]
 		return &r
 	}
@@ -61,7 +63,7 @@ func reputation(v []byte) *model.Reputation {
 
 // elevation names a TOKEN_ELEVATION_TYPE, given as 0-3 or TYPE0-TYPE3.
 func elevation(v []byte) string {
-	switch s := strings.TrimPrefix(strings.ToUpper(scalar(v)), "TYPE"); s {
+	switch s := strings.TrimPrefix(strings.ToUpper(wire.Scalar(v)), "TYPE"); s {
 	case "", "0":
 		return ""
 	case "1":
@@ -78,7 +80,7 @@ func elevation(v []byte) string {
 // transport names a network_transfer_protocol: the three names, 0 to 2 in
 // the document's order, or the IANA numbers the agents use.
 func transport(v []byte) string {
-	switch s := strings.ToLower(scalar(v)); s {
+	switch s := strings.ToLower(wire.Scalar(v)); s {
 	case "", "0", "none", "256":
 		return ""
 	case "1", "6", "tcp":

@@ -1,4 +1,4 @@
-package cwatch
+package wire
 
 import (
 	"bytes"
@@ -11,8 +11,8 @@ import (
 
 func isNull(v []byte) bool { return len(v) == 4 && v[0] == 'n' }
 
-// text reads a string, number or boolean as text; everything else is "".
-func text(v []byte) string {
+// Text reads a string, number or boolean as text; everything else is "".
+func Text(v []byte) string {
 	if len(v) == 0 {
 		return ""
 	}
@@ -90,9 +90,9 @@ func unquote(v []byte) string {
 	return string(out)
 }
 
-// whole reads a whole number, or a string that holds one.
-func whole(v []byte) (int64, bool) {
-	s := scalar(v)
+// Int reads a whole number, or a string that holds one.
+func Int(v []byte) (int64, bool) {
+	s := Scalar(v)
 	if s == "" {
 		return 0, false
 	}
@@ -106,15 +106,15 @@ func whole(v []byte) (int64, bool) {
 	return int64(f), true
 }
 
-// decimal reads a number, or a string that holds one.
-func decimal(v []byte) (float64, bool) {
-	f, err := strconv.ParseFloat(scalar(v), 64)
+// Float reads a number, or a string that holds one.
+func Float(v []byte) (float64, bool) {
+	f, err := strconv.ParseFloat(Scalar(v), 64)
 	return f, err == nil && !math.IsNaN(f) && !math.IsInf(f, 0)
 }
 
-// boolean reads true, false, 0, 1 and the same as strings.
-func boolean(v []byte) (value, ok bool) {
-	switch strings.ToLower(scalar(v)) {
+// Bool reads true, false, 0, 1 and the same as strings.
+func Bool(v []byte) (value, ok bool) {
+	switch strings.ToLower(Scalar(v)) {
 	case "true", "1":
 		return true, true
 	case "false", "0":
@@ -123,8 +123,8 @@ func boolean(v []byte) (value, ok bool) {
 	return false, false
 }
 
-// scalar is the text of a string, number or boolean without white space.
-func scalar(v []byte) string {
+// Scalar is the text of a string, number or boolean without white space.
+func Scalar(v []byte) string {
 	if len(v) > 0 && v[0] == '"' {
 		return strings.TrimSpace(unquote(v))
 	}

@@ -1,4 +1,5 @@
-package cwatch
+// Package rules writes cWatch's query language q (docs/wire/cwatch.md 7).
+package rules
 
 import (
 	"slices"
@@ -11,68 +12,69 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// q knows AND only (docs/wire/cwatch.md 7): no OR, NOT or parentheses. An OR is
-// asked as several queries whose answers are merged, as long as they are few.
-const maxQueries = 8
+// MaxQueries bounds how many queries one search may become: q knows AND only
+// (docs/wire/cwatch.md 7), no OR, NOT or parentheses, so an OR is asked as
+// several queries whose answers are merged, as long as they are few.
+const MaxQueries = 8
 
-// search is a filter compiled for /events.
-type search struct {
-	exact    []string // queries of exact terms only; one of "" asks for everything
-	narrow   []string // the same narrowed with ~; nil when no text term can narrow
-	residual filter.Filter
-	notes    []string
-	sums     []string // hashes in the queries
-	nothing  bool     // no event of this vendor can match
-	sure     bool     // every event of the answers should match
+// Search is a filter compiled for /events.
+type Search struct {
+	Exact    []string // queries of exact terms only; one of "" asks for everything
+	Narrow   []string // the same narrowed with ~; nil when no text term can narrow
+	Residual filter.Filter
+	Notes    []string
+	Hashes   []string // hashes in the queries
+	Nothing  bool     // no event of this vendor can match
+	Sure     bool     // every event of the answers should match
 }
 
-// compile turns a query into q strings. No answer of a real server shows how
+// Compile turns a query into q strings. No answer of a real server shows how
 // it compares, so every term is compared again here; a text term narrows only
 // after the server has shown what its ~ means.
-func compile(q backends.Query) search {
+func Compile(q backends.Query) Search {
 	if q.Native != "" {
-		s := search{exact: []string{q.Native}, residual: q.Filter}
+		s := Search{Exact: []string{q.Native}, Residual: q.Filter}
 		if !q.Filter.Empty() {
-			s.notes = append(s.notes, "--query goes to the server as it is; the filters run here")
+			s.Notes = append(s.Notes, "--query goes to the server as it is; the filters run here")
 		}
 		return s
 	}
-	var s search
+	var s Search
 	exact, narrow := [][]string{}, [][]string{}
-	s.residual = q.Filter.Split(func(t filter.Term) bool {
-		alternatives, ok, why := exactTerms(t)
+	s.Residual = q.Filter.Split(func(t filter.Term) bool {
+		alternatives, ok, why := ExactTerms(t)
 		if ok && len(alternatives) == 0 {
-			s.nothing = true
-			s.notes = append(s.notes, why)
+			s.Nothing = true
+			s.Notes = append(s.Notes, why)
 			return true
 		}
-		if ok && size(exact)*len(alternatives) <= maxQueries {
+		if ok && size(exact)*len(alternatives) <= MaxQueries {
 			exact = append(exact, alternatives)
-			s.sums = append(s.sums, sumsOf(t)...)
+			s.Hashes = append(s.Hashes, HashesOf(t)...)
 			return false
 		}
-		if text := narrowTerms(t); len(text) > 0 {
+		if text := NarrowTerms(t); len(text) > 0 {
 			narrow = append(narrow, text)
 		}
 		return false
 	})
-	if s.nothing {
+	if s.Nothing {
 		return s
 	}
 	others := q.Filter
 	others.Terms = nil
-	s.sure = len(exact) == len(q.Filter.Terms) && others.Empty()
-	s.exact = conjunctions(exact)
+	s.Sure = len(exact) == len(q.Filter.Terms) && others.Empty()
+	s.Exact = conjunctions(exact)
 	// The cheapest narrowing first; what does not fit stays out.
 	slices.SortStableFunc(narrow, func(a, b []string) int { return len(a) - len(b) })
 	all := slices.Clone(exact)
 	for _, alternatives := range narrow {
-		if size(all)*len(alternatives) <= maxQueries {
+		if size(all)*len(alternatives) <= MaxQueries {
 			all = append(all, alternatives)
 		}
 	}
 	if len(all) > len(exact) {
-		s.narrow = conjunctions(all)
+		s.Narrow = conjunctions(all)
 	}
 	return s
 }
@@ -104,16 +106,16 @@ func conjunctions(terms [][]string) []string {
 	return out
 }
 
-// exactTerms gives the alternatives that together are exactly t, and whether
+// ExactTerms gives the alternatives that together are exactly t, and whether
 // there are such. None at all means that no event can match; why says so.
-func exactTerms(t filter.Term) (alternatives []string, ok bool, why string) {
+func ExactTerms(t filter.Term) (alternatives []string, ok bool, why string) {
 	for _, p := range t.Any {
 		switch t.Field {
 		case filter.KindOf:
 			if p.Text == string(model.KindOther) {
 				return nil, false, ""
 			}
-			for _, name := range namesOf(model.Kind(p.Text)) {
+			for _, name := range NamesOf(model.Kind(p.Text)) {
 				alternatives = append(alternatives, "base_event_type = '"+name+"'")
 			}
 			why = "cWatch records no events of this kind"
@@ -134,7 +136,7 @@ func exactTerms(t filter.Term) (alternatives []string, ok bool, why string) {
 				alternatives = append(alternatives, field+" = '"+pre.Addr().String()+"'")
 			}
 		case filter.Hash:
-			sum, is := wholeHash(p)
+			sum, is := WholeHash(p)
 			if !is {
 				return nil, false, ""
 			}
@@ -152,33 +154,33 @@ func exactTerms(t filter.Term) (alternatives []string, ok bool, why string) {
 	return alternatives, len(t.Any) > 0, why
 }
 
-// wholeHash gives the hash a pattern stands for, in lower case, when it is
+// WholeHash gives the hash a pattern stands for, in lower case, when it is
 // one whole hash of any algorithm.
-func wholeHash(p filter.Pattern) (string, bool) {
+func WholeHash(p filter.Pattern) (string, bool) {
 	s := strings.ToLower(p.Text)
-	if !p.IsExact() || !isHex(s) {
+	if !p.IsExact() || !IsHex(s) {
 		return "", false
 	}
 	return s, len(s) == 32 || len(s) == 40 || len(s) == 64 || len(s) == 128
 }
 
-// sumsOf are the SHA-1 hashes that a hash term asks for, in lower case.
-func sumsOf(t filter.Term) (out []string) {
+// HashesOf are the SHA-1 hashes that a hash term asks for, in lower case.
+func HashesOf(t filter.Term) (out []string) {
 	if t.Field != filter.Hash {
 		return nil
 	}
 	for _, p := range t.Any {
-		if sum, ok := wholeHash(p); ok && len(sum) == 40 {
+		if sum, ok := WholeHash(p); ok && len(sum) == 40 {
 			out = append(out, sum)
 		}
 	}
 	return out
 }
 
-// capitals are queries with their hashes in capitals: nobody has shown in which
+// Capitals are queries with their hashes in capitals: nobody has shown in which
 // letters the server keeps hashes, nor that = overlooks the difference. They
 // are asked when nothing was found in small letters. nil without hashes.
-func capitals(queries, sums []string) []string {
+func Capitals(queries, sums []string) []string {
 	if len(sums) == 0 {
 		return nil
 	}
@@ -191,13 +193,13 @@ func capitals(queries, sums []string) []string {
 	return out
 }
 
-func isHex(s string) bool {
+func IsHex(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789abcdef") == ""
 }
 
-// narrowTerms gives alternatives that together match at least what t does,
+// NarrowTerms gives alternatives that together match at least what t does,
 // if ~ is a case-insensitive "contains"; nil when there are none.
-func narrowTerms(t filter.Term) []string {
+func NarrowTerms(t filter.Term) []string {
 	var fields []string
 	switch t.Field {
 	case filter.Host: // a host's id cannot be asked for
@@ -226,7 +228,7 @@ func narrowTerms(t filter.Term) []string {
 		case t.Field == filter.Domain && domainname.International(text):
 			return nil // the server may know it by its other spelling
 		}
-		runs := plainRuns(text)
+		runs := PlainRuns(text)
 		switch {
 		case len(runs) == 0:
 			return nil
@@ -259,28 +261,28 @@ func hostPart(p filter.Pattern) string {
 	return name
 }
 
-// plainRuns are the parts of a pattern that are in every match and mean
+// PlainRuns are the parts of a pattern that are in every match and mean
 // themselves under every plausible reading of ~: runs of ASCII letters and
 // digits, the longest first. Whatever matches the pattern contains them all.
-func plainRuns(text string) []string {
-	runs := strings.FieldsFunc(text, func(r rune) bool { return !isPlain(r) })
+func PlainRuns(text string) []string {
+	runs := strings.FieldsFunc(text, func(r rune) bool { return !IsPlain(r) })
 	runs = slices.DeleteFunc(runs, func(s string) bool { return len(s) < 2 })
 	slices.SortStableFunc(runs, func(a, b string) int { return len(b) - len(a) })
 	return runs[:min(len(runs), 3)]
 }
 
-func isPlain(r rune) bool {
+func IsPlain(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
 }
 
-// variants are the ways to write q that are tried when the server refuses
+// Variants are the ways to write q that are tried when the server refuses
 // the first: the document's own misspelling of one event name, and doubled
 // backslashes (docs/wire/cwatch.md 4.1 and 7).
-func variants(q string) []string {
+func Variants(q string) []string {
 	out := []string{q}
-	typo := "'" + baseTypes[10].name + "'"
+	typo := "'" + EventTypes[10].Name + "'"
 	if strings.Contains(q, typo) {
-		out = append(out, strings.ReplaceAll(q, typo, "'"+typoName+"'"))
+		out = append(out, strings.ReplaceAll(q, typo, "'"+Misspelled+"'"))
 	}
 	if strings.Contains(q, `\`) && !strings.Contains(q, `\\`) {
 		for _, v := range slices.Clone(out) {
@@ -290,8 +292,8 @@ func variants(q string) []string {
 	return out
 }
 
-// quote writes a string value of q. A single quote has no known escape.
-func quote(s string) (string, error) {
+// Quote writes a string value of q. A single quote has no known escape.
+func Quote(s string) (string, error) {
 	if strings.ContainsFunc(s, func(r rune) bool { return r == '\'' || r < ' ' }) {
 		return "", backends.Invalid("cannot ask cWatch for "+strconv.Quote(s), "its query language has no escape for a quote or a control character")
 	}

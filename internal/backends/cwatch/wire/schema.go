@@ -1,4 +1,4 @@
-package cwatch
+package wire
 
 import (
 	"encoding/json"
@@ -46,8 +46,8 @@ func merged(parts ...map[string]schemaField) map[string]schemaField {
 	return out
 }
 
-// alertSchema is what POST /alert takes for one alert (docs/wire/cwatch.md 3.5).
-var alertSchema = merged(
+// AlertSchema is what POST /alert takes for one alert (docs/wire/cwatch.md 3.5).
+var AlertSchema = merged(
 	fields(anInt, "timestamp", "endpointID", "expirationDate", "status", "type"),
 	fields(aFlag, "isActive", "userVerdict"),
 	fields(aText, "alertName", "processHash", "processPath", "device", "user"),
@@ -72,8 +72,8 @@ var processFields = merged(
 	fields(anInt, "prcsPID", "prcsVerdict"),
 )
 
-// conforms says what of o is not as the schema has it, "" when all is.
-func conforms(at string, o map[string]any, schema map[string]schemaField) string {
+// Conforms says what of o is not as the schema has it, "" when all is.
+func Conforms(at string, o map[string]any, schema map[string]schemaField) string {
 	names := make([]string, 0, len(o))
 	for name := range o {
 		names = append(names, name)
@@ -96,7 +96,7 @@ func conforms(at string, o map[string]any, schema map[string]schemaField) string
 			ok = f.kind == anInt && err == nil
 		case map[string]any:
 			if ok = f.kind == anObject; ok {
-				if why := conforms(place+".", v, f.of); why != "" {
+				if why := Conforms(place+".", v, f.of); why != "" {
 					return why
 				}
 			}
@@ -107,7 +107,7 @@ func conforms(at string, o map[string]any, schema map[string]schemaField) string
 				if !is {
 					return fmt.Sprintf("%s[%d] must be an object", place, i)
 				}
-				if why := conforms(fmt.Sprintf("%s[%d].", place, i), inner, f.of); why != "" {
+				if why := Conforms(fmt.Sprintf("%s[%d].", place, i), inner, f.of); why != "" {
 					return why
 				}
 			}

@@ -1,4 +1,4 @@
-package cwatch
+package wire
 
 import (
 	"bytes"
@@ -16,9 +16,9 @@ var errScan = errors.New("not a JSON value of the expected shape")
 // maxDepth limits nesting; the documents go six deep.
 const maxDepth = 256
 
-// scanObject gives every member of the object in b, in order: the key
+// EachMember gives every member of the object in b, in order: the key
 // decoded, the value as it stands.
-func scanObject(b []byte, member func(key, value []byte)) error {
+func EachMember(b []byte, member func(key, value []byte)) error {
 	i := skipSpace(b, 0)
 	if i >= len(b) || b[i] != '{' {
 		return errScan
@@ -37,7 +37,7 @@ func scanObject(b []byte, member func(key, value []byte)) error {
 		}
 		key := b[i+1 : end-1]
 		if bytes.IndexByte(key, '\\') >= 0 {
-			key = []byte(text(b[i:end]))
+			key = []byte(Text(b[i:end]))
 		}
 		i = skipSpace(b, end)
 		if i >= len(b) || b[i] != ':' {
@@ -64,8 +64,8 @@ func scanObject(b []byte, member func(key, value []byte)) error {
 	}
 }
 
-// scanArray gives every element of the array in b.
-func scanArray(b []byte, element func(value []byte)) error {
+// EachElement gives every element of the array in b.
+func EachElement(b []byte, element func(value []byte)) error {
 	i := skipSpace(b, 0)
 	if i >= len(b) || b[i] != '[' {
 		return errScan

@@ -1,4 +1,4 @@
-package cwatch
+package rules
 
 import (
 	"slices"
@@ -61,20 +61,20 @@ func TestCompile(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		s := compile(q)
-		if s.nothing != tc.nothing {
-			t.Errorf("%v: nothing is %v", tc.terms, s.nothing)
+		s := Compile(q)
+		if s.Nothing != tc.nothing {
+			t.Errorf("%v: nothing is %v", tc.terms, s.Nothing)
 			continue
 		}
 		// Whatever is sent is compared again.
-		if !slices.Equal(s.exact, tc.exact) || !slices.Equal(s.narrow, tc.narrow) || !s.nothing && s.residual.String() != q.Filter.String() {
-			t.Errorf("%v:\nexact  %q\nnarrow %q\nleft   %s", tc.terms, s.exact, s.narrow, s.residual)
+		if !slices.Equal(s.Exact, tc.exact) || !slices.Equal(s.Narrow, tc.narrow) || !s.Nothing && s.Residual.String() != q.Filter.String() {
+			t.Errorf("%v:\nexact  %q\nnarrow %q\nleft   %s", tc.terms, s.Exact, s.Narrow, s.Residual)
 		}
 	}
 }
 
 func TestVariants(t *testing.T) {
-	got := variants(`base_event_type = 'File Copy from Shared Folder' AND file_path = 'C:\a'`)
+	got := Variants(`base_event_type = 'File Copy from Shared Folder' AND file_path = 'C:\a'`)
 	want := []string{
 		`base_event_type = 'File Copy from Shared Folder' AND file_path = 'C:\a'`,
 		`base_event_type = 'File Copy from hared Folder' AND file_path = 'C:\a'`,
@@ -95,15 +95,15 @@ func FuzzCompile(f *testing.F) {
 		if !slices.Contains(filter.Fields, filter.Field(field)) || q.Filter.Add(filter.Field(field), a, b) != nil {
 			return
 		}
-		s := compile(q)
-		if len(s.exact) > maxQueries || len(s.narrow) > maxQueries {
-			t.Fatalf("%d and %d queries", len(s.exact), len(s.narrow))
+		s := Compile(q)
+		if len(s.Exact) > MaxQueries || len(s.Narrow) > MaxQueries {
+			t.Fatalf("%d and %d queries", len(s.Exact), len(s.Narrow))
 		}
-		for _, text := range slices.Concat(s.exact, s.narrow) {
+		for _, text := range slices.Concat(s.Exact, s.Narrow) {
 			if strings.Count(text, "'")%2 != 0 || strings.ContainsAny(text, "\\\n\x00") {
 				t.Fatalf("%q", text)
 			}
-			variants(text)
+			Variants(text)
 		}
 	})
 }

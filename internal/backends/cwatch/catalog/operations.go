@@ -1,9 +1,10 @@
-package cwatch
+// Package catalog lists the operations of cWatch's API as data.
+package catalog
 
 import "github.com/edrctl/edrctl/internal/backends"
 
-// Catalog lists all 14 operations of the API (docs/wire/cwatch.md 2).
-func Catalog() []backends.Operation {
+// Operations lists all 14 operations of the API (docs/wire/cwatch.md 2).
+func Operations() []backends.Operation {
 	return []backends.Operation{
 		{
 			Name: "processes.list", Method: "GET", Path: "/process", Section: "Get Processes",

@@ -1,4 +1,4 @@
-package cwatch
+package wire
 
 import (
 	"testing"
@@ -21,7 +21,7 @@ func TestInstants(t *testing.T) {
 		`1559293200123456`:               "2019-05-31T09:00:00.123Z",
 		`0`:                              "", `-5`: "", `"string"`: "", `""`: "", `null`: "", `{}`: "", `9223372036854775807`: "", `"0001-01-01T00:00:00Z"`: "",
 	} {
-		if got := model.At(instant([]byte(in))).String(); got != want {
+		if got := model.At(Time([]byte(in))).String(); got != want {
 			t.Errorf("%s: %q, want %q", in, got, want)
 		}
 	}
@@ -29,8 +29,8 @@ func TestInstants(t *testing.T) {
 
 func TestUnits(t *testing.T) {
 	at := time.UnixMilli(1559293200123)
-	if unitMillis.floor(at) != 1559293200123 || unitMillis.ceil(at) != 1559293200123 || unitMillis.ceil(at.Add(1)) != 1559293200124 ||
-		unitSeconds.floor(at) != 1559293200 || unitSeconds.ceil(at) != 1559293201 {
+	if Millis.Floor(at) != 1559293200123 || Millis.Ceil(at) != 1559293200123 || Millis.Ceil(at.Add(1)) != 1559293200124 ||
+		Seconds.Floor(at) != 1559293200 || Seconds.Ceil(at) != 1559293201 {
 		t.Error("units")
 	}
 }

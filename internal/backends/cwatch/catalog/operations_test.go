@@ -1,9 +1,9 @@
-package cwatch
+package catalog
 
 import "testing"
 
 func TestCatalog(t *testing.T) {
-	ops := Catalog()
+	ops := Operations()
 	if len(ops) != 14 {
 		t.Errorf("%d operations", len(ops))
 	}

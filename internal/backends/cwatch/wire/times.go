@@ -1,4 +1,4 @@
-package cwatch
+package wire
 
 import (
 	"strconv"
@@ -6,47 +6,47 @@ import (
 	"time"
 )
 
-// unit is what integer times are written in (docs/wire/cwatch.md 5).
-type unit time.Duration
+// Unit is what integer times are written in (docs/wire/cwatch.md 5).
+type Unit time.Duration
 
 const (
-	unitMillis  = unit(time.Millisecond)
-	unitSeconds = unit(time.Second)
+	Millis  = Unit(time.Millisecond)
+	Seconds = Unit(time.Second)
 )
 
-func (u unit) String() string {
-	if u == unitSeconds {
+func (u Unit) String() string {
+	if u == Seconds {
 		return "s"
 	}
 	return "ms"
 }
 
-func (u unit) other() unit {
-	if u == unitSeconds {
-		return unitMillis
+func (u Unit) Other() Unit {
+	if u == Seconds {
+		return Millis
 	}
-	return unitSeconds
+	return Seconds
 }
 
-// floor and ceil write an instant; a window is asked for at least as wide as
+// Floor and ceil write an instant; a window is asked for at least as wide as
 // it is, and filtered exactly afterwards.
-func (u unit) floor(t time.Time) int64 {
-	if u == unitSeconds {
+func (u Unit) Floor(t time.Time) int64 {
+	if u == Seconds {
 		return t.Unix()
 	}
 	return t.UnixMilli()
 }
 
-func (u unit) ceil(t time.Time) int64 {
-	n := u.floor(t)
-	if u.time(n).Before(t) {
+func (u Unit) Ceil(t time.Time) int64 {
+	n := u.Floor(t)
+	if u.Time(n).Before(t) {
 		n++
 	}
 	return n
 }
 
-func (u unit) time(n int64) time.Time {
-	if u == unitSeconds {
+func (u Unit) Time(n int64) time.Time {
+	if u == Seconds {
 		return time.Unix(n, 0).UTC()
 	}
 	return time.UnixMilli(n).UTC()
@@ -55,16 +55,16 @@ func (u unit) time(n int64) time.Time {
 // Readings below and above these are seconds and microseconds: 10^11 ms is
 // 1973, 10^11 s the year 5138.
 const (
-	secondsBelow = 100_000_000_000
+	SecondsBelow = 100_000_000_000
 	microsAbove  = 100_000_000_000_000
 )
 
-// epoch reads an integer time by its size; zero and less is "never".
-func epoch(n int64) time.Time {
+// Epoch reads an integer time by its size; zero and less is "never".
+func Epoch(n int64) time.Time {
 	switch {
 	case n <= 0:
 		return time.Time{}
-	case n < secondsBelow:
+	case n < SecondsBelow:
 		return time.Unix(n, 0).UTC()
 	case n > microsAbove:
 		return sane(time.UnixMicro(n))
@@ -83,10 +83,10 @@ var layouts = []string{
 	"2006-01-02 15:04:05.999999999 MST",
 }
 
-// instant reads a time value: RFC 3339, its common relatives, or an integer,
+// Time reads a time value: RFC 3339, its common relatives, or an integer,
 // in a string or bare. What it cannot read is absent.
-func instant(v []byte) time.Time {
-	s := scalar(v)
+func Time(v []byte) time.Time {
+	s := Scalar(v)
 	if s == "" {
 		return time.Time{}
 	}
@@ -94,10 +94,10 @@ func instant(v []byte) time.Time {
 		return sane(t)
 	}
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
-		return epoch(n)
+		return Epoch(n)
 	}
-	if n, ok := whole(v); ok {
-		return epoch(n)
+	if n, ok := Int(v); ok {
+		return Epoch(n)
 	}
 	s = strings.Replace(s, ",", ".", 1)
 	for _, layout := range layouts {

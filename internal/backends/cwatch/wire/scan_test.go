@@ -1,4 +1,4 @@
-package cwatch
+package wire
 
 import (
 	"bytes"
@@ -13,8 +13,8 @@ func FuzzScan(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got := map[string][]byte{}
-		err := scanObject(b, func(k, v []byte) { got[string(k)] = v })
-		_ = scanArray(b, func([]byte) {})
+		err := EachMember(b, func(k, v []byte) { got[string(k)] = v })
+		_ = EachElement(b, func([]byte) {})
 		var want map[string]json.RawMessage
 		if !json.Valid(b) || json.Unmarshal(b, &want) != nil || want == nil {
 			return
@@ -30,8 +30,8 @@ func FuzzScan(f *testing.F) {
 				t.Fatalf("%q: %q is %q, want %q", b, k, got[k], v)
 			}
 			var s string
-			if v[0] == '"' && json.Unmarshal(v, &s) == nil && !strings.ContainsRune(s, '\ufffd') && text(got[k]) != s {
-				t.Fatalf("%q reads %q", v, text(got[k]))
+			if v[0] == '"' && json.Unmarshal(v, &s) == nil && !strings.ContainsRune(s, '\ufffd') && Text(got[k]) != s {
+				t.Fatalf("%q reads %q", v, Text(got[k]))
 			}
 		}
 	})

@@ -1,15 +1,15 @@
-package cwatch
+package rules
 
 import "github.com/edrctl/edrctl/internal/model"
 
-// baseType is one base_event_type: its name in q and the kind it is read as.
-type baseType struct {
-	name string
-	kind model.Kind
+// EventType is one base_event_type: its name in q and the kind it is read as.
+type EventType struct {
+	Name string
+	Kind model.Kind
 }
 
-// baseTypes by number, 1 to 22 (docs/wire/cwatch.md 4.1).
-var baseTypes = [...]baseType{
+// EventTypes by number, 1 to 22 (docs/wire/cwatch.md 4.1).
+var EventTypes = [...]EventType{
 	1:  {"Create Process", model.KindProcessStart},
 	2:  {"Network Listen", model.KindNetworkListen},
 	3:  {"Network Connection", model.KindNetworkConnect},
@@ -34,16 +34,16 @@ var baseTypes = [...]baseType{
 	22: {"Open Process", model.KindProcessAccess},
 }
 
-// typoName is how the vendor's document spells number 10; a server may know
+// Misspelled is how the vendor's document spells number 10; a server may know
 // only that (docs/wire/cwatch.md 4.1).
-const typoName = "File Copy from hared Folder"
+const Misspelled = "File Copy from hared Folder"
 
-// namesOf gives the base event types read as kind.
-func namesOf(kind model.Kind) []string {
+// NamesOf gives the base event types read as kind.
+func NamesOf(kind model.Kind) []string {
 	var out []string
-	for _, b := range baseTypes {
-		if b.name != "" && b.kind == kind {
-			out = append(out, b.name)
+	for _, b := range EventTypes {
+		if b.Name != "" && b.Kind == kind {
+			out = append(out, b.Name)
 		}
 	}
 	return out

@@ -1,4 +1,4 @@
-package cwatch
+package wire
 
 import (
 	"bytes"
@@ -22,11 +22,11 @@ func putID(ids *[len(idKeys)][]byte, key, v []byte) {
 	}
 }
 
-// nativeID is the id the server gave, "" for none.
-func (a *wireAlert) nativeID() string {
+// NativeID is the id the server gave, "" for none.
+func (a *Alert) NativeID() string {
 	for _, list := range [...]*[len(idKeys)][]byte{&a.ids, &a.dataIDs} {
 		for _, v := range list {
-			if s := text(v); s != "" {
+			if s := Text(v); s != "" {
 				return s
 			}
 		}
@@ -34,14 +34,14 @@ func (a *wireAlert) nativeID() string {
 	return ""
 }
 
-// madeUpID is the display key of an alert whose server gave no id. It rests
+// MadeUpID is the display key of an alert whose server gave no id. It rests
 // on what triage does not change, so that it stays.
-func (w *wireAlert) madeUpID() string {
-	facts := slices.Concat(w.name, []byte{0}, w.expiration, []byte{0}, canonical(w.data))
-	return madeUpID(text(w.endpoint), text(w.timestamp), facts)
+func (w *Alert) MadeUpID() string {
+	facts := slices.Concat(w.Name, []byte{0}, w.expiration, []byte{0}, Canonical(w.data))
+	return MadeUpID(Text(w.Endpoint), Text(w.Timestamp), facts)
 }
 
-func madeUpID(endpoint, timestamp string, facts []byte) string {
+func MadeUpID(endpoint, timestamp string, facts []byte) string {
 	sum := sha256.Sum256(facts)
 	if endpoint == "" {
 		endpoint = "0"
@@ -52,9 +52,9 @@ func madeUpID(endpoint, timestamp string, facts []byte) string {
 	return endpoint + "-" + timestamp + "-" + hex.EncodeToString(sum[:4])
 }
 
-// isMadeUp tells whether id has the form of a made-up one, and which
+// IsMadeUp tells whether id has the form of a made-up one, and which
 // timestamp it carries.
-func isMadeUp(id string) (timestamp int64, ok bool) {
+func IsMadeUp(id string) (timestamp int64, ok bool) {
 	parts := strings.Split(id, "-")
 	if len(parts) != 3 || len(parts[2]) != 8 {
 		return 0, false
@@ -66,9 +66,9 @@ func isMadeUp(id string) (timestamp int64, ok bool) {
 	return n, err == nil && n >= 0
 }
 
-// canonical writes a value with sorted keys and without white space, so that
+// Canonical writes a value with sorted keys and without white space, so that
 // the same facts give the same bytes in every answer.
-func canonical(b []byte) []byte {
+func Canonical(b []byte) []byte {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.UseNumber()
 	var v any
