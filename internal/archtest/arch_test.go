@@ -59,10 +59,12 @@ var rooms = []struct {
 	{pkg: "internal/backends/gene/wire", may: []string{"internal/client/...", "internal/winlog"}, only: []string{"github.com/go-json-experiment/json"}},
 	{pkg: "internal/backends/*/wire", may: []string{"internal/client/..."}, only: []string{"github.com/go-json-experiment/json"}},
 	{pkg: "internal/backends/*/catalog", may: []string{"internal/backends", "internal/backends/SELF/wire"}, only: []string{}},
+	// The vendor's language for queries, where it has one, is written from filters.
+	{pkg: "internal/backends/*/rules", may: []string{"internal/backends", "internal/backends/SELF/wire", "internal/model", "internal/filter", "internal/domainname"}, only: []string{}},
 	// A fake serves its driver's catalogue and speaks its wire types; no client, no filter.
 	{pkg: "internal/backends/*/fake", may: []string{"internal/backends", "internal/backends/SELF", "internal/backends/SELF/wire", "internal/backends/SELF/catalog", "internal/demo/story", "internal/demo/faults"}, only: []string{"github.com/coder/websocket"}},
-	{pkg: "internal/backends/gene", may: []string{"internal/backends", "internal/backends/SELF/wire", "internal/backends/SELF/catalog", "internal/client/...", "internal/model", "internal/filter", "internal/domainname", "internal/shellquote", "internal/generule", "internal/winlog"}, only: []string{"github.com/go-json-experiment/json", "github.com/coder/websocket", "golang.org/x/sync"}},
-	{pkg: "internal/backends/*", may: []string{"internal/backends", "internal/backends/SELF/wire", "internal/backends/SELF/catalog", "internal/client/...", "internal/model", "internal/filter", "internal/domainname", "internal/shellquote"}, only: []string{"github.com/go-json-experiment/json", "github.com/coder/websocket", "golang.org/x/sync"}},
+	{pkg: "internal/backends/gene", may: []string{"internal/backends", "internal/backends/SELF/wire", "internal/backends/SELF/catalog", "internal/backends/SELF/rules", "internal/client/...", "internal/model", "internal/filter", "internal/domainname", "internal/shellquote", "internal/generule", "internal/winlog"}, only: []string{"github.com/go-json-experiment/json", "github.com/coder/websocket", "golang.org/x/sync"}},
+	{pkg: "internal/backends/*", may: []string{"internal/backends", "internal/backends/SELF/wire", "internal/backends/SELF/catalog", "internal/backends/SELF/rules", "internal/client/...", "internal/model", "internal/filter", "internal/domainname", "internal/shellquote"}, only: []string{"github.com/go-json-experiment/json", "github.com/coder/websocket", "golang.org/x/sync"}},
 
 	// The transport knows no model and no vendor.
 	{pkg: "internal/client", may: []string{"internal/client/..."}},
@@ -198,6 +200,8 @@ func TestRules(t *testing.T) {
 		{"internal/backends/esp/wire", module + "internal/backends", false, false},
 		{"internal/backends/esp/catalog", module + "internal/backends/esp/wire", false, true},
 		{"internal/backends/esp/catalog", module + "internal/backends/esp", false, false},
+		{"internal/backends/cwatch/rules", module + "internal/filter", false, true},
+		{"internal/backends/cwatch/rules", module + "internal/backends/cwatch", false, false},
 		{"internal/backends/esp/fake", module + "internal/backends/esp", false, true},
 		{"internal/backends/esp/fake", module + "internal/backends/gene", false, false},
 		{"internal/backends/esp/fake", module + "internal/client", false, false},
