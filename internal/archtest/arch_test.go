@@ -86,6 +86,8 @@ var rooms = []struct {
 	{pkg: "internal/ioc", may: []string{"internal/model", "internal/domainname"}},
 	{pkg: "internal/generule", only: []string{}}, // Gene's rule language: its driver and `rules test` speak it
 	{pkg: "internal/winlog", may: []string{"internal/model"}, only: []string{}},
+	{pkg: "internal/evtx", may: []string{"internal/winlog"}, only: []string{}},
+	{pkg: "internal/evtx/evtxtest", may: []string{"internal/winlog"}, only: []string{}}, // writes logs for tests
 	{pkg: "internal/sigma", may: []string{"internal/model"}},
 	{pkg: "internal/audit", may: []string{"internal/atomicfile", "internal/model"}},
 	{pkg: "internal/plaintext", only: []string{}},
