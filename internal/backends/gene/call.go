@@ -9,8 +9,6 @@ import (
 	"io"
 	"iter"
 	"net/http"
-	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -68,7 +66,7 @@ func (d *Driver) answerData(c backends.Call, reply *client.Reply) (json.RawMessa
 	if asked := backends.Text(c.Args["uuid"]); asked != "" && c.Op.Path == "/endpoints/{uuid}" {
 		var got endpoint
 		if err := json.Unmarshal(data, &got); err != nil || got.UUID != asked {
-			return nil, d.wrongIndex("cannot call "+c.Label(), endpoint{UUID: asked}, got)
+			return nil, d.wrongIndex("cannot call "+c.Label(), byUUID(asked), got)
 		}
 	}
 	return data, nil
@@ -390,7 +388,7 @@ func (d *Driver) records(ctx context.Context, what string, c backends.Call, give
 			}
 			return err
 		}
-		list, whole, err := elements(c.Op, data)
+		list, whole, err := elements(data, catalog.ByEndpoint(c.Op))
 		if err != nil {
 			return err
 		}
@@ -432,71 +430,6 @@ func (d *Driver) records(ctx context.Context, what string, c backends.Call, give
 // mostStale full pages without a new event are 200,000 stored ones: more than
 // an endpoint has in the part of an hour before a window.
 const mostStale = 20
-
-func eventHash(e json.RawMessage) string {
-	var doc struct {
-		Event struct {
-			EdrData struct {
-				Event struct{ Hash string }
-			}
-		}
-	}
-	_ = json.Unmarshal(e, &doc) // what has none has none
-	return doc.Event.EdrData.Event.Hash
-}
-
-// elements gives the records of data: of a list its elements, of an object
-// keyed by endpoint (reports, artifacts of all) each entry. list tells that it
-// was a list.
-func elements(op backends.Operation, data json.RawMessage) (out []json.RawMessage, list bool, err error) {
-	data = bytes.TrimSpace(data)
-	switch {
-	case len(data) == 0 || string(data) == "null":
-		return nil, false, nil
-	case data[0] == '[':
-		if err := json.Unmarshal(data, &out); err != nil {
-			return nil, true, backends.Malformed("", "data of the answer is no list")
-		}
-		return out, true, nil
-	case catalog.ByEndpoint(op):
-		var by map[string]json.RawMessage
-		if err := json.Unmarshal(data, &by); err != nil {
-			return nil, false, backends.Malformed("", "data of the answer is no object")
-		}
-		names := make([]string, 0, len(by))
-		for name := range by {
-			names = append(names, name)
-		}
-		slices.Sort(names)
-		for _, name := range names {
-			sets, isList, err := elements(backends.Operation{}, by[name])
-			if err != nil {
-				return nil, false, err
-			}
-			for _, s := range sets {
-				if isList || !bytes.Contains(s, []byte(`"identifier"`)) {
-					s = named("endpoint", name, s)
-				}
-				out = append(out, s)
-			}
-		}
-		return out, false, nil
-	}
-	return []json.RawMessage{data}, false, nil
-}
-
-// named puts a member in front of an object.
-func named(member, value string, object json.RawMessage) json.RawMessage {
-	if len(object) < 2 || object[0] != '{' {
-		return object
-	}
-	v, _ := json.Marshal(value)
-	out := append([]byte(`{"`+member+`":`), v...)
-	if rest := bytes.TrimSpace(object[1:]); rest[0] != '}' {
-		out = append(out, ',')
-	}
-	return append(out, object[1:]...)
-}
 
 // messages follows one of the manager's streams: what arrives from now on, of
 // all endpoints, until ctx ends.
@@ -581,14 +514,4 @@ func (d *Driver) described(reqs []client.Call) []string {
 		out[i] = d.c.Describe(r)
 	}
 	return out
-}
-
-func queryOf(pairs ...string) url.Values {
-	q := url.Values{}
-	for i := 0; i+1 < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			q.Set(pairs[i], pairs[i+1])
-		}
-	}
-	return q
 }

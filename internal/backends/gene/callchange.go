@@ -1,7 +1,6 @@
 package gene
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -176,13 +175,6 @@ func (d *Driver) applyCall(ctx context.Context, what string, c backends.Change, 
 	}
 	act.State, act.FinishedAt = model.ActionDone, model.At(d.now())
 	return nil
-}
-
-// firstValue is the first envelope of an answer, which may hold two (trap 20).
-func firstValue(body []byte) json.RawMessage {
-	var v json.RawMessage
-	_ = json.NewDecoder(bytes.NewReader(body)).Decode(&v) // it was decoded before
-	return v
 }
 
 // stoppedAt says what is so after a step of several failed.

@@ -1,12 +1,9 @@
 package gene
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -169,191 +166,35 @@ func (d *Driver) planCommand(ctx context.Context, what string, c backends.Call) 
 	return p, nil
 }
 
-// hiddenKey tells a value that stands for a key: what a masked configuration
-// holds in its place.
-func hiddenKey(s string) bool { return s == "***" || s == "[redacted]" }
-
-// planConfigSet replaces an agent's configuration. The manager takes what it
-// is given for the whole, and the agent takes it over: members that are not
-// given keep their values, and masked keys become the real ones again.
-func (d *Driver) planConfigSet(ctx context.Context, what string, c backends.Call) (*callPlan, error) {
-	ep, err := d.confirmed(ctx, what, &c)
+// planReportDelete begins a report anew. Newer managers keep the old one in
+// the archive, older ones forget it.
+func (d *Driver) planReportDelete(ctx context.Context, what string, c backends.Call) (*callPlan, error) {
+	ep, err := d.lookUp(ctx, what, backends.Text(c.Args["uuid"]))
 	if err != nil {
 		return nil, err
 	}
-	text := bytes.TrimSpace(given(c, "config"))
-	if len(text) == 0 {
-		return nil, backends.Invalid(what, "the configuration is empty: the agent would take over an empty one")
-	}
-	delete(c.Args, "config")
-	if backends.Text(c.Args["format"]) == "toml" {
-		if bytes.Contains(text, []byte("***")) || bytes.Contains(text, []byte("[redacted]")) {
-			return nil, backends.Invalid(what, "it holds a masked key (***), with which the agent could not reach the manager")
-		}
-		c.Body, c.Type = text, "application/toml"
-		p, err := onePlan(c, "replaces the whole configuration of "+nameOf(ep))
-		if err == nil {
-			p.warnings = append(p.warnings, "what the TOML does not say is empty then: read it first with --format toml")
-		}
-		return p, err
-	}
-	want, err := jsonObject(text)
-	if err != nil || len(want) == 0 {
-		return nil, backends.Invalid(what, "the configuration is no JSON object with anything in it")
-	}
-	var doc json.RawMessage
-	if _, err := d.get(ctx, "/endpoints/"+ep.UUID+"/config", nil, &doc); err != nil {
+	c.Args["uuid"] = ep.UUID
+	var r *report
+	if err := d.alone(ctx, func() error {
+		_, err := d.get(ctx, "/endpoints/"+ep.UUID+"/report", nil, &r)
+		return err
+	}); err != nil {
 		return nil, err
 	}
-	has, err := jsonObject(doc)
-	if err != nil {
-		has = map[string]any{}
-	}
-	d.hideKeys(has)
-	whole := truthOf(c.Args["replace"])
-	delete(c.Args, "replace")
-	merged := deepMerge(has, want, whole)
-	if masked := findMask(merged, ""); masked != "" {
-		return nil, backends.Invalid(what, masked+" is masked, and the manager has no value for it")
-	}
-	before, after := canonical(has), canonical(merged)
-	changed := changes("", has, merged, nil)
-	says := fmt.Sprintf("changes %d settings of %s: %s", len(changed), nameOf(ep), strings.Join(changed[:min(6, len(changed))], ", "))
-	if len(changed) > 6 {
-		says += ", …"
-	}
-	c.Body, c.Type = after, "application/json"
-	p, err := onePlan(c, says)
+	p, err := onePlan(c, "begins the report of "+nameOf(ep)+" anew")
 	if err != nil {
 		return nil, err
 	}
 	switch {
-	case len(has) == 0:
-		p.summary = "gives " + nameOf(ep) + " its first configuration"
-		p.warnings = append(p.warnings, "the manager has none of this agent yet: what is not in it is empty there")
-	case bytes.Equal(before, after):
-		p.nothing = "the configuration of " + nameOf(ep) + " is so already"
+	case r == nil:
+		p.nothing = "there is no report of " + nameOf(ep)
+	case r.Identifier != ep.UUID:
+		return nil, d.wrongIndex(what, ep, byUUID(r.Identifier))
+	default:
+		p.summary = fmt.Sprintf("%s (it counts %d alerts)", p.summary, int(r.AlertCount))
 	}
-	if whole && len(has) > 0 {
-		for _, name := range slices.Sorted(maps.Keys(has)) {
-			if _, ok := want[name]; !ok {
-				p.warnings = append(p.warnings, name+" is not in it, and is empty then")
-			}
-		}
-	}
-	return p, nil
-}
-
-func jsonObject(text []byte) (map[string]any, error) {
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.UseNumber()
-	var out map[string]any
-	err := dec.Decode(&out)
-	return out, err
-}
-
-func canonical(v any) []byte {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(v) // it was decoded from JSON
-	return bytes.TrimSpace(b.Bytes())
-}
-
-// hideKeys makes the keys of a configuration known to the redactor.
-func (d *Driver) hideKeys(v any) {
-	switch t := v.(type) {
-	case map[string]any:
-		for k, m := range t {
-			if s, ok := m.(string); ok && strings.HasSuffix(strings.ToLower(k), "key") {
-				d.redactor.Add(s)
-			}
-			d.hideKeys(m)
-		}
-	case []any:
-		for _, m := range t {
-			d.hideKeys(m)
-		}
-	}
-}
-
-// deepMerge puts want over has; whole leaves nothing of has but the keys that
-// are masked in want.
-func deepMerge(has, want map[string]any, whole bool) map[string]any {
-	out := map[string]any{}
-	if !whole {
-		maps.Copy(out, has)
-	}
-	for k, v := range want {
-		old := has[k]
-		switch t := v.(type) {
-		case map[string]any:
-			om, _ := old.(map[string]any)
-			v = deepMerge(om, t, whole)
-		case string:
-			if hiddenKey(t) && old != nil {
-				v = old
-			}
-		}
-		out[k] = v
-	}
-	return out
-}
-
-func findMask(v any, path string) string {
-	switch t := v.(type) {
-	case string:
-		if hiddenKey(t) {
-			return path
-		}
-	case map[string]any:
-		for _, k := range slices.Sorted(maps.Keys(t)) {
-			if p := findMask(t[k], strings.TrimPrefix(path+"."+k, ".")); p != "" {
-				return p
-			}
-		}
-	}
-	return ""
-}
-
-// changes names the settings that differ, dotted.
-func changes(path string, a, b any, out []string) []string {
-	am, aok := a.(map[string]any)
-	bm, bok := b.(map[string]any)
-	if aok && bok {
-		names := map[string]bool{}
-		for k := range am {
-			names[k] = true
-		}
-		for k := range bm {
-			names[k] = true
-		}
-		for _, k := range slices.Sorted(maps.Keys(names)) {
-			out = changes(strings.TrimPrefix(path+"."+k, "."), am[k], bm[k], out)
-		}
-		return out
-	}
-	if !bytes.Equal(canonical(a), canonical(b)) {
-		out = append(out, path)
-	}
-	return out
-}
-
-func (d *Driver) planConfigDelete(ctx context.Context, what string, c backends.Call) (*callPlan, error) {
-	ep, err := d.confirmed(ctx, what, &c)
-	if err != nil {
-		return nil, err
-	}
-	p, err := onePlan(c, "forgets the configuration of "+nameOf(ep)+": its agent sends its own again")
-	if err != nil {
-		return nil, err
-	}
-	var doc json.RawMessage
-	if _, err := d.get(ctx, "/endpoints/"+ep.UUID+"/config", nil, &doc); err != nil {
-		return nil, err
-	}
-	if len(doc) == 0 {
-		p.nothing = "the manager has no configuration of " + nameOf(ep)
+	if !d.flavour().systemInfo {
+		p.warnings = append(p.warnings, "releases before v1.8.0-beta.3 keep no archive: the report is gone then")
 	}
 	return p, nil
 }

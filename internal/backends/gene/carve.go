@@ -41,18 +41,18 @@ func carveParts(id string) (uuid, guid, hash, name string, err error) {
 	notFound := func() (string, string, string, string, error) {
 		return "", "", "", "", backends.NotFound("carve", id)
 	}
-	if len(p) != 4 || !uuidForm.MatchString(p[0]) || p[3] == "" {
+	if len(p) != 4 || !isUUID(p[0]) || p[3] == "" {
 		return notFound()
 	}
 	if p[1] == fetchMark {
-		if !uuidForm.MatchString(p[2]) || !uuidForm.MatchString(p[3]) {
+		if !isUUID(p[2]) || !isUUID(p[3]) {
 			return notFound()
 		}
 		return p[0], p[1], p[2], p[3], nil
 	}
 	// The manager cleans paths before it looks at them: a name that is more
 	// than one would be another's address.
-	if !uuidForm.MatchString(p[1]) || !hashForm.MatchString(p[2]) || strings.Contains(p[3], "/") || p[3] == "." || p[3] == ".." {
+	if !isUUID(p[1]) || !hashForm.MatchString(p[2]) || strings.Contains(p[3], "/") || p[3] == "." || p[3] == ".." {
 		return notFound()
 	}
 	return p[0], p[1], p[2], p[3], nil
@@ -98,7 +98,7 @@ func (d *Driver) artifact(ctx context.Context, id, uuid, guid, hash, name string
 			return nil, backends.Malformed("", "an artifact is not of the promised shape")
 		}
 		if of, ok := ownerOf(base.URL); ok && of != uuid {
-			return nil, d.wrongIndex("cannot read artifacts", ep, endpoint{UUID: of})
+			return nil, d.wrongIndex("cannot read artifacts", ep, byUUID(of))
 		}
 		if set.ProcessGUID != guid || !strings.EqualFold(set.EventHash, hash) {
 			continue
@@ -128,7 +128,7 @@ func ownerOf(base string) (string, bool) {
 		return "", false
 	}
 	uuid, _, _ := strings.Cut(rest, "/")
-	return uuid, uuidForm.MatchString(uuid)
+	return uuid, isUUID(uuid)
 }
 
 // isPiece tells a piece of a file that is still being sent: name.1, name.2 …
@@ -291,7 +291,7 @@ func (d *Driver) downloadArtifact(ctx context.Context, uuid, guid, hash, escaped
 			}
 		}
 	}
-	return io.Copy(writer{w}, io.MultiReader(bytes.NewReader(head), st.Body))
+	return io.Copy(markWriter(w), io.MultiReader(bytes.NewReader(head), st.Body))
 }
 
 func (d *Driver) downloadFetched(ctx context.Context, id, uuid, command, file string, w io.Writer) (int64, error) {
@@ -299,7 +299,7 @@ func (d *Driver) downloadFetched(ctx context.Context, id, uuid, command, file st
 	var have bool
 	d.hands.note(func() { kept, have = d.hands.kept[id] })
 	if have {
-		n, err := writer{w}.Write(kept.content)
+		n, err := markWriter(w).Write(kept.content)
 		return int64(n), err
 	}
 	// Which path the file has is told after its content: look first.

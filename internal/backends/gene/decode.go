@@ -3,6 +3,7 @@ package gene
 import (
 	"crypto/sha1"
 	"encoding/hex"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -245,7 +246,7 @@ func (d *decoder) detection(w *jsonwalk.Walker) {
 			n, err := strconv.ParseFloat(string(d.scratch[s.from:s.to]), 64)
 			d.score, d.hasScore = n, err == nil
 		case "ATTACK":
-			d.attacks(w)
+			d.techniques(w)
 		default:
 			w.Skip()
 		}
@@ -265,7 +266,7 @@ func (d *decoder) list(w *jsonwalk.Walker, into []span) []span {
 	return into
 }
 
-func (d *decoder) attacks(w *jsonwalk.Walker) {
+func (d *decoder) techniques(w *jsonwalk.Walker) {
 	if !w.Enter('[') {
 		w.Skip()
 		return
@@ -391,55 +392,41 @@ func (d *decoder) instant() time.Time {
 	return t
 }
 
-// parseTime reads RFC 3339 with any number of decimals, and Sysmon's UtcTime
-// ("2021-03-03 21:34:46.769", without a zone: UTC). The zero time of Go means
-// never and is not ok.
-func parseTime(s string) (time.Time, bool) {
-	if t, ok := fastTime(s); ok {
-		return t, !t.IsZero()
+// fired tells whether a signature fired. Only such an event is a detection:
+// agents that log everything send an empty list (docs/wire/gene.md 7).
+func (d *decoder) fired() bool { return len(d.sigs) > 0 }
+
+// signatures gives the names of the rules that fired, sorted.
+func (d *decoder) signatures() []string { return d.texts(d.sigs) }
+
+// actionNames gives what the agent did about it.
+func (d *decoder) actionNames() []string { return d.texts(d.actions) }
+
+func (d *decoder) texts(list []span) []string {
+	if len(list) == 0 {
+		return nil
 	}
-	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
-		return t.UTC(), !t.IsZero()
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = d.cut(s)
 	}
-	return time.Time{}, false
+	return out
 }
 
-// fastTime reads the forms that end in Z or have no zone.
-func fastTime(s string) (time.Time, bool) {
-	if len(s) < 19 || s[4] != '-' || s[7] != '-' || s[10] != 'T' && s[10] != ' ' || s[13] != ':' || s[16] != ':' {
-		return time.Time{}, false
-	}
-	digits := func(from, to int) int {
-		n := 0
-		for _, c := range []byte(s[from:to]) {
-			if c < '0' || c > '9' {
-				return -1 << 20
+// attack is an ATT&CK technique of a detection.
+type attack struct{ ID, Tactic, Description string }
+
+// attacks gives the ATT&CK techniques of the rules that fired.
+func (d *decoder) attacks() iter.Seq[attack] {
+	return func(yield func(attack) bool) {
+		for _, a := range d.attack {
+			if !yield(attack{d.cut(a.id), d.cut(a.tactic), d.cut(a.description)}) {
+				return
 			}
-			n = n*10 + int(c-'0')
 		}
-		return n
 	}
-	year, month, day := digits(0, 4), digits(5, 7), digits(8, 10)
-	hour, minute, sec := digits(11, 13), digits(14, 16), digits(17, 19)
-	if year < 0 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 23 || minute < 0 || minute > 59 || sec < 0 || sec > 59 {
-		return time.Time{}, false
-	}
-	rest := s[19:]
-	nano := 0
-	if rest != "" && rest[0] == '.' {
-		i, scale := 1, 100_000_000
-		for ; i < len(rest) && rest[i] >= '0' && rest[i] <= '9'; i++ {
-			nano += int(rest[i]-'0') * scale
-			scale /= 10
-		}
-		if i == 1 {
-			return time.Time{}, false
-		}
-		rest = rest[i:]
-	}
-	if rest != "Z" && (rest != "" || s[10] != ' ') {
-		return time.Time{}, false
-	}
-	t := time.Date(year, time.Month(month), day, hour, minute, sec, nano, time.UTC)
-	return t, t.Day() == day
 }
+
+// criticality gives the score of the rules that fired, 0 to 10; false when
+// there is none.
+func (d *decoder) criticality() (float64, bool) { return d.score, d.hasScore }

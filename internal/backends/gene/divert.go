@@ -9,8 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-
-	"github.com/edrctl/edrctl/internal/backends"
 )
 
 // The answer of GET command holds every fetched file whole, as base64 in
@@ -72,12 +70,12 @@ func (dv *diverter) run() ([]byte, error) {
 		switch c {
 		case '{', '[':
 			if len(dv.stack) == maxNesting {
-				return nil, backends.Malformed("", "the answer is nested too deeply")
+				return nil, &malformedError{Why: "the answer is nested too deeply"}
 			}
 			dv.stack = append(dv.stack, jsonFrame{object: c == '{', wantKey: c == '{'})
 		case '}', ']':
 			if top == nil {
-				return nil, backends.Malformed("", "the answer is no JSON")
+				return nil, &malformedError{Why: "the answer is no JSON"}
 			}
 			dv.stack = dv.stack[:len(dv.stack)-1]
 		case ',':
@@ -97,7 +95,7 @@ func (dv *diverter) run() ([]byte, error) {
 
 func (dv *diverter) emit(b ...byte) error {
 	if dv.out.Len()+len(b) > maxCommand {
-		return backends.Malformed("", "the command of the answer is too long")
+		return &malformedError{Why: "the command of the answer is too long"}
 	}
 	dv.out.Write(b)
 	return nil
@@ -137,7 +135,7 @@ func (dv *diverter) text(top *jsonFrame) error {
 	}
 	var s string
 	if err := json.Unmarshal(dv.out.Bytes()[from:], &s); err != nil {
-		return backends.Malformed("", "the answer is no JSON")
+		return &malformedError{Why: "the answer is no JSON"}
 	}
 	if top.wantKey {
 		top.name = s
@@ -158,7 +156,7 @@ func (dv *diverter) file() (path string, ok bool) {
 
 func (dv *diverter) divert(path string) error {
 	if dv.files[path] != nil {
-		return backends.Malformed("", "the answer holds a file twice")
+		return &malformedError{Why: "the answer holds a file twice"}
 	}
 	var w io.Writer
 	if dv.sink != nil {
@@ -167,7 +165,7 @@ func (dv *diverter) divert(path string) error {
 	sum := sha256.New()
 	var to io.Writer = sum
 	if w != nil {
-		to = io.MultiWriter(sum, writer{w})
+		to = io.MultiWriter(sum, markWriter(w))
 	}
 	q := &quoted{r: dv.r}
 	n, err := io.Copy(to, base64.NewDecoder(base64.StdEncoding, q))
@@ -177,11 +175,11 @@ func (dv *diverter) divert(path string) error {
 	case errors.As(err, &mine):
 		return mine.err
 	case errors.As(err, &corrupt):
-		return backends.Malformed("", "a file of the answer is no base64")
+		return &malformedError{Why: "a file of the answer is no base64"}
 	case err == nil && !q.done:
-		return backends.Malformed("", "a file of the answer is no base64")
+		return &malformedError{Why: "a file of the answer is no base64"}
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return backends.Malformed("", "the answer is cut inside a file")
+		return &malformedError{Why: "the answer is cut inside a file"}
 	case err != nil:
 		return err
 	}
@@ -192,6 +190,9 @@ func (dv *diverter) divert(path string) error {
 // writer marks the errors of the place a file goes to.
 type writer struct{ w io.Writer }
 
+func markWriter(w io.Writer) io.Writer { return writer{w} }
+
+// writeError is an error of the place a file goes to.
 type writeError struct{ err error }
 
 func (e *writeError) Error() string { return e.err.Error() }

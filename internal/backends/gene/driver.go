@@ -25,7 +25,6 @@ const Name = "gene"
 
 const (
 	secretKey   = "api_key"
-	pageLimit   = 10000            // the most a page may hold (docs/wire/gene.md 6)
 	idleConn    = 10 * time.Second // the manager closes idle connections after 15 s
 	concurrent  = 4                // requests for logs at once
 	onlineAfter = time.Minute      // agents poll every few seconds
@@ -180,6 +179,10 @@ func (d *Driver) fail(what string, err error) error {
 	var own *backends.Error
 	if errors.As(err, &own) {
 		return backends.FromClient(what, err)
+	}
+	var malformed *malformedError
+	if errors.As(err, &malformed) {
+		return &backends.Error{Kind: backends.KindMalformed, What: what, Why: malformed.Why, Err: err}
 	}
 	var said *answerError
 	if errors.As(err, &said) {

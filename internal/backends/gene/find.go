@@ -51,9 +51,9 @@ func (f *finder) add(d *decoder, place int) error {
 	if place >= 0 {
 		ep = f.endpoints[place]
 	}
-	f.event = d.normalise(ep, f.raw)
-	if len(d.sigs) > 0 {
-		f.alert = d.alertOf(f.event)
+	f.event = normalise(d, ep, f.raw)
+	if d.fired() {
+		f.alert = alertOf(d, f.event)
 	}
 	return errFound
 }

@@ -278,7 +278,7 @@ func (d *Driver) addHost(ctx context.Context, what string, c backends.Change, ac
 		return err
 	}
 	var made endpoint
-	if json.Unmarshal(raw, &made) != nil || !uuidForm.MatchString(made.UUID) || slices.Contains(there, made.UUID) {
+	if json.Unmarshal(raw, &made) != nil || !isUUID(made.UUID) || slices.Contains(there, made.UUID) {
 		return unclear(what, "the answer holds no new endpoint")
 	}
 	key := made.Key

@@ -15,6 +15,19 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
+// endpoint is an endpoint of the manager, with what all of its events share.
+type endpoint struct {
+	Endpoint
+
+	os           *model.OS
+	ips          []string
+	agentVersion string
+	raw          json.RawMessage // without secrets, when it was asked for
+}
+
+// byUUID is an endpoint of which nothing but the UUID is known.
+func byUUID(uuid string) endpoint { return endpoint{Endpoint: Endpoint{UUID: uuid}} }
+
 // endpoints reads the list, which is the truth even where single look-ups are
 // wrong (traps 1 and 2). Entries without a UUID are phantoms and are left out.
 // The list never carries a key on managers that can hide it; where it does,

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
@@ -15,23 +13,6 @@ import (
 
 // smallestWindow is where the halving of windows ends (trap 6).
 const smallestWindow = time.Second
-
-// logQuery asks for [lo, hi) of a log in the words of every version: the
-// bounds are exclusive on the server, so the lower one is moved by a
-// nanosecond; start and stop are the older names of since and until; UTC
-// always (trap 8); both ends always (trap 7).
-func logQuery(lo, hi time.Time, skip int) url.Values {
-	from, to := lo.UTC().Add(-time.Nanosecond).Format(time.RFC3339Nano), hi.UTC().Format(time.RFC3339Nano)
-	q := url.Values{
-		"start": {from}, "since": {from},
-		"stop": {to}, "until": {to},
-		"limit": {strconv.Itoa(pageLimit)},
-	}
-	if skip > 0 {
-		q.Set("skip", strconv.Itoa(skip))
-	}
-	return q
-}
 
 // logReader reads one route: of the endpoint at a place in the list, or, from
 // managers that give everybody's events whatever UUID is asked, of all of them

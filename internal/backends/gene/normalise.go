@@ -11,20 +11,20 @@ import (
 
 // normalise turns the document last walked and finished into the normalised
 // event. ep is the endpoint it was asked of; its zero value is "any".
-func (d *decoder) normalise(ep endpoint, raw bool) *model.Event {
+func normalise(d *decoder, ep endpoint, raw bool) *model.Event {
 	e := winlog.Event(&d.record)
 	e.ID = d.get(fEventHash)
 	if t, ok := parseTime(d.get(fReceiptTime)); ok {
 		e.Ingested = model.At(t)
 	}
-	d.host(e.Host, ep)
+	placeEvent(e.Host, d, ep)
 	if s := d.record.Get("ProcessThreatScore"); s != "" && e.Process != nil {
 		e.Process.Reputation = &model.Reputation{Verdict: "unknown", Native: s}
 	}
-	if len(d.sigs) > 0 {
-		det := &model.Detection{Rules: d.strings(d.sigs), Actions: d.strings(d.actions), Attack: d.techniques()}
-		if d.hasScore {
-			det.Score = model.ScoreNumber(model.ScaleGene, d.score).Score
+	if d.fired() {
+		det := &model.Detection{Rules: d.signatures(), Actions: d.actionNames(), Attack: techniques(d)}
+		if score, ok := d.criticality(); ok {
+			det.Score = model.ScoreNumber(model.ScaleGene, score).Score
 		}
 		e.Detection, e.Tags, e.AlertID = det, slices.Clone(det.Rules), e.ID
 	}
@@ -34,10 +34,10 @@ func (d *decoder) normalise(ep endpoint, raw bool) *model.Event {
 	return e
 }
 
-// host fills in where it happened. The endpoint's own name is used whenever
+// placeEvent fills in where it happened. The endpoint's own name is used whenever
 // the event's computer is that machine, so that every event of an endpoint
 // bears one name; a computer of another name (forwarded events) keeps it.
-func (d *decoder) host(h *model.Host, ep endpoint) {
+func placeEvent(h *model.Host, d *decoder, ep endpoint) {
 	h.ID = d.get(fEndpointUUID)
 	if h.ID == "" {
 		h.ID = ep.UUID
@@ -64,31 +64,17 @@ func (d *decoder) host(h *model.Host, ep endpoint) {
 	}
 }
 
-func (d *decoder) strings(list []span) []string {
-	if len(list) == 0 {
-		return nil
-	}
-	out := make([]string, len(list))
-	for i, s := range list {
-		out[i] = d.cut(s)
-	}
-	return out
-}
-
-func (d *decoder) techniques() []model.Attack {
+func techniques(d *decoder) []model.Attack {
 	var out []model.Attack
-	for _, a := range d.attack {
-		out = append(out, model.Attack{
-			Technique: model.Named{ID: d.cut(a.id), Name: d.cut(a.description)},
-			Tactic:    d.cut(a.tactic),
-		})
+	for a := range d.attacks() {
+		out = append(out, model.Attack{Technique: model.Named{ID: a.ID, Name: a.Description}, Tactic: a.Tactic})
 	}
 	return out
 }
 
 // alertOf turns an event on which a signature fired into an alert. Only those
 // are alerts: agents that log everything send an empty list (docs/wire/gene.md 7).
-func (d *decoder) alertOf(e *model.Event) *model.Alert {
+func alertOf(d *decoder, e *model.Event) *model.Alert {
 	rules := e.Detection.Rules
 	a := &model.Alert{
 		Time: e.Time, Title: strings.Join(rules, ", "), Description: e.Summary,
@@ -99,8 +85,8 @@ func (d *decoder) alertOf(e *model.Event) *model.Alert {
 		Ancestors: ancestors(d.record.Get("Ancestors")), EventCount: 1, EventIDs: []string{e.ID}, Raw: e.Raw,
 	}
 	a.ID = e.ID
-	if d.hasScore {
-		model.ScoreNumber(model.ScaleGene, d.score).Apply(a)
+	if score, ok := d.criticality(); ok {
+		model.ScoreNumber(model.ScaleGene, score).Apply(a)
 	} else {
 		model.Unscored().Apply(a)
 	}

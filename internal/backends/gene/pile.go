@@ -114,7 +114,7 @@ func (b *share) narrow(span time.Duration) {
 
 // add takes the event a decoder has just walked and finished.
 func (b *share) add(d *decoder, place int) error {
-	if b.alerts && len(d.sigs) == 0 {
+	if b.alerts && !d.fired() {
 		return nil
 	}
 	e := &entry{at: nanos(d.instant()), answer: b.mine[len(b.mine)-1], place: int32(place)}
@@ -122,9 +122,9 @@ func (b *share) add(d *decoder, place int) error {
 	direct, err := b.take(e, d)
 	if direct {
 		// Outside the lock: the other readers go on.
-		ev := d.normalise(*b.endpoint(e.place), b.raw)
+		ev := normalise(d, *b.endpoint(e.place), b.raw)
 		if e.id, e.event = ev.ID, ev; b.alerts {
-			e.alert, e.event = d.alertOf(ev), nil
+			e.alert, e.event = alertOf(d, ev), nil
 		}
 	}
 	return err
@@ -354,9 +354,9 @@ func (p *pile) reveal(e *entry) (*model.Event, *model.Alert, error) {
 		return nil, nil, w.Err()
 	}
 	dec.finishAs(e.id)
-	ev := dec.normalise(*p.endpoint(e.place), p.raw)
+	ev := normalise(dec, *p.endpoint(e.place), p.raw)
 	if p.alerts {
-		return nil, dec.alertOf(ev), nil
+		return nil, alertOf(dec, ev), nil
 	}
 	return ev, nil, nil
 }

@@ -251,7 +251,7 @@ func (d *Driver) applyCommand(ctx context.Context, what string, c backends.Chang
 		return err
 	}
 	s := got.Posted
-	if s == nil || !uuidForm.MatchString(s.UUID) {
+	if s == nil || !isUUID(s.UUID) {
 		return unclear(what, "the answer holds no command")
 	}
 	if !s.runs(o.words) || !s.fetches(o.body.Fetch) {
@@ -334,7 +334,7 @@ func actionID(uuid, verb, command string) string { return uuid + "/" + verb + "/
 
 func actionParts(id string) (uuid, verb, command string, ok bool) {
 	p := strings.Split(id, "/")
-	if len(p) != 3 || !uuidForm.MatchString(p[0]) || !uuidForm.MatchString(p[2]) {
+	if len(p) != 3 || !isUUID(p[0]) || !isUUID(p[2]) {
 		return "", "", "", false
 	}
 	return p[0], p[1], p[2], true

@@ -99,7 +99,7 @@ func (d *Driver) rules(ctx context.Context, query url.Values, raw bool) ([]*mode
 		if err := json.Unmarshal(doc, &r); err != nil || string(doc) == "null" {
 			return nil, backends.Malformed("", "a rule is not of the promised shape")
 		}
-		m := r.normalise()
+		m := normaliseRule(r)
 		if raw {
 			m.Raw = doc
 		}
@@ -109,7 +109,7 @@ func (d *Driver) rules(ctx context.Context, query url.Values, raw bool) ([]*mode
 	return out, nil
 }
 
-func (r rule) normalise() *model.Rule {
+func normaliseRule(r rule) *model.Rule {
 	score := model.ScoreNumber(model.ScaleGene, float64(r.Meta.Criticality))
 	m := &model.Rule{
 		Origin: model.Origin{ID: r.Name}, Name: r.Name, Type: "detection", Enabled: model.Ptr(!bool(r.Meta.Disable)),

@@ -30,7 +30,7 @@ func (d *Driver) Process(ctx context.Context, id string, near time.Time) (*model
 	// Without a GUID the id begins with the host's.
 	host, _, numbered := strings.Cut(id, "|")
 	switch {
-	case !uuidForm.MatchString(host):
+	case !isUUID(host):
 		return nil, backends.NotFound("process", id)
 	case numbered:
 		if err := only.Add(filter.Host, "="+host); err != nil {

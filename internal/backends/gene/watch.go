@@ -23,7 +23,7 @@ func (d *Driver) WatchEvents(ctx context.Context, q backends.Query) (backends.Li
 	return backends.Listing[*model.Event]{Plan: d.streamPlan(q, path), Seq: func(yield func(*model.Event, error) bool) {
 		stopped := false
 		err := d.follow(ctx, path, what, func(dec *decoder, ep endpoint) bool {
-			stopped = !yield(dec.normalise(ep, q.Raw), nil)
+			stopped = !yield(normalise(dec, ep, q.Raw), nil)
 			return !stopped
 		})
 		if err != nil && !stopped {
@@ -41,10 +41,10 @@ func (d *Driver) WatchAlerts(ctx context.Context, q backends.Query) (backends.Li
 	return backends.Listing[*model.Alert]{Plan: d.streamPlan(q, path), Seq: func(yield func(*model.Alert, error) bool) {
 		stopped := false
 		err := d.follow(ctx, path, what, func(dec *decoder, ep endpoint) bool {
-			if len(dec.sigs) == 0 {
+			if !dec.fired() {
 				return true
 			}
-			stopped = !yield(dec.alertOf(dec.normalise(ep, q.Raw)), nil)
+			stopped = !yield(alertOf(dec, normalise(dec, ep, q.Raw)), nil)
 			return !stopped
 		})
 		if err != nil && !stopped {

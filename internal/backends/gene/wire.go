@@ -4,15 +4,14 @@ import (
 	"encoding/json"
 
 	"github.com/edrctl/edrctl/internal/client/flex"
-	"github.com/edrctl/edrctl/internal/model"
 )
 
 // The manager's own types (docs/wire/gene.md), as far as they are read. Log events
-// are not among them: decode.go reads those without reflection.
+// are not among them: EventDecoder reads those without reflection.
 
-// endpoint is an Endpoint object (docs/wire/gene.md 4). Fields that a version does
+// Endpoint is an Endpoint object (docs/wire/gene.md 4). Fields that a version does
 // not have are nil or empty.
-type endpoint struct {
+type Endpoint struct {
 	UUID           string      `json:"uuid"`
 	Hostname       string      `json:"hostname"`
 	IP             string      `json:"ip"`
@@ -26,12 +25,6 @@ type endpoint struct {
 	LastEvent      string      `json:"last-event"`
 	LastDetection  string      `json:"last-detection"`
 	LastConnection string      `json:"last-connection"`
-
-	// Shared by every event of the endpoint.
-	os           *model.OS
-	ips          []string
-	agentVersion string
-	raw          json.RawMessage // without secrets, when it was asked for
 }
 
 type systemInfo struct {
@@ -120,4 +113,13 @@ type rule struct {
 	} `json:"Meta"`
 	Matches   []string `json:"Matches"`
 	Condition string   `json:"Condition"`
+}
+
+// mgrUser is a user of the admin API.
+type mgrUser struct {
+	UUID        string `json:"uuid"`
+	Identifier  string `json:"identifier"`
+	Key         string `json:"key"`
+	Group       string `json:"group"`
+	Description string `json:"description"`
 }

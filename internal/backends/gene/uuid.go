@@ -1,0 +1,8 @@
+package gene
+
+import "github.com/edrctl/edrctl/internal/lazyregexp"
+
+var uuidForm = lazyregexp.New(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+
+// isUUID tells whether a text has the form of a UUID.
+func isUUID(s string) bool { return uuidForm.MatchString(s) }
