@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
@@ -51,13 +52,13 @@ func (d *Driver) carves(ctx context.Context, q backends.Query, query url.Values)
 		switch {
 		case isStatus(err, http.StatusNotFound):
 			return nil, backends.Unsupported(Name, "cannot list artifacts", "this manager is older than v1.8.0-beta; files fetched by a command are in its answer")
-		case nothingThere(err):
+		case wire.IsEmptyStore(err):
 			continue // no artifact was ever received (trap 12)
 		case err != nil:
 			return nil, err
 		}
 		for _, doc := range docs {
-			var set artifact
+			var set wire.Artifact
 			if err := json.Unmarshal(doc, &set); err != nil {
 				return nil, backends.Malformed("", "an artifact is not of the promised shape")
 			}
@@ -79,13 +80,13 @@ func (d *Driver) carves(ctx context.Context, q backends.Query, query url.Values)
 
 // carve makes a record of one file. Its address is put together from the
 // parts: the server's base-url cannot be trusted (docs/wire/gene.md 9).
-func carve(h *model.Host, set artifact, f artifactFile) *model.Carve {
+func carve(h *model.Host, set wire.Artifact, f wire.ArtifactFile) *model.Carve {
 	c := &model.Carve{
 		Origin: model.Origin{ID: strings.Join([]string{h.ID, set.ProcessGUID, set.EventHash, f.Name}, "/")},
 		Host:   h, Path: f.Name, Name: f.Name, Size: int64(f.Size), State: model.CarveComplete,
 	}
 	for _, text := range []string{f.Timestamp, set.Update, set.Modification, set.Creation} {
-		if t, ok := parseTime(text); ok {
+		if t, ok := wire.ParseTime(text); ok {
 			c.Created = model.At(t)
 			break
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/gene/catalog"
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/lazyregexp"
 )
@@ -59,7 +60,7 @@ func (d *Driver) answerData(c backends.Call, reply *client.Reply) (json.RawMessa
 		b, err := json.Marshal(string(reply.Body)) // format=xml and raw=true: no envelope
 		return b, err
 	}
-	data, err := decodeEnvelope(reply.Body)
+	data, err := wire.DecodeEnvelope(reply.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -248,8 +249,8 @@ func (d *Driver) window(what string, c *backends.Call) error {
 	}
 	a, b := from.Format(time.RFC3339Nano), to.Format(time.RFC3339Nano)
 	c.Args["start"], c.Args["since"], c.Args["stop"], c.Args["until"] = a, a, b, b
-	if n, err := strconv.Atoi(backends.Text(c.Args["limit"])); err == nil && (n < 1 || n > pageLimit) {
-		return backends.Invalid(what, fmt.Sprintf("limit is a number from 1 to %d: the manager cuts more off silently", pageLimit))
+	if n, err := strconv.Atoi(backends.Text(c.Args["limit"])); err == nil && (n < 1 || n > wire.PageLimit) {
+		return backends.Invalid(what, fmt.Sprintf("limit is a number from 1 to %d: the manager cuts more off silently", wire.PageLimit))
 	}
 	return nil
 }
@@ -290,7 +291,7 @@ func (d *Driver) callFailed(what string, op backends.Operation, err error) error
 			return e
 		}
 	}
-	if nothingThere(err) && (op.Name == "artifacts.list" || op.Name == "artifacts.all") {
+	if wire.IsEmptyStore(err) && (op.Name == "artifacts.list" || op.Name == "artifacts.all") {
 		return backends.NotFound("artifacts", "have been collected")
 	}
 	if err != nil && strings.Contains(err.Error(), "no object found") {
@@ -319,7 +320,7 @@ func (d *Driver) artifactAnswer(ctx context.Context, what string, c backends.Cal
 	if bytes.HasPrefix(head, []byte(`{"data":null,"message":"NOK"`)) && !strings.Contains(kind, "octet-stream") {
 		rest, _ := io.ReadAll(io.LimitReader(st.Body, 64<<10)) // what was read of it is judged
 		_ = st.Body.Close()
-		if _, err := decodeEnvelope(append(head, rest...)); err != nil {
+		if _, err := wire.DecodeEnvelope(append(head, rest...)); err != nil {
 			return nil, d.callFailed(what, c.Op, err)
 		}
 	}
@@ -362,7 +363,7 @@ func (d *Driver) records(ctx context.Context, what string, c backends.Call, give
 		return err
 	}
 	paged := c.Op.Paging == "skip"
-	size, skip := pageLimit, 0
+	size, skip := wire.PageLimit, 0
 	if paged {
 		if n, err := strconv.Atoi(backends.Text(c.Args["limit"])); err == nil {
 			size = n
@@ -383,19 +384,19 @@ func (d *Driver) records(ctx context.Context, what string, c backends.Call, give
 		}
 		data, err := d.answerData(c, reply)
 		if err != nil {
-			if nothingThere(err) && (catalog.IsLog(c.Op) || strings.HasPrefix(c.Op.Name, "artifacts.")) {
+			if wire.IsEmptyStore(err) && (catalog.IsLog(c.Op) || strings.HasPrefix(c.Op.Name, "artifacts.")) {
 				return nil // an empty store is an error there (trap 12)
 			}
 			return err
 		}
-		list, whole, err := elements(data, catalog.ByEndpoint(c.Op))
+		list, whole, err := wire.Records(data, catalog.ByEndpoint(c.Op))
 		if err != nil {
 			return err
 		}
 		fresh := 0
 		for _, e := range list {
 			if paged {
-				id := eventHash(e)
+				id := wire.EventHash(e)
 				if id != "" && seen[id] {
 					continue // pages overlap (docs/wire/gene.md 6)
 				}
@@ -423,7 +424,7 @@ func (d *Driver) records(ctx context.Context, what string, c backends.Call, give
 			return &backends.Error{Kind: backends.KindPartial, What: what,
 				Why: fmt.Sprintf("the list is incomplete: the manager gave the same page %d times", stale)}
 		}
-		size = pageLimit
+		size = wire.PageLimit
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/gene/catalog"
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -147,13 +148,13 @@ func (d *Driver) applyCall(ctx context.Context, what string, c backends.Change, 
 		reply, err := d.c.Do(ctx, s.req)
 		var data json.RawMessage
 		if err == nil {
-			data, err = decodeEnvelope(reply.Body)
+			data, err = wire.DecodeEnvelope(reply.Body)
 			if err != nil && !isAnswer(err) {
 				err = unclear(what, err.Error())
 			}
 		}
 		if err == nil && i == 0 {
-			act.Answer = firstValue(reply.Body)
+			act.Answer = wire.FirstEnvelope(reply.Body)
 			if p.check != nil {
 				err = p.check(data)
 			}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 )
 
 // planConfigSet replaces an agent's configuration. The manager takes what it
@@ -36,7 +37,7 @@ func (d *Driver) planConfigSet(ctx context.Context, what string, c backends.Call
 		}
 		return p, err
 	}
-	want, err := jsonObject(text)
+	want, err := wire.DecodeObject(text)
 	if err != nil || len(want) == 0 {
 		return nil, backends.Invalid(what, "the configuration is no JSON object with anything in it")
 	}
@@ -44,19 +45,19 @@ func (d *Driver) planConfigSet(ctx context.Context, what string, c backends.Call
 	if _, err := d.get(ctx, "/endpoints/"+ep.UUID+"/config", nil, &doc); err != nil {
 		return nil, err
 	}
-	has, err := jsonObject(doc)
+	has, err := wire.DecodeObject(doc)
 	if err != nil {
 		has = map[string]any{}
 	}
 	d.hideKeys(has)
 	whole := truthOf(c.Args["replace"])
 	delete(c.Args, "replace")
-	merged := deepMerge(has, want, whole)
-	if masked := findMask(merged, ""); masked != "" {
+	merged := wire.MergeConfig(has, want, whole)
+	if masked := wire.FindMaskedKey(merged, ""); masked != "" {
 		return nil, backends.Invalid(what, masked+" is masked, and the manager has no value for it")
 	}
-	before, after := canonical(has), canonical(merged)
-	changed := changes("", has, merged, nil)
+	before, after := wire.CanonicalJSON(has), wire.CanonicalJSON(merged)
+	changed := wire.ChangedSettings("", has, merged, nil)
 	says := fmt.Sprintf("changes %d settings of %s: %s", len(changed), nameOf(ep), strings.Join(changed[:min(6, len(changed))], ", "))
 	if len(changed) > 6 {
 		says += ", …"

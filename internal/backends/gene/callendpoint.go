@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/shellquote"
 )
@@ -159,8 +160,8 @@ func (d *Driver) planCommand(ctx context.Context, what string, c backends.Call) 
 	if s, err := d.slot(ctx, ep.UUID, nil); err != nil {
 		return nil, d.fail("cannot read the endpoint's command", err)
 	} else if s != nil && !bool(s.Completed) {
-		p.summary += ", in the place of " + s.title()
-		p.warnings = append(p.warnings, "it replaces "+s.title()+", which is not over: its result is lost")
+		p.summary += ", in the place of " + s.Title()
+		p.warnings = append(p.warnings, "it replaces "+s.Title()+", which is not over: its result is lost")
 	}
 	p.check = d.ofEndpoint(what, fmt.Sprintf("%q may run there", line), ep)
 	return p, nil
@@ -174,7 +175,7 @@ func (d *Driver) planReportDelete(ctx context.Context, what string, c backends.C
 		return nil, err
 	}
 	c.Args["uuid"] = ep.UUID
-	var r *report
+	var r *wire.Report
 	if err := d.alone(ctx, func() error {
 		_, err := d.get(ctx, "/endpoints/"+ep.UUID+"/report", nil, &r)
 		return err

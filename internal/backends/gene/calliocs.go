@@ -11,20 +11,21 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/client"
 )
 
-func (d *Driver) iocs(ctx context.Context, query ...string) ([]iocEntry, error) {
-	var list []iocEntry
-	_, err := d.get(ctx, "/iocs", queryOf(query...), &list)
+func (d *Driver) iocs(ctx context.Context, query ...string) ([]wire.IOC, error) {
+	var list []wire.IOC
+	_, err := d.get(ctx, "/iocs", wire.QueryOf(query...), &list)
 	return list, err
 }
 
 // wantedIOCs reads the entries of iocs.add: an array of objects or of values,
 // or values by themselves.
-func wantedIOCs(c backends.Call) ([]iocEntry, error) {
-	var out []iocEntry
-	add := func(e iocEntry) {
+func wantedIOCs(c backends.Call) ([]wire.IOC, error) {
+	var out []wire.IOC
+	add := func(e wire.IOC) {
 		if e.Source == "" {
 			e.Source = backends.Text(c.Args["source"])
 		}
@@ -47,7 +48,7 @@ func wantedIOCs(c backends.Call) ([]iocEntry, error) {
 		}
 	}
 	for i, doc := range docs {
-		var e iocEntry
+		var e wire.IOC
 		if json.Unmarshal(doc, &e.Value) != nil {
 			dec := json.NewDecoder(bytes.NewReader(doc))
 			dec.DisallowUnknownFields()
@@ -69,7 +70,7 @@ func (d *Driver) planIOCs(ctx context.Context, what string, c backends.Call) (*c
 	}
 	var problems []string
 	for i := range want {
-		if err := want[i].normal(); err != nil {
+		if err := want[i].Normalise(); err != nil {
 			problems = append(problems, err.Error())
 		}
 	}
@@ -83,13 +84,13 @@ func (d *Driver) planIOCs(ctx context.Context, what string, c backends.Call) (*c
 	if err != nil {
 		return nil, err
 	}
-	var send []iocEntry
+	var send []wire.IOC
 	replaced := 0
 	for _, w := range want {
-		if slices.ContainsFunc(have, w.same) || slices.ContainsFunc(send, w.same) {
+		if slices.ContainsFunc(have, w.Same) || slices.ContainsFunc(send, w.Same) {
 			continue
 		}
-		if slices.ContainsFunc(have, func(h iocEntry) bool { return h.UUID == w.UUID }) {
+		if slices.ContainsFunc(have, func(h wire.IOC) bool { return h.UUID == w.UUID }) {
 			replaced++
 		}
 		send = append(send, w)
@@ -108,7 +109,7 @@ func (d *Driver) planIOCs(ctx context.Context, what string, c backends.Call) (*c
 	}
 	p.steps = []callStep{{req: client.Call{Method: http.MethodPost, Path: "/iocs", JSON: send}, does: does}}
 	p.check = func(data json.RawMessage) error {
-		var kept []iocEntry
+		var kept []wire.IOC
 		if err := json.Unmarshal(data, &kept); err != nil || len(kept) != len(send) {
 			return unclear(what, "the answer does not hold what was stored")
 		}
@@ -121,18 +122,18 @@ func (d *Driver) planIOCs(ctx context.Context, what string, c backends.Call) (*c
 // planIOCDelete is iocs.delete: what matches is read first and shown. The
 // criteria of the list are joined by or, those of the deletion by and.
 func (d *Driver) planIOCDelete(ctx context.Context, what string, c backends.Call) (*callPlan, error) {
-	crit := iocEntry{
+	crit := wire.IOC{
 		UUID: backends.Text(c.Args["uuid"]), GUUID: backends.Text(c.Args["guuid"]), Source: backends.Text(c.Args["source"]),
 		Value: backends.Text(c.Args["value"]), Type: backends.Text(c.Args["type"]),
 	}
-	if crit == (iocEntry{}) {
+	if crit == (wire.IOC{}) {
 		return nil, backends.Invalid(what, "say which: value, type, source, guuid or uuid; all that are given must match")
 	}
 	if crit.Type == "" {
-		if kind := iocType(crit.Value); isHashType(kind) {
+		if kind := wire.TypeOfIOC(crit.Value); wire.IsHashType(kind) {
 			crit.Value = strings.ToLower(crit.Value) // hashes are kept so
 		}
-	} else if isHashType(crit.Type) {
+	} else if wire.IsHashType(crit.Type) {
 		crit.Value = strings.ToLower(crit.Value)
 	}
 	have, err := d.iocs(ctx)
@@ -140,7 +141,7 @@ func (d *Driver) planIOCDelete(ctx context.Context, what string, c backends.Call
 		return nil, err
 	}
 	eq := func(want, is string) bool { return want == "" || want == is }
-	var gone []iocEntry
+	var gone []wire.IOC
 	for _, h := range have {
 		if eq(crit.UUID, h.UUID) && eq(crit.GUUID, h.GUUID) && eq(crit.Source, h.Source) && eq(crit.Value, h.Value) && eq(crit.Type, h.Type) {
 			gone = append(gone, h)
@@ -158,10 +159,10 @@ func (d *Driver) planIOCDelete(ctx context.Context, what string, c backends.Call
 	if len(gone) > 5 {
 		shown = append(shown, "…")
 	}
-	req := client.Call{Method: http.MethodDelete, Path: "/iocs", Query: queryOf("uuid", crit.UUID, "guuid", crit.GUUID, "source", crit.Source, "value", crit.Value, "type", crit.Type)}
+	req := client.Call{Method: http.MethodDelete, Path: "/iocs", Query: wire.QueryOf("uuid", crit.UUID, "guuid", crit.GUUID, "source", crit.Source, "value", crit.Value, "type", crit.Type)}
 	p.steps = []callStep{{req: req, does: fmt.Sprintf("deletes %d of the %d indicators of the store: %s", len(gone), len(have), strings.Join(shown, ", "))}}
 	p.check = func(data json.RawMessage) error {
-		var out []iocEntry
+		var out []wire.IOC
 		if err := json.Unmarshal(data, &out); err != nil {
 			return unclear(what, "the answer does not hold what was deleted")
 		}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/generule"
 )
@@ -57,7 +58,7 @@ func (d *Driver) storedRules(ctx context.Context, names []string) (map[string]js
 			return nil, err
 		}
 		for _, doc := range docs {
-			var r rule
+			var r wire.Rule
 			if err := json.Unmarshal(doc, &r); err != nil {
 				return nil, backends.Malformed("", "a rule is not of the promised shape")
 			}
@@ -145,7 +146,7 @@ func (d *Driver) planRules(ctx context.Context, what string, c backends.Call) (*
 	case update && activate && len(missing) > 0:
 		p.warnings = append(p.warnings, ruleWord(missing)+" is not there yet, and is added")
 	}
-	query := queryOf()
+	query := wire.QueryOf()
 	if update {
 		query.Set("update", "true")
 	}
@@ -228,7 +229,7 @@ func sameRule(stored, body []byte, dia dialect) bool {
 
 // keptRules compares the answer of a newer manager with what was sent.
 func keptRules(data json.RawMessage, names []string) error {
-	var got []rule
+	var got []wire.Rule
 	if err := json.Unmarshal(data, &got); err != nil {
 		return unclear("", "the answer holds no rules")
 	}
@@ -267,7 +268,7 @@ func (d *Driver) planRuleDelete(ctx context.Context, what string, c backends.Cal
 		// Disabled rules are invisible there, and can be deleted all the same.
 		p.warnings = append(p.warnings, "the manager does not list rule "+name+": it is disabled, or not there")
 	}
-	req := client.Call{Method: http.MethodDelete, Path: "/rules", Query: queryOf("name", name)}
+	req := client.Call{Method: http.MethodDelete, Path: "/rules", Query: wire.QueryOf("name", name)}
 	p.steps = []callStep{{req: req, does: "deletes rule " + name}}
 	switch {
 	case dia.array:

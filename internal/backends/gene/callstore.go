@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 )
 
 // planToolSet stores the program that agents install and run.
@@ -86,7 +87,7 @@ func (d *Driver) planSysmonSet(_ context.Context, what string, c backends.Call) 
 	version := ""
 	if backends.Text(c.Args["format"]) == "xml" {
 		var err error
-		if version, err = sysmonVersion(text); err != nil {
+		if version, err = wire.SysmonVersion(text); err != nil {
 			return nil, backends.Invalid(what, err.Error())
 		}
 		c.Type = "application/xml"

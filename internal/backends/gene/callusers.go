@@ -8,12 +8,13 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/shellquote"
 )
 
 // users reads the users; their keys are masked from then on.
-func (d *Driver) users(ctx context.Context) ([]mgrUser, error) {
-	var list []mgrUser
+func (d *Driver) users(ctx context.Context) ([]wire.User, error) {
+	var list []wire.User
 	if _, err := d.get(ctx, "/users", nil, &list); err != nil {
 		return nil, err
 	}
@@ -26,7 +27,7 @@ func (d *Driver) users(ctx context.Context) ([]mgrUser, error) {
 func (d *Driver) planUserAdd(ctx context.Context, what string, c backends.Call) (*callPlan, error) {
 	name := backends.Text(c.Args["identifier"])
 	if c.Body != nil {
-		var u mgrUser
+		var u wire.User
 		if err := json.Unmarshal(c.Body, &u); err != nil {
 			return nil, backends.Invalid(what, "the body is no object of a user")
 		}
@@ -35,14 +36,14 @@ func (d *Driver) planUserAdd(ctx context.Context, what string, c backends.Call) 
 	if strings.TrimSpace(name) == "" {
 		return nil, backends.Invalid(what, "the identifier is empty")
 	}
-	if id := backends.Text(c.Args["uuid"]); id != "" && !isUUID(id) {
+	if id := backends.Text(c.Args["uuid"]); id != "" && !wire.IsUUID(id) {
 		return nil, backends.Invalid(what, id+" is no UUID: the manager would make another one")
 	}
 	list, err := d.users(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if slices.ContainsFunc(list, func(u mgrUser) bool { return u.Identifier == name }) {
+	if slices.ContainsFunc(list, func(u wire.User) bool { return u.Identifier == name }) {
 		return nil, backends.Invalid(what, "there is a user "+name+" already")
 	}
 	p, err := onePlan(c, "makes user "+name)
@@ -53,7 +54,7 @@ func (d *Driver) planUserAdd(ctx context.Context, what string, c backends.Call) 
 		p.note = "its key is shown this once, and masked from now on"
 	}
 	p.check = func(data json.RawMessage) error {
-		var u mgrUser
+		var u wire.User
 		if json.Unmarshal(data, &u) != nil || u.Identifier != name {
 			return unclear(what, "the answer holds no user "+name)
 		}
@@ -63,17 +64,17 @@ func (d *Driver) planUserAdd(ctx context.Context, what string, c backends.Call) 
 }
 
 // findUser finds a user by UUID, or by the identifier.
-func (d *Driver) findUser(ctx context.Context, id string) (mgrUser, []mgrUser, error) {
+func (d *Driver) findUser(ctx context.Context, id string) (wire.User, []wire.User, error) {
 	list, err := d.users(ctx)
 	if err != nil {
-		return mgrUser{}, nil, err
+		return wire.User{}, nil, err
 	}
 	for _, u := range list {
 		if u.UUID == id || u.Identifier == id {
 			return u, list, nil
 		}
 	}
-	return mgrUser{}, list, backends.NotFound("user", id)
+	return wire.User{}, list, backends.NotFound("user", id)
 }
 
 func (d *Driver) planUserUpdate(ctx context.Context, what string, c backends.Call) (*callPlan, error) {
@@ -124,15 +125,15 @@ func (d *Driver) planUserUpdate(ctx context.Context, what string, c backends.Cal
 	return p, nil
 }
 
-func sameUser(what string, data json.RawMessage, want mgrUser) error {
-	var got mgrUser
+func sameUser(what string, data json.RawMessage, want wire.User) error {
+	var got wire.User
 	if json.Unmarshal(data, &got) != nil || got.UUID != want.UUID {
 		return unclear(what, "the answer is not of user "+want.Identifier)
 	}
 	return nil
 }
 
-func (d *Driver) ownKey(u mgrUser) bool {
+func (d *Driver) ownKey(u wire.User) bool {
 	d.keyMu.Lock()
 	defer d.keyMu.Unlock()
 	return d.key != "" && u.Key == d.key

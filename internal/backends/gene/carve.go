@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/lazyregexp"
 	"github.com/edrctl/edrctl/internal/model"
@@ -41,18 +42,18 @@ func carveParts(id string) (uuid, guid, hash, name string, err error) {
 	notFound := func() (string, string, string, string, error) {
 		return "", "", "", "", backends.NotFound("carve", id)
 	}
-	if len(p) != 4 || !isUUID(p[0]) || p[3] == "" {
+	if len(p) != 4 || !wire.IsUUID(p[0]) || p[3] == "" {
 		return notFound()
 	}
 	if p[1] == fetchMark {
-		if !isUUID(p[2]) || !isUUID(p[3]) {
+		if !wire.IsUUID(p[2]) || !wire.IsUUID(p[3]) {
 			return notFound()
 		}
 		return p[0], p[1], p[2], p[3], nil
 	}
 	// The manager cleans paths before it looks at them: a name that is more
 	// than one would be another's address.
-	if !isUUID(p[1]) || !hashForm.MatchString(p[2]) || strings.Contains(p[3], "/") || p[3] == "." || p[3] == ".." {
+	if !wire.IsUUID(p[1]) || !hashForm.MatchString(p[2]) || strings.Contains(p[3], "/") || p[3] == "." || p[3] == ".." {
 		return notFound()
 	}
 	return p[0], p[1], p[2], p[3], nil
@@ -84,13 +85,13 @@ func (d *Driver) artifact(ctx context.Context, id, uuid, guid, hash, name string
 	switch {
 	case isStatus(err, http.StatusNotFound):
 		return nil, backends.Unsupported(Name, "cannot read artifacts", "this manager is older than v1.8.0-beta and keeps none")
-	case nothingThere(err):
+	case wire.IsEmptyStore(err):
 		return nil, backends.NotFound("carve", id)
 	case err != nil:
 		return nil, err
 	}
 	for _, doc := range docs {
-		var set artifact
+		var set wire.Artifact
 		var base struct {
 			URL string `json:"base-url"`
 		}
@@ -128,7 +129,7 @@ func ownerOf(base string) (string, bool) {
 		return "", false
 	}
 	uuid, _, _ := strings.Cut(rest, "/")
-	return uuid, isUUID(uuid)
+	return uuid, wire.IsUUID(uuid)
 }
 
 // isPiece tells a piece of a file that is still being sent: name.1, name.2 …
@@ -179,7 +180,7 @@ func (d *Driver) fetched(ctx context.Context, id, uuid, command, file string) (*
 	if s == nil || s.UUID != command {
 		return nil, replaced(id)
 	}
-	if t, ok := parseTime(s.SentTime); ok {
+	if t, ok := wire.ParseTime(s.SentTime); ok {
 		c.Created = model.At(t)
 	}
 	for path, f := range s.Fetch {
@@ -234,9 +235,9 @@ func (d *Driver) Download(ctx context.Context, id string, offset int64, w io.Wri
 	if err == nil {
 		return n, false, nil
 	}
-	var mine *writeError
+	var mine *wire.WriteError
 	if errors.As(err, &mine) {
-		return n, false, mine.err
+		return n, false, mine.Err
 	}
 	return n, false, d.fail(what, err)
 }
@@ -280,9 +281,9 @@ func (d *Driver) downloadArtifact(ctx context.Context, uuid, guid, hash, escaped
 		case err != nil && err != io.EOF && err != io.ErrUnexpectedEOF:
 			return 0, err
 		case err != nil:
-			var said *answerError
-			if _, eerr := decodeEnvelope(head); errors.As(eerr, &said) {
-				if nothingThere(eerr) || said.text == "File not found" {
+			var said *wire.AnswerError
+			if _, eerr := wire.DecodeEnvelope(head); errors.As(eerr, &said) {
+				if wire.IsEmptyStore(eerr) || said.Text == "File not found" {
 					return 0, backends.NotFound("file", escaped)
 				}
 				return 0, eerr
@@ -291,7 +292,7 @@ func (d *Driver) downloadArtifact(ctx context.Context, uuid, guid, hash, escaped
 			}
 		}
 	}
-	return io.Copy(markWriter(w), io.MultiReader(bytes.NewReader(head), st.Body))
+	return io.Copy(wire.MarkErrors(w), io.MultiReader(bytes.NewReader(head), st.Body))
 }
 
 func (d *Driver) downloadFetched(ctx context.Context, id, uuid, command, file string, w io.Writer) (int64, error) {
@@ -299,7 +300,7 @@ func (d *Driver) downloadFetched(ctx context.Context, id, uuid, command, file st
 	var have bool
 	d.hands.note(func() { kept, have = d.hands.kept[id] })
 	if have {
-		n, err := markWriter(w).Write(kept.content)
+		n, err := wire.MarkErrors(w).Write(kept.content)
 		return int64(n), err
 	}
 	// Which path the file has is told after its content: look first.
@@ -319,7 +320,7 @@ func (d *Driver) downloadFetched(ctx context.Context, id, uuid, command, file st
 				return 0, &backends.Error{Why: "the agent says: " + f.Error}
 			case !bool(s.Completed):
 				return 0, &backends.Error{Kind: backends.KindUnavailable, Why: "the agent has not sent it yet"}
-			case !f.Whole:
+			case !f.HasContent:
 				return 0, nil // an empty file
 			}
 		}
@@ -390,7 +391,7 @@ func (f slotFiles) sink(d *Driver) func(command, path string) io.Writer {
 
 // keep takes over the files of a command of ours that is about to be
 // replaced.
-func (d *Driver) keep(what string, ep endpoint, s *slot, files slotFiles) error {
+func (d *Driver) keep(what string, ep endpoint, s *wire.Command, files slotFiles) error {
 	var err error
 	d.hands.note(func() {
 		mine := d.hands.sent[s.UUID]
@@ -418,7 +419,7 @@ func (d *Driver) keep(what string, ep endpoint, s *slot, files slotFiles) error 
 				Origin: model.Origin{ID: id}, Host: d.host(mine.endpoint), Path: path, Name: model.BaseName(path),
 				Size: f.Size, SHA256: f.SHA256, State: model.CarveComplete,
 			}
-			if t, ok := parseTime(s.SentTime); ok {
+			if t, ok := wire.ParseTime(s.SentTime); ok {
 				one.Created = model.At(t)
 			}
 			d.hands.kept[id] = keptFile{one, b}

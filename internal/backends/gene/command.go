@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -37,16 +38,16 @@ func writable(what string, words ...string) error {
 //
 // It is a plain GET: wait=true would leave the manager polling for ever for
 // an agent that does not come back (docs/wire/gene.md 5, trap 18).
-func (d *Driver) slot(ctx context.Context, uuid string, sink func(command, path string) io.Writer) (*slot, error) {
-	if !isUUID(uuid) {
+func (d *Driver) slot(ctx context.Context, uuid string, sink func(command, path string) io.Writer) (*wire.Command, error) {
+	if !wire.IsUUID(uuid) {
 		return nil, backends.NotFound("endpoint", uuid)
 	}
-	st, err := d.c.Open(ctx, client.Call{Path: commandPath(uuid)})
+	st, err := d.c.Open(ctx, client.Call{Path: wire.CommandPath(uuid)})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = st.Body.Close() }() // what matters was read or is an error
-	return readSlot(st.Body, sink)
+	return wire.ReadCommand(st.Body, sink)
 }
 
 // confirm reads an endpoint before something is sent to it: it must be in
@@ -149,7 +150,7 @@ func (d *Driver) act(ctx context.Context, what string, call client.Call) (json.R
 	if err != nil {
 		return nil, d.fail(what, err)
 	}
-	raw, err := decodeEnvelope(reply.Body)
+	raw, err := wire.DecodeEnvelope(reply.Body)
 	if err != nil && !isAnswer(err) {
 		return nil, unclear(what, err.Error())
 	}
@@ -164,7 +165,7 @@ func unclear(what, why string) error {
 // answered is the endpoint in the answer to a change.
 type answered struct {
 	endpoint
-	Posted *slot `json:"command"`
+	Posted *wire.Command `json:"command"`
 }
 
 // actOn sends a change of one endpoint and compares who answered.
@@ -186,6 +187,6 @@ func (d *Driver) actOn(ctx context.Context, what, did string, ep endpoint, call 
 	return got, nil
 }
 
-func postCommand(uuid string, body commandBody) client.Call {
-	return client.Call{Method: http.MethodPost, Path: commandPath(uuid), JSON: body}
+func postCommand(uuid string, body wire.CommandRequest) client.Call {
+	return client.Call{Method: http.MethodPost, Path: wire.CommandPath(uuid), JSON: body}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/gene/catalog"
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -37,7 +38,7 @@ func init() {
 		DefaultURL: "https://localhost:1520",
 		Secrets:    []backends.SecretSpec{{Name: secretKey, Help: "key of an admin API user of the manager", Required: true}},
 		Limits: backends.Limits{
-			PageSize: pageLimit, Precision: 100 * time.Nanosecond, Push: true, Concurrent: concurrent,
+			PageSize: wire.PageLimit, Precision: 100 * time.Nanosecond, Push: true, Concurrent: concurrent,
 		},
 		New:       New,
 		Catalog:   catalog.Operations,
@@ -180,14 +181,14 @@ func (d *Driver) fail(what string, err error) error {
 	if errors.As(err, &own) {
 		return backends.FromClient(what, err)
 	}
-	var malformed *malformedError
+	var malformed *wire.MalformedError
 	if errors.As(err, &malformed) {
 		return &backends.Error{Kind: backends.KindMalformed, What: what, Why: malformed.Why, Err: err}
 	}
-	var said *answerError
+	var said *wire.AnswerError
 	if errors.As(err, &said) {
-		e := &backends.Error{What: what, Why: "the manager says: " + d.redactor.String(said.text), Err: err}
-		if said.unknownEndpoint() {
+		e := &backends.Error{What: what, Why: "the manager says: " + d.redactor.String(said.Text), Err: err}
+		if said.UnknownEndpoint() {
 			e.Kind = backends.KindNotFound
 		}
 		return e

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -41,8 +42,8 @@ func (f *finder) size() int { return 0 }
 
 func (f *finder) narrow(time.Duration) {}
 
-func (f *finder) add(d *decoder, place int) error {
-	if d.get(fEventHash) != f.id {
+func (f *finder) add(d *wire.EventDecoder, place int) error {
+	if d.Get(wire.FieldHash) != f.id {
 		return nil
 	}
 	f.mu.Lock()
@@ -52,7 +53,7 @@ func (f *finder) add(d *decoder, place int) error {
 		ep = f.endpoints[place]
 	}
 	f.event = normalise(d, ep, f.raw)
-	if d.fired() {
+	if d.Fired() {
 		f.alert = alertOf(d, f.event)
 	}
 	return errFound

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/client/flex"
 	"github.com/edrctl/edrctl/internal/model"
@@ -278,7 +279,7 @@ func (d *Driver) addHost(ctx context.Context, what string, c backends.Change, ac
 		return err
 	}
 	var made endpoint
-	if json.Unmarshal(raw, &made) != nil || !isUUID(made.UUID) || slices.Contains(there, made.UUID) {
+	if json.Unmarshal(raw, &made) != nil || !wire.IsUUID(made.UUID) || slices.Contains(there, made.UUID) {
 		return unclear(what, "the answer holds no new endpoint")
 	}
 	key := made.Key

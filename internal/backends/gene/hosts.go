@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
@@ -17,7 +18,7 @@ import (
 
 // endpoint is an endpoint of the manager, with what all of its events share.
 type endpoint struct {
-	Endpoint
+	wire.Endpoint
 
 	os           *model.OS
 	ips          []string
@@ -26,7 +27,7 @@ type endpoint struct {
 }
 
 // byUUID is an endpoint of which nothing but the UUID is known.
-func byUUID(uuid string) endpoint { return endpoint{Endpoint: Endpoint{UUID: uuid}} }
+func byUUID(uuid string) endpoint { return endpoint{Endpoint: wire.Endpoint{UUID: uuid}} }
 
 // endpoints reads the list, which is the truth even where single look-ups are
 // wrong (traps 1 and 2). Entries without a UUID are phantoms and are left out.
@@ -72,7 +73,7 @@ func (d *Driver) take(ep *endpoint, doc []byte, raw bool) {
 		ep.Key = ""
 	}
 	if raw {
-		ep.raw = withoutSecrets(doc)
+		ep.raw = wire.WithoutSecrets(doc)
 	}
 	if ep.IP != "" {
 		ep.ips = []string{model.Address(ep.IP)}
@@ -104,7 +105,7 @@ func (d *Driver) host(ep endpoint) *model.Host {
 	if ep.Group != nil && *ep.Group != "" {
 		h.Tags = []string{*ep.Group}
 	}
-	if t, ok := parseTime(ep.LastConnection); ok {
+	if t, ok := wire.ParseTime(ep.LastConnection); ok {
 		h.LastSeen = model.At(t)
 		h.Online = model.Ptr(d.now().Sub(t) < onlineAfter)
 	} else {
@@ -145,7 +146,7 @@ func (d *Driver) Hosts(ctx context.Context, q backends.Query) (backends.Listing[
 	}}, nil
 }
 
-func withReport(h *model.Host, r *report) {
+func withReport(h *model.Host, r *wire.Report) {
 	if r == nil {
 		return
 	}
@@ -161,7 +162,7 @@ func (d *Driver) Host(ctx context.Context, id string, raw bool) (*model.Host, er
 		return nil, d.fail(what, err)
 	}
 	h := d.host(ep)
-	var r *report
+	var r *wire.Report
 	err = d.alone(ctx, func() error {
 		_, err := d.get(ctx, "/endpoints/"+ep.UUID+"/report", nil, &r)
 		return err

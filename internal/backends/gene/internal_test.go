@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/client/jsonwalk"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
@@ -15,15 +16,15 @@ import (
 
 const legacyEvent = `{"Event":{"EventData":{"Ancestors":"System|C:\\Windows\\System32\\smss.exe","CommandLine":"\"C:\\a b.exe\" /x","Hashes":"SHA1=6A32BCEA6106E9151A5BDB4B7A8AA31C78C8C5C7,MD5=2B2DC8D683ACDC977F9E4109F0BBE0D9,SHA256=C779EA16CE7AD786AA83455F2A5A46A964ADE47FB8CDA5537CFE116B14ECACD3,IMPHASH=4606D7A079BA8D6E7F9540975D7E79FF","Image":"C:\\a b.exe","ProcessGuid":"{515cd0d1-00f6-6040-4400-000000005a00}","ProcessId":"2796","User":"NT AUTHORITY\\SYSTEM","UtcTime":"2021-03-03 21:34:46.769"},"GeneInfo":{"Criticality":10,"Signature":["A","B"],"ATTACK":[{"ID":"T1003","Tactic":"Credential Access","Reference":"r"}]},"System":{"Channel":"Microsoft-Windows-Sysmon/Operational","Computer":"DESK.corp.local","EventID":"1","Task":"1","Provider":{"Guid":"g","Name":"Microsoft-Windows-Sysmon"},"TimeCreated":{"SystemTime":"2021-03-03T21:34:51.7906616Z"}}}}`
 
-func decode(t testing.TB, doc string) (*decoder, bool) {
+func decode(t testing.TB, doc string) (*wire.EventDecoder, bool) {
 	t.Helper()
 	var w jsonwalk.Walker
 	w.Reset([]byte(doc))
-	d := new(decoder)
-	if d.walk(&w); w.Err() != nil {
+	d := new(wire.EventDecoder)
+	if d.Walk(&w); w.Err() != nil {
 		return nil, false
 	}
-	d.finish()
+	d.Finish()
 	return d, true
 }
 
@@ -32,7 +33,7 @@ func TestDecodeLegacy(t *testing.T) {
 	if !good {
 		t.Fatal("not decoded")
 	}
-	e := normalise(d, endpoint{Endpoint: Endpoint{UUID: "u", Hostname: "desk"}}, true)
+	e := normalise(d, endpoint{Endpoint: wire.Endpoint{UUID: "u", Hostname: "desk"}}, true)
 	a := alertOf(d, e)
 	if e.Kind != model.KindProcessStart || e.Host.Name != "desk" || e.Host.Domain != "corp.local" || e.Host.ID != "u" ||
 		e.Process.Hash.Imphash != "4606d7a079ba8d6e7f9540975d7e79ff" || e.Process.PID != 2796 || e.User.Name != "SYSTEM" || e.User.Domain != "NT AUTHORITY" ||
@@ -96,14 +97,14 @@ func FuzzEvent(f *testing.F) {
 		if !good {
 			return
 		}
-		if !json.Valid(d.raw) {
-			t.Fatalf("%q is taken for JSON", d.raw)
+		if !json.Valid(d.Raw) {
+			t.Fatalf("%q is taken for JSON", d.Raw)
 		}
 		e := normalise(d, byUUID("u"), true)
-		if e.ID == "" && d.get(fEventHash) != "-" {
+		if e.ID == "" && d.Get(wire.FieldHash) != "-" {
 			t.Error("an event without an id")
 		}
-		if d.fired() {
+		if d.Fired() {
 			alertOf(d, e)
 		}
 		if _, err := json.Marshal(e); err != nil {
@@ -127,13 +128,13 @@ func TestPileIsFlat(t *testing.T) {
 	}
 	before := heap()
 	const n = 60_000
-	var d decoder
+	var d wire.EventDecoder
 	for i := range n {
 		var w jsonwalk.Walker
 		at := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC).Add(time.Duration(i^0x155) * time.Second)
 		w.Reset([]byte(strings.NewReplacer("2021-03-03T21:34:51.7906616Z", at.Format(time.RFC3339), "2796", strconv.Itoa(i)).Replace(legacyEvent)))
-		d.walk(&w)
-		d.finish()
+		d.Walk(&w)
+		d.Finish()
 		if err := b.add(&d, 0); err != nil {
 			t.Fatal(err)
 		}
@@ -158,13 +159,13 @@ func BenchmarkDecode(b *testing.B) {
 	doc := []byte(legacyEvent)
 	b.SetBytes(int64(len(doc)))
 	b.ReportAllocs()
-	d := new(decoder)
-	ep := endpoint{Endpoint: Endpoint{UUID: "u", Hostname: "desk"}}
+	d := new(wire.EventDecoder)
+	ep := endpoint{Endpoint: wire.Endpoint{UUID: "u", Hostname: "desk"}}
 	for b.Loop() {
 		var w jsonwalk.Walker
 		w.Reset(doc)
-		d.walk(&w)
-		d.finish()
+		d.Walk(&w)
+		d.Finish()
 		normalise(d, ep, false)
 	}
 }

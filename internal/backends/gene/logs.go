@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/client/jsonwalk"
 )
@@ -46,7 +47,7 @@ func (r *logReader) placeOf(uuid string) (int, bool) {
 type sink interface {
 	// begin is called before the events of each answer.
 	begin()
-	add(d *decoder, place int) error
+	add(d *wire.EventDecoder, place int) error
 	// mark remembers how much there is, and the function it gives goes back there.
 	mark() (reset func())
 	size() int
@@ -119,7 +120,7 @@ func (r *logReader) halve(ctx context.Context, lo, hi time.Time, whole bool, b s
 // answers tells a manager that is busy with a long answer from one that hangs:
 // the busy one answers for a second of the log.
 func (r *logReader) answers(ctx context.Context, at time.Time) bool {
-	_, err := r.page(ctx, at.Add(-smallestWindow), at, 0, func(*decoder, int) error { return nil })
+	_, err := r.page(ctx, at.Add(-smallestWindow), at, 0, func(*wire.EventDecoder, int) error { return nil })
 	return err == nil || isAnswer(err)
 }
 
@@ -134,23 +135,23 @@ func (r *logReader) pages(ctx context.Context, lo, hi time.Time, whole bool, b s
 		// day's file and cut here (docs/wire/gene.md 6).
 		until = endOfDay(hi)
 	}
-	for skip := 0; ; skip += pageLimit {
+	for skip := 0; ; skip += wire.PageLimit {
 		b.begin()
-		n, err := r.page(ctx, lo, until, skip, func(d *decoder, place int) error {
-			if t := d.instant(); !t.IsZero() && (t.Before(lo) || !t.Before(hi)) {
+		n, err := r.page(ctx, lo, until, skip, func(d *wire.EventDecoder, place int) error {
+			if t := d.Time(); !t.IsZero() && (t.Before(lo) || !t.Before(hi)) {
 				return nil
 			}
 			return b.add(d, place)
 		})
 		switch {
 		case err != nil:
-			if nothingThere(err) {
+			if wire.IsEmptyStore(err) {
 				return nil // beta.2 with an empty store
 			}
 			return err
-		case r.legacy || n < pageLimit:
+		case r.legacy || n < wire.PageLimit:
 			return nil
-		case skip > 1000*pageLimit:
+		case skip > 1000*wire.PageLimit:
 			return backends.Malformed("", "the pages of events do not end")
 		}
 	}
@@ -163,31 +164,31 @@ func endOfDay(t time.Time) time.Time {
 
 // page reads one answer and counts its events. Events of endpoints nobody
 // asked for are left out.
-func (r *logReader) page(ctx context.Context, lo, until time.Time, skip int, add func(*decoder, int) error) (n int, err error) {
+func (r *logReader) page(ctx context.Context, lo, until time.Time, skip int, add func(*wire.EventDecoder, int) error) (n int, err error) {
 	from := lo
 	if now := r.d.now(); r.legacy && from.After(now) {
 		from = now // these managers find nothing from a start beyond their today (docs/wire/gene.md 12)
 	}
 	stream, err := r.d.c.Open(ctx, client.Call{
 		Path:  "/endpoints/" + r.uuid() + "/" + r.route,
-		Query: logQuery(from, until, skip),
+		Query: wire.LogQuery(from, until, skip),
 		Once:  until.Sub(lo) > smallestWindow, // halve asks again, for less
 	})
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = stream.Body.Close() }()
-	dec := decoders.Get().(*decoder)
+	dec := decoders.Get().(*wire.EventDecoder)
 	defer decoders.Put(dec)
 	var said string
 	var message, failure bool
 	err = jsonwalk.Elements(stream.Body, "data", func(w *jsonwalk.Walker) error {
-		if dec.walk(w); w.Err() != nil {
+		if dec.Walk(w); w.Err() != nil {
 			return nil
 		}
 		n++
-		dec.finish()
-		place, asked := r.placeOf(dec.get(fEndpointUUID))
+		dec.Finish()
+		place, asked := r.placeOf(dec.Get(wire.FieldEndpointUUID))
 		if !asked {
 			return nil
 		}
@@ -211,7 +212,7 @@ func (r *logReader) page(ctx context.Context, lo, until time.Time, skip int, add
 	case err != nil:
 		return n, readError(err)
 	case said != "":
-		return n, &answerError{text: said}
+		return n, &wire.AnswerError{Text: said}
 	case !failure || !message:
 		return n, backends.Malformed("", "the answer is not the manager's envelope of data, message and error")
 	}
@@ -266,6 +267,6 @@ func isSilent(err error) bool {
 }
 
 func isAnswer(err error) bool {
-	var said *answerError
+	var said *wire.AnswerError
 	return errors.As(err, &said)
 }

@@ -5,31 +5,32 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/winlog"
 )
 
 // normalise turns the document last walked and finished into the normalised
 // event. ep is the endpoint it was asked of; its zero value is "any".
-func normalise(d *decoder, ep endpoint, raw bool) *model.Event {
-	e := winlog.Event(&d.record)
-	e.ID = d.get(fEventHash)
-	if t, ok := parseTime(d.get(fReceiptTime)); ok {
+func normalise(d *wire.EventDecoder, ep endpoint, raw bool) *model.Event {
+	e := winlog.Event(&d.Record)
+	e.ID = d.Get(wire.FieldHash)
+	if t, ok := wire.ParseTime(d.Get(wire.FieldReceiptTime)); ok {
 		e.Ingested = model.At(t)
 	}
 	placeEvent(e.Host, d, ep)
-	if s := d.record.Get("ProcessThreatScore"); s != "" && e.Process != nil {
+	if s := d.Record.Get("ProcessThreatScore"); s != "" && e.Process != nil {
 		e.Process.Reputation = &model.Reputation{Verdict: "unknown", Native: s}
 	}
-	if d.fired() {
-		det := &model.Detection{Rules: d.signatures(), Actions: d.actionNames(), Attack: techniques(d)}
-		if score, ok := d.criticality(); ok {
+	if d.Fired() {
+		det := &model.Detection{Rules: d.Signatures(), Actions: d.Actions(), Attack: techniques(d)}
+		if score, ok := d.Criticality(); ok {
 			det.Score = model.ScoreNumber(model.ScaleGene, score).Score
 		}
 		e.Detection, e.Tags, e.AlertID = det, slices.Clone(det.Rules), e.ID
 	}
 	if raw {
-		e.Raw = bytes.Clone(d.raw)
+		e.Raw = bytes.Clone(d.Raw)
 	}
 	return e
 }
@@ -37,12 +38,12 @@ func normalise(d *decoder, ep endpoint, raw bool) *model.Event {
 // placeEvent fills in where it happened. The endpoint's own name is used whenever
 // the event's computer is that machine, so that every event of an endpoint
 // bears one name; a computer of another name (forwarded events) keeps it.
-func placeEvent(h *model.Host, d *decoder, ep endpoint) {
-	h.ID = d.get(fEndpointUUID)
+func placeEvent(h *model.Host, d *wire.EventDecoder, ep endpoint) {
+	h.ID = d.Get(wire.FieldEndpointUUID)
 	if h.ID == "" {
 		h.ID = ep.UUID
 	}
-	known := d.get(fEndpointHost)
+	known := d.Get(wire.FieldEndpointHost)
 	if known == "" {
 		known = ep.Hostname
 	}
@@ -64,9 +65,9 @@ func placeEvent(h *model.Host, d *decoder, ep endpoint) {
 	}
 }
 
-func techniques(d *decoder) []model.Attack {
+func techniques(d *wire.EventDecoder) []model.Attack {
 	var out []model.Attack
-	for a := range d.attacks() {
+	for a := range d.Attacks() {
 		out = append(out, model.Attack{Technique: model.Named{ID: a.ID, Name: a.Description}, Tactic: a.Tactic})
 	}
 	return out
@@ -74,18 +75,18 @@ func techniques(d *decoder) []model.Attack {
 
 // alertOf turns an event on which a signature fired into an alert. Only those
 // are alerts: agents that log everything send an empty list (docs/wire/gene.md 7).
-func alertOf(d *decoder, e *model.Event) *model.Alert {
+func alertOf(d *wire.EventDecoder, e *model.Event) *model.Alert {
 	rules := e.Detection.Rules
 	a := &model.Alert{
 		Time: e.Time, Title: strings.Join(rules, ", "), Description: e.Summary,
 		Status: model.StatusUnknown, Verdict: model.VerdictUnknown,
-		Source: d.get(fChannel), Category: d.get(fChannel) + ":" + d.get(fEventID),
+		Source: d.Get(wire.FieldChannel), Category: d.Get(wire.FieldChannel) + ":" + d.Get(wire.FieldEventID),
 		Rule:   &model.Named{ID: rules[0], Name: rules[0]},
 		Attack: e.Detection.Attack, Host: e.Host, User: e.User, Process: e.Process, Target: e.Target,
-		Ancestors: ancestors(d.record.Get("Ancestors")), EventCount: 1, EventIDs: []string{e.ID}, Raw: e.Raw,
+		Ancestors: ancestors(d.Record.Get("Ancestors")), EventCount: 1, EventIDs: []string{e.ID}, Raw: e.Raw,
 	}
 	a.ID = e.ID
-	if score, ok := d.criticality(); ok {
+	if score, ok := d.Criticality(); ok {
 		model.ScoreNumber(model.ScaleGene, score).Apply(a)
 	} else {
 		model.Unscored().Apply(a)

@@ -11,6 +11,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/lazyregexp"
 )
 
@@ -25,7 +26,7 @@ const patience = time.Minute
 // ordered is a change as a command.
 type ordered struct {
 	words    []string
-	body     commandBody
+	body     wire.CommandRequest
 	summary  string
 	warnings []string
 }
@@ -46,7 +47,7 @@ func order(what string, c backends.Change, ep endpoint) (ordered, error) {
 		if len(c.Command) == 0 || c.Command[0] == "" {
 			return o, backends.Invalid(what, "no command is named")
 		}
-		o.words, o.summary = c.Command, "runs "+quote(c.Command)+" as the agent's user (SYSTEM)"
+		o.words, o.summary = c.Command, "runs "+wire.QuoteCommand(c.Command)+" as the agent's user (SYSTEM)"
 	case backends.VerbScript:
 		o.words, o.summary, err = script(what, c.Script, ep)
 	case backends.VerbKill:
@@ -104,7 +105,7 @@ func order(what string, c backends.Change, ep endpoint) (ordered, error) {
 	if limit < 0 {
 		return o, backends.Invalid(what, "the time-out is negative")
 	}
-	o.body.Line, o.body.Timeout = quote(o.words), limit.Nanoseconds()
+	o.body.Line, o.body.Timeout = wire.QuoteCommand(o.words), limit.Nanoseconds()
 	return o, nil
 }
 

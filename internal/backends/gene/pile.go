@@ -10,12 +10,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/client/jsonwalk"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
 // decoders are kept: each owns buffers that grow to the size of an event.
-var decoders = sync.Pool{New: func() any { return new(decoder) }}
+var decoders = sync.Pool{New: func() any { return new(wire.EventDecoder) }}
 
 func isShort(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) }
 
@@ -113,11 +114,11 @@ func (b *share) narrow(span time.Duration) {
 }
 
 // add takes the event a decoder has just walked and finished.
-func (b *share) add(d *decoder, place int) error {
-	if b.alerts && !d.fired() {
+func (b *share) add(d *wire.EventDecoder, place int) error {
+	if b.alerts && !d.Fired() {
 		return nil
 	}
-	e := &entry{at: nanos(d.instant()), answer: b.mine[len(b.mine)-1], place: int32(place)}
+	e := &entry{at: nanos(d.Time()), answer: b.mine[len(b.mine)-1], place: int32(place)}
 	b.n++
 	direct, err := b.take(e, d)
 	if direct {
@@ -132,7 +133,7 @@ func (b *share) add(d *decoder, place int) error {
 
 // take counts an entry and keeps it: among the decoded ones, which the caller
 // then decodes, or in the run in the making.
-func (p *pile) take(e *entry, d *decoder) (direct bool, err error) {
+func (p *pile) take(e *entry, d *wire.EventDecoder) (direct bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.total++; p.most > 0 && p.total > p.most {
@@ -142,7 +143,7 @@ func (p *pile) take(e *entry, d *decoder) (direct bool, err error) {
 		p.direct = append(p.direct, e)
 		return true, nil
 	}
-	e.id, e.json = d.get(fEventHash), d.raw
+	e.id, e.json = d.Get(wire.FieldHash), d.Raw
 	return false, p.store(e)
 }
 
@@ -346,14 +347,14 @@ func (p *pile) reveal(e *entry) (*model.Event, *model.Alert, error) {
 	if e.json == nil {
 		return e.event, e.alert, nil
 	}
-	dec := decoders.Get().(*decoder)
+	dec := decoders.Get().(*wire.EventDecoder)
 	defer decoders.Put(dec)
 	var w jsonwalk.Walker
 	w.Reset(e.json)
-	if dec.walk(&w); w.Err() != nil {
+	if dec.Walk(&w); w.Err() != nil {
 		return nil, nil, w.Err()
 	}
-	dec.finishAs(e.id)
+	dec.FinishAs(e.id)
 	ev := normalise(dec, *p.endpoint(e.place), p.raw)
 	if p.alerts {
 		return nil, alertOf(dec, ev), nil

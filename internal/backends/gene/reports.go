@@ -8,21 +8,22 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/client/flex"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
 // reports reads what the manager thinks of every endpoint. Entries are nil
 // for endpoints without an alert since the manager started.
-func (d *Driver) reports(ctx context.Context) (map[string]*report, error) {
+func (d *Driver) reports(ctx context.Context) (map[string]*wire.Report, error) {
 	var docs map[string]json.RawMessage
 	err := d.alone(ctx, func() error {
 		_, err := d.get(ctx, "/endpoints/reports", nil, &docs)
 		return err
 	})
-	all := make(map[string]*report, len(docs))
+	all := make(map[string]*wire.Report, len(docs))
 	for uuid, doc := range docs {
-		var r *report
+		var r *wire.Report
 		if json.Unmarshal(doc, &r) == nil && r != nil && r.Identifier == uuid {
 			all[uuid] = r
 		}
@@ -94,7 +95,7 @@ func (d *Driver) reportList(ctx context.Context, host string, raw bool) ([]*mode
 		if len(doc) == 0 || string(doc) == "null" {
 			continue
 		}
-		var r report
+		var r wire.Report
 		if err := json.Unmarshal(doc, &r); err != nil {
 			return nil, backends.Malformed("", "a report is not of the promised shape")
 		}
@@ -104,7 +105,7 @@ func (d *Driver) reportList(ctx context.Context, host string, raw bool) ([]*mode
 		}
 		m := d.report(ep, r)
 		if raw {
-			m.Raw = withoutSecrets(doc)
+			m.Raw = wire.WithoutSecrets(doc)
 		}
 		out = append(out, m)
 	}
@@ -112,16 +113,16 @@ func (d *Driver) reportList(ctx context.Context, host string, raw bool) ([]*mode
 	return out, nil
 }
 
-func (d *Driver) report(ep endpoint, r report) *model.Report {
+func (d *Driver) report(ep endpoint, r wire.Report) *model.Report {
 	ep.raw = nil
 	m := &model.Report{
 		Origin: model.Origin{ID: ep.UUID}, Host: d.host(ep),
 		Score: float64(r.Score), AlertCount: int(r.AlertCount),
 	}
-	if t, ok := parseTime(r.Start); ok {
+	if t, ok := wire.ParseTime(r.Start); ok {
 		m.Start = model.At(t)
 	}
-	if t, ok := parseTime(r.Stop); ok {
+	if t, ok := wire.ParseTime(r.Stop); ok {
 		m.End = model.At(t)
 	}
 	for name, value := range r.CountBySignature {

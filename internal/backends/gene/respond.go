@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
@@ -174,15 +175,15 @@ func (d *Driver) Preview(ctx context.Context, c backends.Change) (backends.Previ
 	}
 	if pending != "" {
 		// In the summary, so that one that comes after it was shown is seen.
-		pv.Summary += ", in the place of " + s.title()
+		pv.Summary += ", in the place of " + s.Title()
 	}
 	switch {
 	case pending != "" && bool(s.Sent):
-		pv.Warnings = append(pv.Warnings, fmt.Sprintf("it replaces %s, which the agent is running: its result will be lost", s.title()))
+		pv.Warnings = append(pv.Warnings, fmt.Sprintf("it replaces %s, which the agent is running: its result will be lost", s.Title()))
 	case pending != "":
-		pv.Warnings = append(pv.Warnings, fmt.Sprintf("it replaces %s, which the agent has not picked up: that will never run", s.title()))
+		pv.Warnings = append(pv.Warnings, fmt.Sprintf("it replaces %s, which the agent has not picked up: that will never run", s.Title()))
 	case s != nil && len(s.Fetch) > 0:
-		pv.Warnings = append(pv.Warnings, fmt.Sprintf("it replaces %s, which is over: files it collected that were not downloaded are lost", s.title()))
+		pv.Warnings = append(pv.Warnings, fmt.Sprintf("it replaces %s, which is over: files it collected that were not downloaded are lost", s.Title()))
 	}
 	h := d.host(ep)
 	if h.Online != nil && !*h.Online {
@@ -242,7 +243,7 @@ func (d *Driver) applyCommand(ctx context.Context, what string, c backends.Chang
 	}
 	d.hands.note(func() { d.hands.before[o.key(ep.UUID)] = last })
 	tell()
-	did := quote(o.words) + " may run there"
+	did := wire.QuoteCommand(o.words) + " may run there"
 	got, err := d.actOn(ctx, what, did, ep, postCommand(ep.UUID, o.body))
 	if err != nil {
 		if got.Posted != nil {
@@ -251,14 +252,14 @@ func (d *Driver) applyCommand(ctx context.Context, what string, c backends.Chang
 		return err
 	}
 	s := got.Posted
-	if s == nil || !isUUID(s.UUID) {
+	if s == nil || !wire.IsUUID(s.UUID) {
 		return unclear(what, "the answer holds no command")
 	}
-	if !s.runs(o.words) || !s.fetches(o.body.Fetch) {
+	if !s.Runs(o.words) || !s.Fetches(o.body.Fetch) {
 		act.Details["command"] = s.UUID
 		return &backends.Error{
 			What: what + ": THE MANAGER UNDERSTOOD ANOTHER COMMAND",
-			Why:  fmt.Sprintf("meant was %s, and it took %s, which may run on %s. Nothing more was sent", quote(o.words), quote(s.words()), nameOf(ep)),
+			Why:  fmt.Sprintf("meant was %s, and it took %s, which may run on %s. Nothing more was sent", wire.QuoteCommand(o.words), wire.QuoteCommand(s.Words()), nameOf(ep)),
 			Hint: "look at the endpoint at once: edrctl respond run, or carve get",
 		}
 	}
@@ -307,7 +308,7 @@ func (d *Driver) vacate(ctx context.Context, what string, c backends.Change, ep 
 		if mine == nil || time.Now().After(end) {
 			e := &backends.Error{
 				Kind: backends.KindRefused, What: what + ": nothing was sent",
-				Why:  fmt.Sprintf("the only slot of %s holds %s, which is not over and would be replaced", nameOf(ep), s.title()),
+				Why:  fmt.Sprintf("the only slot of %s holds %s, which is not over and would be replaced", nameOf(ep), s.Title()),
 				Hint: "run it again to see what it replaces",
 			}
 			if mine != nil {
@@ -334,14 +335,14 @@ func actionID(uuid, verb, command string) string { return uuid + "/" + verb + "/
 
 func actionParts(id string) (uuid, verb, command string, ok bool) {
 	p := strings.Split(id, "/")
-	if len(p) != 3 || !isUUID(p[0]) || !isUUID(p[2]) {
+	if len(p) != 3 || !wire.IsUUID(p[0]) || !wire.IsUUID(p[2]) {
 		return "", "", "", false
 	}
 	return p[0], p[1], p[2], true
 }
 
 // fill takes over what the slot says of an action.
-func (d *Driver) fill(act *model.Action, uuid, verb string, s *slot) error {
+func (d *Driver) fill(act *model.Action, uuid, verb string, s *wire.Command) error {
 	act.ID = actionID(uuid, verb, s.UUID)
 	if act.Details == nil {
 		act.Details = map[string]string{}
@@ -369,8 +370,8 @@ func (d *Driver) fill(act *model.Action, uuid, verb string, s *slot) error {
 		return nil
 	}
 	var err error
-	if act.Stdout, err = output(s.Stdout); err == nil {
-		act.Stderr, err = output(s.Stderr)
+	if act.Stdout, err = wire.DecodeOutput(s.Stdout); err == nil {
+		act.Stderr, err = wire.DecodeOutput(s.Stderr)
 	}
 	if err != nil {
 		return backends.Malformed("", "the output of the command is no base64")
@@ -379,7 +380,7 @@ func (d *Driver) fill(act *model.Action, uuid, verb string, s *slot) error {
 		act.Stdout = string(s.JSON)
 	}
 	act.State, act.NativeState, act.Error = model.ActionDone, "completed", ""
-	code, ended := exitCode(s.Error)
+	code, ended := wire.ExitCode(s.Error)
 	// The agent's own commands are no programs, and have no exit code.
 	program := verb != backends.VerbIsolate && verb != backends.VerbRelease && (len(s.JSON) == 0 || string(s.JSON) == "null")
 	switch {
@@ -399,7 +400,7 @@ func (d *Driver) fill(act *model.Action, uuid, verb string, s *slot) error {
 			act.Error += ": " + strings.TrimSpace(line)
 		}
 	}
-	if t, ok := parseTime(s.SentTime); ok {
+	if t, ok := wire.ParseTime(s.SentTime); ok {
 		act.Details["picked_up"] = t.UTC().Format(time.RFC3339)
 	}
 	return nil
@@ -444,7 +445,7 @@ func (d *Driver) Action(ctx context.Context, id string) (*model.Action, error) {
 	}
 	why := "the manager has no command of this endpoint any more (it was restarted): whether it ran is not known"
 	if s != nil {
-		why = fmt.Sprintf("%s has replaced it in the endpoint's only slot: whether it ran is not known", s.title())
+		why = fmt.Sprintf("%s has replaced it in the endpoint's only slot: whether it ran is not known", s.Title())
 	}
 	if mine == nil {
 		return nil, &backends.Error{What: what, Why: why}
@@ -476,7 +477,7 @@ func (d *Driver) FindAction(ctx context.Context, c backends.Change, sent time.Ti
 	if err != nil {
 		return nil, d.fail(what, err)
 	}
-	if s == nil || !s.runs(o.words) || !s.fetches(o.body.Fetch) {
+	if s == nil || !s.Runs(o.words) || !s.Fetches(o.body.Fetch) {
 		return nil, nil
 	}
 	before, known := "", false
@@ -484,7 +485,7 @@ func (d *Driver) FindAction(ctx context.Context, c backends.Change, sent time.Ti
 	if known && before == s.UUID {
 		return nil, nil
 	}
-	if at, ok := parseTime(s.SentTime); !known && ok && at.Before(sent.Add(-skew)) {
+	if at, ok := wire.ParseTime(s.SentTime); !known && ok && at.Before(sent.Add(-skew)) {
 		return nil, nil // the same command, of an earlier day
 	}
 	d.hands.note(func() {

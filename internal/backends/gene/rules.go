@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
@@ -95,7 +96,7 @@ func (d *Driver) rules(ctx context.Context, query url.Values, raw bool) ([]*mode
 	}
 	out := make([]*model.Rule, 0, len(docs))
 	for _, doc := range docs {
-		var r rule
+		var r wire.Rule
 		if err := json.Unmarshal(doc, &r); err != nil || string(doc) == "null" {
 			return nil, backends.Malformed("", "a rule is not of the promised shape")
 		}
@@ -109,7 +110,7 @@ func (d *Driver) rules(ctx context.Context, query url.Values, raw bool) ([]*mode
 	return out, nil
 }
 
-func normaliseRule(r rule) *model.Rule {
+func normaliseRule(r wire.Rule) *model.Rule {
 	score := model.ScoreNumber(model.ScaleGene, float64(r.Meta.Criticality))
 	m := &model.Rule{
 		Origin: model.Origin{ID: r.Name}, Name: r.Name, Type: "detection", Enabled: model.Ptr(!bool(r.Meta.Disable)),

@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/client"
 )
 
@@ -15,7 +16,7 @@ func (d *Driver) get(ctx context.Context, path string, q url.Values, data any) (
 	if err != nil {
 		return nil, err
 	}
-	raw, err := decodeEnvelope(reply.Body)
+	raw, err := wire.DecodeEnvelope(reply.Body)
 	if err != nil {
 		return reply, err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -30,7 +31,7 @@ func (d *Driver) Process(ctx context.Context, id string, near time.Time) (*model
 	// Without a GUID the id begins with the host's.
 	host, _, numbered := strings.Cut(id, "|")
 	switch {
-	case !isUUID(host):
+	case !wire.IsUUID(host):
 		return nil, backends.NotFound("process", id)
 	case numbered:
 		if err := only.Add(filter.Host, "="+host); err != nil {

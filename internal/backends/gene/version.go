@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/client"
 )
 
@@ -57,7 +58,7 @@ func (d *Driver) probe(ctx context.Context, uuid string) (flavour, error) {
 	if f.path == "" {
 		f.path = routeDetections
 		at := d.now().UTC().Truncate(time.Second)
-		_, err := d.c.Do(ctx, client.Call{Path: "/endpoints/" + uuid + "/" + routeDetections, Query: logQuery(at, at.Add(time.Second), 0)})
+		_, err := d.c.Do(ctx, client.Call{Path: "/endpoints/" + uuid + "/" + routeDetections, Query: wire.LogQuery(at, at.Add(time.Second), 0)})
 		if isStatus(err, http.StatusNotFound) {
 			f.path = routeAlerts
 		} else if err != nil {
@@ -126,7 +127,7 @@ func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
 	}
 	cred := &health.Credentials[0]
 	cred.Present = true
-	var st stats
+	var st wire.Stats
 	reply, err := d.get(ctx, "/stats", nil, &st)
 	if err != nil {
 		if isStatus(err, http.StatusForbidden) {

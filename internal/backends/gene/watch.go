@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/client/jsonwalk"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -22,7 +23,7 @@ func (d *Driver) WatchEvents(ctx context.Context, q backends.Query) (backends.Li
 	const path, what = "/stream/events", "cannot follow events"
 	return backends.Listing[*model.Event]{Plan: d.streamPlan(q, path), Seq: func(yield func(*model.Event, error) bool) {
 		stopped := false
-		err := d.follow(ctx, path, what, func(dec *decoder, ep endpoint) bool {
+		err := d.follow(ctx, path, what, func(dec *wire.EventDecoder, ep endpoint) bool {
 			stopped = !yield(normalise(dec, ep, q.Raw), nil)
 			return !stopped
 		})
@@ -40,8 +41,8 @@ func (d *Driver) WatchAlerts(ctx context.Context, q backends.Query) (backends.Li
 	const path, what = "/stream/detections", "cannot follow alerts"
 	return backends.Listing[*model.Alert]{Plan: d.streamPlan(q, path), Seq: func(yield func(*model.Alert, error) bool) {
 		stopped := false
-		err := d.follow(ctx, path, what, func(dec *decoder, ep endpoint) bool {
-			if !dec.fired() {
+		err := d.follow(ctx, path, what, func(dec *wire.EventDecoder, ep endpoint) bool {
+			if !dec.Fired() {
 				return true
 			}
 			stopped = !yield(alertOf(dec, normalise(dec, ep, q.Raw)), nil)
@@ -59,7 +60,7 @@ func (d *Driver) streamPlan(q backends.Query, path string) backends.Plan {
 
 // follow reads the messages of a stream until it breaks, ctx ends or take
 // says false.
-func (d *Driver) follow(ctx context.Context, path, what string, take func(*decoder, endpoint) bool) error {
+func (d *Driver) follow(ctx context.Context, path, what string, take func(*wire.EventDecoder, endpoint) bool) error {
 	list, err := d.endpoints(ctx, false)
 	if err != nil {
 		return err
@@ -80,7 +81,7 @@ func (d *Driver) follow(ctx context.Context, path, what string, take func(*decod
 	}
 	defer func() { _ = conn.CloseNow() }()
 	conn.SetReadLimit(maxMessage)
-	dec := new(decoder)
+	dec := new(wire.EventDecoder)
 	for {
 		_, msg, err := conn.Read(ctx)
 		if err != nil {
@@ -91,11 +92,11 @@ func (d *Driver) follow(ctx context.Context, path, what string, take func(*decod
 		}
 		var w jsonwalk.Walker
 		w.Reset(msg)
-		if dec.walk(&w); w.Err() != nil {
+		if dec.Walk(&w); w.Err() != nil {
 			return backends.Malformed("", "a message of the stream is no event")
 		}
-		dec.finish()
-		if !take(dec, known[dec.get(fEndpointUUID)]) {
+		dec.Finish()
+		if !take(dec, known[dec.Get(wire.FieldEndpointUUID)]) {
 			return nil
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
@@ -285,7 +286,7 @@ func (d *Driver) plan(q backends.Query, route string) backends.Plan {
 	p := backends.Plan{
 		Requests: []string{
 			d.c.Describe(client.Call{Path: "/endpoints"}),
-			d.ofEach(q.Filter, route, logQuery(since, until, 0)),
+			d.ofEach(q.Filter, route, wire.LogQuery(since, until, 0)),
 		},
 		Residual: q.Filter,
 		Notes:    []string{"asked of every endpoint, in windows of time from the newest to the oldest; the manager filters by time only"},

@@ -1,4 +1,4 @@
-package gene
+package wire
 
 import (
 	"crypto/sha1"
@@ -13,25 +13,26 @@ import (
 	"github.com/edrctl/edrctl/internal/winlog"
 )
 
-// field is a value of an event document outside EventData and UserData.
-type field uint8
+// Field is a value of an event document outside EventData and UserData.
+type Field uint8
 
+// The values that are read.
 const (
 	// System
-	fChannel field = iota
-	fComputer
-	fEventID
-	fTask
-	fProvider
-	fSystemTime
-	fProcess // System/Execution
-	fUserID  // System/Security
+	FieldChannel Field = iota
+	FieldComputer
+	FieldEventID
+	FieldTask
+	FieldProvider
+	FieldSystemTime
+	FieldProcess // System/Execution
+	FieldUserID  // System/Security
 	// EdrData
-	fEndpointUUID
-	fEndpointHost
-	fEventHash
-	fReceiptTime
-	nFields
+	FieldEndpointUUID
+	FieldEndpointHost
+	FieldHash
+	FieldReceiptTime
+	numFields
 )
 
 // span is a piece of the decoder's scratch buffer.
@@ -46,33 +47,33 @@ type datum struct {
 // attackSpan is one entry of ATTACK.
 type attackSpan struct{ id, tactic, description span }
 
-// decoder reads one event document of either format after the other
+// EventDecoder reads one event document of either format after the other
 // (docs/wire/gene.md 7). It walks the bytes once, collects the text of the members
 // in one buffer, and makes one string of it: an event costs a handful of
 // allocations however many members it has.
-type decoder struct {
+type EventDecoder struct {
 	scratch   []byte
-	fields    [nFields]span
+	fields    [numFields]span
 	eventData []datum
 	names     map[string]string // of eventData: the same few for every event
-	record    winlog.Record     // after finish
+	Record    winlog.Record     // after Finish
 	sigs      []span
 	actions   []span
 	attack    []attackSpan
 	score     float64
 	hasScore  bool
 	detected  bool // GeneInfo or Detection is there
-	raw       []byte
+	Raw       []byte
 	text      string // scratch as a string, after finish
 }
 
 const noEvent = "an element of the answer is no event"
 
-// walk takes one {"Event": {…}} at w. When w has no error afterwards, finish
+// Walk takes one {"Event": {…}} at w. When w has no error afterwards, finish
 // makes what was in it available.
-func (d *decoder) walk(w *jsonwalk.Walker) {
+func (d *EventDecoder) Walk(w *jsonwalk.Walker) {
 	d.scratch = d.scratch[:0]
-	d.fields = [nFields]span{}
+	d.fields = [numFields]span{}
 	d.eventData = d.eventData[:0]
 	d.sigs, d.actions, d.attack = d.sigs[:0], d.actions[:0], d.attack[:0]
 	d.score, d.hasScore, d.detected = 0, false, false
@@ -98,10 +99,10 @@ func (d *decoder) walk(w *jsonwalk.Walker) {
 		w.Fail(noEvent)
 		return
 	}
-	d.raw = w.Since(from)
+	d.Raw = w.Since(from)
 }
 
-func (d *decoder) event(w *jsonwalk.Walker) {
+func (d *EventDecoder) event(w *jsonwalk.Walker) {
 	for first := true; w.Next('}', &first); {
 		switch string(w.Key()) {
 		case "System":
@@ -119,17 +120,17 @@ func (d *decoder) event(w *jsonwalk.Walker) {
 }
 
 // scalar stores a value as text; an object or array is skipped.
-func (d *decoder) scalar(w *jsonwalk.Walker, f field) {
+func (d *EventDecoder) scalar(w *jsonwalk.Walker, f Field) {
 	d.fields[f] = d.value(w)
 }
 
-func (d *decoder) value(w *jsonwalk.Walker) span {
+func (d *EventDecoder) value(w *jsonwalk.Walker) span {
 	from := len(d.scratch)
 	d.scratch, _ = w.AppendScalar(d.scratch)
 	return span{int32(from), int32(len(d.scratch))}
 }
 
-func (d *decoder) system(w *jsonwalk.Walker) {
+func (d *EventDecoder) system(w *jsonwalk.Walker) {
 	if !w.Enter('{') {
 		w.Skip()
 		return
@@ -137,21 +138,21 @@ func (d *decoder) system(w *jsonwalk.Walker) {
 	for first := true; w.Next('}', &first); {
 		switch string(w.Key()) {
 		case "Channel":
-			d.scalar(w, fChannel)
+			d.scalar(w, FieldChannel)
 		case "Computer":
-			d.scalar(w, fComputer)
+			d.scalar(w, FieldComputer)
 		case "EventID":
-			d.scalar(w, fEventID)
+			d.scalar(w, FieldEventID)
 		case "Task":
-			d.named(w, fTask)
+			d.named(w, FieldTask)
 		case "Provider":
-			d.named(w, fProvider)
+			d.named(w, FieldProvider)
 		case "TimeCreated":
-			d.member(w, "SystemTime", fSystemTime)
+			d.member(w, "SystemTime", FieldSystemTime)
 		case "Execution":
-			d.member(w, "ProcessID", fProcess)
+			d.member(w, "ProcessID", FieldProcess)
 		case "Security":
-			d.member(w, "UserID", fUserID)
+			d.member(w, "UserID", FieldUserID)
 		default:
 			w.Skip()
 		}
@@ -160,9 +161,9 @@ func (d *decoder) system(w *jsonwalk.Walker) {
 
 // named stores the Name of an object ({"Value", "Name"}, {"Guid", "Name"}),
 // or a plain value as it is.
-func (d *decoder) named(w *jsonwalk.Walker, f field) { d.member(w, "Name", f) }
+func (d *EventDecoder) named(w *jsonwalk.Walker, f Field) { d.member(w, "Name", f) }
 
-func (d *decoder) member(w *jsonwalk.Walker, name string, f field) {
+func (d *EventDecoder) member(w *jsonwalk.Walker, name string, f Field) {
 	if w.Peek() != '{' {
 		d.scalar(w, f)
 		return
@@ -181,7 +182,7 @@ func (d *decoder) member(w *jsonwalk.Walker, name string, f field) {
 
 // data stores the members of EventData; in UserData they may lie in an object
 // one or two levels deeper (for example LogFileCleared of event 1102).
-func (d *decoder) data(w *jsonwalk.Walker, depth int) {
+func (d *EventDecoder) data(w *jsonwalk.Walker, depth int) {
 	if depth > 3 || !w.Enter('{') {
 		w.Skip()
 		return
@@ -206,7 +207,7 @@ func (d *decoder) data(w *jsonwalk.Walker, depth int) {
 }
 
 // name gives the name of a member, without a copy of the usual ones.
-func (d *decoder) name(key []byte) string {
+func (d *EventDecoder) name(key []byte) string {
 	if s, ok := d.names[string(key)]; ok {
 		return s
 	}
@@ -229,7 +230,7 @@ func lower(b []byte) {
 	}
 }
 
-func (d *decoder) detection(w *jsonwalk.Walker) {
+func (d *EventDecoder) detection(w *jsonwalk.Walker) {
 	if !w.Enter('{') {
 		w.Skip()
 		return
@@ -253,7 +254,7 @@ func (d *decoder) detection(w *jsonwalk.Walker) {
 	}
 }
 
-func (d *decoder) list(w *jsonwalk.Walker, into []span) []span {
+func (d *EventDecoder) list(w *jsonwalk.Walker, into []span) []span {
 	if !w.Enter('[') {
 		w.Skip()
 		return into
@@ -266,7 +267,7 @@ func (d *decoder) list(w *jsonwalk.Walker, into []span) []span {
 	return into
 }
 
-func (d *decoder) techniques(w *jsonwalk.Walker) {
+func (d *EventDecoder) techniques(w *jsonwalk.Walker) {
 	if !w.Enter('[') {
 		w.Skip()
 		return
@@ -293,7 +294,7 @@ func (d *decoder) techniques(w *jsonwalk.Walker) {
 	}
 }
 
-func (d *decoder) edr(w *jsonwalk.Walker) {
+func (d *EventDecoder) edr(w *jsonwalk.Walker) {
 	if !w.Enter('{') {
 		w.Skip()
 		return
@@ -301,16 +302,16 @@ func (d *decoder) edr(w *jsonwalk.Walker) {
 	for first := true; w.Next('}', &first); {
 		switch string(w.Key()) {
 		case "Endpoint":
-			d.members(w, "UUID", fEndpointUUID, "Hostname", fEndpointHost)
+			d.members(w, "UUID", FieldEndpointUUID, "Hostname", FieldEndpointHost)
 		case "Event":
-			d.members(w, "Hash", fEventHash, "ReceiptTime", fReceiptTime)
+			d.members(w, "Hash", FieldHash, "ReceiptTime", FieldReceiptTime)
 		default:
 			w.Skip()
 		}
 	}
 }
 
-func (d *decoder) members(w *jsonwalk.Walker, name string, f field, other string, g field) {
+func (d *EventDecoder) members(w *jsonwalk.Walker, name string, f Field, other string, g Field) {
 	if !w.Enter('{') {
 		w.Skip()
 		return
@@ -327,42 +328,42 @@ func (d *decoder) members(w *jsonwalk.Walker, name string, f field, other string
 	}
 }
 
-// finish makes the text of the fields available. An event without a hash of
+// Finish makes the text of the fields available. An event without a hash of
 // its own gets the SHA-1 of its bytes.
-func (d *decoder) finish() { d.finishAs("") }
+func (d *EventDecoder) Finish() { d.FinishAs("") }
 
-// finishAs is finish for an event whose id is known already, if it is not "".
-func (d *decoder) finishAs(id string) {
-	if s := d.fields[fEventHash]; s.to == s.from {
+// FinishAs is Finish for an event whose id is known already, if it is not "".
+func (d *EventDecoder) FinishAs(id string) {
+	if s := d.fields[FieldHash]; s.to == s.from {
 		from := len(d.scratch)
 		if id != "" {
 			d.scratch = append(d.scratch, id...)
 		} else {
-			sum := sha1.Sum(d.raw)
+			sum := sha1.Sum(d.Raw)
 			d.scratch = hex.AppendEncode(d.scratch, sum[:])
 		}
-		d.fields[fEventHash] = span{int32(from), int32(len(d.scratch))}
+		d.fields[FieldHash] = span{int32(from), int32(len(d.scratch))}
 	}
 	d.text = string(d.scratch)
-	r := &d.record
+	r := &d.Record
 	r.Data = r.Data[:0]
 	for _, m := range d.eventData {
 		r.Data = append(r.Data, winlog.Field{Name: m.name, Value: d.cut(m.value)})
 	}
-	r.Channel, r.Provider, r.EventID = d.get(fChannel), d.get(fProvider), int(d.number(fEventID))
-	r.Task, r.Time, r.Computer = d.get(fTask), d.instant(), d.get(fComputer)
-	r.PID, r.UserID = d.number(fProcess), d.get(fUserID)
+	r.Channel, r.Provider, r.EventID = d.Get(FieldChannel), d.Get(FieldProvider), int(d.number(FieldEventID))
+	r.Task, r.Time, r.Computer = d.Get(FieldTask), d.Time(), d.Get(FieldComputer)
+	r.PID, r.UserID = d.number(FieldProcess), d.Get(FieldUserID)
 	// Beta.2 and beta.3 give the signatures in another order each time
 	// (docs/wire/gene.md 12, trap 10a): title and rule must not change with it.
 	slices.SortFunc(d.sigs, func(x, y span) int { return strings.Compare(d.cut(x), d.cut(y)) })
 	d.sigs = slices.CompactFunc(d.sigs, func(x, y span) bool { return d.cut(x) == d.cut(y) })
 }
 
-func (d *decoder) cut(s span) string { return d.text[s.from:s.to] }
+func (d *EventDecoder) cut(s span) string { return d.text[s.from:s.to] }
 
-// get gives the text of a field, "" when it is absent. Sysmon writes "-" for
+// Get gives the text of a field, "" when it is absent. Sysmon writes "-" for
 // an empty value.
-func (d *decoder) get(f field) string {
+func (d *EventDecoder) Get(f Field) string {
 	s := d.fields[f]
 	if s.to-s.from == 1 && d.text[s.from] == '-' {
 		return ""
@@ -371,8 +372,8 @@ func (d *decoder) get(f field) string {
 }
 
 // number gives a field as a whole number, 0 when it is none; 0x… is read too.
-func (d *decoder) number(f field) int64 {
-	s, base := d.get(f), 10
+func (d *EventDecoder) number(f Field) int64 {
+	s, base := d.Get(f), 10
 	if len(s) > 2 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X') {
 		s, base = s[2:], 16
 	}
@@ -383,26 +384,26 @@ func (d *decoder) number(f field) int64 {
 	return n
 }
 
-// instant is when the event happened: TimeCreated, or else UtcTime.
-func (d *decoder) instant() time.Time {
-	if t, ok := parseTime(d.get(fSystemTime)); ok {
+// Time is when the event happened: TimeCreated, or else UtcTime.
+func (d *EventDecoder) Time() time.Time {
+	if t, ok := ParseTime(d.Get(FieldSystemTime)); ok {
 		return t
 	}
-	t, _ := parseTime(d.record.Get("UtcTime"))
+	t, _ := ParseTime(d.Record.Get("UtcTime"))
 	return t
 }
 
-// fired tells whether a signature fired. Only such an event is a detection:
+// Fired tells whether a signature fired. Only such an event is a detection:
 // agents that log everything send an empty list (docs/wire/gene.md 7).
-func (d *decoder) fired() bool { return len(d.sigs) > 0 }
+func (d *EventDecoder) Fired() bool { return len(d.sigs) > 0 }
 
-// signatures gives the names of the rules that fired, sorted.
-func (d *decoder) signatures() []string { return d.texts(d.sigs) }
+// Signatures gives the names of the rules that fired, sorted.
+func (d *EventDecoder) Signatures() []string { return d.texts(d.sigs) }
 
-// actionNames gives what the agent did about it.
-func (d *decoder) actionNames() []string { return d.texts(d.actions) }
+// Actions gives what the agent did about it.
+func (d *EventDecoder) Actions() []string { return d.texts(d.actions) }
 
-func (d *decoder) texts(list []span) []string {
+func (d *EventDecoder) texts(list []span) []string {
 	if len(list) == 0 {
 		return nil
 	}
@@ -413,20 +414,20 @@ func (d *decoder) texts(list []span) []string {
 	return out
 }
 
-// attack is an ATT&CK technique of a detection.
-type attack struct{ ID, Tactic, Description string }
+// Attack is an ATT&CK technique of a detection.
+type Attack struct{ ID, Tactic, Description string }
 
-// attacks gives the ATT&CK techniques of the rules that fired.
-func (d *decoder) attacks() iter.Seq[attack] {
-	return func(yield func(attack) bool) {
+// Attacks gives the ATT&CK techniques of the rules that fired.
+func (d *EventDecoder) Attacks() iter.Seq[Attack] {
+	return func(yield func(Attack) bool) {
 		for _, a := range d.attack {
-			if !yield(attack{d.cut(a.id), d.cut(a.tactic), d.cut(a.description)}) {
+			if !yield(Attack{d.cut(a.id), d.cut(a.tactic), d.cut(a.description)}) {
 				return
 			}
 		}
 	}
 }
 
-// criticality gives the score of the rules that fired, 0 to 10; false when
+// Criticality gives the score of the rules that fired, 0 to 10; false when
 // there is none.
-func (d *decoder) criticality() (float64, bool) { return d.score, d.hasScore }
+func (d *EventDecoder) Criticality() (float64, bool) { return d.score, d.hasScore }

@@ -1,4 +1,4 @@
-package gene
+package wire
 
 import (
 	"bytes"
@@ -8,11 +8,12 @@ import (
 	"strings"
 )
 
-// hiddenKey tells a value that stands for a key: what a masked configuration
+// isMasked tells a value that stands for a key: what a masked configuration
 // holds in its place.
-func hiddenKey(s string) bool { return s == "***" || s == "[redacted]" }
+func isMasked(s string) bool { return s == "***" || s == "[redacted]" }
 
-func jsonObject(text []byte) (map[string]any, error) {
+// DecodeObject reads a JSON object; its numbers stay as they are written.
+func DecodeObject(text []byte) (map[string]any, error) {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
 	var out map[string]any
@@ -20,7 +21,8 @@ func jsonObject(text []byte) (map[string]any, error) {
 	return out, err
 }
 
-func canonical(v any) []byte {
+// CanonicalJSON writes a decoded value so that equal values are equal texts.
+func CanonicalJSON(v any) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -28,9 +30,9 @@ func canonical(v any) []byte {
 	return bytes.TrimSpace(b.Bytes())
 }
 
-// deepMerge puts want over has; whole leaves nothing of has but the keys that
+// MergeConfig puts want over has; whole leaves nothing of has but the keys that
 // are masked in want.
-func deepMerge(has, want map[string]any, whole bool) map[string]any {
+func MergeConfig(has, want map[string]any, whole bool) map[string]any {
 	out := map[string]any{}
 	if !whole {
 		maps.Copy(out, has)
@@ -40,9 +42,9 @@ func deepMerge(has, want map[string]any, whole bool) map[string]any {
 		switch t := v.(type) {
 		case map[string]any:
 			om, _ := old.(map[string]any)
-			v = deepMerge(om, t, whole)
+			v = MergeConfig(om, t, whole)
 		case string:
-			if hiddenKey(t) && old != nil {
+			if isMasked(t) && old != nil {
 				v = old
 			}
 		}
@@ -51,15 +53,16 @@ func deepMerge(has, want map[string]any, whole bool) map[string]any {
 	return out
 }
 
-func findMask(v any, path string) string {
+// FindMaskedKey gives the dotted name of the first member that is masked.
+func FindMaskedKey(v any, path string) string {
 	switch t := v.(type) {
 	case string:
-		if hiddenKey(t) {
+		if isMasked(t) {
 			return path
 		}
 	case map[string]any:
 		for _, k := range slices.Sorted(maps.Keys(t)) {
-			if p := findMask(t[k], strings.TrimPrefix(path+"."+k, ".")); p != "" {
+			if p := FindMaskedKey(t[k], strings.TrimPrefix(path+"."+k, ".")); p != "" {
 				return p
 			}
 		}
@@ -67,8 +70,8 @@ func findMask(v any, path string) string {
 	return ""
 }
 
-// changes names the settings that differ, dotted.
-func changes(path string, a, b any, out []string) []string {
+// ChangedSettings names the settings that differ, dotted.
+func ChangedSettings(path string, a, b any, out []string) []string {
 	am, aok := a.(map[string]any)
 	bm, bok := b.(map[string]any)
 	if aok && bok {
@@ -80,11 +83,11 @@ func changes(path string, a, b any, out []string) []string {
 			names[k] = true
 		}
 		for _, k := range slices.Sorted(maps.Keys(names)) {
-			out = changes(strings.TrimPrefix(path+"."+k, "."), am[k], bm[k], out)
+			out = ChangedSettings(strings.TrimPrefix(path+"."+k, "."), am[k], bm[k], out)
 		}
 		return out
 	}
-	if !bytes.Equal(canonical(a), canonical(b)) {
+	if !bytes.Equal(CanonicalJSON(a), CanonicalJSON(b)) {
 		out = append(out, path)
 	}
 	return out

@@ -1,4 +1,4 @@
-package gene
+package wire
 
 import (
 	"bytes"
@@ -9,13 +9,13 @@ import (
 	"testing"
 )
 
-func divertAll(doc []byte) (rest []byte, files map[string]string, err error) {
+func extractAll(doc []byte) (rest []byte, files map[string]string, err error) {
 	bufs := map[string]*bytes.Buffer{}
-	dv := newDiverter(bytes.NewReader(doc), func(_, path string) io.Writer {
+	x := newFileExtractor(bytes.NewReader(doc), func(_, path string) io.Writer {
 		bufs[path] = &bytes.Buffer{}
 		return bufs[path]
 	})
-	rest, err = dv.run()
+	rest, err = x.run()
 	files = map[string]string{}
 	for p, b := range bufs {
 		files[p] = b.String()
@@ -23,7 +23,7 @@ func divertAll(doc []byte) (rest []byte, files map[string]string, err error) {
 	return rest, files, err
 }
 
-func TestDivert(t *testing.T) {
+func TestExtractFiles(t *testing.T) {
 	for name, c := range map[string]struct {
 		doc   string
 		files map[string]string
@@ -44,7 +44,7 @@ func TestDivert(t *testing.T) {
 		"deep":           {strings.Repeat("[", 600), nil, true},
 		"closed too far": {`}`, nil, true},
 	} {
-		rest, files, err := divertAll([]byte(c.doc))
+		rest, files, err := extractAll([]byte(c.doc))
 		if c.fails {
 			if err == nil {
 				t.Errorf("%s: %s, %v", name, rest, files)
@@ -62,14 +62,14 @@ func TestDivert(t *testing.T) {
 	}
 }
 
-// FuzzDivert: no document makes it fail in another way than with an error,
+// FuzzExtractFiles: no document makes it fail in another way than with an error,
 // and what it passes on is the document without its files.
-func FuzzDivert(f *testing.F) {
+func FuzzExtractFiles(f *testing.F) {
 	f.Add([]byte(`{"data":{"uuid":"u","fetch":{"C:\\a":{"uuid":"f","data":"YWI=","error":""}}},"message":"OK","error":""}`))
 	f.Add([]byte(`{"data":{"fetch":{"a":{"data":"\/\/"}}}}`))
 	f.Add([]byte(`[{"data":["\"",{}]}]`))
 	f.Fuzz(func(t *testing.T, doc []byte) {
-		rest, files, err := divertAll(doc)
+		rest, files, err := extractAll(doc)
 		if err != nil {
 			return
 		}

@@ -1,4 +1,4 @@
-package gene
+package wire
 
 import (
 	"encoding/json"
@@ -7,9 +7,9 @@ import (
 	"github.com/edrctl/edrctl/internal/client/jsonwalk"
 )
 
-// withoutSecrets copies a JSON value leaving out every member that is a key:
+// WithoutSecrets copies a JSON value leaving out every member that is a key:
 // of an endpoint, a user, or inside an agent's configuration (trap 16).
-func withoutSecrets(raw []byte) json.RawMessage {
+func WithoutSecrets(raw []byte) json.RawMessage {
 	var w jsonwalk.Walker
 	w.Reset(raw)
 	out := scrub(nil, &w)

@@ -1,4 +1,6 @@
-package gene
+// Package wire is the JSON of a Gene (WHIDS) manager: envelope, types, events,
+// times, and the files inside the answer of a command.
+package wire
 
 import (
 	"encoding/json"
@@ -12,22 +14,23 @@ import (
 // Endpoint is an Endpoint object (docs/wire/gene.md 4). Fields that a version does
 // not have are nil or empty.
 type Endpoint struct {
-	UUID           string      `json:"uuid"`
-	Hostname       string      `json:"hostname"`
-	IP             string      `json:"ip"`
-	Group          *string     `json:"group"`       // beta.2 and later
-	Criticality    *flex.Int   `json:"criticality"` // beta.3 and later
-	Key            string      `json:"key"`
-	Command        *command    `json:"command"`
-	Score          *flex.Float `json:"score"` // 0-100, bounded
-	Status         string      `json:"status"`
-	SystemInfo     *systemInfo `json:"system-info"` // beta.7 and later
-	LastEvent      string      `json:"last-event"`
-	LastDetection  string      `json:"last-detection"`
-	LastConnection string      `json:"last-connection"`
+	UUID           string        `json:"uuid"`
+	Hostname       string        `json:"hostname"`
+	IP             string        `json:"ip"`
+	Group          *string       `json:"group"`       // beta.2 and later
+	Criticality    *flex.Int     `json:"criticality"` // beta.3 and later
+	Key            string        `json:"key"`
+	Command        *CommandState `json:"command"`
+	Score          *flex.Float   `json:"score"` // 0-100, bounded
+	Status         string        `json:"status"`
+	SystemInfo     *SystemInfo   `json:"system-info"` // beta.7 and later
+	LastEvent      string        `json:"last-event"`
+	LastDetection  string        `json:"last-detection"`
+	LastConnection string        `json:"last-connection"`
 }
 
-type systemInfo struct {
+// SystemInfo is what the agent says of its machine.
+type SystemInfo struct {
 	EDR *struct {
 		Version flex.String `json:"version"`
 		Commit  flex.String `json:"commit"`
@@ -41,23 +44,23 @@ type systemInfo struct {
 	} `json:"os"`
 }
 
-// command is the part of a Command object that tells how far it is
+// CommandState is the part of a Command object that tells how far it is
 // (docs/wire/gene.md 5).
-type command struct {
+type CommandState struct {
 	UUID      string    `json:"uuid"`
 	Name      string    `json:"name"`
 	Sent      flex.Bool `json:"sent"`
 	Completed flex.Bool `json:"completed"`
 }
 
-// stats is the answer of GET /stats.
-type stats struct {
+// Stats is the answer of GET /stats.
+type Stats struct {
 	Endpoints flex.Int `json:"endpoint-count"`
 	Rules     flex.Int `json:"rule-count"`
 }
 
-// report is a Report object (docs/wire/gene.md 8).
-type report struct {
+// Report is a Report object (docs/wire/gene.md 8).
+type Report struct {
 	Identifier       string                     `json:"identifier"`
 	AlertCount       flex.Int                   `json:"alert-count"`
 	CountBySignature map[string]json.RawMessage `json:"count-by-signature"`
@@ -68,34 +71,35 @@ type report struct {
 	Stop             string                     `json:"stop-time"`
 }
 
-// artifact is a set of files collected for one event. Files are names before
+// Artifact is a set of files collected for one event. Files are names before
 // beta.4 and objects since (docs/wire/gene.md 9).
-type artifact struct {
+type Artifact struct {
 	Creation     string         `json:"creation"`
 	Modification string         `json:"modification"`
 	Update       string         `json:"update"`
 	ProcessGUID  string         `json:"process-guid"`
 	EventHash    string         `json:"event-hash"`
-	Files        []artifactFile `json:"files"`
+	Files        []ArtifactFile `json:"files"`
 }
 
-type artifactFile struct {
+// ArtifactFile is one file of an artifact.
+type ArtifactFile struct {
 	Name      string   `json:"name"`
 	Size      flex.Int `json:"size"`
 	Timestamp string   `json:"timestamp"`
 }
 
 // UnmarshalJSON reads either form.
-func (f *artifactFile) UnmarshalJSON(b []byte) error {
+func (f *ArtifactFile) UnmarshalJSON(b []byte) error {
 	if len(b) > 0 && b[0] == '"' {
 		return json.Unmarshal(b, &f.Name)
 	}
-	type plain artifactFile
+	type plain ArtifactFile
 	return json.Unmarshal(b, (*plain)(f))
 }
 
-// rule is a Gene rule of schema 1 or 2 (docs/wire/gene.md 10).
-type rule struct {
+// Rule is a Gene rule of schema 1 or 2 (docs/wire/gene.md 10).
+type Rule struct {
 	Name string   `json:"Name"`
 	Tags []string `json:"Tags"`
 	Meta struct {
@@ -115,8 +119,8 @@ type rule struct {
 	Condition string   `json:"Condition"`
 }
 
-// mgrUser is a user of the admin API.
-type mgrUser struct {
+// User is a user of the admin API.
+type User struct {
 	UUID        string `json:"uuid"`
 	Identifier  string `json:"identifier"`
 	Key         string `json:"key"`

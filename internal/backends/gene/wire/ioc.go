@@ -1,4 +1,4 @@
-package gene
+package wire
 
 import (
 	"crypto/sha1"
@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// iocEntry is an indicator of the store (docs/wire/gene.md 11).
-type iocEntry struct {
+// IOC is an indicator of the store (docs/wire/gene.md 11).
+type IOC struct {
 	UUID   string `json:"uuid"`
 	GUUID  string `json:"guuid"`
 	Source string `json:"source"`
@@ -21,13 +21,13 @@ type iocEntry struct {
 // iocTypes are the manager's, with the length of those that are hashes.
 var iocTypes = map[string]int{"md5": 32, "sha1": 40, "sha256": 64, "imphash": 32, "domain": 0, "hostname": 0, "ip-dst": 0}
 
-// isHashType tells the types whose values are hashes; the store keeps those in
+// IsHashType tells the types whose values are hashes; the store keeps those in
 // lower case.
-func isHashType(kind string) bool { return iocTypes[kind] > 0 }
+func IsHashType(kind string) bool { return iocTypes[kind] > 0 }
 
-// derived is a UUID made of texts: the same of the same, so that adding twice
+// derivedUUID is a UUID made of texts: the same of the same, so that adding twice
 // is one entry (RFC 9562, version 5).
-func derived(texts ...string) string {
+func derivedUUID(texts ...string) string {
 	sum := sha1.Sum([]byte("edrctl\x00gene\x00" + strings.Join(texts, "\x00")))
 	b := sum[:16]
 	b[6], b[8] = b[6]&0x0f|0x50, b[8]&0x3f|0x80
@@ -35,8 +35,8 @@ func derived(texts ...string) string {
 	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
 }
 
-// iocType tells what a value is; "" when it is none the store takes.
-func iocType(value string) string {
+// TypeOfIOC tells what a value is; "" when it is none the store takes.
+func TypeOfIOC(value string) string {
 	if _, err := netip.ParseAddr(value); err == nil {
 		return "ip-dst"
 	}
@@ -56,14 +56,14 @@ func iocType(value string) string {
 	return ""
 }
 
-// normal brings an entry into the form the store keeps, or says what is wrong.
-func (e *iocEntry) normal() error {
+// Normalise brings an entry into the form the store keeps, or says what is wrong.
+func (e *IOC) Normalise() error {
 	e.Value, e.Source, e.Type = strings.TrimSpace(e.Value), strings.TrimSpace(e.Source), strings.ToLower(strings.TrimSpace(e.Type))
 	if e.Value == "" {
 		return errors.New("it has no value")
 	}
 	if e.Type == "" {
-		if e.Type = iocType(e.Value); e.Type == "" {
+		if e.Type = TypeOfIOC(e.Value); e.Type == "" {
 			return fmt.Errorf("%q: what it is cannot be told: name its type", e.Value)
 		}
 	}
@@ -84,20 +84,20 @@ func (e *iocEntry) normal() error {
 		return fmt.Errorf("%q is no address", e.Value)
 	}
 	if e.GUUID == "" {
-		e.GUUID = derived("source", e.Source)
+		e.GUUID = derivedUUID("source", e.Source)
 	}
 	if e.UUID == "" {
-		e.UUID = derived("ioc", e.Source, e.Type, e.Value)
+		e.UUID = derivedUUID("ioc", e.Source, e.Type, e.Value)
 	}
 	for _, u := range []string{e.UUID, e.GUUID} {
-		if !isUUID(u) {
+		if !IsUUID(u) {
 			return fmt.Errorf("%q: %s is no UUID", e.Value, u)
 		}
 	}
 	return nil
 }
 
-// same tells entries that mean the same, whatever their UUIDs.
-func (e iocEntry) same(o iocEntry) bool {
+// Same tells entries that mean the same, whatever their UUIDs.
+func (e IOC) Same(o IOC) bool {
 	return e.Value == o.Value && e.Type == o.Type && e.Source == o.Source
 }

@@ -1,13 +1,11 @@
-package gene
+package wire
 
-import (
-	"strings"
-)
+import "strings"
 
-// quote writes words as the command line that the manager splits into the
+// QuoteCommand writes words as the command line that the manager splits into the
 // same words again: each in single quotes, where everything is literal
 // (docs/wire/gene.md 5).
-func quote(words []string) string {
+func QuoteCommand(words []string) string {
 	var b strings.Builder
 	for i, w := range words {
 		if i > 0 {
@@ -20,11 +18,12 @@ func quote(words []string) string {
 	return b.String()
 }
 
-// commandBody is the body of POST command. A timeout is in nanoseconds.
-type commandBody struct {
+// CommandRequest is the body of POST command. A timeout is in nanoseconds.
+type CommandRequest struct {
 	Line    string   `json:"command-line"`
 	Fetch   []string `json:"fetch-files,omitempty"`
 	Timeout int64    `json:"timeout,omitempty"`
 }
 
-func commandPath(uuid string) string { return "/endpoints/" + uuid + "/command" }
+// CommandPath is the route of an endpoint's command.
+func CommandPath(uuid string) string { return "/endpoints/" + uuid + "/command" }

@@ -1,4 +1,4 @@
-package gene
+package wire
 
 import (
 	"bytes"
@@ -7,7 +7,8 @@ import (
 	"slices"
 )
 
-func eventHash(e json.RawMessage) string {
+// EventHash is the hash the manager gave an event, "" when it gave none.
+func EventHash(e json.RawMessage) string {
 	var doc struct {
 		Event struct {
 			EdrData struct {
@@ -19,23 +20,23 @@ func eventHash(e json.RawMessage) string {
 	return doc.Event.EdrData.Event.Hash
 }
 
-// elements gives the records of data: of a list its elements, of an object
+// Records gives the records of data: of a list its elements, of an object
 // keyed by endpoint (reports, artifacts of all) each entry. list tells that it
 // was a list.
-func elements(data json.RawMessage, byEndpoint bool) (out []json.RawMessage, list bool, err error) {
+func Records(data json.RawMessage, byEndpoint bool) (out []json.RawMessage, list bool, err error) {
 	data = bytes.TrimSpace(data)
 	switch {
 	case len(data) == 0 || string(data) == "null":
 		return nil, false, nil
 	case data[0] == '[':
 		if err := json.Unmarshal(data, &out); err != nil {
-			return nil, true, &malformedError{Why: "data of the answer is no list"}
+			return nil, true, &MalformedError{Why: "data of the answer is no list"}
 		}
 		return out, true, nil
 	case byEndpoint:
 		var by map[string]json.RawMessage
 		if err := json.Unmarshal(data, &by); err != nil {
-			return nil, false, &malformedError{Why: "data of the answer is no object"}
+			return nil, false, &MalformedError{Why: "data of the answer is no object"}
 		}
 		names := make([]string, 0, len(by))
 		for name := range by {
@@ -43,7 +44,7 @@ func elements(data json.RawMessage, byEndpoint bool) (out []json.RawMessage, lis
 		}
 		slices.Sort(names)
 		for _, name := range names {
-			sets, isList, err := elements(by[name], false)
+			sets, isList, err := Records(by[name], false)
 			if err != nil {
 				return nil, false, err
 			}
@@ -72,7 +73,9 @@ func named(member, value string, object json.RawMessage) json.RawMessage {
 	return append(out, object[1:]...)
 }
 
-func queryOf(pairs ...string) url.Values {
+// QueryOf makes a query of names and values, and leaves out those without a
+// value.
+func QueryOf(pairs ...string) url.Values {
 	q := url.Values{}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if pairs[i+1] != "" {
@@ -82,8 +85,8 @@ func queryOf(pairs ...string) url.Values {
 	return q
 }
 
-// firstValue is the first envelope of an answer, which may hold two (trap 20).
-func firstValue(body []byte) json.RawMessage {
+// FirstEnvelope is the first envelope of an answer, which may hold two (trap 20).
+func FirstEnvelope(body []byte) json.RawMessage {
 	var v json.RawMessage
 	_ = json.NewDecoder(bytes.NewReader(body)).Decode(&v) // it was decoded before
 	return v

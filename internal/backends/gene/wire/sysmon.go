@@ -1,4 +1,4 @@
-package gene
+package wire
 
 import (
 	"bytes"
@@ -8,9 +8,9 @@ import (
 	"io"
 )
 
-// sysmonVersion checks that text is a whole Sysmon configuration, and gives
+// SysmonVersion checks that text is a whole Sysmon configuration, and gives
 // its schemaversion.
-func sysmonVersion(text []byte) (string, error) {
+func SysmonVersion(text []byte) (string, error) {
 	dec := xml.NewDecoder(bytes.NewReader(text))
 	version, depth := "", 0
 	for {

@@ -1,11 +1,11 @@
-package gene
+package wire
 
 import "time"
 
-// parseTime reads RFC 3339 with any number of decimals, and Sysmon's UtcTime
+// ParseTime reads RFC 3339 with any number of decimals, and Sysmon's UtcTime
 // ("2021-03-03 21:34:46.769", without a zone: UTC). The zero time of Go means
 // never and is not ok.
-func parseTime(s string) (time.Time, bool) {
+func ParseTime(s string) (time.Time, bool) {
 	if t, ok := fastTime(s); ok {
 		return t, !t.IsZero()
 	}

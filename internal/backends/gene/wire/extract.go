@@ -1,4 +1,4 @@
-package gene
+package wire
 
 import (
 	"bufio"
@@ -12,7 +12,7 @@ import (
 )
 
 // The answer of GET command holds every fetched file whole, as base64 in
-// JSON. A diverter passes the document on with those strings emptied, and
+// JSON. A fileExtractor passes the document on with those strings emptied, and
 // their content, decoded, to a sink: memory stays small however large a file.
 
 const (
@@ -20,11 +20,11 @@ const (
 	maxNesting = 512
 )
 
-// diverted is what is known of a file's content.
-type diverted struct {
-	Size   int64  `json:"-"`
-	SHA256 string `json:"-"`
-	Whole  bool   `json:"-"` // it had content; an empty file has none
+// FileContent is what is known of a file's content.
+type FileContent struct {
+	Size       int64  `json:"-"`
+	SHA256     string `json:"-"`
+	HasContent bool   `json:"-"` // it had content; an empty file has none
 }
 
 type jsonFrame struct {
@@ -33,51 +33,51 @@ type jsonFrame struct {
 	name    string // of the member at hand
 }
 
-type diverter struct {
+type fileExtractor struct {
 	r       *bufio.Reader
 	out     bytes.Buffer
 	stack   []jsonFrame
 	sink    func(command, path string) io.Writer
 	command string // uuid of the command, when it stands before its files
-	files   map[string]*diverted
+	files   map[string]*FileContent
 }
 
-func newDiverter(r io.Reader, sink func(command, path string) io.Writer) *diverter {
-	return &diverter{r: bufio.NewReaderSize(r, 64<<10), sink: sink, files: map[string]*diverted{}}
+func newFileExtractor(r io.Reader, sink func(command, path string) io.Writer) *fileExtractor {
+	return &fileExtractor{r: bufio.NewReaderSize(r, 64<<10), sink: sink, files: map[string]*FileContent{}}
 }
 
 // run reads to the end and gives the document without the files. That it is
 // JSON is checked by whoever decodes it.
-func (dv *diverter) run() ([]byte, error) {
+func (x *fileExtractor) run() ([]byte, error) {
 	for {
-		c, err := dv.r.ReadByte()
+		c, err := x.r.ReadByte()
 		if err == io.EOF {
-			return dv.out.Bytes(), nil
+			return x.out.Bytes(), nil
 		}
 		if err != nil {
 			return nil, err
 		}
 		var top *jsonFrame
-		if n := len(dv.stack); n > 0 {
-			top = &dv.stack[n-1]
+		if n := len(x.stack); n > 0 {
+			top = &x.stack[n-1]
 		}
 		if c == '"' {
-			if err := dv.text(top); err != nil {
+			if err := x.text(top); err != nil {
 				return nil, err
 			}
 			continue
 		}
 		switch c {
 		case '{', '[':
-			if len(dv.stack) == maxNesting {
-				return nil, &malformedError{Why: "the answer is nested too deeply"}
+			if len(x.stack) == maxNesting {
+				return nil, &MalformedError{Why: "the answer is nested too deeply"}
 			}
-			dv.stack = append(dv.stack, jsonFrame{object: c == '{', wantKey: c == '{'})
+			x.stack = append(x.stack, jsonFrame{object: c == '{', wantKey: c == '{'})
 		case '}', ']':
 			if top == nil {
-				return nil, &malformedError{Why: "the answer is no JSON"}
+				return nil, &MalformedError{Why: "the answer is no JSON"}
 			}
-			dv.stack = dv.stack[:len(dv.stack)-1]
+			x.stack = x.stack[:len(x.stack)-1]
 		case ',':
 			if top != nil {
 				top.wantKey = top.object
@@ -87,38 +87,38 @@ func (dv *diverter) run() ([]byte, error) {
 				top.wantKey = false
 			}
 		}
-		if err := dv.emit(c); err != nil {
+		if err := x.emit(c); err != nil {
 			return nil, err
 		}
 	}
 }
 
-func (dv *diverter) emit(b ...byte) error {
-	if dv.out.Len()+len(b) > maxCommand {
-		return &malformedError{Why: "the command of the answer is too long"}
+func (x *fileExtractor) emit(b ...byte) error {
+	if x.out.Len()+len(b) > maxCommand {
+		return &MalformedError{Why: "the command of the answer is too long"}
 	}
-	dv.out.Write(b)
+	x.out.Write(b)
 	return nil
 }
 
 // text reads a string whose opening quote was read.
-func (dv *diverter) text(top *jsonFrame) error {
-	if path, ok := dv.file(); ok && !top.wantKey {
-		return dv.divert(path)
+func (x *fileExtractor) text(top *jsonFrame) error {
+	if path, ok := x.file(); ok && !top.wantKey {
+		return x.extract(path)
 	}
-	from := dv.out.Len()
-	if err := dv.emit('"'); err != nil {
+	from := x.out.Len()
+	if err := x.emit('"'); err != nil {
 		return err
 	}
 	for escaped := false; ; {
-		c, err := dv.r.ReadByte()
+		c, err := x.r.ReadByte()
 		if err == io.EOF {
 			return nil // the decoder says that it is cut
 		}
 		if err != nil {
 			return err
 		}
-		if err := dv.emit(c); err != nil {
+		if err := x.emit(c); err != nil {
 			return err
 		}
 		if c == '"' && !escaped {
@@ -129,78 +129,78 @@ func (dv *diverter) text(top *jsonFrame) error {
 	if top == nil {
 		return nil
 	}
-	isCommand := len(dv.stack) == 2 && dv.stack[0].name == "data" && top.name == "uuid"
+	isCommand := len(x.stack) == 2 && x.stack[0].name == "data" && top.name == "uuid"
 	if !top.wantKey && !isCommand {
 		return nil
 	}
 	var s string
-	if err := json.Unmarshal(dv.out.Bytes()[from:], &s); err != nil {
-		return &malformedError{Why: "the answer is no JSON"}
+	if err := json.Unmarshal(x.out.Bytes()[from:], &s); err != nil {
+		return &MalformedError{Why: "the answer is no JSON"}
 	}
 	if top.wantKey {
 		top.name = s
 	} else {
-		dv.command = s
+		x.command = s
 	}
 	return nil
 }
 
 // file tells whether the value at hand is data.fetch.PATH.data.
-func (dv *diverter) file() (path string, ok bool) {
-	s := dv.stack
+func (x *fileExtractor) file() (path string, ok bool) {
+	s := x.stack
 	if len(s) != 4 || s[0].name != "data" || s[1].name != "fetch" || s[3].name != "data" || !s[2].object || !s[3].object {
 		return "", false
 	}
 	return s[2].name, true
 }
 
-func (dv *diverter) divert(path string) error {
-	if dv.files[path] != nil {
-		return &malformedError{Why: "the answer holds a file twice"}
+func (x *fileExtractor) extract(path string) error {
+	if x.files[path] != nil {
+		return &MalformedError{Why: "the answer holds a file twice"}
 	}
 	var w io.Writer
-	if dv.sink != nil {
-		w = dv.sink(dv.command, path)
+	if x.sink != nil {
+		w = x.sink(x.command, path)
 	}
 	sum := sha256.New()
 	var to io.Writer = sum
 	if w != nil {
-		to = io.MultiWriter(sum, markWriter(w))
+		to = io.MultiWriter(sum, MarkErrors(w))
 	}
-	q := &quoted{r: dv.r}
+	q := &quoted{r: x.r}
 	n, err := io.Copy(to, base64.NewDecoder(base64.StdEncoding, q))
-	var mine *writeError
+	var mine *WriteError
 	var corrupt base64.CorruptInputError
 	switch {
 	case errors.As(err, &mine):
-		return mine.err
+		return mine.Err
 	case errors.As(err, &corrupt):
-		return &malformedError{Why: "a file of the answer is no base64"}
+		return &MalformedError{Why: "a file of the answer is no base64"}
 	case err == nil && !q.done:
-		return &malformedError{Why: "a file of the answer is no base64"}
+		return &MalformedError{Why: "a file of the answer is no base64"}
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return &malformedError{Why: "the answer is cut inside a file"}
+		return &MalformedError{Why: "the answer is cut inside a file"}
 	case err != nil:
 		return err
 	}
-	dv.files[path] = &diverted{Size: n, SHA256: hex.EncodeToString(sum.Sum(nil)), Whole: true}
-	return dv.emit('"', '"')
+	x.files[path] = &FileContent{Size: n, SHA256: hex.EncodeToString(sum.Sum(nil)), HasContent: true}
+	return x.emit('"', '"')
 }
 
-// writer marks the errors of the place a file goes to.
 type writer struct{ w io.Writer }
 
-func markWriter(w io.Writer) io.Writer { return writer{w} }
+// MarkErrors makes every error of w a *WriteError.
+func MarkErrors(w io.Writer) io.Writer { return writer{w} }
 
-// writeError is an error of the place a file goes to.
-type writeError struct{ err error }
+// WriteError is an error of the place a file goes to.
+type WriteError struct{ Err error }
 
-func (e *writeError) Error() string { return e.err.Error() }
+func (e *WriteError) Error() string { return e.Err.Error() }
 
 func (w writer) Write(p []byte) (int, error) {
 	n, err := w.w.Write(p)
 	if err != nil {
-		return n, &writeError{err}
+		return n, &WriteError{err}
 	}
 	return n, nil
 }

@@ -1,4 +1,4 @@
-package gene
+package wire
 
 import (
 	"testing"
@@ -20,7 +20,7 @@ func TestParseTime(t *testing.T) {
 		"2021-03-03T21:34:46":                 "",
 		"2021-03-03 21:34:46.":                "",
 	} {
-		got, ok := parseTime(s)
+		got, ok := ParseTime(s)
 		if ok != (want != "") || ok && got.Format(time.RFC3339Nano) != want {
 			t.Errorf("%s: %v %v, want %s", s, got, ok, want)
 		}
