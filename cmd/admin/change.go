@@ -13,6 +13,7 @@ import (
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/output"
@@ -34,9 +35,9 @@ func (v *verb) change(ctx context.Context, fleet *ops.Fleet, args []string) erro
 	if err := v.prepared(ctx, calls); err != nil {
 		return err
 	}
-	items := make([]ops.Item, len(calls))
+	items := make([]change.Item, len(calls))
 	for n, c := range calls {
-		items[n] = ops.CallItem(s, c)
+		items[n] = change.CallItem(s, c)
 	}
 	format := v.f.Flags.Output
 	kind := v.kind(&ops.Fleet{Sources: []*ops.Source{s}})
@@ -50,7 +51,7 @@ func (v *verb) change(ctx context.Context, fleet *ops.Fleet, args []string) erro
 	}
 	columns := v.f.Flags.Columns
 	v.f.Flags.Columns = nil
-	res, err := cmdutil.Carry(ctx, v.f, cmdutil.Order{Flags: &v.act, Refs: []string{s.Profile + "/"}, Items: func(context.Context, *ops.Acts) ([]ops.Item, error) {
+	res, err := cmdutil.Carry(ctx, v.f, cmdutil.Order{Flags: &v.act, Refs: []string{s.Profile + "/"}, Items: func(context.Context, *change.Acts) ([]change.Item, error) {
 		return items, nil
 	}})
 	v.f.Flags.Output, v.f.Flags.Columns = format, columns
@@ -80,7 +81,7 @@ func (v *verb) change(ctx context.Context, fleet *ops.Fleet, args []string) erro
 // answers shows the records that the changes brought back: what was made, as
 // the backend keeps it. A backend that only says that it is done leaves a line
 // for people.
-func (v *verb) answers(ctx context.Context, s *ops.Source, i impl, kind output.Kind, res *ops.Result) error {
+func (v *verb) answers(ctx context.Context, s *ops.Source, i impl, kind output.Kind, res *change.Result) error {
 	var docs []*output.Document
 	for _, a := range res.Succeeded {
 		for _, item := range made(a, i.resource.ID) {

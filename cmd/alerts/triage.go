@@ -9,8 +9,8 @@ import (
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/model"
-	"github.com/edrctl/edrctl/internal/ops"
 )
 
 // triage builds a verb that changes alerts.
@@ -35,8 +35,8 @@ func triage(f *cmdutil.Factory, use, short, long, example, verb string, withVerd
 			if err != nil {
 				return err
 			}
-			return cmdutil.RunOrder(cmd.Context(), f, cmdutil.Order{Flags: &flags, Refs: refs, Items: func(_ context.Context, acts *ops.Acts) ([]ops.Item, error) {
-				return acts.Fleet.AlertItems(refs, c), nil
+			return cmdutil.RunOrder(cmd.Context(), f, cmdutil.Order{Flags: &flags, Refs: refs, Items: func(_ context.Context, acts *change.Acts) ([]change.Item, error) {
+				return change.AlertItems(acts.Fleet, refs, c), nil
 			}})
 		},
 	}
@@ -88,13 +88,13 @@ of them. Every object is one alert and one request.`,
 			if err != nil {
 				return err
 			}
-			return cmdutil.RunOrder(cmd.Context(), f, cmdutil.Order{Flags: &flags, Made: madeAlert, Items: func(_ context.Context, acts *ops.Acts) ([]ops.Item, error) {
+			return cmdutil.RunOrder(cmd.Context(), f, cmdutil.Order{Flags: &flags, Made: madeAlert, Items: func(_ context.Context, acts *change.Acts) ([]change.Item, error) {
 				if len(acts.Fleet.Sources) != 1 {
 					return nil, cmdutil.Usagef("an alert is created on one backend: choose the profile with -p")
 				}
-				var items []ops.Item
+				var items []change.Item
 				for _, b := range bodies {
-					items = append(items, acts.Fleet.ProfileItems(backends.Change{Verb: backends.VerbAlertCreate, Body: b})...)
+					items = append(items, change.ProfileItems(acts.Fleet, backends.Change{Verb: backends.VerbAlertCreate, Body: b})...)
 				}
 				return items, nil
 			}})

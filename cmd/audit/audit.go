@@ -14,7 +14,7 @@ import (
 	"github.com/edrctl/edrctl/cmd/cmdutil"
 	journal "github.com/edrctl/edrctl/internal/audit"
 	"github.com/edrctl/edrctl/internal/backends"
-	"github.com/edrctl/edrctl/internal/ops"
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/output"
 )
 
@@ -156,7 +156,7 @@ $ edrctl audit list --since 7d --phase outcome --state failed,ambiguous`,
 
 // checkWords refuses values that no record has.
 func checkWords(verbs, phases, states []string) error {
-	if err := cmdutil.OneOfEach("verb", verbs, ops.JournalVerbs()); err != nil {
+	if err := cmdutil.OneOfEach("verb", verbs, change.JournalVerbs()); err != nil {
 		return err
 	}
 	known := []string{string(journal.PhaseIntent), string(journal.PhaseSent), string(journal.PhaseOutcome)}
@@ -296,7 +296,7 @@ $ edrctl audit head --jq .hash | logger -t edrctl-audit`,
 	}
 }
 
-var kindInForce = output.NewKind[ops.InForce]("thing in force", []output.Column{
+var kindInForce = output.NewKind[change.InForce]("thing in force", []output.Column{
 	{Name: "since", As: output.AsTime}, {Name: "verb"}, {Name: "host", Min: 8}, {Name: "what", Min: 8, Drop: 3}, {Name: "state", As: output.AsState, Drop: 5},
 	{Name: "by", Min: 6, Drop: 4}, {Name: "case", Min: 6, Drop: 6}, {Name: "undo", Min: 24},
 }, nil)
@@ -325,7 +325,7 @@ $ edrctl audit in-force --jq '.[].action' | xargs edrctl respond undo`,
 					return err
 				}
 			}
-			list, err := (&ops.Ledger{Dir: dirs[0], Also: dirs[1:]}).InForce(all)
+			list, err := (&change.Ledger{Dir: dirs[0], Also: dirs[1:]}).InForce(all)
 			if err != nil {
 				return err
 			}

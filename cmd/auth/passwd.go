@@ -13,9 +13,9 @@ import (
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/iostreams"
 	"github.com/edrctl/edrctl/internal/model"
-	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/safetext"
 	"github.com/edrctl/edrctl/internal/secrets"
 )
@@ -99,7 +99,7 @@ func passwd(ctx context.Context, f *cmdutil.Factory, t target, act *cmdutil.ActF
 	defer func() { f.Debugf(fleet.Close()) }()
 	s := fleet.Sources[0]
 	if s.ReadOnly && !act.DryRun { // before anybody types a password
-		return ops.RefusedReadOnly(t.profile)
+		return change.RefusedReadOnly(t.profile)
 	}
 	store, err := f.Secrets()
 	if err != nil {
@@ -111,8 +111,8 @@ func passwd(ctx context.Context, f *cmdutil.Factory, t target, act *cmdutil.ActF
 	}
 	call := backends.Call{Op: op, Args: map[string]any{"old_password": old, "new_password": next}}
 	act.Danger = true // asked once, with the new password typed twice, is enough
-	res, err := cmdutil.Carry(ctx, f, cmdutil.Order{Flags: act, Refs: []string{t.profile + "/"}, Items: func(_ context.Context, a *ops.Acts) ([]ops.Item, error) {
-		return []ops.Item{ops.CallItem(a.Fleet.Sources[0], call)}, nil
+	res, err := cmdutil.Carry(ctx, f, cmdutil.Order{Flags: act, Refs: []string{t.profile + "/"}, Items: func(_ context.Context, a *change.Acts) ([]change.Item, error) {
+		return []change.Item{change.CallItem(a.Fleet.Sources[0], call)}, nil
 	}})
 	if err != nil || res == nil {
 		return err

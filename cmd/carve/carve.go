@@ -13,10 +13,10 @@ import (
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/download"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
-	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/output"
 	"github.com/edrctl/edrctl/internal/safetext"
 )
@@ -70,15 +70,15 @@ type wanted struct {
 }
 
 // fetch brings files here, one after the other.
-func (o *fetchFlags) fetch(ctx context.Context, f *cmdutil.Factory, acts *ops.Acts, files []wanted, left func() time.Duration, caseID string) (got []*model.Carve, errs []error) {
+func (o *fetchFlags) fetch(ctx context.Context, f *cmdutil.Factory, acts *change.Acts, files []wanted, left func() time.Duration, caseID string) (got []*model.Carve, errs []error) {
 	for i, w := range files {
 		bar := f.IO.StartProgress()
 		m := meter{start: f.Now(), last: f.Now(), of: fmt.Sprintf("%d/%d ", i+1, len(files))}
 		if len(files) == 1 {
 			m.of = ""
 		}
-		res, err := acts.Fetch(ctx, w.ref, ops.Fetch{
-			Dir: o.dir, Zip: o.password, Wait: left(), Action: w.action, Case: caseID, User: f.UserName(), Machine: ops.Machine(), Version: f.Version,
+		res, err := acts.Fetch(ctx, w.ref, change.Fetch{
+			Dir: o.dir, Zip: o.password, Wait: left(), Action: w.action, Case: caseID, User: f.UserName(), Machine: change.Machine(), Version: f.Version,
 			Update:   func(c *model.Carve) { bar.Set(waiting(c)) },
 			Progress: func(c *model.Carve, done, total int64) { bar.Set(m.line(c, done, total, f.Now())) },
 		})
@@ -100,7 +100,7 @@ func (o *fetchFlags) fetch(ctx context.Context, f *cmdutil.Factory, acts *ops.Ac
 	return got, errs
 }
 
-func (o *fetchFlags) unpack(ctx context.Context, f *cmdutil.Factory, res *ops.Fetched) error {
+func (o *fetchFlags) unpack(ctx context.Context, f *cmdutil.Factory, res *change.Fetched) error {
 	x, err := download.Extract(ctx, res.Saved.Path, download.Limits{})
 	switch {
 	case errors.Is(err, download.ErrNotArchive):
@@ -214,7 +214,7 @@ func show(ctx context.Context, f *cmdutil.Factory, got, failed []*model.Carve, e
 func codeOf(got []*model.Carve, errs []error, before error) error {
 	pending := 0
 	for _, err := range errs {
-		var p *ops.PendingError
+		var p *change.PendingError
 		if errors.As(err, &p) {
 			pending++
 		}
@@ -336,7 +336,7 @@ func setDefault(cmd *cobra.Command, flag, value string) {
 }
 
 // before is the exit code of the requests, before any download.
-func before(res *ops.Result, got int) error {
+func before(res *change.Result, got int) error {
 	switch errs := res.Problems(); {
 	case len(errs)+len(res.Failed) > 0 && (got > 0 || len(res.Succeeded)+len(res.Pending) > 0 && len(errs) > 0):
 		return &cmdutil.ExitError{Code: cmdutil.ExitPartial}
@@ -356,11 +356,11 @@ func getOrder(f *cmdutil.Factory, flags *cmdutil.ActFlags, args []string, memdum
 	if memdump {
 		base.Verb = backends.VerbMemdump
 	}
-	split := func(items []ops.Item, paths []string) []ops.Item {
+	split := func(items []change.Item, paths []string) []change.Item {
 		if memdump {
 			return items
 		}
-		return ops.Split(items, func(c *backends.Change, path string) { c.Path = path }, paths)
+		return change.Split(items, func(c *backends.Change, path string) { c.Path = path }, paths)
 	}
 	var hosts []string
 	if flags.HostsFile == "" && flags.FromAlert == "" {
@@ -380,8 +380,8 @@ func getOrder(f *cmdutil.Factory, flags *cmdutil.ActFlags, args []string, memdum
 			return o, cmdutil.Usagef("--from-alert names the host: give no other")
 		}
 		o.Refs = []string{flags.FromAlert}
-		o.Items = func(ctx context.Context, acts *ops.Acts) ([]ops.Item, error) {
-			a, err := acts.Fleet.ReadFromAlert(ctx, flags.FromAlert)
+		o.Items = func(ctx context.Context, acts *change.Acts) ([]change.Item, error) {
+			a, err := change.ReadFromAlert(ctx, acts.Fleet, flags.FromAlert)
 			if err != nil {
 				return nil, err
 			}
@@ -394,7 +394,7 @@ func getOrder(f *cmdutil.Factory, flags *cmdutil.ActFlags, args []string, memdum
 			}
 			c := base
 			c.Host = a.Host
-			return split([]ops.Item{{Label: flags.FromAlert, Source: a.Source, Change: c}}, paths), nil
+			return split([]change.Item{{Label: flags.FromAlert, Source: a.Source, Change: c}}, paths), nil
 		}
 		return o, nil
 	}
@@ -403,8 +403,8 @@ func getOrder(f *cmdutil.Factory, flags *cmdutil.ActFlags, args []string, memdum
 		return o, err
 	}
 	o.Refs = names
-	o.Items = func(ctx context.Context, acts *ops.Acts) ([]ops.Item, error) {
-		items, err := acts.Fleet.HostItems(ctx, names, base)
+	o.Items = func(ctx context.Context, acts *change.Acts) ([]change.Item, error) {
+		items, err := change.HostItems(ctx, acts.Fleet, names, base)
 		return split(items, args), err
 	}
 	return o, nil
@@ -499,8 +499,8 @@ func newDelete(f *cmdutil.Factory) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return cmdutil.RunOrder(cmd.Context(), f, cmdutil.Order{Flags: &flags, Refs: refs, Items: func(_ context.Context, acts *ops.Acts) ([]ops.Item, error) {
-				return acts.Fleet.CarveItems(refs, backends.Change{Verb: backends.VerbCarveDelete}), nil
+			return cmdutil.RunOrder(cmd.Context(), f, cmdutil.Order{Flags: &flags, Refs: refs, Items: func(_ context.Context, acts *change.Acts) ([]change.Item, error) {
+				return change.CarveItems(acts.Fleet, refs, backends.Change{Verb: backends.VerbCarveDelete}), nil
 			}})
 		},
 	}

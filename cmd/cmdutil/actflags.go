@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/lazyregexp"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/output"
@@ -45,7 +46,7 @@ func (a *ActFlags) Add(cmd *cobra.Command, f *Factory) {
 // says enough.
 func (a *ActFlags) AddHosts(cmd *cobra.Command, fromAlert bool) {
 	fs := cmd.Flags()
-	fs.IntVar(&a.MaxHosts, "max-hosts", ops.FreeHosts, "how many hosts this may be on")
+	fs.IntVar(&a.MaxHosts, "max-hosts", change.FreeHosts, "how many hosts this may be on")
 	fs.StringVar(&a.HostsFile, "hosts-file", "", "take the hosts from a file, one a line; - is standard input")
 	fs.BoolVar(&a.Queue, "queue", false, "send it also to hosts that are not ready, to be done when they are")
 	if fromAlert {
@@ -117,7 +118,7 @@ func (a *ActFlags) ReadHosts(f *Factory, args []string) ([]string, error) {
 	for _, name := range names {
 		different[strings.ToLower(name)] = true
 	}
-	return names, ops.CheckHosts(len(different), a.MaxHosts)
+	return names, change.CheckHosts(len(different), a.MaxHosts)
 }
 
 func (a *ActFlags) readHosts(f *Factory, args []string) ([]string, error) {
@@ -133,7 +134,7 @@ func (a *ActFlags) readHosts(f *Factory, args []string) ([]string, error) {
 		return nil, err
 	}
 	defer func() { _ = r.Close() }() // only read from
-	more, err := ops.ReadNames(r)
+	more, err := change.ReadNames(r)
 	if err != nil {
 		return nil, Usagef("--hosts-file: %w", err)
 	}
@@ -174,7 +175,7 @@ func ReadOperands(f *Factory, args []string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		refs, err := ops.ReadNames(in)
+		refs, err := change.ReadNames(in)
 		if err != nil {
 			return nil, Usagef("cannot read standard input: %w", err)
 		}
@@ -188,7 +189,7 @@ func ReadOperands(f *Factory, args []string) ([]string, error) {
 // Allowed refuses what needs no look at a backend to be refused: --read-only.
 func (a *ActFlags) Allowed(f *Factory) error {
 	if f.Flags.ReadOnly && !a.DryRun {
-		return ops.RefusedReadOnly("")
+		return change.RefusedReadOnly("")
 	}
 	return nil
 }

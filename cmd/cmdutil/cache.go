@@ -10,8 +10,8 @@ import (
 	"sync"
 
 	"github.com/edrctl/edrctl/internal/cache"
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/model"
-	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/output"
 )
 
@@ -136,7 +136,7 @@ func (m *memory) note(record any) {
 		m.add(r.Profile, RefCarve, cache.Entry{Word: r.Ref, Name: firstOf(r.Path, r.Name), Host: hostName(r.Host), Help: string(r.State), Time: unix(r.Created)})
 	case *model.Action:
 		m.action(r)
-	case *ops.Result:
+	case *change.Result:
 		for _, a := range r.All() {
 			m.action(a)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/iostreams"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
@@ -198,8 +199,8 @@ func (f *Factory) runChange(ctx context.Context, s *ops.Source, c backends.Call,
 	if out == output.FormatNDJSON && !act.DryRun {
 		f.Flags.Output = output.FormatJSON
 	}
-	res, err := Carry(ctx, f, Order{Flags: act, Items: func(context.Context, *ops.Acts) ([]ops.Item, error) {
-		return []ops.Item{ops.CallItem(s, c)}, nil
+	res, err := Carry(ctx, f, Order{Flags: act, Items: func(context.Context, *change.Acts) ([]change.Item, error) {
+		return []change.Item{change.CallItem(s, c)}, nil
 	}})
 	f.Flags.Output = out
 	if err != nil || res == nil {
@@ -209,7 +210,7 @@ func (f *Factory) runChange(ctx context.Context, s *ops.Source, c backends.Call,
 }
 
 // PrintCallResult shows the answers of changing calls, and gives the exit code.
-func (f *Factory) PrintCallResult(ctx context.Context, op backends.Operation, res *ops.Result, flags *CallFlags) error {
+func (f *Factory) PrintCallResult(ctx context.Context, op backends.Operation, res *change.Result, flags *CallFlags) error {
 	for _, err := range res.Problems() {
 		f.ReportError(err)
 	}

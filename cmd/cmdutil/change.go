@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/output"
@@ -41,7 +42,7 @@ var KindAction = output.NewKind[model.Action]("action", []output.Column{
 	{Name: "ref", Header: "REF"},
 })
 
-var kindResult = output.NewKind[ops.Result]("result", []output.Column{
+var kindResult = output.NewKind[change.Result]("result", []output.Column{
 	{Name: "verb"}, {Name: "succeeded", Min: 8}, {Name: "failed", Min: 8}, {Name: "pending", Min: 8}, {Name: "skipped", Min: 8},
 }, nil)
 
@@ -68,10 +69,10 @@ var kindPlanned = output.NewKind[Planned]("planned change", []output.Column{
 type Order struct {
 	Flags *ActFlags
 	Refs  []string
-	Items func(ctx context.Context, acts *ops.Acts) ([]ops.Item, error)
+	Items func(ctx context.Context, acts *change.Acts) ([]change.Item, error)
 	// Print shows the result in the place of rows of actions, for people and
 	// pipes when no format was chosen; nil = the rows.
-	Print func(res *ops.Result) error
+	Print func(res *change.Result) error
 	// Made gives the ref of what an action made, which -o id prints in the
 	// place of the action's own; "" when the backend has not told it.
 	Made func(a *model.Action) string
@@ -89,7 +90,7 @@ func RunOrder(ctx context.Context, f *Factory, o Order) error {
 
 // Carry does everything of RunOrder but print the result. It gives nil
 // without an error after a dry run.
-func Carry(ctx context.Context, f *Factory, o Order) (*ops.Result, error) {
+func Carry(ctx context.Context, f *Factory, o Order) (*change.Result, error) {
 	wait, err := o.Flags.WaitTime()
 	if err != nil {
 		return nil, err
@@ -137,7 +138,7 @@ func Carry(ctx context.Context, f *Factory, o Order) (*ops.Result, error) {
 	}
 	live := newLive(f, plan)
 	release := f.hold()
-	res := acts.Execute(ctx, plan, ops.Run{Case: o.Flags.Case, Comment: o.Flags.Comment, Wait: wait, Update: live.update})
+	res := acts.Execute(ctx, plan, change.Run{Case: o.Flags.Case, Comment: o.Flags.Comment, Wait: wait, Update: live.update})
 	release()
 	f.shown = live.end(f.Flags.Output != "" && f.TableOnTerminal())
 	return res, nil
@@ -152,7 +153,7 @@ func (f *Factory) orderFleet(ctx context.Context, refs []string) (*ops.Fleet, er
 }
 
 // noneCan reports a plan of which nothing can be done.
-func (f *Factory) noneCan(plan *ops.Plan) error {
+func (f *Factory) noneCan(plan *change.Plan) error {
 	for _, s := range plan.Steps {
 		if s.Err == nil {
 			return nil
@@ -168,7 +169,7 @@ func (f *Factory) noneCan(plan *ops.Plan) error {
 }
 
 // approve shows what would be done, applies the policy and asks.
-func (f *Factory) approve(ctx context.Context, plan *ops.Plan, flags *ActFlags) error {
+func (f *Factory) approve(ctx context.Context, plan *change.Plan, flags *ActFlags) error {
 	if err := plan.Approve(flags.MaxHosts); err != nil {
 		return err
 	}
@@ -219,7 +220,7 @@ func (f *Factory) approve(ctx context.Context, plan *ops.Plan, flags *ActFlags) 
 }
 
 // warned tells whether a driver's preview says it already.
-func warned(plan *ops.Plan, warning string) bool {
+func warned(plan *change.Plan, warning string) bool {
 	for _, s := range plan.Steps {
 		if slices.ContainsFunc(s.Preview.Warnings, func(w string) bool { return strings.Contains(w, warning) }) {
 			return true
@@ -229,10 +230,10 @@ func warned(plan *ops.Plan, warning string) bool {
 }
 
 // showStep writes the preview of a step, as people read it.
-func (f *Factory) showStep(s *ops.Step) {
+func (f *Factory) showStep(s *change.Step) {
 	pal := f.IO.ErrPalette()
 	var b strings.Builder
-	b.WriteString(pal.Bold(f.IO.Show(f.safe(ops.Words(s.Change.Verb)))) + " " + f.IO.Show(f.safe(headline(s, f.Now()))) + "\n")
+	b.WriteString(pal.Bold(f.IO.Show(f.safe(change.Words(s.Change.Verb)))) + " " + f.IO.Show(f.safe(headline(s, f.Now()))) + "\n")
 	switch why := s.Blocked(); {
 	case s.Err != nil:
 		b.WriteString("  " + pal.Red("cannot: ") + f.IO.Show(f.safe(why)) + "\n")
@@ -255,7 +256,7 @@ func (f *Factory) showStep(s *ops.Step) {
 }
 
 // headline names the target: pid 8120 on FIN-WS-014 (demo-gene, online, …).
-func headline(s *ops.Step, now time.Time) string {
+func headline(s *change.Step, now time.Time) string {
 	if s.Source == nil {
 		return s.Name()
 	}
@@ -267,7 +268,7 @@ func headline(s *ops.Step, now time.Time) string {
 	if c.Path != "" {
 		on = append(on, c.Path)
 	}
-	if w := ops.What(c); w != "" {
+	if w := change.What(c); w != "" {
 		on = append(on, w)
 	}
 	out := strings.Join(on, " ")
@@ -309,7 +310,7 @@ func ago(d time.Duration) string {
 }
 
 // printPlan writes a dry run on standard output.
-func (f *Factory) printPlan(ctx context.Context, plan *ops.Plan) error {
+func (f *Factory) printPlan(ctx context.Context, plan *change.Plan) error {
 	asText := (f.Flags.Output == "" || f.Flags.Output == output.FormatTable || f.Flags.Output == output.FormatWide) &&
 		f.Flags.JQ == "" && f.Flags.Template == "" && len(f.Flags.Columns) == 0
 	var rows []any
@@ -321,7 +322,7 @@ func (f *Factory) printPlan(ctx context.Context, plan *ops.Plan) error {
 			continue
 		}
 		p := &Planned{
-			Verb: s.Change.Verb, Profile: s.Source.Profile, Backend: s.Source.Backend, Host: s.Change.Host, On: ops.What(s.Change),
+			Verb: s.Change.Verb, Profile: s.Source.Profile, Backend: s.Source.Backend, Host: s.Change.Host, On: change.What(s.Change),
 			Summary: s.Preview.Summary, Requests: []string{}, Inverse: s.Preview.Inverse, Warnings: s.Preview.Warnings, Blocked: s.Blocked(),
 		}
 		for _, r := range s.Preview.Requests {
@@ -331,7 +332,7 @@ func (f *Factory) printPlan(ctx context.Context, plan *ops.Plan) error {
 		if !asText {
 			continue
 		}
-		text := fmt.Sprintf("# %s %s\n", ops.Words(s.Change.Verb), headline(s, f.Now()))
+		text := fmt.Sprintf("# %s %s\n", change.Words(s.Change.Verb), headline(s, f.Now()))
 		if p.Summary != "" {
 			text += "# " + p.Summary + "\n"
 		}
@@ -364,7 +365,7 @@ func (f *Factory) printPlan(ctx context.Context, plan *ops.Plan) error {
 }
 
 // printMade writes the ref of each thing that was made.
-func (f *Factory) printMade(res *ops.Result, made func(*model.Action) string) error {
+func (f *Factory) printMade(res *change.Result, made func(*model.Action) string) error {
 	for _, a := range res.Succeeded {
 		ref := made(a)
 		if ref == "" {
@@ -379,7 +380,7 @@ func (f *Factory) printMade(res *ops.Result, made func(*model.Action) string) er
 }
 
 // PrintResult writes how everything ended, and gives the exit code.
-func (f *Factory) PrintResult(ctx context.Context, o Order, res *ops.Result) error {
+func (f *Factory) PrintResult(ctx context.Context, o Order, res *change.Result) error {
 	for _, err := range res.Problems() {
 		f.ReportError(err)
 	}
@@ -425,7 +426,7 @@ func (f *Factory) PrintResult(ctx context.Context, o Order, res *ops.Result) err
 
 // ResultCode is the exit code of a result; unwaited: nobody wanted to wait,
 // so what is under way is no failure.
-func ResultCode(res *ops.Result, unwaited bool) error {
+func ResultCode(res *change.Result, unwaited bool) error {
 	problems := res.Problems()
 	bad := len(problems) + unsuccessful(res)
 	switch {
@@ -443,7 +444,7 @@ func ResultCode(res *ops.Result, unwaited bool) error {
 
 // unsuccessful counts the commands that ran and ended with an error of their
 // own: the action is done, and what it was for is not.
-func unsuccessful(res *ops.Result) (n int) {
+func unsuccessful(res *change.Result) (n int) {
 	for _, a := range res.Succeeded {
 		if a.ExitCode != nil && *a.ExitCode != 0 {
 			n++

@@ -3,8 +3,8 @@ package cmdutil
 import (
 	"testing"
 
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/model"
-	"github.com/edrctl/edrctl/internal/ops"
 )
 
 // A command that ran and ended with an error of its own is no success.
@@ -15,7 +15,7 @@ func TestExitCodeOfRemoteCommands(t *testing.T) {
 		ExitFailure: {ran(2)},
 		ExitPartial: {ran(0), ran(-1)},
 	} {
-		if got := CodeOf(ResultCode(&ops.Result{Succeeded: list}, false)); got != want {
+		if got := CodeOf(ResultCode(&change.Result{Succeeded: list}, false)); got != want {
 			t.Errorf("%v: exit %d, want %d", list, got, want)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/edrctl/edrctl/internal/audit"
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/demo"
 	"github.com/edrctl/edrctl/internal/ops"
 )
@@ -21,7 +22,7 @@ type journals struct {
 	demo *audit.Journal
 }
 
-// Append implements ops.Recorder.
+// Append implements change.Recorder.
 func (j journals) Append(r audit.Record) error {
 	if isDemo(r.Profile) {
 		return j.demo.Append(r)
@@ -69,7 +70,7 @@ func (f *Factory) SelectedJournals(named bool) (dirs, only []string, err error) 
 }
 
 // Acts is the one path of changes, over fleet and the journals of its profiles.
-func (f *Factory) Acts(fleet *ops.Fleet, caseID string) (*ops.Acts, error) {
+func (f *Factory) Acts(fleet *ops.Fleet, caseID string) (*change.Acts, error) {
 	paths, err := f.Paths()
 	if err != nil {
 		return nil, err
@@ -86,9 +87,9 @@ func (f *Factory) Acts(fleet *ops.Fleet, caseID string) (*ops.Acts, error) {
 	who := audit.Who{
 		User: userName(f.Getenv), Host: host, PID: os.Getpid(), Command: f.CommandLine(f.Args), Case: caseID, Version: f.Version,
 	}
-	return &ops.Acts{
+	return &change.Acts{
 		Fleet:   fleet,
 		Journal: journals{audit.Open(paths.State, who, f.Now), audit.Open(demo.JournalDir(paths.State), who, f.Now)},
-		Ledger:  &ops.Ledger{Dir: dirs[0], Also: dirs[1:]}, Redact: f.redactor.String, Now: f.Now,
+		Ledger:  &change.Ledger{Dir: dirs[0], Also: dirs[1:]}, Redact: f.redactor.String, Now: f.Now,
 	}, nil
 }

@@ -8,9 +8,9 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/iostreams"
 	"github.com/edrctl/edrctl/internal/model"
-	"github.com/edrctl/edrctl/internal/ops"
 )
 
 // maxLive is how many targets the live table shows; of more it shows those
@@ -39,7 +39,7 @@ type liveRow struct {
 	ended  time.Time
 }
 
-func newLive(f *Factory, plan *ops.Plan) *liveTable {
+func newLive(f *Factory, plan *change.Plan) *liveTable {
 	l := &liveTable{f: f, block: f.IO.StartLive(), start: time.Now(), byID: map[string]*liveRow{}, stop: make(chan struct{})}
 	for _, s := range plan.Steps {
 		r := &liveRow{name: f.IO.Show(f.safe(s.Name())), ref: f.IO.Show(f.safe(s.Ref())), states: []string{"queued"}, state: model.ActionQueued}
@@ -67,7 +67,7 @@ func (l *liveTable) tick() {
 	}
 }
 
-func (l *liveTable) update(u ops.Update) {
+func (l *liveTable) update(u change.Update) {
 	if u.Note != "" {
 		l.mu.Lock()
 		l.block.Clear()

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/model"
-	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/output"
 )
 
@@ -210,7 +210,7 @@ func verbDocuments() (string, error) {
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(&b, "| `%s` | %s\n", ops.Command(verb), row)
+		fmt.Fprintf(&b, "| `%s` | %s\n", change.Command(verb), row)
 	}
 	return b.String(), nil
 }

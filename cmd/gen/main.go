@@ -16,9 +16,9 @@ import (
 	cmdbackends "github.com/edrctl/edrctl/cmd/backends"
 	"github.com/edrctl/edrctl/internal/backends"
 	_ "github.com/edrctl/edrctl/internal/backends/all"
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/hunt"
 	"github.com/edrctl/edrctl/internal/ioc"
-	"github.com/edrctl/edrctl/internal/ops"
 )
 
 func main() {
@@ -165,7 +165,7 @@ func verbTable() (table, how string, err error) {
 	}
 	t.WriteString("\n" + line + "\n")
 	for _, verb := range backends.AllVerbs {
-		fmt.Fprintf(&t, "| `%s` |", ops.Command(verb))
+		fmt.Fprintf(&t, "| `%s` |", change.Command(verb))
 		for _, b := range all {
 			c, ok := cells[b.Name][verb]
 			switch {
@@ -198,7 +198,7 @@ func verbTable() (table, how string, err error) {
 			if len(c.Needs) > 0 {
 				needs = " Needs " + strings.Join(c.Needs, ", ") + "."
 			}
-			fmt.Fprintf(&h, "- `%s`: %s.%s\n", ops.Command(verb), strings.TrimSuffix(c.How, "."), needs)
+			fmt.Fprintf(&h, "- `%s`: %s.%s\n", change.Command(verb), strings.TrimSuffix(c.How, "."), needs)
 		}
 	}
 	return t.String(), strings.TrimPrefix(h.String(), "\n"), nil

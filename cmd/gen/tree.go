@@ -13,8 +13,8 @@ import (
 	"github.com/edrctl/edrctl/cmd/cli"
 	"github.com/edrctl/edrctl/cmd/cmdutil"
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/iostreams"
-	"github.com/edrctl/edrctl/internal/ops"
 )
 
 // tree is the command tree as a user with an empty environment has it: the
@@ -146,7 +146,7 @@ func abilities() (able, error) {
 			continue
 		}
 		for _, v := range c.Verbs() {
-			if name := ops.Command(v.Verb); !slices.Contains(out[name], b.Name) {
+			if name := change.Command(v.Verb); !slices.Contains(out[name], b.Name) {
 				out[name] = append(out[name], b.Name)
 			}
 		}

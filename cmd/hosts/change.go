@@ -9,8 +9,8 @@ import (
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/model"
-	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/safetext"
 )
 
@@ -55,8 +55,8 @@ func onHosts(ctx context.Context, f *cmdutil.Factory, flags *cmdutil.ActFlags, a
 	if len(names) == 0 {
 		return cmdutil.Usagef("say which host: HOST or --hosts-file")
 	}
-	return cmdutil.RunOrder(ctx, f, cmdutil.Order{Flags: flags, Refs: names, Items: func(ctx context.Context, acts *ops.Acts) ([]ops.Item, error) {
-		return acts.Fleet.HostItems(ctx, names, c)
+	return cmdutil.RunOrder(ctx, f, cmdutil.Order{Flags: flags, Refs: names, Items: func(ctx context.Context, acts *change.Acts) ([]change.Item, error) {
+		return change.HostItems(ctx, acts.Fleet, names, c)
 	}})
 }
 
@@ -92,11 +92,11 @@ reference and key are written once, and the journal does not keep the key.`,
 			if len(args) == 1 {
 				c.Host = &model.Host{Name: args[0]}
 			}
-			return cmdutil.RunOrder(cmd.Context(), f, cmdutil.Order{Flags: &flags, Print: printAdded(f), Made: madeHost, Items: func(_ context.Context, acts *ops.Acts) ([]ops.Item, error) {
+			return cmdutil.RunOrder(cmd.Context(), f, cmdutil.Order{Flags: &flags, Print: printAdded(f), Made: madeHost, Items: func(_ context.Context, acts *change.Acts) ([]change.Item, error) {
 				if len(acts.Fleet.Sources) != 1 {
 					return nil, cmdutil.Usagef("an endpoint is added to one backend: choose the profile with -p")
 				}
-				return acts.Fleet.ProfileItems(c), nil
+				return change.ProfileItems(acts.Fleet, c), nil
 			}})
 		},
 	}
@@ -107,8 +107,8 @@ reference and key are written once, and the journal does not keep the key.`,
 
 // printAdded writes the reference of each endpoint that was made and the key
 // its agent needs, which is shown this once.
-func printAdded(f *cmdutil.Factory) func(*ops.Result) error {
-	return func(res *ops.Result) error {
+func printAdded(f *cmdutil.Factory) func(*change.Result) error {
+	return func(res *change.Result) error {
 		for _, a := range res.Succeeded {
 			ref := madeHost(a)
 			if ref == "" {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/iostreams"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
@@ -15,7 +16,7 @@ import (
 )
 
 func newList(f *cmdutil.Factory) *cobra.Command {
-	var q ops.ActionQuery
+	var q change.ActionQuery
 	var since, until string
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -170,7 +171,7 @@ func progress(_ *iostreams.Streams, a *model.Action) safetext.Display {
 }
 
 // onActions builds a verb that changes actions.
-func onActions(f *cmdutil.Factory, use, short, long, example string, items func(ctx context.Context, acts *ops.Acts, refs []string) []ops.Item) *cobra.Command {
+func onActions(f *cmdutil.Factory, use, short, long, example string, items func(ctx context.Context, acts *change.Acts, refs []string) []change.Item) *cobra.Command {
 	var flags cmdutil.ActFlags
 	cmd := &cobra.Command{
 		Use: use + " ACTION-REF…", Short: short, Long: long, Example: example,
@@ -180,20 +181,20 @@ func onActions(f *cmdutil.Factory, use, short, long, example string, items func(
 			if err != nil {
 				return err
 			}
-			return cmdutil.RunOrder(cmd.Context(), f, cmdutil.Order{Flags: &flags, Refs: refs, Items: func(ctx context.Context, acts *ops.Acts) ([]ops.Item, error) {
+			return cmdutil.RunOrder(cmd.Context(), f, cmdutil.Order{Flags: &flags, Refs: refs, Items: func(ctx context.Context, acts *change.Acts) ([]change.Item, error) {
 				return items(ctx, acts, refs), nil
 			}})
 		},
 	}
 	flags.Add(cmd, f)
 	flags.AddWait(cmd)
-	cmd.Flags().IntVar(&flags.MaxHosts, "max-hosts", ops.FreeHosts, "how many hosts this may be on")
+	cmd.Flags().IntVar(&flags.MaxHosts, "max-hosts", change.FreeHosts, "how many hosts this may be on")
 	return cmd
 }
 
 func newCancel(f *cmdutil.Factory) *cobra.Command {
 	return onActions(f, "cancel", "Cancel actions that did not run yet, where the backend can", "", `$ edrctl respond cancel prod-esp/act-7hq2mk9a`,
-		func(ctx context.Context, acts *ops.Acts, refs []string) []ops.Item {
+		func(ctx context.Context, acts *change.Acts, refs []string) []change.Item {
 			return acts.CancelItems(ctx, refs)
 		})
 }
@@ -202,14 +203,16 @@ func newUndo(f *cmdutil.Factory) *cobra.Command {
 	return onActions(f, "undo", "Take actions back: release what was isolated, unblock what was blocked",
 		`Take actions back, with what the journal remembers of how it was before. What can be
 taken back: edrctl audit in-force --all.`, `$ edrctl respond undo cb/act-19f2mk7q`,
-		func(ctx context.Context, acts *ops.Acts, refs []string) []ops.Item { return acts.UndoItems(ctx, refs) })
+		func(ctx context.Context, acts *change.Acts, refs []string) []change.Item {
+			return acts.UndoItems(ctx, refs)
+		})
 }
 
 // newForget was called delete, which reads as if it deleted from endpoints.
 func newForget(f *cmdutil.Factory) *cobra.Command {
 	return onActions(f, "forget", "Delete the backend's record of actions", "The action itself stays as it is, and so does the audit journal.",
 		`$ edrctl respond forget prod-esp/act-7hq2mk9a`,
-		func(ctx context.Context, acts *ops.Acts, refs []string) []ops.Item {
+		func(ctx context.Context, acts *change.Acts, refs []string) []change.Item {
 			return acts.RecordItems(ctx, refs, backends.VerbActionDelete)
 		})
 }

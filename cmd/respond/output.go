@@ -6,15 +6,15 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/model"
-	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/safetext"
 )
 
 // printOutput writes what commands wrote: their standard output to ours,
 // their standard error to ours, each line after the host's name when there
 // are several hosts. A pipe gets the bytes as they came.
-func printOutput(f *cmdutil.Factory, res *ops.Result) error {
+func printOutput(f *cmdutil.Factory, res *change.Result) error {
 	all := res.All()
 	for _, a := range all {
 		prefix := ""

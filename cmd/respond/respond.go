@@ -10,7 +10,7 @@ import (
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
 	"github.com/edrctl/edrctl/internal/backends"
-	"github.com/edrctl/edrctl/internal/ops"
+	"github.com/edrctl/edrctl/internal/change"
 )
 
 // New builds `edrctl respond`.
@@ -44,7 +44,7 @@ func earlier(cmd *cobra.Command, name string) *cobra.Command {
 type targets struct {
 	flags cmdutil.ActFlags
 	args  []string // hosts of the command line
-	alert func(c *backends.Change, a *ops.FromAlert) error
+	alert func(c *backends.Change, a *change.FromAlert) error
 }
 
 // order makes the order of a verb on hosts.
@@ -55,8 +55,8 @@ func (t *targets) order(f *cmdutil.Factory, base backends.Change) (cmdutil.Order
 			return o, cmdutil.Usagef("--from-alert names the host: give no other")
 		}
 		o.Refs = []string{t.flags.FromAlert}
-		o.Items = func(ctx context.Context, acts *ops.Acts) ([]ops.Item, error) {
-			a, err := acts.Fleet.ReadFromAlert(ctx, t.flags.FromAlert)
+		o.Items = func(ctx context.Context, acts *change.Acts) ([]change.Item, error) {
+			a, err := change.ReadFromAlert(ctx, acts.Fleet, t.flags.FromAlert)
 			if err != nil {
 				return nil, err
 			}
@@ -67,7 +67,7 @@ func (t *targets) order(f *cmdutil.Factory, base backends.Change) (cmdutil.Order
 					return nil, err
 				}
 			}
-			return []ops.Item{{Label: t.flags.FromAlert, Source: a.Source, Change: c}}, nil
+			return []change.Item{{Label: t.flags.FromAlert, Source: a.Source, Change: c}}, nil
 		}
 		return o, nil
 	}
@@ -79,8 +79,8 @@ func (t *targets) order(f *cmdutil.Factory, base backends.Change) (cmdutil.Order
 		return o, cmdutil.Usagef("say which host: HOST, --hosts-file or --from-alert")
 	}
 	o.Refs = names
-	o.Items = func(ctx context.Context, acts *ops.Acts) ([]ops.Item, error) {
-		return acts.Fleet.HostItems(ctx, names, base)
+	o.Items = func(ctx context.Context, acts *change.Acts) ([]change.Item, error) {
+		return change.HostItems(ctx, acts.Fleet, names, base)
 	}
 	return o, nil
 }

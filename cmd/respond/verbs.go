@@ -11,7 +11,7 @@ import (
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
 	"github.com/edrctl/edrctl/internal/backends"
-	"github.com/edrctl/edrctl/internal/ops"
+	"github.com/edrctl/edrctl/internal/change"
 )
 
 func newKill(f *cmdutil.Factory) *cobra.Command {
@@ -39,7 +39,7 @@ $ edrctl respond kill --from-alert prod-cw/8812 --case IR-2231`,
 					return cmdutil.Usagef("invalid PID %q: want a whole number above 0", s)
 				}
 			}
-			t.alert = func(c *backends.Change, a *ops.FromAlert) error {
+			t.alert = func(c *backends.Change, a *change.FromAlert) error {
 				if c.PID == 0 {
 					c.PID = a.PID
 				}
@@ -81,14 +81,14 @@ func newDeleteFile(f *cmdutil.Factory) *cobra.Command {
 					return cmdutil.Usagef("the path is empty")
 				}
 			}
-			t.alert = func(c *backends.Change, a *ops.FromAlert) error {
+			t.alert = func(c *backends.Change, a *change.FromAlert) error {
 				if c.Path != "" {
 					return nil
 				}
 				switch c.Path = a.Path; {
 				case c.Path == "":
 					return backends.Invalid("cannot delete a file from alert "+a.Alert.Ref, "it names no path: write it after the flag")
-				case ops.SystemPath(c.Path):
+				case change.SystemPath(c.Path):
 					return backends.Invalid("cannot delete "+c.Path, "it is the operating system's own: write the path out if you mean it")
 				}
 				return nil
@@ -198,7 +198,7 @@ func (t *targets) runWithOutput(cmd *cobra.Command, f *cmdutil.Factory, c backen
 	if err != nil {
 		return err
 	}
-	o.Print = func(res *ops.Result) error { return printOutput(f, res) }
+	o.Print = func(res *change.Result) error { return printOutput(f, res) }
 	return cmdutil.RunOrder(cmd.Context(), f, o)
 }
 
@@ -278,7 +278,7 @@ $ edrctl respond ` + verb + ` build-07 /usr/bin/nc`,
 				return err
 			}
 			c := backends.Change{Verb: verb}
-			if c.Address, c.Port, c.Program, err = ops.BlockTarget(s); err != nil {
+			if c.Address, c.Port, c.Program, err = change.BlockTarget(s); err != nil {
 				return &cmdutil.UsageError{Err: err}
 			}
 			return t.run(cmd.Context(), f, c)

@@ -3,7 +3,7 @@ package respond
 import (
 	"testing"
 
-	"github.com/edrctl/edrctl/internal/ops"
+	"github.com/edrctl/edrctl/internal/change"
 )
 
 func TestBlockTarget(t *testing.T) {
@@ -29,7 +29,7 @@ func TestBlockTarget(t *testing.T) {
 		"":                          {bad: true},
 		" ":                         {bad: true},
 	} {
-		address, port, program, err := ops.BlockTarget(in)
+		address, port, program, err := change.BlockTarget(in)
 		if (err != nil) != want.bad || address != want.address || port != want.port || program != want.program {
 			t.Errorf("%q: %q %d %q %v", in, address, port, program, err)
 		}
@@ -39,7 +39,7 @@ func TestBlockTarget(t *testing.T) {
 func FuzzBlockTarget(f *testing.F) {
 	f.Add("10.0.0.1:80")
 	f.Fuzz(func(t *testing.T, s string) {
-		address, port, program, err := ops.BlockTarget(s)
+		address, port, program, err := change.BlockTarget(s)
 		if err == nil && (address == "") == (program == "") || port < 0 || port > 65535 {
 			t.Errorf("%q: %q %d %q", s, address, port, program)
 		}

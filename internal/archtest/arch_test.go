@@ -30,7 +30,7 @@ var rooms = []struct {
 }{
 	// The program. Only main knows every driver.
 	{pkg: "cmd/edrctl", may: []string{"cmd/cli", "internal/backends/all", "internal/iostreams"}, only: []string{}},
-	{pkg: "cmd/gen", may: []string{"cmd/...", "internal/backends", "internal/backends/all", "internal/hunt", "internal/ops", "internal/ioc", "internal/iostreams", "internal/model", "internal/output", "internal/schema"}},
+	{pkg: "cmd/gen", may: []string{"cmd/...", "internal/backends", "internal/backends/all", "internal/change", "internal/hunt", "internal/ops", "internal/ioc", "internal/iostreams", "internal/model", "internal/output", "internal/schema"}},
 	{pkg: "cmd/cli", may: []string{"internal/model", "internal/shellquote", "cmd/...", "internal/config", "internal/secrets", "internal/iostreams", "internal/output", "internal/audit", "internal/suggest"}},
 	{pkg: "cmd/tui", may: join(commands, []string{"internal/tui/..."})},
 	{pkg: "cmd/hunt", may: join(commands, []string{"internal/hunt", "internal/ioc", "internal/sigma", "internal/cache"})}, // reads the files of a hunt
@@ -44,10 +44,11 @@ var rooms = []struct {
 	{pkg: "cmd/*", may: commands},
 
 	// The terminal interface sees use cases and texts, never a command or a driver.
-	{pkg: "internal/tui/...", may: []string{"internal/tui/...", "internal/ops", "internal/hunt", "internal/ptree", "internal/model", "internal/filter", "internal/safetext", "internal/shellquote", "internal/iostreams", "internal/suggest"}},
+	{pkg: "internal/tui/...", may: []string{"internal/tui/...", "internal/ops", "internal/change", "internal/hunt", "internal/ptree", "internal/model", "internal/filter", "internal/safetext", "internal/shellquote", "internal/iostreams", "internal/suggest"}},
 
 	// Use cases see drivers through their contract only.
-	{pkg: "internal/ops", may: []string{"internal/shellquote", "internal/download", "internal/backends", "internal/ptree", "internal/audit", "internal/filter", "internal/model", "internal/suggest"}},
+	{pkg: "internal/ops", may: []string{"internal/shellquote", "internal/backends", "internal/ptree", "internal/filter", "internal/model", "internal/suggest"}},
+	{pkg: "internal/change", may: []string{"internal/ops", "internal/backends", "internal/audit", "internal/download", "internal/model", "internal/shellquote"}},
 	{pkg: "internal/hunt", may: []string{"internal/ops", "internal/backends", "internal/ioc", "internal/sigma", "internal/model"}},
 
 	// A driver sees the contract, the transport and the model, and no other driver.
@@ -110,7 +111,7 @@ var anybody = []string{"internal/lazyregexp"}
 
 // commands is what the package of a noun may import.
 var commands = []string{
-	"cmd/cmdutil", "internal/ops", "internal/backends", "internal/output", "internal/config", "internal/secrets",
+	"cmd/cmdutil", "internal/ops", "internal/change", "internal/backends", "internal/output", "internal/config", "internal/secrets",
 	"internal/iostreams", "internal/audit", "internal/model", "internal/filter", "internal/safetext", "internal/ptree", "internal/suggest", "internal/shellquote",
 }
 
@@ -190,7 +191,10 @@ func TestRules(t *testing.T) {
 		{"internal/ops", module + "internal/backends", false, true},
 		{"internal/ops", module + "internal/backends/gene", false, false},
 		{"internal/ops", "github.com/spf13/cobra", false, false},
+		{"internal/ops", module + "internal/change", false, false},
 		{"internal/ops", module + "internal/hunt", false, false},
+		{"internal/change", module + "internal/ops", false, true},
+		{"internal/change", module + "internal/hunt", false, false},
 		{"internal/hunt", module + "internal/ops", false, true},
 		{"internal/hunt", module + "internal/backends/gene", false, false},
 		{"internal/backends/esp", module + "internal/backends/gene", false, false},

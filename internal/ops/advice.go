@@ -34,23 +34,6 @@ func Advice(err error) string {
 	return ""
 }
 
-// CanChange tells whether a profile can be asked for a verb, and how its
-// backend does it. The error is fit to be shown as the reason why not. It
-// reaches no server.
-func (f *Fleet) CanChange(profile, verb string) (how string, err error) {
-	for _, s := range f.Sources {
-		if s.Profile != profile {
-			continue
-		}
-		if s.ReadOnly {
-			return "", RefusedReadOnly(profile)
-		}
-		_, spec, err := changer(s, verb)
-		return spec.How, err
-	}
-	return "", backends.Invalid("cannot "+Words(verb), "profile "+profile+" is not among the selected ones")
-}
-
 // Refused is the error of a backend that does not accept a login, for
 // services made in tests.
 func Refused(backend, why string) error {

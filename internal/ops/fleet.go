@@ -144,13 +144,13 @@ func Capability[T any](s *Source, what string) (T, error) {
 	}
 	t, ok := d.(T)
 	if !ok {
-		return zero, backends.Unsupported(s.Backend, what, instead(s.Backend, d))
+		return zero, backends.Unsupported(s.Backend, what, Instead(s.Backend, d))
 	}
 	return t, nil
 }
 
-// instead names what a backend can do.
-func instead(backend string, d backends.Driver) string {
+// Instead names what a backend can do.
+func Instead(backend string, d backends.Driver) string {
 	var can []string
 	for _, c := range backends.Capabilities {
 		if c.Can(d) && !strings.Contains(c.Commands[0], "(") {

@@ -17,12 +17,12 @@ import (
 // each is compared with every host there is.
 const maxSuggested = 10
 
-// hostFinder finds the hosts that operands name, with one listing a profile.
-type hostFinder struct {
-	fleet     *Fleet
+// HostFinder finds the hosts that operands name, with one listing a profile.
+type HostFinder struct {
+	Fleet     *Fleet
 	raw       bool
-	many      bool // operands: ids are looked up in the listing before their server is asked for each
-	removed   removedHosts
+	Many      bool // operands: ids are looked up in the listing before their server is asked for each
+	Removed   RemovedHosts
 	listings  map[bool]*hostListing // of removed hosts, and of the others
 	suggested int
 }
@@ -34,29 +34,18 @@ type hostListing struct {
 	failed error
 }
 
-// removedHosts says whether an operand may name a host that was removed.
-type removedHosts uint8
+// RemovedHosts says whether an operand may name a host that was removed.
+type RemovedHosts uint8
 
 const (
-	removedNever removedHosts = iota // by its id only
-	removedToo                       // when no other host has the name
-	removedFirst                     // before the others: to have it back
+	RemovedNever RemovedHosts = iota // by its id only
+	RemovedToo                       // when no other host has the name
+	RemovedFirst                     // before the others: to have it back
 )
 
-// removedFor says which hosts a change of hosts is for.
-func removedFor(verb string) removedHosts {
-	switch verb {
-	case backends.VerbHostEnable:
-		return removedFirst
-	case backends.VerbHostRemove, backends.VerbHostDelete:
-		return removedToo
-	}
-	return removedNever
-}
-
-// one finds the one host of an operand. Where several profiles know it, it is
+// One finds the one host of an operand. Where several profiles know it, it is
 // the one whose profile can do what is asked; can nil is every profile.
-func (r *hostFinder) one(ctx context.Context, operand string, can func(*Source) bool) (*Source, *model.Host, error) {
+func (r *HostFinder) One(ctx context.Context, operand string, can func(*Source) bool) (*Source, *model.Host, error) {
 	found, err := r.all(ctx, operand)
 	if err != nil {
 		return nil, nil, err
@@ -69,17 +58,17 @@ func (r *hostFinder) one(ctx context.Context, operand string, can func(*Source) 
 	if len(found) > 1 {
 		return nil, nil, severalHosts(operand, found)
 	}
-	s, _, err := r.fleet.Resolve(found[0].Ref)
+	s, _, err := r.Fleet.Resolve(found[0].Ref)
 	return s, found[0], err
 }
 
-func (r *hostFinder) able(hosts []*model.Host, can func(*Source) bool) []*model.Host {
+func (r *HostFinder) able(hosts []*model.Host, can func(*Source) bool) []*model.Host {
 	if can == nil {
 		return hosts
 	}
 	var out []*model.Host
 	for _, h := range hosts {
-		if s, _, err := r.fleet.Resolve(h.Ref); err == nil && can(s) {
+		if s, _, err := r.Fleet.Resolve(h.Ref); err == nil && can(s) {
 			out = append(out, h)
 		}
 	}
@@ -89,17 +78,17 @@ func (r *hostFinder) able(hosts []*model.Host, can func(*Source) bool) []*model.
 // all finds every host an operand names: at least one, or an error. A ref is
 // the host with that id. Anything else may be an id or a name, and where one
 // host's name is another's id nobody can tell which is meant.
-func (r *hostFinder) all(ctx context.Context, operand string) ([]*model.Host, error) {
-	s, id, err := r.fleet.Resolve(operand)
+func (r *HostFinder) all(ctx context.Context, operand string) ([]*model.Host, error) {
+	s, id, err := r.Fleet.Resolve(operand)
 	if err != nil {
 		return r.byName(ctx, nil, operand, nil)
 	}
-	if r.many {
+	if r.Many {
 		if found := r.listed(ctx, s, id, id != operand); len(found) > 0 {
 			return found, nil
 		}
 	}
-	direct, err := get(r.fleet, s.Profile+"/"+id, "cannot get a host", func(d backends.HostGetter, id string) (*model.Host, error) {
+	direct, err := get(r.Fleet, s.Profile+"/"+id, "cannot get a host", func(d backends.HostGetter, id string) (*model.Host, error) {
 		return d.Host(ctx, id, r.raw)
 	})
 	kind := backends.KindOf(err)
@@ -122,9 +111,9 @@ func (r *hostFinder) all(ctx context.Context, operand string) ([]*model.Host, er
 // listed finds the hosts of a profile that an operand names beyond doubt, from
 // the listing alone: a ref by its id, anything else where it is an id or a name
 // but not the id of one host and the name of another.
-func (r *hostFinder) listed(ctx context.Context, s *Source, id string, isRef bool) []*model.Host {
+func (r *HostFinder) listed(ctx context.Context, s *Source, id string, isRef bool) []*model.Host {
 	l := r.list(ctx, false)
-	if l.failed != nil || r.removed == removedFirst {
+	if l.failed != nil || r.Removed == RemovedFirst {
 		return nil
 	}
 	var byID, found []*model.Host
@@ -148,7 +137,7 @@ func (r *hostFinder) listed(ctx context.Context, s *Source, id string, isRef boo
 
 // byName finds the hosts an operand names in one profile or in all; direct is
 // the one its server gives for it as an id, if there is one.
-func (r *hostFinder) byName(ctx context.Context, in *Source, operand string, direct *model.Host) ([]*model.Host, error) {
+func (r *HostFinder) byName(ctx context.Context, in *Source, operand string, direct *model.Host) ([]*model.Host, error) {
 	var found []*model.Host
 	if direct != nil {
 		found = append(found, direct)
@@ -183,24 +172,24 @@ func allOf[T any](list []T, is func(T) bool) bool {
 
 // order is in which listings a name is looked for: the first that has it is
 // the answer.
-func (r *hostFinder) order(direct *model.Host) []bool {
+func (r *HostFinder) order(direct *model.Host) []bool {
 	switch {
-	case r.removed == removedNever || direct != nil:
+	case r.Removed == RemovedNever || direct != nil:
 		return []bool{false}
-	case r.removed == removedFirst:
+	case r.Removed == RemovedFirst:
 		return []bool{true, false}
 	}
 	return []bool{false, true}
 }
 
 // list reads the hosts of all profiles, once.
-func (r *hostFinder) list(ctx context.Context, removed bool) *hostListing {
+func (r *HostFinder) list(ctx context.Context, removed bool) *hostListing {
 	if l := r.listings[removed]; l != nil {
 		return l
 	}
-	read := r.fleet.Hosts
+	read := r.Fleet.Hosts
 	if removed {
-		read = r.fleet.RemovedHosts
+		read = r.Fleet.RemovedHosts
 	}
 	st := read(ctx, Request{Query: backends.Query{Raw: r.raw, Brief: true}})
 	l := &hostListing{hosts: slices.Collect(st.Records())}
@@ -220,7 +209,7 @@ func (r *hostFinder) list(ctx context.Context, removed bool) *hostListing {
 
 // unknown says that no profile knows a host, and that it was removed or which
 // names are near.
-func (r *hostFinder) unknown(ctx context.Context, in *Source, operand string) error {
+func (r *HostFinder) unknown(ctx context.Context, in *Source, operand string) error {
 	e := backends.NotFound("host", operand)
 	if r.suggested++; r.suggested > maxSuggested {
 		return e
@@ -295,7 +284,7 @@ func (f *Fleet) hostFor(ctx context.Context, operand string, raw bool, can func(
 	if err != nil {
 		return nil, nil, err
 	}
-	s, h, err := (&hostFinder{fleet: f, raw: raw}).one(ctx, operand, can)
+	s, h, err := (&HostFinder{Fleet: f, raw: raw}).One(ctx, operand, can)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -310,7 +299,7 @@ func (f *Fleet) HostsNamed(ctx context.Context, operand string, raw bool) ([]*mo
 	if err != nil {
 		return nil, err
 	}
-	found, err := (&hostFinder{fleet: f, raw: raw, removed: removedToo}).all(ctx, operand)
+	found, err := (&HostFinder{Fleet: f, raw: raw, Removed: RemovedToo}).all(ctx, operand)
 	if err != nil {
 		return nil, err
 	}
@@ -333,17 +322,8 @@ func (f *Fleet) fresh(ctx context.Context, h *model.Host, raw bool) (*model.Host
 	return whole, err
 }
 
-// canChange tells whether the backend of a profile has a verb. One that cannot
-// be opened may have it.
-func (s *Source) canChange(verb string) bool {
-	d, err := s.Driver()
-	if err != nil {
-		return true
-	}
-	c, ok := d.(backends.Changer)
-	if !ok {
-		return false
-	}
-	_, ok = backends.VerbOf(c, verb)
-	return ok
+// Host finds one host of a profile, by id or name.
+func (s *Source) Host(ctx context.Context, operand string) (*model.Host, error) {
+	_, h, err := (&HostFinder{Fleet: &Fleet{Sources: []*Source{s}}}).One(ctx, s.Profile+"/"+operand, nil)
+	return h, err
 }

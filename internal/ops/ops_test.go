@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -20,13 +19,7 @@ import (
 	"github.com/edrctl/edrctl/internal/ops"
 )
 
-func TestMain(m *testing.M) {
-	if dir := os.Getenv("OPS_TEST_CRASH"); dir != "" {
-		crashChild(dir, os.Getenv("OPS_TEST_RUN"))
-		return
-	}
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var epoch = time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 

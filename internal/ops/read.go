@@ -182,6 +182,11 @@ func (f *Fleet) HashInfo(ctx context.Context, hash string) *Stream[*model.HashIn
 	})
 }
 
+// Carve reads a collected file's record by reference.
+func (f *Fleet) Carve(ctx context.Context, ref string) (*model.Carve, error) {
+	return get(f, ref, "cannot read a carve", func(d backends.Carver, id string) (*model.Carve, error) { return d.Carve(ctx, id) })
+}
+
 // get reads one thing by reference through one capability.
 func get[D any, T model.Record](f *Fleet, ref, what string, read func(D, string) (T, error)) (T, error) {
 	var zero T

@@ -10,6 +10,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/safetext"
@@ -67,7 +68,7 @@ func actionList(s *shell, label string) *listView[*model.Action] {
 	what.Flex = true
 	v := newList(label, "actions", "action", []ui.Column[*model.Action]{
 		timeColumn(s, "time", "TIME", func(a *model.Action) model.Time { return a.RequestedAt }),
-		textColumn("verb", "ACTION", 14, 9, 100, func(a *model.Action) string { return ops.Words(a.Verb) }, nil),
+		textColumn("verb", "ACTION", 14, 9, 100, func(a *model.Action) string { return change.Words(a.Verb) }, nil),
 		textColumn("state", "STATE", 10, 9, 95, func(a *model.Action) string {
 			if inForce(a) && a.State == model.ActionDone {
 				return "in force"
@@ -155,7 +156,7 @@ func readActions(ctx context.Context, s *shell, each func(*model.Action) bool) (
 	if err != nil {
 		return outcomes, err
 	}
-	holds := map[string]*ops.InForce{}
+	holds := map[string]*change.InForce{}
 	for _, f := range force {
 		holds[f.Action] = f
 	}
@@ -188,7 +189,7 @@ func readActions(ctx context.Context, s *shell, each func(*model.Action) bool) (
 }
 
 // oldInForce is an action as far as the list of what is in force tells.
-func oldInForce(f *ops.InForce) *model.Action {
+func oldInForce(f *change.InForce) *model.Action {
 	a := &model.Action{
 		Origin: model.Origin{Ref: f.Action, Profile: f.Profile, Backend: f.Backend}, Verb: f.Verb, State: model.ActionState(f.State), RequestedAt: f.Since,
 		Reversible: true, Inverse: "undo", Details: map[string]string{detailInForce: "yes", "user": f.By, "case": f.Case},

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 )
@@ -18,20 +19,20 @@ type Actor interface {
 	// Can tells whether a profile can be asked for a verb, and how.
 	Can(profile, verb string) (how string, err error)
 	// Plan looks at what a verb would do to records, by reading only.
-	Plan(ctx context.Context, o Order) (*ops.Plan, error)
+	Plan(ctx context.Context, o Order) (*change.Plan, error)
 	// Execute carries an approved plan out. It is never called twice for one.
-	Execute(ctx context.Context, p *ops.Plan, run ops.Run) *ops.Result
+	Execute(ctx context.Context, p *change.Plan, run change.Run) *change.Result
 	// Actions lists what was done, newest first.
 	Actions(ctx context.Context, since time.Time) ([]*model.Action, []ops.Outcome, error)
 	// History is what the journal of this machine knows was done about an
 	// alert, newest first. It asks no backend.
 	History(ctx context.Context, a *model.Alert) ([]*model.Action, error)
 	// InForce lists what is still isolated or blocked, oldest first.
-	InForce(ctx context.Context) ([]*ops.InForce, error)
+	InForce(ctx context.Context) ([]*change.InForce, error)
 	// Fetch brings a collected file here, and checks it.
-	Fetch(ctx context.Context, ref string, o ops.Fetch) (*ops.Fetched, error)
+	Fetch(ctx context.Context, ref string, o change.Fetch) (*change.Fetched, error)
 	// Check checks a saved file against its manifest.
-	Check(ctx context.Context, path string) (*ops.Checked, error)
+	Check(ctx context.Context, path string) (*change.Checked, error)
 }
 
 // Order is what is wanted: a verb on records.
@@ -76,10 +77,10 @@ const (
 )
 
 // acts is the Actor over ops.
-type acts struct{ a *ops.Acts }
+type acts struct{ a *change.Acts }
 
 // NewActor gives the action path as the screen uses it.
-func NewActor(a *ops.Acts) Actor { return acts{a} }
+func NewActor(a *change.Acts) Actor { return acts{a} }
 
 func (x acts) Can(profile, verb string) (string, error) {
 	switch verb {
@@ -90,10 +91,10 @@ func (x acts) Can(profile, verb string) (string, error) {
 	case verbCheck:
 		return "against its manifest", nil
 	}
-	return x.a.Fleet.CanChange(profile, verb)
+	return change.CanChange(x.a.Fleet, profile, verb)
 }
 
-func (x acts) Plan(ctx context.Context, o Order) (*ops.Plan, error) {
+func (x acts) Plan(ctx context.Context, o Order) (*change.Plan, error) {
 	items, named, err := x.items(ctx, o)
 	if err != nil {
 		return nil, err
@@ -108,8 +109,8 @@ func (x acts) Plan(ctx context.Context, o Order) (*ops.Plan, error) {
 
 // items are the changes of an order, and the names of what a backend may not
 // take.
-func (x acts) items(ctx context.Context, o Order) (items []ops.Item, named []string, err error) {
-	var blank ops.Item
+func (x acts) items(ctx context.Context, o Order) (items []change.Item, named []string, err error) {
+	var blank change.Item
 	base := blank.Change
 	base.Verb = o.Verb
 	refs := make([]string, len(o.Records))
@@ -125,12 +126,12 @@ func (x acts) items(ctx context.Context, o Order) (items []ops.Item, named []str
 	case verbRecord:
 		return x.a.RecordItems(ctx, refs, o.Verb), nil, nil
 	case verbCarveDelete:
-		return x.a.Fleet.CarveItems(refs, base), nil, nil
+		return change.CarveItems(x.a.Fleet, refs, base), nil, nil
 	case verbClose, verbDismiss, verbReopen:
 		if base.Verdict = p.Verdict; p.Verdict != "" {
 			named = append(named, "verdict")
 		}
-		return x.a.Fleet.AlertItems(refs, base), named, nil
+		return change.AlertItems(x.a.Fleet, refs, base), named, nil
 	}
 	base.PID, base.Path, base.Command, base.Address, base.Port, base.Program = p.PID, p.Path, p.Command, p.Address, p.Port, p.Program
 	base.Scan, base.Tags, base.Timeout, base.Params = p.Scan, p.Tags, p.For, p.More
@@ -141,7 +142,7 @@ func (x acts) items(ctx context.Context, o Order) (items []ops.Item, named []str
 		named = append(named, k)
 	}
 	if o.Verb == verbScript {
-		if base.Script, err = ops.ReadScript(p.Script); err != nil {
+		if base.Script, err = change.ReadScript(p.Script); err != nil {
 			return nil, nil, err
 		}
 		if p.Arguments != "" {
@@ -158,11 +159,11 @@ func (x acts) items(ctx context.Context, o Order) (items []ops.Item, named []str
 			continue
 		}
 		seen[key] = true
-		list, err := x.a.Fleet.HostItems(ctx, []string{host}, one)
+		list, err := change.HostItems(ctx, x.a.Fleet, []string{host}, one)
 		if err != nil {
 			return nil, nil, err
 		}
-		if o.Verb == verbDelete && p.Path == "" && ops.SystemPath(one.Path) {
+		if o.Verb == verbDelete && p.Path == "" && change.SystemPath(one.Path) {
 			for i := range list {
 				list[i].Err = errors.New("it is the operating system's own; choose it alone and write the path out if you mean it")
 			}
@@ -189,12 +190,12 @@ func fromRecord(pid *int64, path *string, verb string, r model.Record) {
 	}
 }
 
-func (x acts) Execute(ctx context.Context, p *ops.Plan, run ops.Run) *ops.Result {
+func (x acts) Execute(ctx context.Context, p *change.Plan, run change.Run) *change.Result {
 	return x.a.Execute(ctx, p, run)
 }
 
 func (x acts) Actions(ctx context.Context, since time.Time) ([]*model.Action, []ops.Outcome, error) {
-	list, outcomes, _, err := x.a.Actions(ctx, ops.ActionQuery{Since: since, Limit: listCap})
+	list, outcomes, _, err := x.a.Actions(ctx, change.ActionQuery{Since: since, Limit: listCap})
 	return list, outcomes, err
 }
 
@@ -215,14 +216,14 @@ func (x acts) History(_ context.Context, a *model.Alert) ([]*model.Action, error
 	return out, nil
 }
 
-func (x acts) InForce(context.Context) ([]*ops.InForce, error) { return x.a.Ledger.InForce(false) }
+func (x acts) InForce(context.Context) ([]*change.InForce, error) { return x.a.Ledger.InForce(false) }
 
-func (x acts) Fetch(ctx context.Context, ref string, o ops.Fetch) (*ops.Fetched, error) {
+func (x acts) Fetch(ctx context.Context, ref string, o change.Fetch) (*change.Fetched, error) {
 	return x.a.Fetch(ctx, ref, o)
 }
 
-func (x acts) Check(ctx context.Context, path string) (*ops.Checked, error) {
-	return ops.Check(ctx, path)
+func (x acts) Check(ctx context.Context, path string) (*change.Checked, error) {
+	return change.Check(ctx, path)
 }
 
 // hostRef names the host of a record for a look-up in its own profile.
@@ -245,19 +246,21 @@ type noActor struct{}
 
 var errNoActing = errors.New("acting is off here")
 
-func (noActor) Can(string, string) (string, error)                      { return "", errNoActing }
-func (noActor) Plan(context.Context, Order) (*ops.Plan, error)          { return nil, errNoActing }
-func (noActor) Execute(context.Context, *ops.Plan, ops.Run) *ops.Result { return &ops.Result{} }
+func (noActor) Can(string, string) (string, error)                { return "", errNoActing }
+func (noActor) Plan(context.Context, Order) (*change.Plan, error) { return nil, errNoActing }
+func (noActor) Execute(context.Context, *change.Plan, change.Run) *change.Result {
+	return &change.Result{}
+}
 func (noActor) Actions(context.Context, time.Time) ([]*model.Action, []ops.Outcome, error) {
 	return nil, nil, nil
 }
 func (noActor) History(context.Context, *model.Alert) ([]*model.Action, error) {
 	return nil, errNoActing
 }
-func (noActor) InForce(context.Context) ([]*ops.InForce, error) { return nil, nil }
-func (noActor) Fetch(context.Context, string, ops.Fetch) (*ops.Fetched, error) {
+func (noActor) InForce(context.Context) ([]*change.InForce, error) { return nil, nil }
+func (noActor) Fetch(context.Context, string, change.Fetch) (*change.Fetched, error) {
 	return nil, errNoActing
 }
-func (noActor) Check(ctx context.Context, path string) (*ops.Checked, error) {
-	return ops.Check(ctx, path)
+func (noActor) Check(ctx context.Context, path string) (*change.Checked, error) {
+	return change.Check(ctx, path)
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/download"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
@@ -44,14 +45,14 @@ func (a *actor) Can(profile, verb string) (string, error) {
 	return "as " + profile + " does it", nil
 }
 
-func (a *actor) Plan(_ context.Context, o tui.Order) (*ops.Plan, error) {
+func (a *actor) Plan(_ context.Context, o tui.Order) (*change.Plan, error) {
 	a.mu.Lock()
 	a.orders = append(a.orders, o)
 	a.mu.Unlock()
-	p := &ops.Plan{}
+	p := &change.Plan{}
 	seen := map[string]bool{}
 	for i, r := range o.Records {
-		s := &ops.Step{Action: "act-" + string(rune('a'+i))}
+		s := &change.Step{Action: "act-" + string(rune('a'+i))}
 		s.Change.Verb = o.Verb
 		s.Label = r.GetOrigin().Ref
 		if strings.HasPrefix(o.Verb, "alert.") {
@@ -75,10 +76,10 @@ func (a *actor) Plan(_ context.Context, o tui.Order) (*ops.Plan, error) {
 	return p, nil
 }
 
-func (a *actor) Execute(ctx context.Context, p *ops.Plan, run ops.Run) *ops.Result {
+func (a *actor) Execute(ctx context.Context, p *change.Plan, run change.Run) *change.Result {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	res := &ops.Result{Verb: p.Verb()}
+	res := &change.Result{Verb: p.Verb()}
 	for _, s := range p.Steps {
 		a.sent = append(a.sent, s.Change.Verb+" "+s.Name()+" case="+run.Case+" comment="+run.Comment)
 		act := &model.Action{Origin: model.Origin{ID: s.Action, Ref: s.Action}, Verb: s.Change.Verb, Host: s.Change.Host, State: model.ActionDone}
@@ -87,14 +88,14 @@ func (a *actor) Execute(ctx context.Context, p *ops.Plan, run ops.Run) *ops.Resu
 		}
 		if s.Change.AlertID != "" && s.Change.AlertID == a.fails {
 			act.State, act.Error = model.ActionFailed, "it was closed by someone else"
-			run.Update(ops.Update{Step: s, Action: act})
+			run.Update(change.Update{Step: s, Action: act})
 			res.Failed = append(res.Failed, act)
 			continue
 		}
 		if s.Change.Verb == "carve" {
 			act.Profile, act.Files = "ge", []string{"c1"}
 		}
-		run.Update(ops.Update{Step: s, Action: act})
+		run.Update(change.Update{Step: s, Action: act})
 		res.Succeeded = append(res.Succeeded, act)
 	}
 	select {
@@ -114,19 +115,19 @@ func (a *actor) History(_ context.Context, about *model.Alert) ([]*model.Action,
 	}}, nil
 }
 
-func (a *actor) InForce(context.Context) ([]*ops.InForce, error) {
+func (a *actor) InForce(context.Context) ([]*change.InForce, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if slices.ContainsFunc(a.sent, func(s string) bool { return strings.HasPrefix(s, "undo ") }) {
 		return nil, nil
 	}
-	return []*ops.InForce{{
+	return []*change.InForce{{
 		Action: "cb/act-19f2", Profile: "cb", Backend: "carbonblack", Verb: "isolate", Host: "SRV-DB-02", Since: model.At(tuitest.Now.Add(-4 * time.Minute)),
 		By: "k.ivanova", State: "done", Undo: "edrctl respond undo cb/act-19f2",
 	}}, nil
 }
 
-func (a *actor) Fetch(ctx context.Context, ref string, o ops.Fetch) (*ops.Fetched, error) {
+func (a *actor) Fetch(ctx context.Context, ref string, o change.Fetch) (*change.Fetched, error) {
 	a.mu.Lock()
 	a.sent = append(a.sent, "fetch "+ref+" to "+o.Dir+" zip="+o.Zip)
 	a.mu.Unlock()
@@ -143,11 +144,11 @@ func (a *actor) Fetch(ctx context.Context, ref string, o ops.Fetch) (*ops.Fetche
 	}
 	sum := strings.Repeat("3f79bb7b", 8)
 	c.SHA256, c.SavedTo = sum, o.Dir+"/d.dll"
-	return &ops.Fetched{Carve: c, Saved: saved(c.SavedTo, sum)}, nil
+	return &change.Fetched{Carve: c, Saved: saved(c.SavedTo, sum)}, nil
 }
 
-func (a *actor) Check(_ context.Context, path string) (*ops.Checked, error) {
-	return &ops.Checked{File: path, OK: a.changed == "", Why: a.changed, SHA256: strings.Repeat("3f79bb7b", 8), Size: 18432, Host: "FIN-WS-014", Path: `C:\Users\Public\d.dll`}, nil
+func (a *actor) Check(_ context.Context, path string) (*change.Checked, error) {
+	return &change.Checked{File: path, OK: a.changed == "", Why: a.changed, SHA256: strings.Repeat("3f79bb7b", 8), Size: 18432, Host: "FIN-WS-014", Path: `C:\Users\Public\d.dll`}, nil
 }
 
 func (a *actor) Actions(context.Context, time.Time) ([]*model.Action, []ops.Outcome, error) {

@@ -9,6 +9,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
@@ -58,7 +59,7 @@ func (v *recordView) title() string {
 	case *model.Carve:
 		return cmp.Or(model.BaseName(r.Path), "carve")
 	case *model.Action:
-		return ops.Words(r.Verb)
+		return change.Words(r.Verb)
 	}
 	return refOf(v.r)
 }
@@ -217,7 +218,7 @@ func (v *recordView) make(s *shell, w int) {
 			}
 		}
 	case *model.Action:
-		c.field("action", safetext.Text(ops.Words(r.Verb)), s.theme.Bold)
+		c.field("action", safetext.Text(change.Words(r.Verb)), s.theme.Bold)
 		c.field("state", safetext.Text(strings.TrimSpace(string(r.State)+" "+r.NativeState)), "")
 		c.field("host", hostLine(r.Host), "")
 		if x := r.Target; x != nil {
@@ -346,7 +347,7 @@ func triageLine(s *shell, a *model.Action) para {
 	case a.State != model.ActionDone:
 		st, mark = t.Err, t.Glyphs.Cross
 	}
-	p := para{{t.Dim, s.clock(a.RequestedAt, 11) + "  "}, {st, safetext.Display(mark + " ")}, {"", safetext.Text(ops.Words(a.Verb))}}
+	p := para{{t.Dim, s.clock(a.RequestedAt, 11) + "  "}, {st, safetext.Display(mark + " ")}, {"", safetext.Text(change.Words(a.Verb))}}
 	if a.State != model.ActionDone {
 		p = append(p, span{st, safetext.Text(" " + string(a.State))})
 	}

@@ -9,8 +9,8 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/model"
-	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/safetext"
 )
 
@@ -33,7 +33,7 @@ type actDialog struct {
 	params   Params
 	form     *formDialog // beneath, where the parameters were asked for
 	queue    bool        // send it also to hosts that are not ready
-	plan_    *ops.Plan
+	plan_    *change.Plan
 	err      error
 	comment  editor
 	caseID   editor
@@ -42,7 +42,7 @@ type actDialog struct {
 	requests bool
 	grace    grace
 	running  bool
-	result   *ops.Result
+	result   *change.Result
 	states   map[string]string // by action id, while it runs
 	began    time.Time
 	scroll   int
@@ -59,7 +59,7 @@ func (d *actDialog) opened(s *shell) { d.grace.begin(s.now()) }
 type (
 	planRead struct {
 		d    *actDialog
-		plan *ops.Plan
+		plan *change.Plan
 		err  error
 	}
 	stepIn struct {
@@ -68,7 +68,7 @@ type (
 	}
 	actDone struct {
 		d   *actDialog
-		res *ops.Result
+		res *change.Result
 	}
 )
 
@@ -138,7 +138,7 @@ func (d *actDialog) needTyped() string {
 	if w := d.plan_.Typed(); w != "" {
 		return w
 	}
-	if n := d.plan_.Hosts(); n > ops.FreeHosts {
+	if n := d.plan_.Hosts(); n > change.FreeHosts {
 		return fmt.Sprintf("%d hosts", n)
 	}
 	return ""
@@ -353,8 +353,8 @@ func (d *actDialog) send(s *shell) tea.Cmd {
 		st.Change.Comment = strings.TrimSpace(d.comment.value())
 	}
 	plan, actor, pump := d.plan_, s.actor, s.pump
-	run := ops.Run{Case: s.app.caseID, Comment: strings.TrimSpace(d.comment.value()), Wait: 2 * time.Minute}
-	run.Update = func(u ops.Update) {
+	run := change.Run{Case: s.app.caseID, Comment: strings.TrimSpace(d.comment.value()), Wait: 2 * time.Minute}
+	run.Update = func(u change.Update) {
 		text := string(u.Action.State)
 		if u.Action.NativeState != "" {
 			text += " (" + u.Action.NativeState + ")"

@@ -8,6 +8,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/safetext"
@@ -19,7 +20,7 @@ import (
 // each does. Hidden, it goes on.
 type fetchDialog struct {
 	refs   []string
-	o      ops.Fetch
+	o      change.Fetch
 	files  []*fetching
 	cancel context.CancelFunc
 	over   bool
@@ -35,8 +36,8 @@ type fetching struct {
 	share       float64
 	done, total int64
 	began       time.Time
-	got         *ops.Fetched
-	checked     *ops.Checked
+	got         *change.Fetched
+	checked     *change.Checked
 	err         error
 }
 
@@ -52,7 +53,7 @@ type (
 // fetch begins a download.
 func (s *shell) fetch(refs []string, p Params) tea.Cmd {
 	d := &fetchDialog{refs: refs}
-	d.o = ops.Fetch{Dir: p.Path, Zip: p.More["zip"], Wait: 15 * time.Minute, Case: s.app.caseID}
+	d.o = change.Fetch{Dir: p.Path, Zip: p.More["zip"], Wait: 15 * time.Minute, Case: s.app.caseID}
 	for _, ref := range refs {
 		d.files = append(d.files, &fetching{ref: ref, name: ui.Text(ref), began: s.now()})
 	}
@@ -85,7 +86,7 @@ func (s *shell) fetch(refs []string, p Params) tea.Cmd {
 				step(func(x *fetching) { x.name, x.state, x.done, x.total = carveName(c), "", done, total })
 			}
 			got, err := actor.Fetch(ctx, ref, o)
-			var checked *ops.Checked
+			var checked *change.Checked
 			if got != nil && got.Saved != nil {
 				// What was written is read back: the disk may lie, too.
 				var cerr error
@@ -120,7 +121,7 @@ func (m fetchStep) apply(s *shell) {
 	m.f(x)
 	if x.got != nil && x.got.Carve != nil {
 		if s.app.work.saved == nil {
-			s.app.work.saved = map[string]*ops.Fetched{}
+			s.app.work.saved = map[string]*change.Fetched{}
 		}
 		s.app.work.saved[x.ref] = x.got
 	}
@@ -246,7 +247,7 @@ func (x *fetching) draw(t *theme.Theme, inner int, put func(theme.Style, safetex
 // checkDone is what verifying a saved file found.
 type checkDone struct {
 	path string
-	v    *ops.Checked
+	v    *change.Checked
 	err  error
 }
 

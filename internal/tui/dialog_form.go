@@ -13,8 +13,8 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/model"
-	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/safetext"
 	"github.com/edrctl/edrctl/internal/tui/theme"
 	"github.com/edrctl/edrctl/internal/tui/ui"
@@ -86,7 +86,7 @@ func formFor(c choice) *form {
 			return p, nil
 		}
 	case verbDelete, verbCarve:
-		if c.verb == verbDelete && ops.SystemPath(path) {
+		if c.verb == verbDelete && change.SystemPath(path) {
 			suggested = "" // the system's own program was used: nobody wants it deleted
 		}
 		f.inputs = []*input{line("path", "on the host, in full", suggested)}
@@ -99,7 +99,7 @@ func formFor(c choice) *form {
 	case verbRun:
 		f.inputs = []*input{line("command", `netstat -ano; "quotes" keep a word together`, ""), limit()}
 		f.read = func(f *form) (p Params, err error) {
-			if p.Command, err = ops.SplitCommand(f.at("command")); err != nil {
+			if p.Command, err = change.SplitCommand(f.at("command")); err != nil {
 				return p, err
 			}
 			if len(p.Command) == 0 || p.Command[0] == "" {
@@ -121,7 +121,7 @@ func formFor(c choice) *form {
 	case verbBlock, verbUnblock:
 		f.inputs = []*input{line("target", "address, address:port, network or program", blockSuggestion(c.records)), oneOf("direction", "out", "in", "both"), oneOf("protocol", "any", "tcp", "udp")}
 		f.read = func(f *form) (p Params, err error) {
-			if p.Address, p.Port, p.Program, err = ops.BlockTarget(f.at("target")); err != nil {
+			if p.Address, p.Port, p.Program, err = change.BlockTarget(f.at("target")); err != nil {
 				return p, err
 			}
 			p.More = given(map[string]string{"direction": f.at("direction"), "protocol": f.at("protocol")}, "out", "any")
@@ -172,7 +172,7 @@ func formFor(c choice) *form {
 		}
 	case verbFetch:
 		f.button = "Download"
-		f.inputs = []*input{line("folder", "made when it is not there", "."), oneOf("zip", "no", "yes, with the password "+ops.SamplePassword)}
+		f.inputs = []*input{line("folder", "made when it is not there", "."), oneOf("zip", "no", "yes, with the password "+change.SamplePassword)}
 		f.read = func(f *form) (p Params, err error) {
 			if p.Path = f.at("folder"); p.Path == "" {
 				return p, errors.New("say which folder")
@@ -181,7 +181,7 @@ func formFor(c choice) *form {
 				return p, fmt.Errorf("%s is no folder", p.Path)
 			}
 			if f.at("zip") != "no" {
-				p.More = map[string]string{"zip": ops.SamplePassword}
+				p.More = map[string]string{"zip": change.SamplePassword}
 			}
 			return p, nil
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/tui"
@@ -93,7 +94,7 @@ func TestOrdersReachTheDriver(t *testing.T) {
 	} {
 		w := &ward{takes: c.takes}
 		fleet := &ops.Fleet{Sources: []*ops.Source{ops.NewSource("p", "ward", false, func() (backends.Driver, error) { return w, nil })}}
-		a := tui.NewActor(&ops.Acts{Fleet: fleet, Ledger: &ops.Ledger{Dir: t.TempDir()}})
+		a := tui.NewActor(&change.Acts{Fleet: fleet, Ledger: &change.Ledger{Dir: t.TempDir()}})
 		p, err := a.Plan(t.Context(), c.order)
 		why := ""
 		switch {

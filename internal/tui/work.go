@@ -5,17 +5,18 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/tui/ui"
 )
 
 // work is what goes on behind the views, and outlives them.
 type work struct {
-	downloads []*fetchDialog          // of this session, the latest last
-	saved     map[string]*ops.Fetched // what was downloaded, by reference
-	folder    string                  // of the last download
-	owed      map[string]error        // profiles that want a login nobody was asked for yet
-	offered   map[string]bool         // those whose login was offered since they last answered
+	downloads []*fetchDialog             // of this session, the latest last
+	saved     map[string]*change.Fetched // what was downloaded, by reference
+	folder    string                     // of the last download
+	owed      map[string]error           // profiles that want a login nobody was asked for yet
+	offered   map[string]bool            // those whose login was offered since they last answered
 }
 
 // applied is an answer that belongs to no view: it is taken in wherever one is.

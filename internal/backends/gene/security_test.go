@@ -7,6 +7,7 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/gene/fake"
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 )
@@ -39,7 +40,7 @@ func TestKillFromAlertEndsTheNewProcess(t *testing.T) {
 				t.Fatalf("%+v", a.Process)
 			}
 			fleet := &ops.Fleet{Sources: []*ops.Source{ops.NewSource("lab", "gene", false, func() (backends.Driver, error) { return d, nil })}}
-			from, err := fleet.ReadFromAlert(t.Context(), "lab/"+a.ID)
+			from, err := change.ReadFromAlert(t.Context(), fleet, "lab/"+a.ID)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-package ops_test
+package change_test
 
 import (
 	"bytes"
@@ -17,8 +17,8 @@ import (
 
 	"github.com/edrctl/edrctl/internal/audit"
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/model"
-	"github.com/edrctl/edrctl/internal/ops"
 )
 
 // onDisk is a backend that outlives the process: its requests are lines of a
@@ -90,20 +90,20 @@ func (d *onDisk) Download(_ context.Context, _ string, offset int64, w io.Writer
 	return n, offset > 0, nil
 }
 
-func crashActs(dir string) (*ops.Acts, *onDisk) {
+func crashActs(dir string) (*change.Acts, *onDisk) {
 	d := newOnDisk(dir)
 	host, _ := os.Hostname()
-	return &ops.Acts{
-		Fleet: fleet(d), Ledger: &ops.Ledger{Dir: dir}, Journal: audit.Open(dir, audit.Who{User: "ana", Host: host, PID: os.Getpid()}, time.Now),
+	return &change.Acts{
+		Fleet: fleet(d), Ledger: &change.Ledger{Dir: dir}, Journal: audit.Open(dir, audit.Who{User: "ana", Host: host, PID: os.Getpid()}, time.Now),
 	}, d
 }
 
 // crashChild changes four hosts and brings a file here, until it is killed.
 func crashChild(dir, run string) {
 	a, d := crashActs(dir)
-	var items []ops.Item
+	var items []change.Item
 	for _, h := range d.hosts {
-		items = append(items, ops.Item{Source: a.Fleet.Sources[0], Change: backends.Change{Verb: backends.VerbKill, PID: 7, Path: run + "-" + h.ID, Host: h}})
+		items = append(items, change.Item{Source: a.Fleet.Sources[0], Change: backends.Change{Verb: backends.VerbKill, PID: 7, Path: run + "-" + h.ID, Host: h}})
 	}
 	p := a.Plan(context.Background(), items)
 	if err := p.Approve(0); err != nil {
@@ -111,10 +111,10 @@ func crashChild(dir, run string) {
 	}
 	fmt.Println("ready")
 	go func() {
-		_, _ = a.Fetch(context.Background(), "p0/file", ops.Fetch{Dir: filepath.Join(dir, "files")})
+		_, _ = a.Fetch(context.Background(), "p0/file", change.Fetch{Dir: filepath.Join(dir, "files")})
 	}()
-	a.Execute(context.Background(), p, ops.Run{Wait: -1})
-	_, _ = a.Fetch(context.Background(), "p0/other", ops.Fetch{Dir: filepath.Join(dir, "files")})
+	a.Execute(context.Background(), p, change.Run{Wait: -1})
+	_, _ = a.Fetch(context.Background(), "p0/other", change.Fetch{Dir: filepath.Join(dir, "files")})
 }
 
 // Killed at any moment: the journal verifies, no final file is wrong, nothing
@@ -134,7 +134,7 @@ func TestKilledAtRandomPoints(t *testing.T) {
 	for run := range runs {
 		name := fmt.Sprintf("run%d", run)
 		cmd := exec.Command(exe)
-		cmd.Env = append(os.Environ(), "OPS_TEST_CRASH="+dir, "OPS_TEST_RUN="+name)
+		cmd.Env = append(os.Environ(), "CHANGE_TEST_CRASH="+dir, "CHANGE_TEST_RUN="+name)
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -196,7 +196,7 @@ func TestKilledAtRandomPoints(t *testing.T) {
 	// What the killed ones left of a file is gone on with.
 	a, d := crashActs(dir)
 	for _, ref := range []string{"p0/file", "p0/other"} {
-		if _, err := a.Fetch(t.Context(), ref, ops.Fetch{Dir: filepath.Join(dir, "files")}); err != nil {
+		if _, err := a.Fetch(t.Context(), ref, change.Fetch{Dir: filepath.Join(dir, "files")}); err != nil {
 			t.Error(err)
 		}
 	}

@@ -1,6 +1,6 @@
 //go:build race
 
-package ops_test
+package change_test
 
 // crashRuns is how often the program is killed under the race detector, for
 // time; CI kills it 200 times without.

@@ -1,4 +1,4 @@
-package ops
+package change
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/edrctl/edrctl/internal/audit"
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/ops"
 )
 
 // FreeHosts is how many hosts one order may be on without saying so.
@@ -38,7 +39,7 @@ type Recorder interface {
 // change whose answer was lost, follows it and journals the outcome. It asks
 // nobody anything: showing the plan and getting a yes is the caller's.
 type Acts struct {
-	Fleet   *Fleet
+	Fleet   *ops.Fleet
 	Journal Recorder
 	Ledger  *Ledger             // what the journal remembers
 	Redact  func(string) string // masks secrets in what is journaled; nil = nothing is masked
@@ -48,7 +49,7 @@ type Acts struct {
 // Item is one change that is wanted, on one target.
 type Item struct {
 	Label   string // how the target was named, for messages
-	Source  *Source
+	Source  *ops.Source
 	Change  backends.Change
 	Undoes  string // id (act-…) of the action it takes back
 	Err     error  // why the target could not be resolved
@@ -280,7 +281,7 @@ func (a *Acts) look(ctx context.Context, s *Step, known func() []*Entry) {
 		s.Err = missing(s.Spec, s.Change)
 	}
 	if s.Err != nil {
-		s.Err = InProfile(s.Source, s.Err)
+		s.Err = ops.InProfile(s.Source, s.Err)
 		return
 	}
 	if s.Change.Undo == nil {
@@ -288,7 +289,7 @@ func (a *Acts) look(ctx context.Context, s *Step, known func() []*Entry) {
 	}
 	pv, err := s.driver.Preview(ctx, s.Change)
 	if err != nil {
-		s.Err = InProfile(s.Source, err)
+		s.Err = ops.InProfile(s.Source, err)
 		return
 	}
 	if !pv.Reversible && s.Spec.Inverse != "" {
@@ -314,7 +315,7 @@ func (s *Step) remember(known []*Entry) {
 }
 
 // changer finds the driver of a verb, or says what its backend can do instead.
-func changer(s *Source, verb string) (backends.Changer, backends.VerbSpec, error) {
+func changer(s *ops.Source, verb string) (backends.Changer, backends.VerbSpec, error) {
 	d, err := s.Driver()
 	if err != nil {
 		return nil, backends.VerbSpec{}, err
@@ -331,7 +332,7 @@ func changer(s *Source, verb string) (backends.Changer, backends.VerbSpec, error
 			can = append(can, Command(v.Verb))
 		}
 	}
-	hint := s.Backend + " changes nothing: " + instead(s.Backend, d)
+	hint := s.Backend + " changes nothing: " + ops.Instead(s.Backend, d)
 	if len(can) > 0 {
 		hint = s.Backend + " can do: " + strings.Join(can, ", ")
 	}
@@ -421,4 +422,21 @@ func (a *Acts) redact(s string) string {
 		return s
 	}
 	return a.Redact(s)
+}
+
+// CanChange tells whether a profile can be asked for a verb, and how its
+// backend does it. The error is fit to be shown as the reason why not. It
+// reaches no server.
+func CanChange(f *ops.Fleet, profile, verb string) (how string, err error) {
+	for _, s := range f.Sources {
+		if s.Profile != profile {
+			continue
+		}
+		if s.ReadOnly {
+			return "", RefusedReadOnly(profile)
+		}
+		_, spec, err := changer(s, verb)
+		return spec.How, err
+	}
+	return "", backends.Invalid("cannot "+Words(verb), "profile "+profile+" is not among the selected ones")
 }

@@ -1,6 +1,6 @@
 //go:build !race
 
-package ops_test
+package change_test
 
 // crashRuns is how often the program is killed.
 const crashRuns = 200

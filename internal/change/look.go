@@ -1,4 +1,4 @@
-package ops
+package change
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/edrctl/edrctl/internal/audit"
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/ops"
 )
 
 // ActionQuery selects actions for Actions.
@@ -47,19 +48,19 @@ func (q ActionQuery) match(a *model.Action) bool {
 // Actions lists what the journal knows of the selected profiles together with
 // what their backends remember, newest first. What both know stands once,
 // with our reference and the backend's state.
-func (a *Acts) Actions(ctx context.Context, q ActionQuery) (list []*model.Action, outcomes []Outcome, cut bool, err error) {
+func (a *Acts) Actions(ctx context.Context, q ActionQuery) (list []*model.Action, outcomes []ops.Outcome, cut bool, err error) {
 	entries, err := a.Ledger.Entries()
 	if err != nil {
 		return nil, nil, false, err
 	}
-	outcomes = make([]Outcome, len(a.Fleet.Sources))
+	outcomes = make([]ops.Outcome, len(a.Fleet.Sources))
 	found := make([][]*model.Action, len(a.Fleet.Sources))
 	var wg sync.WaitGroup
 	for i, s := range a.Fleet.Sources {
-		outcomes[i] = Outcome{Profile: s.Profile, Backend: s.Backend}
+		outcomes[i] = ops.Outcome{Profile: s.Profile, Backend: s.Backend}
 		wg.Go(func() {
 			start := time.Now()
-			found[i], outcomes[i].Err = s.actions(ctx, entries, q)
+			found[i], outcomes[i].Err = actionsOf(ctx, s, entries, q)
 			outcomes[i].Count, outcomes[i].Elapsed = len(found[i]), time.Since(start)
 		})
 	}
@@ -74,7 +75,7 @@ func (a *Acts) Actions(ctx context.Context, q ActionQuery) (list []*model.Action
 
 // actions merges journal and backend of one profile. What the journal knows
 // is given also when the backend does not answer.
-func (s *Source) actions(ctx context.Context, entries []*Entry, q ActionQuery) ([]*model.Action, error) {
+func actionsOf(ctx context.Context, s *ops.Source, entries []*Entry, q ActionQuery) ([]*model.Action, error) {
 	var out []*model.Action
 	byNative := map[string]*model.Action{}
 	for _, e := range entries {
@@ -87,7 +88,7 @@ func (s *Source) actions(ctx context.Context, entries []*Entry, q ActionQuery) (
 			byNative[e.NativeID] = act
 		}
 	}
-	err := s.remembered(ctx, q, func(u *model.Action) {
+	err := remembered(ctx, s, q, func(u *model.Action) {
 		if known := byNative[u.ID]; known != nil {
 			step := &Step{Item: Item{Source: s, Change: backends.Change{Verb: known.Verb}}}
 			native := known.NativeState
@@ -101,7 +102,7 @@ func (s *Source) actions(ctx context.Context, entries []*Entry, q ActionQuery) (
 	return slices.DeleteFunc(out, func(act *model.Action) bool { return !q.match(act) }), err
 }
 
-func (s *Source) remembered(ctx context.Context, q ActionQuery, give func(*model.Action)) error {
+func remembered(ctx context.Context, s *ops.Source, q ActionQuery, give func(*model.Action)) error {
 	d, err := s.Driver()
 	if err != nil {
 		return err
@@ -150,7 +151,7 @@ func (a *Acts) Action(ctx context.Context, ref string, wait time.Duration, updat
 	}
 	d, err := s.Driver()
 	if err != nil {
-		return nil, InProfile(s, err)
+		return nil, ops.InProfile(s, err)
 	}
 	c, ok := d.(backends.Changer)
 	if !ok {
@@ -159,7 +160,7 @@ func (a *Acts) Action(ctx context.Context, ref string, wait time.Duration, updat
 	step := &Step{Item: Item{Label: ref, Source: s, Change: e.Change(), Undoes: e.Undoes}, Action: e.ID, driver: c}
 	step.Preview.Inverse = e.Inverse
 	if h := step.Change.Host; h != nil && h.ID != "" {
-		_, fresh, herr := (&hostFinder{fleet: &Fleet{Sources: []*Source{s}}}).one(ctx, s.Profile+"/"+h.ID, nil)
+		fresh, herr := s.Host(ctx, h.ID)
 		if herr == nil {
 			step.Change.Host, act.Host = fresh, fresh
 		}
@@ -181,7 +182,7 @@ func (a *Acts) Action(ctx context.Context, ref string, wait time.Duration, updat
 			step.merge(act, u)
 			update(act)
 		} else if perr != nil && wait == 0 {
-			missed = InProfile(s, perr)
+			missed = ops.InProfile(s, perr)
 		}
 		if !act.State.Final() && wait != 0 {
 			_ = poll(ctx, p, nativeID(act), wait, func(u *model.Action) { // it never fails
@@ -206,7 +207,7 @@ func (a *Acts) Action(ctx context.Context, ref string, wait time.Duration, updat
 
 // refresh asks for what the journal does not keep of an action that is over:
 // its output. That the backend has forgotten it is no failure.
-func (a *Acts) refresh(ctx context.Context, s *Source, act *model.Action) {
+func (a *Acts) refresh(ctx context.Context, s *ops.Source, act *model.Action) {
 	d, err := s.Driver()
 	if err != nil {
 		return
@@ -234,13 +235,13 @@ func (a *Acts) foreign(ctx context.Context, ref string, wait time.Duration, upda
 	if strings.HasPrefix(id, "act-") {
 		return nil, notFound
 	}
-	p, err := Capability[backends.ActionPoller](s, "cannot read an action")
+	p, err := ops.Capability[backends.ActionPoller](s, "cannot read an action")
 	if err != nil {
-		return nil, InProfile(s, err)
+		return nil, ops.InProfile(s, err)
 	}
 	act, err := p.Action(ctx, id)
 	if err != nil {
-		return nil, InProfile(s, err)
+		return nil, ops.InProfile(s, err)
 	}
 	s.StampRecord(act)
 	update(act)
@@ -254,7 +255,7 @@ func (a *Acts) foreign(ctx context.Context, ref string, wait time.Duration, upda
 	return act, nil
 }
 
-func (a *Acts) source(profile string) (*Source, error) {
+func (a *Acts) source(profile string) (*ops.Source, error) {
 	for _, s := range a.Fleet.Sources {
 		if s.Profile == profile {
 			return s, nil
@@ -266,7 +267,7 @@ func (a *Acts) source(profile string) (*Source, error) {
 // UndoItems gives the items that take the named actions back, with their
 // hosts read again.
 func (a *Acts) UndoItems(ctx context.Context, refs []string) []Item {
-	return a.entryItems(refs, func(s *Source, e *Entry) Item {
+	return a.entryItems(refs, func(s *ops.Source, e *Entry) Item {
 		it := e.Reverse(s, nil)
 		if it.Err == nil {
 			it.Change.Host, it.Err = a.hostOf(ctx, s, e)
@@ -277,7 +278,7 @@ func (a *Acts) UndoItems(ctx context.Context, refs []string) []Item {
 
 // CancelItems gives the items that cancel the named actions.
 func (a *Acts) CancelItems(ctx context.Context, refs []string) []Item {
-	return a.entryItems(refs, func(s *Source, e *Entry) Item {
+	return a.entryItems(refs, func(s *ops.Source, e *Entry) Item {
 		it := Item{Label: e.Ref(), Source: s, Change: backends.Change{Verb: backends.VerbCancel, ActionID: e.NativeID, Undo: e.forDriver()}}
 		switch {
 		case e.Final():
@@ -294,7 +295,7 @@ func (a *Acts) CancelItems(ctx context.Context, refs []string) []Item {
 // RecordItems gives the items that change the backend's record of the named
 // actions (action.delete).
 func (a *Acts) RecordItems(ctx context.Context, refs []string, verb string) []Item {
-	return a.entryItems(refs, func(s *Source, e *Entry) Item {
+	return a.entryItems(refs, func(s *ops.Source, e *Entry) Item {
 		it := Item{Label: e.Ref(), Source: s, Change: backends.Change{Verb: verb, ActionID: e.NativeID, Undo: e.forDriver()}}
 		if e.NativeID == "" {
 			it.Err = backends.Invalid("cannot find the record of "+e.Ref(), "the backend's id of it is not known")
@@ -305,22 +306,22 @@ func (a *Acts) RecordItems(ctx context.Context, refs []string, verb string) []It
 	})
 }
 
-func (a *Acts) hostOf(ctx context.Context, s *Source, e *Entry) (*model.Host, error) {
+func (a *Acts) hostOf(ctx context.Context, s *ops.Source, e *Entry) (*model.Host, error) {
 	h := e.host()
 	if h == nil {
 		return nil, nil
 	}
-	_, fresh, err := (&hostFinder{fleet: &Fleet{Sources: []*Source{s}}}).one(ctx, s.Profile+"/"+hostKey(h), nil)
+	fresh, err := s.Host(ctx, hostKey(h))
 	return fresh, err
 }
 
 // entryItems resolves references of actions; one the journal does not know is
 // handed to the backend under its own id.
-func (a *Acts) entryItems(refs []string, build func(*Source, *Entry) Item) []Item {
+func (a *Acts) entryItems(refs []string, build func(*ops.Source, *Entry) Item) []Item {
 	var items []Item
 	for _, ref := range refs {
 		e, err := a.Ledger.Get(ref)
-		var s *Source
+		var s *ops.Source
 		if err == nil {
 			s, err = a.source(e.Profile)
 		} else if backends.KindOf(err) == backends.KindNotFound {

@@ -1,11 +1,11 @@
-package ops_test
+package change_test
 
 import (
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/edrctl/edrctl/internal/ops"
+	"github.com/edrctl/edrctl/internal/change"
 )
 
 func TestSplitCommand(t *testing.T) {
@@ -19,13 +19,13 @@ func TestSplitCommand(t *testing.T) {
 		`say "he said \"no\" \\srv\x"`:   {"say", `he said "no" \\srv\x`},
 		`a"b c"d`:                        {"ab cd"},
 	} {
-		got, err := ops.SplitCommand(line)
+		got, err := change.SplitCommand(line)
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("%s: %q %v, want %q", line, got, err, want)
 		}
 	}
 	for _, bad := range []string{`"a`, `a 'b`, `"a\"`} {
-		if got, err := ops.SplitCommand(bad); err == nil {
+		if got, err := change.SplitCommand(bad); err == nil {
 			t.Errorf("%s: %q", bad, got)
 		}
 	}
@@ -36,7 +36,7 @@ func FuzzSplitCommand(f *testing.F) {
 	f.Add(`"C:\a b" 'x y' z`)
 	f.Add(`\\srv\share\"`)
 	f.Fuzz(func(t *testing.T, line string) {
-		got, err := ops.SplitCommand(line)
+		got, err := change.SplitCommand(line)
 		if err != nil {
 			return
 		}
@@ -44,7 +44,7 @@ func FuzzSplitCommand(f *testing.F) {
 			t.Fatalf("%q: %q", line, got)
 		}
 		for _, w := range got {
-			again, err := ops.SplitCommand("'" + w + "'")
+			again, err := change.SplitCommand("'" + w + "'")
 			if !strings.Contains(w, "'") && (err != nil || !slices.Equal(again, []string{w})) {
 				t.Fatalf("%q does not survive being quoted: %q %v", w, again, err)
 			}
@@ -64,7 +64,7 @@ func TestBlockTarget(t *testing.T) {
 		{"/usr/bin/nc", "", 0, "/usr/bin/nc", false}, {`C:\x\nc.exe`, "", 0, `C:\x\nc.exe`, false},
 		{"203.0.113.9:0", "", 0, "", true}, {"203.0.113", "", 0, "", true}, {" ", "", 0, "", true},
 	} {
-		a, p, prog, err := ops.BlockTarget(c.in)
+		a, p, prog, err := change.BlockTarget(c.in)
 		if a != c.address || p != c.port || prog != c.program || (err != nil) != c.bad {
 			t.Errorf("%q: %q %d %q %v", c.in, a, p, prog, err)
 		}

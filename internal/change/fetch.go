@@ -1,4 +1,4 @@
-package ops
+package change
 
 import (
 	"cmp"
@@ -14,6 +14,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/download"
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/shellquote"
 )
 
@@ -44,11 +45,6 @@ type Fetched struct {
 	Saved *download.Saved
 }
 
-// Carve reads a collected file's record by reference.
-func (f *Fleet) Carve(ctx context.Context, ref string) (*model.Carve, error) {
-	return get(f, ref, "cannot read a carve", func(d backends.Carver, id string) (*model.Carve, error) { return d.Carve(ctx, id) })
-}
-
 // Fetch waits until a collected file is complete, and brings it here. It is
 // journaled: what came from which host, and where it is.
 func (a *Acts) Fetch(ctx context.Context, ref string, o Fetch) (*Fetched, error) {
@@ -57,13 +53,13 @@ func (a *Acts) Fetch(ctx context.Context, ref string, o Fetch) (*Fetched, error)
 	if err != nil {
 		return nil, err
 	}
-	d, err := Capability[backends.Carver](s, "cannot download a carve")
+	d, err := ops.Capability[backends.Carver](s, "cannot download a carve")
 	if err != nil {
-		return nil, InProfile(s, err)
+		return nil, ops.InProfile(s, err)
 	}
 	c, err := waitCarve(ctx, s, d, id, o)
 	if err != nil {
-		return nil, InProfile(s, err)
+		return nil, ops.InProfile(s, err)
 	}
 	if o.Action != nil {
 		if c.Host == nil || c.Host.Name == "" {
@@ -77,7 +73,7 @@ func (a *Acts) Fetch(ctx context.Context, ref string, o Fetch) (*Fetched, error)
 		return d.Download(ctx, id, offset, w)
 	})
 	if err != nil {
-		return nil, InProfile(s, err)
+		return nil, ops.InProfile(s, err)
 	}
 	c.SHA256, c.Size, c.SavedTo = saved.Hashes.SHA256, saved.Size, saved.Path
 	c.State, c.Progress = model.CarveComplete, nil
@@ -90,7 +86,7 @@ func (a *Acts) Fetch(ctx context.Context, ref string, o Fetch) (*Fetched, error)
 		rec.Details["action"] = o.Action.Ref
 	}
 	if err := a.Journal.Append(rec); err != nil {
-		return &Fetched{c, saved}, InProfile(s, fmt.Errorf("%s is here, but that is not in the journal: %w", saved.Path, err))
+		return &Fetched{c, saved}, ops.InProfile(s, fmt.Errorf("%s is here, but that is not in the journal: %w", saved.Path, err))
 	}
 	return &Fetched{c, saved}, nil
 }
@@ -124,7 +120,7 @@ func carveTarget(c *model.Carve) audit.Target {
 }
 
 // job is the download of a carve, with what its manifest says.
-func (a *Acts) job(s *Source, c *model.Carve, o Fetch) download.Job {
+func (a *Acts) job(s *ops.Source, c *model.Carve, o Fetch) download.Job {
 	name := o.Name
 	if name == "" {
 		name = c.Name
@@ -182,7 +178,7 @@ func (e *PendingError) HintText() string {
 }
 
 // waitCarve reads a carve until it is complete.
-func waitCarve(ctx context.Context, s *Source, d backends.Carver, id string, o Fetch) (*model.Carve, error) {
+func waitCarve(ctx context.Context, s *ops.Source, d backends.Carver, id string, o Fetch) (*model.Carve, error) {
 	var end <-chan time.Time
 	if o.Wait >= 0 {
 		t := time.NewTimer(o.Wait)

@@ -1,4 +1,4 @@
-package ops
+package change
 
 import (
 	"bufio"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/ops"
 )
 
 // maxNames bounds a list of targets.
@@ -44,13 +45,13 @@ func ReadNames(r io.Reader) ([]string, error) {
 // know a name, the change goes to the one that can do it. A name that still
 // fits two hosts is an error for the whole order, as nothing may happen on the
 // wrong one; one that cannot be read stays in its item.
-func (f *Fleet) HostItems(ctx context.Context, names []string, base backends.Change) ([]Item, error) {
-	r := &hostFinder{fleet: f, removed: removedFor(base.Verb), many: len(names) > FreeHosts}
-	can := func(s *Source) bool { return s.canChange(base.Verb) }
+func HostItems(ctx context.Context, f *ops.Fleet, names []string, base backends.Change) ([]Item, error) {
+	r := &ops.HostFinder{Fleet: f, Removed: removedFor(base.Verb), Many: len(names) > FreeHosts}
+	can := func(s *ops.Source) bool { return canChange(s, base.Verb) }
 	var items []Item
 	seen := map[string]bool{}
 	for _, name := range names {
-		s, h, err := r.one(ctx, name, can)
+		s, h, err := r.One(ctx, name, can)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -74,14 +75,14 @@ func (f *Fleet) HostItems(ctx context.Context, names []string, base backends.Cha
 // FromAlert is what an alert says of where an action would be.
 type FromAlert struct {
 	Alert  *model.Alert
-	Source *Source
+	Source *ops.Source
 	Host   *model.Host // freshly read
 	PID    int64
 	Path   string
 }
 
 // ReadFromAlert reads the alert, and the host it names, for --from-alert.
-func (f *Fleet) ReadFromAlert(ctx context.Context, ref string) (*FromAlert, error) {
+func ReadFromAlert(ctx context.Context, f *ops.Fleet, ref string) (*FromAlert, error) {
 	a, err := f.Alert(ctx, ref, false, false)
 	if err != nil {
 		return nil, err
@@ -96,12 +97,12 @@ func (f *Fleet) ReadFromAlert(ctx context.Context, ref string) (*FromAlert, erro
 	}
 	name := hostKey(a.Host)
 	if name == "" {
-		return nil, InProfile(s, backends.Invalid("cannot act on alert "+a.ID, "it names no host"))
+		return nil, ops.InProfile(s, backends.Invalid("cannot act on alert "+a.ID, "it names no host"))
 	}
-	r := &hostFinder{fleet: &Fleet{Sources: []*Source{s}}}
-	_, out.Host, err = r.one(ctx, s.Profile+"/"+name, nil)
+	r := &ops.HostFinder{Fleet: &ops.Fleet{Sources: []*ops.Source{s}}}
+	_, out.Host, err = r.One(ctx, s.Profile+"/"+name, nil)
 	if backends.KindOf(err) == backends.KindNotFound && a.Host.Name != "" && a.Host.Name != name {
-		_, out.Host, err = r.one(ctx, s.Profile+"/"+a.Host.Name, nil)
+		_, out.Host, err = r.One(ctx, s.Profile+"/"+a.Host.Name, nil)
 	}
 	if err != nil {
 		return nil, err
@@ -130,8 +131,8 @@ func SystemPath(path string) bool {
 
 // AlertItems gives a change of each alert, like base. An alert named twice is
 // changed once.
-func (f *Fleet) AlertItems(refs []string, base backends.Change) []Item {
-	return f.idItems(refs, func(id string) backends.Change {
+func AlertItems(f *ops.Fleet, refs []string, base backends.Change) []Item {
+	return idItems(f, refs, func(id string) backends.Change {
 		c := base
 		c.AlertID = id
 		return c
@@ -139,15 +140,15 @@ func (f *Fleet) AlertItems(refs []string, base backends.Change) []Item {
 }
 
 // CarveItems gives a change of each collected file, like base.
-func (f *Fleet) CarveItems(refs []string, base backends.Change) []Item {
-	return f.idItems(refs, func(id string) backends.Change {
+func CarveItems(f *ops.Fleet, refs []string, base backends.Change) []Item {
+	return idItems(f, refs, func(id string) backends.Change {
 		c := base
 		c.CarveID = id
 		return c
 	})
 }
 
-func (f *Fleet) idItems(refs []string, change func(id string) backends.Change) []Item {
+func idItems(f *ops.Fleet, refs []string, change func(id string) backends.Change) []Item {
 	var items []Item
 	seen := map[string]bool{}
 	for _, ref := range refs {
@@ -166,7 +167,7 @@ func (f *Fleet) idItems(refs []string, change func(id string) backends.Change) [
 
 // ProfileItems gives the change once for every profile: what is made on a
 // backend, and is on no host.
-func (f *Fleet) ProfileItems(change backends.Change) []Item {
+func ProfileItems(f *ops.Fleet, change backends.Change) []Item {
 	items := make([]Item, len(f.Sources))
 	for i, s := range f.Sources {
 		items[i] = Item{Label: s.Profile, Source: s, Change: change}
@@ -189,4 +190,30 @@ func Split(items []Item, set func(*backends.Change, string), values []string) []
 		}
 	}
 	return out
+}
+
+// removedFor says which hosts a change of hosts is for.
+func removedFor(verb string) ops.RemovedHosts {
+	switch verb {
+	case backends.VerbHostEnable:
+		return ops.RemovedFirst
+	case backends.VerbHostRemove, backends.VerbHostDelete:
+		return ops.RemovedToo
+	}
+	return ops.RemovedNever
+}
+
+// canChange tells whether the backend of a profile has a verb. One that cannot
+// be opened may have it.
+func canChange(s *ops.Source, verb string) bool {
+	d, err := s.Driver()
+	if err != nil {
+		return true
+	}
+	c, ok := d.(backends.Changer)
+	if !ok {
+		return false
+	}
+	_, ok = backends.VerbOf(c, verb)
+	return ok
 }

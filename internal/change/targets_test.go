@@ -1,4 +1,4 @@
-package ops_test
+package change_test
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 )
@@ -44,7 +45,7 @@ func TestAHostNamedLikeAnothersIDIsAnError(t *testing.T) {
 	one := fleet(named("77", "WS-1", "h2", "77", "h3", "h3"))
 	two := fleet(named("77", "WS-1"), named("h2", "77"))
 	for name, f := range map[string]*ops.Fleet{"one profile": one, "two profiles": two} {
-		_, err := f.HostItems(t.Context(), []string{"77"}, kill)
+		_, err := change.HostItems(t.Context(), f, []string{"77"}, kill)
 		if backends.KindOf(err) != backends.KindInvalid || !strings.Contains(err.Error(), "p0/77") || !strings.Contains(err.Error(), "/h2") {
 			t.Errorf("%s: a change takes one of two: %v", name, err)
 		}
@@ -54,12 +55,12 @@ func TestAHostNamedLikeAnothersIDIsAnError(t *testing.T) {
 		if _, err := f.HostsNamed(t.Context(), "77", false); backends.KindOf(err) != backends.KindInvalid {
 			t.Errorf("%s: HostsNamed takes one of two: %v", name, err)
 		}
-		items, err := f.HostItems(t.Context(), []string{"p0/77"}, kill)
+		items, err := change.HostItems(t.Context(), f, []string{"p0/77"}, kill)
 		if err != nil || items[0].Change.Host == nil || items[0].Change.Host.Name != "WS-1" {
 			t.Errorf("%s: a ref says which: %+v %v", name, items, err)
 		}
 	}
-	if items, err := one.HostItems(t.Context(), []string{"h3"}, kill); err != nil || items[0].Err != nil || items[0].Change.Host.ID != "h3" {
+	if items, err := change.HostItems(t.Context(), one, []string{"h3"}, kill); err != nil || items[0].Err != nil || items[0].Change.Host.ID != "h3" {
 		t.Errorf("a host whose name is its own id: %+v %v", items, err)
 	}
 }
@@ -67,12 +68,12 @@ func TestAHostNamedLikeAnothersIDIsAnError(t *testing.T) {
 func TestAChangeGoesToTheProfileThatCanDoIt(t *testing.T) {
 	kill := backends.Change{Verb: backends.VerbKill, PID: 1}
 	f := fleet(knowing{named("a", "FIN-WS-014")}, named("b", "fin-ws-014"))
-	items, err := f.HostItems(t.Context(), []string{"FIN-WS-014"}, kill)
+	items, err := change.HostItems(t.Context(), f, []string{"FIN-WS-014"}, kill)
 	if err != nil || len(items) != 1 || items[0].Err != nil || items[0].Change.Host.Ref != "p1/b" || items[0].Source.Profile != "p1" {
 		t.Errorf("%+v %v", items, err)
 	}
 	none := fleet(knowing{named("a", "FIN-WS-014")}, knowing{named("b", "FIN-WS-014")})
-	items, err = none.HostItems(t.Context(), []string{"FIN-WS-014"}, kill)
+	items, err = change.HostItems(t.Context(), none, []string{"FIN-WS-014"}, kill)
 	if err != nil || len(items) != 1 {
 		t.Fatalf("%+v %v", items, err)
 	}
@@ -80,7 +81,7 @@ func TestAChangeGoesToTheProfileThatCanDoIt(t *testing.T) {
 		t.Errorf("none can: %v", e)
 	}
 	both := fleet(named("a", "FIN-WS-014"), named("b", "FIN-WS-014"))
-	if _, err := both.HostItems(t.Context(), []string{"FIN-WS-014"}, kill); backends.KindOf(err) != backends.KindInvalid || !strings.Contains(err.Error(), "p0/a and p1/b") {
+	if _, err := change.HostItems(t.Context(), both, []string{"FIN-WS-014"}, kill); backends.KindOf(err) != backends.KindInvalid || !strings.Contains(err.Error(), "p0/a and p1/b") {
 		t.Errorf("two can: %v", err)
 	}
 	hosts, err := both.HostsNamed(t.Context(), "FIN-WS-014", false)
@@ -94,12 +95,12 @@ func TestHostsWithTheirDomain(t *testing.T) {
 	for operand, want := range map[string]string{
 		"WS-2.corp.example": "p0/a", `CORP\ws-2`: "p0/a", `lab\WS-2`: "p0/b", "p0/WS-2.lab.example": "p0/b", "WS-3.corp.example": "p0/c",
 	} {
-		items, err := f.HostItems(t.Context(), []string{operand}, backends.Change{Verb: backends.VerbIsolate})
+		items, err := change.HostItems(t.Context(), f, []string{operand}, backends.Change{Verb: backends.VerbIsolate})
 		if err != nil || items[0].Err != nil || items[0].Change.Host.Ref != want {
 			t.Errorf("%s: %+v %v", operand, items, err)
 		}
 	}
-	if _, err := f.HostItems(t.Context(), []string{"WS-2"}, backends.Change{Verb: backends.VerbIsolate}); backends.KindOf(err) != backends.KindInvalid {
+	if _, err := change.HostItems(t.Context(), f, []string{"WS-2"}, backends.Change{Verb: backends.VerbIsolate}); backends.KindOf(err) != backends.KindInvalid {
 		t.Errorf("WS-2 is in two domains: %v", err)
 	}
 }
@@ -130,7 +131,7 @@ func TestARemovedHostIsNamedToHaveItBackOnly(t *testing.T) {
 		{backends.VerbHostRemove, "WS-2", "p0/gone"}, {backends.VerbHostRemove, "WS-1", "p0/new"},
 		{backends.VerbHostDelete, "WS-2", "p0/gone"}, {backends.VerbKill, "WS-2", ""}, {backends.VerbKill, "WS-1", "p0/new"},
 	} {
-		items, err := f.HostItems(t.Context(), []string{c.name}, backends.Change{Verb: c.verb})
+		items, err := change.HostItems(t.Context(), f, []string{c.name}, backends.Change{Verb: c.verb})
 		if err != nil {
 			t.Fatalf("%s %s: %v", c.verb, c.name, err)
 		}
@@ -172,7 +173,7 @@ func TestManyHostsAreFoundInOneListing(t *testing.T) {
 		operands = append(operands, []string{strings.ToLower(name), id, "p0/" + id, name + ".corp.example", `CORP\` + name}[i%5])
 	}
 	began := time.Now()
-	items, err := fleet(server).HostItems(t.Context(), operands, backends.Change{Verb: backends.VerbIsolate})
+	items, err := change.HostItems(t.Context(), fleet(server), operands, backends.Change{Verb: backends.VerbIsolate})
 	if err != nil || len(items) != n {
 		t.Fatalf("%d items, %v", len(items), err)
 	}

@@ -1,4 +1,4 @@
-package ops
+package change
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/ops"
 )
 
 // What people write for the parameters of a change, read the same way by the
@@ -128,7 +129,7 @@ func (p *Plan) Refuse(params ...string) {
 		for _, name := range params {
 			names := func(spec string) bool { return slices.Contains(strings.Split(spec, "|"), name) }
 			if !slices.ContainsFunc(s.Spec.Takes, names) && !slices.ContainsFunc(s.Spec.Needs, names) {
-				s.Err = InProfile(s.Source, backends.Invalid("cannot "+Words(s.Change.Verb), s.Source.Backend+" takes no "+name+": leave it out"))
+				s.Err = ops.InProfile(s.Source, backends.Invalid("cannot "+Words(s.Change.Verb), s.Source.Backend+" takes no "+name+": leave it out"))
 				break
 			}
 		}

@@ -1,4 +1,4 @@
-package ops_test
+package change_test
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 
 	"github.com/edrctl/edrctl/internal/audit"
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 )
@@ -219,12 +220,12 @@ func (a *acting) Actions(context.Context, backends.Query) (backends.Listing[*mod
 	}}, nil
 }
 
-func actsOn(t *testing.T, f *ops.Fleet) *ops.Acts {
+func actsOn(t *testing.T, f *ops.Fleet) *change.Acts {
 	t.Helper()
 	dir := t.TempDir()
 	host, _ := os.Hostname()
-	return &ops.Acts{
-		Fleet: f, Ledger: &ops.Ledger{Dir: dir}, Journal: audit.Open(dir, audit.Who{User: "ana", Host: host, PID: os.Getpid()}, time.Now),
+	return &change.Acts{
+		Fleet: f, Ledger: &change.Ledger{Dir: dir}, Journal: audit.Open(dir, audit.Who{User: "ana", Host: host, PID: os.Getpid()}, time.Now),
 		Redact: func(s string) string { return strings.ReplaceAll(s, "secret-token", "***") },
 	}
 }
@@ -238,9 +239,9 @@ func hostsOf(n int) []string {
 }
 
 // order resolves, plans, approves and executes.
-func order(t *testing.T, a *ops.Acts, c backends.Change, names []string, run ops.Run) *ops.Result {
+func order(t *testing.T, a *change.Acts, c backends.Change, names []string, run change.Run) *change.Result {
 	t.Helper()
-	items, err := a.Fleet.HostItems(t.Context(), names, c)
+	items, err := change.HostItems(t.Context(), a.Fleet, names, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,7 +252,7 @@ func order(t *testing.T, a *ops.Acts, c backends.Change, names []string, run ops
 	return a.Execute(t.Context(), p, run)
 }
 
-func verified(t *testing.T, a *ops.Acts) {
+func verified(t *testing.T, a *change.Acts) {
 	t.Helper()
 	rep, err := audit.Verify(a.Ledger.Dir)
 	if err != nil || !rep.OK {
@@ -291,7 +292,7 @@ func TestExactlyOnce(t *testing.T) {
 				d.fault["h0"] = fault
 				a := actsOn(t, fleet(d))
 				var notes []string
-				res := order(t, a, backends.Change{Verb: backends.VerbIsolate}, hostsOf(1), ops.Run{Wait: time.Minute, Update: func(u ops.Update) {
+				res := order(t, a, backends.Change{Verb: backends.VerbIsolate}, hostsOf(1), change.Run{Wait: time.Minute, Update: func(u change.Update) {
 					if u.Note != "" {
 						notes = append(notes, u.Note)
 					}
@@ -349,14 +350,14 @@ func TestWithoutJournalNothingIsSent(t *testing.T) {
 	d := newActing(3)
 	a := actsOn(t, fleet(d))
 	a.Journal = &deaf{}
-	res := order(t, a, backends.Change{Verb: backends.VerbIsolate}, hostsOf(3), ops.Run{})
+	res := order(t, a, backends.Change{Verb: backends.VerbIsolate}, hostsOf(3), change.Run{})
 	if len(res.Failed) != 3 || len(d.sent) != 0 {
 		t.Errorf("%+v sent %v", res, d.sent)
 	}
 	// It breaks between intent and outcome: the answer is still told, and nothing more is sent.
 	a.Journal = &deaf{after: 1}
 	d.fault["h0"] = "sync"
-	res = order(t, a, backends.Change{Verb: backends.VerbIsolate}, hostsOf(1), ops.Run{})
+	res = order(t, a, backends.Change{Verb: backends.VerbIsolate}, hostsOf(1), change.Run{})
 	if len(res.Succeeded) != 1 || d.sent["isolate h0"] != 1 {
 		t.Errorf("%+v sent %v", res, d.sent)
 	}
@@ -366,7 +367,7 @@ func TestPolicy(t *testing.T) {
 	d := newActing(12)
 	f := fleet(d)
 	a := actsOn(t, f)
-	items, err := f.HostItems(t.Context(), append(hostsOf(12), "host-3", "p0/h4", "h5"), backends.Change{Verb: backends.VerbIsolate})
+	items, err := change.HostItems(t.Context(), f, append(hostsOf(12), "host-3", "p0/h4", "h5"), backends.Change{Verb: backends.VerbIsolate})
 	if err != nil || len(items) != 12 {
 		t.Fatalf("%d %v", len(items), err)
 	}
@@ -374,7 +375,7 @@ func TestPolicy(t *testing.T) {
 	if err := p.Approve(0); backends.KindOf(err) != backends.KindRefused || !strings.Contains(err.Error(), "12 hosts") {
 		t.Errorf("%v", err)
 	}
-	if res := a.Execute(t.Context(), p, ops.Run{}); len(res.Failed) != 12 || len(d.sent) != 0 {
+	if res := a.Execute(t.Context(), p, change.Run{}); len(res.Failed) != 12 || len(d.sent) != 0 {
 		t.Errorf("an unapproved plan was sent: %v", d.sent)
 	}
 	if got := p.Typed(); got != "12 hosts" {
@@ -395,29 +396,29 @@ func TestPolicy(t *testing.T) {
 func TestTargets(t *testing.T) {
 	one, two := newActing(3), newActing(2)
 	f := fleet(one, two, mute{})
-	if _, err := f.HostItems(t.Context(), []string{"HOST-0"}, backends.Change{Verb: backends.VerbKill}); backends.KindOf(err) != backends.KindInvalid ||
+	if _, err := change.HostItems(t.Context(), f, []string{"HOST-0"}, backends.Change{Verb: backends.VerbKill}); backends.KindOf(err) != backends.KindInvalid ||
 		!strings.Contains(err.Error(), "p0/h0 and p1/h0") {
 		t.Errorf("%v", err)
 	}
-	items, err := f.HostItems(t.Context(), []string{"p1/h0", "host-2", "nobody", "p0/HOST-0"}, backends.Change{Verb: backends.VerbKill, PID: 1})
+	items, err := change.HostItems(t.Context(), f, []string{"p1/h0", "host-2", "nobody", "p0/HOST-0"}, backends.Change{Verb: backends.VerbKill, PID: 1})
 	if err != nil || len(items) != 4 || items[0].Source.Profile != "p1" || items[1].Change.Host.Ref != "p0/h2" ||
 		backends.KindOf(items[2].Err) != backends.KindNotFound || items[3].Change.Host.ID != "h0" {
 		t.Errorf("%+v %v", items, err)
 	}
-	from, err := f.ReadFromAlert(t.Context(), "p0/a1")
+	from, err := change.ReadFromAlert(t.Context(), f, "p0/a1")
 	if err != nil || from.Host.Ref != "p0/h1" || from.PID != 4711 || from.Path != `C:\Users\Public\d.exe` {
 		t.Errorf("%+v %v", from, err)
 	}
-	p := actsOn(t, f).Plan(t.Context(), append(items, ops.Item{Source: f.Sources[2], Change: backends.Change{Verb: backends.VerbKill}}))
+	p := actsOn(t, f).Plan(t.Context(), append(items, change.Item{Source: f.Sources[2], Change: backends.Change{Verb: backends.VerbKill}}))
 	if e := p.Steps[4].Err; backends.KindOf(e) != backends.KindUnsupported {
 		t.Errorf("%v", e)
 	}
-	names, err := ops.ReadNames(strings.NewReader("\ufeffHOST-1\n# no\n\n  p1/h0\tx\r\n"))
+	names, err := change.ReadNames(strings.NewReader("\ufeffHOST-1\n# no\n\n  p1/h0\tx\r\n"))
 	if err != nil || !slices.Equal(names, []string{"HOST-1", "p1/h0"}) {
 		t.Errorf("%q %v", names, err)
 	}
 	for path, want := range map[string]bool{`C:\Windows\System32\cmd.exe`: true, `c:/users/x/a.exe`: false, "/usr/bin/curl": true, "/home/x/curl": false, "/tmp/a": false} {
-		if ops.SystemPath(path) != want {
+		if change.SystemPath(path) != want {
 			t.Errorf("%s: %v", path, !want)
 		}
 	}
@@ -427,8 +428,8 @@ func TestUndoAndInForce(t *testing.T) {
 	d := newActing(2)
 	d.fault["h0"], d.fault["h1"] = "sync", "sync"
 	a := actsOn(t, fleet(d))
-	iso := order(t, a, backends.Change{Verb: backends.VerbIsolate}, hostsOf(2), ops.Run{Case: "IR-1"})
-	order(t, a, backends.Change{Verb: backends.VerbBlock, Address: "203.0.113.9", Port: 443}, hostsOf(1), ops.Run{})
+	iso := order(t, a, backends.Change{Verb: backends.VerbIsolate}, hostsOf(2), change.Run{Case: "IR-1"})
+	order(t, a, backends.Change{Verb: backends.VerbBlock, Address: "203.0.113.9", Port: 443}, hostsOf(1), change.Run{})
 	force, err := a.Ledger.InForce(false)
 	if err != nil || len(force) != 3 || force[0].By != "ana" || force[0].Case != "IR-1" || force[2].What != "203.0.113.9:443" {
 		t.Fatalf("%+v %v", force, err)
@@ -440,7 +441,7 @@ func TestUndoAndInForce(t *testing.T) {
 	if err := errors.Join(p.Steps[0].Err, p.Approve(0)); err != nil {
 		t.Fatal(err)
 	}
-	if res := a.Execute(t.Context(), p, ops.Run{}); len(res.Succeeded) != 1 || res.Verb != backends.VerbRelease {
+	if res := a.Execute(t.Context(), p, change.Run{}); len(res.Succeeded) != 1 || res.Verb != backends.VerbRelease {
 		t.Fatalf("%+v", res)
 	}
 	if got == nil || got.ID != "native-isolate h0" || got.Details["former_policy"] != "Servers" {
@@ -448,7 +449,7 @@ func TestUndoAndInForce(t *testing.T) {
 	}
 	// So does a plain release.
 	got = nil
-	order(t, a, backends.Change{Verb: backends.VerbRelease}, []string{"HOST-1"}, ops.Run{})
+	order(t, a, backends.Change{Verb: backends.VerbRelease}, []string{"HOST-1"}, change.Run{})
 	if got == nil || got.ID != "native-isolate h1" {
 		t.Errorf("release got %+v", got)
 	}
@@ -470,7 +471,7 @@ func TestLookUpAfterwards(t *testing.T) {
 		d := newActing(3)
 		d.fault["h0"], d.fault["h1"] = "slow", "no finder answer"
 		a := actsOn(t, fleet(d))
-		res := order(t, a, backends.Change{Verb: backends.VerbKill, PID: 1}, hostsOf(3), ops.Run{Wait: time.Second})
+		res := order(t, a, backends.Change{Verb: backends.VerbKill, PID: 1}, hostsOf(3), change.Run{Wait: time.Second})
 		if len(res.Pending) != 2 || len(res.Failed) != 1 {
 			t.Fatalf("%+v", res)
 		}
@@ -486,7 +487,7 @@ func TestLookUpAfterwards(t *testing.T) {
 			t.Errorf("sent %v", d.sent)
 		}
 		d.actions["foreign"] = &model.Action{Origin: model.Origin{ID: "foreign"}, Verb: "scan", State: model.ActionDone}
-		list, outcomes, _, err := a.Actions(t.Context(), ops.ActionQuery{})
+		list, outcomes, _, err := a.Actions(t.Context(), change.ActionQuery{})
 		if err != nil || outcomes[0].Err != nil || len(list) != 4 {
 			t.Fatalf("%+v %v", list, err)
 		}
@@ -505,7 +506,7 @@ func TestOldPreview(t *testing.T) {
 		d := newActing(2)
 		d.fault["h0"], d.fault["h1"] = "sync", "sync"
 		a := actsOn(t, fleet(d))
-		items, err := a.Fleet.HostItems(t.Context(), hostsOf(2), backends.Change{Verb: backends.VerbIsolate})
+		items, err := change.HostItems(t.Context(), a.Fleet, hostsOf(2), backends.Change{Verb: backends.VerbIsolate})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -514,7 +515,7 @@ func TestOldPreview(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		d.hosts[0].Name = "SOMEBODY-ELSE"
 		d.fault["h1"] = "already"
-		res := a.Execute(t.Context(), p, ops.Run{})
+		res := a.Execute(t.Context(), p, change.Run{})
 		if len(res.Failed) != 1 || len(res.Skipped) != 1 || len(d.sent) != 0 {
 			t.Errorf("%+v %v", res, d.sent)
 		}
@@ -527,13 +528,13 @@ func TestInterrupted(t *testing.T) {
 	a := actsOn(t, fleet(d))
 	ctx, cancel := context.WithCancel(t.Context())
 	d.before = func(backends.Change) { cancel() }
-	var items []ops.Item
+	var items []change.Item
 	for i := range 4 { // one host: one after the other
-		items = append(items, ops.Item{Source: a.Fleet.Sources[0], Change: backends.Change{Verb: backends.VerbKill, PID: int64(i + 1), Host: d.hosts[0]}})
+		items = append(items, change.Item{Source: a.Fleet.Sources[0], Change: backends.Change{Verb: backends.VerbKill, PID: int64(i + 1), Host: d.hosts[0]}})
 	}
 	p := a.Plan(ctx, items)
 	_ = p.Approve(0)
-	res := a.Execute(ctx, p, ops.Run{Wait: -1})
+	res := a.Execute(ctx, p, change.Run{Wait: -1})
 	if d.sent["kill h0"] != 1 || len(res.Pending) != 1 || len(res.Failed) != 3 {
 		t.Errorf("sent %v: %+v", d.sent, res)
 	}
@@ -564,13 +565,13 @@ func TestFetch(t *testing.T) {
 	d := &carving{acting: newActing(1), content: []byte("root:x"), ready: 1}
 	a := actsOn(t, fleet(d))
 	dir := t.TempDir()
-	got, err := a.Fetch(t.Context(), "p0/7", ops.Fetch{Dir: dir, Wait: time.Minute, User: "ana"})
+	got, err := a.Fetch(t.Context(), "p0/7", change.Fetch{Dir: dir, Wait: time.Minute, User: "ana"})
 	if err != nil || got.Carve.SavedTo != got.Saved.Path || got.Saved.Name != "_.__.._x" && strings.ContainsAny(got.Saved.Name, "/") || got.Carve.SHA256 == "" {
 		t.Errorf("%+v %v", got, err)
 	}
 	d.ready = 1000
-	var pending *ops.PendingError
-	if _, err := a.Fetch(t.Context(), "p0/7", ops.Fetch{Dir: dir}); !errors.As(err, &pending) {
+	var pending *change.PendingError
+	if _, err := a.Fetch(t.Context(), "p0/7", change.Fetch{Dir: dir}); !errors.As(err, &pending) {
 		t.Errorf("%v", err)
 	}
 	n := 0
@@ -588,7 +589,7 @@ func FuzzLedger(f *testing.F) {
 	f.Add([]byte(`{"seq":1,"action":"act-1","profile":"p","verb":"isolate","phase":"intent","details":{"change":"{\"host_id\":\"h\"}","inverse":"release"}}` + "\n"))
 	f.Add([]byte(`{"seq":1,"action":"a","phase":"outcome","state":"done","details":{"exit_code":"x","driver.k":"v"}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		l := &ops.Ledger{Dir: t.TempDir()}
+		l := &change.Ledger{Dir: t.TempDir()}
 		if err := os.WriteFile(audit.Path(l.Dir), data, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -608,7 +609,7 @@ func FuzzLedger(f *testing.F) {
 func FuzzReadNames(f *testing.F) {
 	f.Add([]byte("\xef\xbb\xbfHOST\n#x\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		names, err := ops.ReadNames(strings.NewReader(string(data)))
+		names, err := change.ReadNames(strings.NewReader(string(data)))
 		for _, n := range names {
 			if n == "" || err == nil && strings.ContainsAny(n, "\n\t") {
 				t.Errorf("%q", n)

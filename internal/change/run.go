@@ -1,4 +1,4 @@
-package ops
+package change
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/edrctl/edrctl/internal/audit"
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/ops"
 )
 
 // grace is how long a request that was sent may go on after an interruption,
@@ -175,7 +176,7 @@ func (x *execution) step(ctx context.Context, s *Step) outcome {
 			return fail(err)
 		}
 		x.tell(s, act, "")
-		return outcome{action: act, err: InProfile(s.Source, e), skipped: true}
+		return outcome{action: act, err: ops.InProfile(s.Source, e), skipped: true}
 	}
 	if err := ctx.Err(); err != nil {
 		return fail(fmt.Errorf("%s: it was not sent: %w", s.Name(), err))
@@ -253,7 +254,7 @@ func (x *execution) send(ctx context.Context, s *Step, act *model.Action) outcom
 		act.FinishedAt = model.At(x.acts.now())
 	}
 	if err != nil {
-		err = InProfile(s.Source, err)
+		err = ops.InProfile(s.Source, err)
 	}
 	if jerr := x.record(s, act, audit.PhaseOutcome); jerr != nil {
 		err = errors.Join(err, fmt.Errorf("%s: it was sent (%s), but the outcome is not in the journal: %w", s.Name(), act.State, jerr))
@@ -395,22 +396,21 @@ func (a *Acts) lookAgain(ctx context.Context, s *Step) error {
 		return nil
 	}
 	if h := s.Change.Host; h != nil && a.Fleet != nil && h.ID != "" {
-		one := &Fleet{Sources: []*Source{s.Source}}
-		_, fresh, err := (&hostFinder{fleet: one}).one(ctx, s.Source.Profile+"/"+h.ID, nil)
+		fresh, err := s.Source.Host(ctx, h.ID)
 		if err != nil {
 			return err
 		}
 		if fresh.Name != h.Name || fresh.ID != h.ID {
-			return InProfile(s.Source, backends.Malformed("nothing was sent", fmt.Sprintf("host %s was %q and is %q now", h.ID, h.Name, fresh.Name)))
+			return ops.InProfile(s.Source, backends.Malformed("nothing was sent", fmt.Sprintf("host %s was %q and is %q now", h.ID, h.Name, fresh.Name)))
 		}
 		s.Change.Host = fresh
 	}
 	pv, err := s.driver.Preview(ctx, s.Change)
 	if err != nil {
-		return InProfile(s.Source, err)
+		return ops.InProfile(s.Source, err)
 	}
 	if pv.Summary != s.Preview.Summary && pv.Nothing == "" {
-		return InProfile(s.Source, &backends.Error{
+		return ops.InProfile(s.Source, &backends.Error{
 			Kind: backends.KindRefused, What: "nothing was sent to " + s.Name(), Why: "it changed after it was shown: now it " + pv.Summary, Hint: "run the command again",
 		})
 	}

@@ -1,4 +1,4 @@
-package ops
+package change
 
 import (
 	"encoding/json"
@@ -15,6 +15,7 @@ import (
 	"github.com/edrctl/edrctl/internal/audit"
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/shellquote"
 )
 
@@ -413,7 +414,7 @@ func (l *Ledger) InForce(all bool) ([]*InForce, error) {
 
 // Reverse gives the item that takes an action of the journal back. host is
 // its host as it is now, nil where the action has none.
-func (e *Entry) Reverse(s *Source, host *model.Host) Item {
+func (e *Entry) Reverse(s *ops.Source, host *model.Host) Item {
 	it := Item{Label: e.Ref(), Source: s, Undoes: e.ID}
 	switch {
 	case e.Verb == "":

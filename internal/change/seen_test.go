@@ -1,4 +1,4 @@
-package ops_test
+package change_test
 
 import (
 	"strings"
@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/model"
-	"github.com/edrctl/edrctl/internal/ops"
 )
 
 // A 200 is not the effect: what the server only accepted is done when a look
@@ -24,7 +24,7 @@ func TestDoneIsWhatWasSeen(t *testing.T) {
 		d := newActing(1)
 		d.fault["h0"] = fault
 		a := actsOn(t, fleet(d))
-		res := order(t, a, backends.Change{Verb: backends.VerbHostRemove}, hostsOf(1), ops.Run{})
+		res := order(t, a, backends.Change{Verb: backends.VerbHostRemove}, hostsOf(1), change.Run{})
 		act := res.All()[0]
 		if act.State != want.state || (len(res.Succeeded) == 1) != (want.state == model.ActionDone) || d.sent["host.remove h0"] != 1 {
 			t.Errorf("%s: %+v, sent %v", fault, act, d.sent)
@@ -54,7 +54,7 @@ func TestOneWaitForDriverAndPoll(t *testing.T) {
 		}
 		a := actsOn(t, fleet(d))
 		began := time.Now()
-		res := order(t, a, backends.Change{Verb: backends.VerbKill, PID: 1}, hostsOf(1), ops.Run{Wait: 10 * time.Second})
+		res := order(t, a, backends.Change{Verb: backends.VerbKill, PID: 1}, hostsOf(1), change.Run{Wait: 10 * time.Second})
 		if took := time.Since(began); took > 11*time.Second || len(res.Pending) != 1 {
 			t.Errorf("it took %s: %+v", took, res)
 		}
@@ -64,7 +64,7 @@ func TestOneWaitForDriverAndPoll(t *testing.T) {
 			}
 		}
 		delete(d.fault, "h0")
-		if res := order(t, a, backends.Change{Verb: backends.VerbKill, PID: 2}, hostsOf(1), ops.Run{Wait: -1}); len(res.Succeeded) != 1 {
+		if res := order(t, a, backends.Change{Verb: backends.VerbKill, PID: 2}, hostsOf(1), change.Run{Wait: -1}); len(res.Succeeded) != 1 {
 			t.Errorf("%+v", res)
 		}
 	})

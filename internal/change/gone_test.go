@@ -1,15 +1,15 @@
-package ops_test
+package change_test
 
 import (
 	"testing"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/change"
 	"github.com/edrctl/edrctl/internal/model"
-	"github.com/edrctl/edrctl/internal/ops"
 )
 
 // inForce gives the references of what the journal takes to be in force.
-func inForce(t *testing.T, a *ops.Acts) (refs []string) {
+func inForce(t *testing.T, a *change.Acts) (refs []string) {
 	t.Helper()
 	list, err := a.Ledger.InForce(false)
 	if err != nil {
@@ -27,9 +27,9 @@ func TestWhatChangedNothingIsNotInForce(t *testing.T) {
 	d := newActing(1)
 	d.fault["h0"] = "sync"
 	a := actsOn(t, fleet(d))
-	first := order(t, a, backends.Change{Verb: backends.VerbIsolate}, hostsOf(1), ops.Run{}).Succeeded[0]
+	first := order(t, a, backends.Change{Verb: backends.VerbIsolate}, hostsOf(1), change.Run{}).Succeeded[0]
 	d.fault["h0"] = "changed meanwhile"
-	if res := order(t, a, backends.Change{Verb: backends.VerbIsolate}, hostsOf(1), ops.Run{}); len(res.Skipped) != 1 {
+	if res := order(t, a, backends.Change{Verb: backends.VerbIsolate}, hostsOf(1), change.Run{}); len(res.Skipped) != 1 {
 		t.Fatalf("%+v", res)
 	}
 	if refs := inForce(t, a); len(refs) != 1 || refs[0] != first.Ref {
@@ -38,7 +38,7 @@ func TestWhatChangedNothingIsNotInForce(t *testing.T) {
 	d.fault["h0"] = "sync"
 	var undo *model.Action
 	d.before = func(c backends.Change) { undo = c.Undo }
-	order(t, a, backends.Change{Verb: backends.VerbRelease}, hostsOf(1), ops.Run{})
+	order(t, a, backends.Change{Verb: backends.VerbRelease}, hostsOf(1), change.Run{})
 	if undo == nil || undo.Details["former_policy"] != "Servers" {
 		t.Errorf("release takes back %+v", undo)
 	}
@@ -50,19 +50,19 @@ func TestWhatChangedNothingIsNotInForce(t *testing.T) {
 // What somebody else took back leaves the list: when undoing finds nothing to
 // undo, and when the product is asked; nothing is sent for it.
 func TestInForceHeals(t *testing.T) {
-	for name, heal := range map[string]func(*ops.Acts) error{
-		"release": func(a *ops.Acts) error {
-			order(t, a, backends.Change{Verb: backends.VerbRelease}, hostsOf(1), ops.Run{})
+	for name, heal := range map[string]func(*change.Acts) error{
+		"release": func(a *change.Acts) error {
+			order(t, a, backends.Change{Verb: backends.VerbRelease}, hostsOf(1), change.Run{})
 			return nil
 		},
-		"check": func(a *ops.Acts) error {
+		"check": func(a *change.Acts) error {
 			return a.CheckInForce(t.Context(), false, func(err error) { t.Error(err) })
 		},
 	} {
 		d := newActing(2)
 		d.fault["h0"], d.fault["h1"] = "sync", "sync"
 		a := actsOn(t, fleet(d))
-		res := order(t, a, backends.Change{Verb: backends.VerbIsolate}, hostsOf(2), ops.Run{})
+		res := order(t, a, backends.Change{Verb: backends.VerbIsolate}, hostsOf(2), change.Run{})
 		d.fault["h0"] = "already"
 		if err := heal(a); err != nil {
 			t.Errorf("%s: %v", name, err)
