@@ -54,7 +54,7 @@ var rooms = []struct {
 	// A driver sees the contract, the transport and the model, and no other driver.
 	{pkg: "internal/backends", may: []string{"internal/client", "internal/filter", "internal/model"}},
 	{pkg: "internal/backends/all", may: []string{"internal/backends/*"}, only: []string{}},
-	{pkg: "internal/backends/conformance", may: []string{"internal/backends", "internal/client", "internal/filter", "internal/model", "internal/ioc", "internal/demo/story", "internal/demo/faults"}},
+	{pkg: "internal/backends/conformance", may: []string{"internal/backends", "internal/client", "internal/filter", "internal/model", "internal/ioc", "internal/story", "internal/faults"}},
 	// Inside a driver references go down only: the driver, its catalogue, the
 	// vendor's JSON. Gene's JSON carries records of Windows logs.
 	{pkg: "internal/backends/gene/wire", may: []string{"internal/client/...", "internal/winlog"}, only: []string{"github.com/go-json-experiment/json"}},
@@ -63,7 +63,7 @@ var rooms = []struct {
 	// The vendor's language for queries, where it has one, is written from filters.
 	{pkg: "internal/backends/*/rules", may: []string{"internal/backends", "internal/backends/SELF/wire", "internal/model", "internal/filter", "internal/domainname"}, only: []string{}},
 	// A fake serves its driver's catalogue and speaks its wire types; no client, no filter.
-	{pkg: "internal/backends/*/fake", may: []string{"internal/backends", "internal/backends/SELF", "internal/backends/SELF/wire", "internal/backends/SELF/catalog", "internal/demo/story", "internal/demo/faults"}, only: []string{"github.com/coder/websocket"}},
+	{pkg: "internal/backends/*/fake", may: []string{"internal/backends", "internal/backends/SELF", "internal/backends/SELF/wire", "internal/backends/SELF/catalog", "internal/story", "internal/faults"}, only: []string{"github.com/coder/websocket"}},
 	{pkg: "internal/backends/gene", may: []string{"internal/backends", "internal/backends/SELF/wire", "internal/backends/SELF/catalog", "internal/backends/SELF/rules", "internal/client/...", "internal/model", "internal/filter", "internal/domainname", "internal/shellquote", "internal/generule", "internal/winlog"}, only: []string{"github.com/go-json-experiment/json", "github.com/coder/websocket", "golang.org/x/sync"}},
 	{pkg: "internal/backends/*", may: []string{"internal/backends", "internal/backends/SELF/wire", "internal/backends/SELF/catalog", "internal/backends/SELF/rules", "internal/client/...", "internal/model", "internal/filter", "internal/domainname", "internal/shellquote"}, only: []string{"github.com/go-json-experiment/json", "github.com/coder/websocket", "golang.org/x/sync"}},
 
@@ -99,9 +99,10 @@ var rooms = []struct {
 	{pkg: "internal/cache", may: []string{"internal/atomicfile"}, only: []string{}},
 	{pkg: "internal/archtest", only: []string{}},
 
-	// The demo starts the fakes; its story and its faults are data for them.
-	{pkg: "internal/demo", may: []string{"internal/backends/*/fake", "internal/demo/...", "internal/atomicfile"}},
-	{pkg: "internal/demo/*", may: []string{"internal/model"}, only: []string{}},
+	// The demo starts the fakes. Its story and its faults are data for both.
+	{pkg: "internal/demo", may: []string{"internal/backends/*/fake", "internal/story", "internal/faults", "internal/atomicfile"}},
+	{pkg: "internal/story", only: []string{}},
+	{pkg: "internal/faults", only: []string{}},
 
 	{pkg: "bench/...", may: []string{"..."}},
 }
@@ -211,6 +212,8 @@ func TestRules(t *testing.T) {
 		{"internal/backends/esp/fake", module + "internal/backends/esp", false, true},
 		{"internal/backends/esp/fake", module + "internal/backends/gene", false, false},
 		{"internal/backends/esp/fake", module + "internal/client", false, false},
+		{"internal/backends/esp/fake", module + "internal/story", false, true},
+		{"internal/backends/esp/fake", module + "internal/demo", false, false},
 		{"internal/backends/esp/fake", "github.com/coder/websocket", false, true},
 		{"internal/backends/esp/fake", "github.com/go-resty/resty/v2", false, false},
 		{"internal/model", "time", false, true},

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends/carbonblack/fake"
-	"github.com/edrctl/edrctl/internal/demo/story"
+	"github.com/edrctl/edrctl/internal/story"
 )
 
 // The ids of the demo's Carbon Black organisation.

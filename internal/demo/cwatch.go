@@ -12,7 +12,7 @@ import (
 	"time"
 
 	cwatch "github.com/edrctl/edrctl/internal/backends/cwatch/fake"
-	"github.com/edrctl/edrctl/internal/demo/story"
+	"github.com/edrctl/edrctl/internal/story"
 )
 
 // The story as Comodo cWatch EDR saw it. What that product does not record

@@ -17,8 +17,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/edrctl/edrctl/internal/demo/faults"
-	"github.com/edrctl/edrctl/internal/demo/story"
+	"github.com/edrctl/edrctl/internal/faults"
+	"github.com/edrctl/edrctl/internal/story"
 )
 
 // Backends lists the products of the demo, in the order of their ports.

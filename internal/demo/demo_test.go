@@ -20,7 +20,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/edrctl/edrctl/internal/demo"
-	"github.com/edrctl/edrctl/internal/demo/story"
+	"github.com/edrctl/edrctl/internal/story"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

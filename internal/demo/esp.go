@@ -11,7 +11,7 @@ import (
 	"time"
 
 	esp "github.com/edrctl/edrctl/internal/backends/esp/fake"
-	"github.com/edrctl/edrctl/internal/demo/story"
+	"github.com/edrctl/edrctl/internal/story"
 )
 
 // The story as an EclecticIQ ESP server stores it: rows of scheduled osquery

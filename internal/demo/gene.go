@@ -11,7 +11,7 @@ import (
 	"time"
 
 	gene "github.com/edrctl/edrctl/internal/backends/gene/fake"
-	"github.com/edrctl/edrctl/internal/demo/story"
+	"github.com/edrctl/edrctl/internal/story"
 )
 
 // The story as a Gene (WHIDS) manager keeps it: Sysmon events of Windows

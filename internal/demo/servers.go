@@ -10,8 +10,8 @@ import (
 	cwatch "github.com/edrctl/edrctl/internal/backends/cwatch/fake"
 	esp "github.com/edrctl/edrctl/internal/backends/esp/fake"
 	gene "github.com/edrctl/edrctl/internal/backends/gene/fake"
-	"github.com/edrctl/edrctl/internal/demo/faults"
-	"github.com/edrctl/edrctl/internal/demo/story"
+	"github.com/edrctl/edrctl/internal/faults"
+	"github.com/edrctl/edrctl/internal/story"
 )
 
 // makers tell the story to each product's fake. They fill what a profile of

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/demo"
-	"github.com/edrctl/edrctl/internal/demo/story"
+	"github.com/edrctl/edrctl/internal/story"
 )
 
 // What reaches a server late, or is stamped ahead, is there from its arrival

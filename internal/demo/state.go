@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/atomicfile"
-	"github.com/edrctl/edrctl/internal/demo/story"
+	"github.com/edrctl/edrctl/internal/story"
 )
 
 const (

@@ -18,7 +18,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/carbonblack"
 	"github.com/edrctl/edrctl/internal/backends/carbonblack/fake"
-	"github.com/edrctl/edrctl/internal/demo/faults"
+	"github.com/edrctl/edrctl/internal/faults"
 	"github.com/edrctl/edrctl/internal/model"
 )
 

@@ -9,8 +9,8 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/client"
-	"github.com/edrctl/edrctl/internal/demo/story"
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/story"
 )
 
 // ChangeCase is one change RunChange tries. Make gives it for a server that

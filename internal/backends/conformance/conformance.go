@@ -26,7 +26,7 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/client"
-	"github.com/edrctl/edrctl/internal/demo/faults"
+	"github.com/edrctl/edrctl/internal/faults"
 )
 
 // Starter serves the standard intrusion as one backend until stop is called.

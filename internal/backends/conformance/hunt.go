@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
-	"github.com/edrctl/edrctl/internal/demo/story"
 	"github.com/edrctl/edrctl/internal/ioc"
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/story"
 )
 
 // RunHunt holds a driver to the rules of hunting: what is planted in the

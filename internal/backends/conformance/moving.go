@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/edrctl/edrctl/internal/backends"
-	"github.com/edrctl/edrctl/internal/demo/story"
+	"github.com/edrctl/edrctl/internal/story"
 )
 
 // movingPages: whatever pages do while they are read, a list is whole or says

@@ -6,9 +6,9 @@ import (
 	"testing"
 
 	"github.com/edrctl/edrctl/internal/backends"
-	"github.com/edrctl/edrctl/internal/demo/story"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/story"
 )
 
 // pushes: a filter is sent to the server exactly where a row of the driver

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
-	"github.com/edrctl/edrctl/internal/demo/story"
 	"github.com/edrctl/edrctl/internal/ioc"
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/story"
 )
 
 // skewed: what is stamped later than now, because a clock is ahead, is listed

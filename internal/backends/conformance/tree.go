@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
-	"github.com/edrctl/edrctl/internal/demo/story"
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/story"
 )
 
 // RunTree holds a driver that knows families to the story's: every parent

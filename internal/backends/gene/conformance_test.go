@@ -12,7 +12,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends/gene/catalog"
 	"github.com/edrctl/edrctl/internal/backends/gene/fake"
 	"github.com/edrctl/edrctl/internal/demo"
-	"github.com/edrctl/edrctl/internal/demo/faults"
+	"github.com/edrctl/edrctl/internal/faults"
 )
 
 // TestConformance holds the driver to the common rules on every version the

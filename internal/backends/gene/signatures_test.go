@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends/gene/fake"
-	"github.com/edrctl/edrctl/internal/demo/faults"
+	"github.com/edrctl/edrctl/internal/faults"
 )
 
 // Trap 10a: the signatures of an event come in another order at each call.

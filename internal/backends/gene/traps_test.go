@@ -21,7 +21,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends/gene/catalog"
 	"github.com/edrctl/edrctl/internal/backends/gene/fake"
 	"github.com/edrctl/edrctl/internal/client"
-	"github.com/edrctl/edrctl/internal/demo/faults"
+	"github.com/edrctl/edrctl/internal/faults"
 )
 
 func day(d time.Duration) backends.Query {

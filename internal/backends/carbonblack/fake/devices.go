@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/edrctl/edrctl/internal/demo/faults"
+	"github.com/edrctl/edrctl/internal/faults"
 )
 
 func (s *Server) listDevices(w http.ResponseWriter, r *http.Request) {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/edrctl/edrctl/internal/demo/faults"
+	"github.com/edrctl/edrctl/internal/faults"
 )
 
 // unescape undoes the escaping of one path segment.

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/edrctl/edrctl/internal/demo/faults"
+	"github.com/edrctl/edrctl/internal/faults"
 )
 
 const base = "/integrationServices/v3/"

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/edrctl/edrctl/internal/demo/faults"
+	"github.com/edrctl/edrctl/internal/faults"
 )
 
 // What ~ means to a server; undocumented.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/edrctl/edrctl/internal/demo/faults"
+	"github.com/edrctl/edrctl/internal/faults"
 )
 
 // now gives what an alert is at this moment.

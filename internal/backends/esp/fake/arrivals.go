@@ -5,7 +5,7 @@ import (
 	"sort"
 	"time"
 
-	"github.com/edrctl/edrctl/internal/demo/faults"
+	"github.com/edrctl/edrctl/internal/faults"
 )
 
 // arrivals are results whose hosts report late or whose clocks are wrong: in

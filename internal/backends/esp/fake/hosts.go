@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/edrctl/edrctl/internal/demo/faults"
+	"github.com/edrctl/edrctl/internal/faults"
 )
 
 func (s *Server) host(id int) *Host {

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
-	"github.com/edrctl/edrctl/internal/demo/faults"
+	"github.com/edrctl/edrctl/internal/faults"
 )
 
 // strict is what the server asks for although edrctl fills it in by itself, and

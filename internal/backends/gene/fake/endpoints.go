@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/edrctl/edrctl/internal/demo/faults"
+	"github.com/edrctl/edrctl/internal/faults"
 )
 
 // machine is an endpoint as the manager keeps it.

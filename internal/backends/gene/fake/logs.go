@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/edrctl/edrctl/internal/demo/faults"
+	"github.com/edrctl/edrctl/internal/faults"
 )
 
 func (c *call) logs()   { c.events(c.s.byEndpoint, c.s.everything) }

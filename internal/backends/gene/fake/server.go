@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/edrctl/edrctl/internal/demo/faults"
+	"github.com/edrctl/edrctl/internal/faults"
 	"github.com/edrctl/edrctl/internal/lazyregexp"
 )
 

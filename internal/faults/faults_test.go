@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/edrctl/edrctl/internal/demo/faults"
+	"github.com/edrctl/edrctl/internal/faults"
 )
 
 const answer = `{"data":["0123456789","0123456789","0123456789"]}`

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/edrctl/edrctl/internal/demo/story"
+	"github.com/edrctl/edrctl/internal/story"
 )
 
 func TestIndexIsTheSequence(t *testing.T) {
