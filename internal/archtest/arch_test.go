@@ -89,6 +89,7 @@ var rooms = []struct {
 	{pkg: "internal/winlog", may: []string{"internal/model"}, only: []string{}},
 	{pkg: "internal/evtx", may: []string{"internal/winlog"}, only: []string{}},
 	{pkg: "internal/evtx/evtxtest", may: []string{"internal/winlog"}, only: []string{}}, // writes logs for tests
+	{pkg: "internal/evidence", may: []string{"internal/model", "internal/winlog", "internal/client/jsonwalk"}, only: []string{"github.com/go-json-experiment/json", "github.com/klauspost/compress"}}, // files; drivers and internal/backends/files register their formats
 	{pkg: "internal/sigma", may: []string{"internal/model"}},
 	{pkg: "internal/audit", may: []string{"internal/atomicfile", "internal/model"}},
 	{pkg: "internal/plaintext", only: []string{}},
