@@ -1,44 +1,21 @@
 package gene
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/gene/wire"
+	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
-
-// Carves lists the files agents collected, the newest first; those without a
-// date (v1.8.0-beta) come last. An id is endpoint/process GUID/event hash/file
-// name. Older managers than v1.8.0-beta keep no artifacts.
-func (d *Driver) Carves(ctx context.Context, q backends.Query) (backends.Listing[*model.Carve], error) {
-	query := url.Values{}
-	if !q.Since.IsZero() {
-		query.Set("since", q.Since.UTC().Add(-time.Nanosecond).Format(time.RFC3339Nano))
-	}
-	plan := backends.Plan{
-		Requests: []string{d.describe("/endpoints"), d.ofEach(q.Filter, "artifacts", query)},
-		Residual: q.Filter,
-	}
-	return backends.Listing[*model.Carve]{Plan: plan, Seq: func(yield func(*model.Carve, error) bool) {
-		list, err := d.carves(ctx, q, query)
-		if err != nil {
-			yield(nil, d.fail("cannot list artifacts", err))
-			return
-		}
-		for _, c := range list {
-			if !yield(c, nil) {
-				return
-			}
-		}
-	}}, nil
-}
 
 func (d *Driver) carves(ctx context.Context, q backends.Query, query url.Values) ([]*model.Carve, error) {
 	all, err := d.endpoints(ctx, false)
@@ -92,4 +69,105 @@ func carve(h *model.Host, set wire.Artifact, f wire.ArtifactFile) *model.Carve {
 		}
 	}
 	return c
+}
+
+// artifact looks a stored file up in the list of its endpoint.
+func (d *Driver) artifact(ctx context.Context, id, uuid, guid, hash, name string) (*model.Carve, error) {
+	ep, err := d.listed(ctx, uuid)
+	if err != nil {
+		return nil, err
+	}
+	var docs []json.RawMessage
+	_, err = d.get(ctx, "/endpoints/"+uuid+"/artifacts", nil, &docs)
+	switch {
+	case isStatus(err, http.StatusNotFound):
+		return nil, backends.Unsupported(Name, "cannot read artifacts", "this manager is older than v1.8.0-beta and keeps none")
+	case wire.IsEmptyStore(err):
+		return nil, backends.NotFound("carve", id)
+	case err != nil:
+		return nil, err
+	}
+	for _, doc := range docs {
+		var set wire.Artifact
+		var base struct {
+			URL string `json:"base-url"`
+		}
+		if json.Unmarshal(doc, &set) != nil || json.Unmarshal(doc, &base) != nil {
+			return nil, backends.Malformed("", "an artifact is not of the promised shape")
+		}
+		if of, ok := ownerOf(base.URL); ok && of != uuid {
+			return nil, d.wrongIndex("cannot read artifacts", ep, byUUID(of))
+		}
+		if set.ProcessGUID != guid || !strings.EqualFold(set.EventHash, hash) {
+			continue
+		}
+		partly := false
+		for _, f := range set.Files {
+			if f.Name == name {
+				c := carve(d.host(ep), set, f)
+				c.ID = id
+				return c, nil
+			}
+			partly = partly || isPiece(f.Name, name)
+		}
+		if partly {
+			return &model.Carve{
+				Origin: model.Origin{ID: id}, Host: d.host(ep), Path: name, Name: name, State: model.CarveRunning,
+			}, nil
+		}
+	}
+	return nil, backends.NotFound("carve", id)
+}
+
+// ownerOf is the endpoint an artifact's base-url names.
+func ownerOf(base string) (string, bool) {
+	rest, ok := strings.CutPrefix(base, "/endpoints/")
+	if !ok {
+		return "", false
+	}
+	uuid, _, _ := strings.Cut(rest, "/")
+	return uuid, wire.IsUUID(uuid)
+}
+
+// isPiece tells a piece of a file that is still being sent: name.1, name.2 …
+func isPiece(piece, name string) bool {
+	rest, ok := strings.CutPrefix(piece, name+".")
+	return ok && rest != "" && strings.Trim(rest, "0123456789") == ""
+}
+
+func (d *Driver) downloadArtifact(ctx context.Context, uuid, guid, hash, escaped string, w io.Writer) (int64, error) {
+	st, err := d.c.Open(ctx, client.Call{
+		Path:  "/endpoints/" + uuid + "/artifacts/" + guid + "/" + hash + "/" + escaped,
+		Query: url.Values{"raw": {"true"}}, Raw: true,
+	})
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = st.Body.Close() }() // what matters was read or is an error
+	// An error comes with status 200 too, in the envelope. Since beta.2 the
+	// label tells it from a file; before, only its shape does.
+	kind := client.MediaType(st.Header) // "" is no JSON
+	var head []byte
+	if kind == "application/json" || strings.HasPrefix(kind, "text/") {
+		head = make([]byte, 8<<10)
+		n, err := io.ReadFull(st.Body, head)
+		head = head[:n]
+		switch {
+		case err == nil && kind == "application/json":
+			return 0, backends.Malformed("", "a file was asked for, and JSON came")
+		case err != nil && err != io.EOF && err != io.ErrUnexpectedEOF:
+			return 0, err
+		case err != nil:
+			var said *wire.AnswerError
+			if _, eerr := wire.DecodeEnvelope(head); errors.As(eerr, &said) {
+				if wire.IsEmptyStore(eerr) || said.Text == "File not found" {
+					return 0, backends.NotFound("file", escaped)
+				}
+				return 0, eerr
+			} else if kind == "application/json" {
+				return 0, backends.Malformed("", "a file was asked for, and JSON came")
+			}
+		}
+	}
+	return io.Copy(wire.MarkErrors(w), io.MultiReader(bytes.NewReader(head), st.Body))
 }

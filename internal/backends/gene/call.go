@@ -142,37 +142,6 @@ func (d *Driver) locate(ctx context.Context, what string, c *backends.Call) erro
 	return nil
 }
 
-func (d *Driver) lookUp(ctx context.Context, what, id string) (endpoint, error) {
-	list, err := d.endpoints(ctx, false)
-	if err != nil {
-		return endpoint{}, d.fail(what, err)
-	}
-	var found []endpoint
-	for _, ep := range list {
-		if ep.UUID == id {
-			return ep, nil
-		}
-		if strings.EqualFold(ep.UUID, id) || ep.Hostname != "" && strings.EqualFold(ep.Hostname, id) {
-			found = append(found, ep)
-		}
-	}
-	switch len(found) {
-	case 0:
-		return endpoint{}, backends.NotFound("endpoint", id)
-	case 1:
-		return found[0], nil
-	}
-	return endpoint{}, backends.Invalid(what, fmt.Sprintf("%d endpoints are called %s: use the UUID", len(found), id))
-}
-
-func cloned(args map[string]any) map[string]any {
-	out := make(map[string]any, len(args)+2)
-	for k, v := range args {
-		out[k] = v
-	}
-	return out
-}
-
 // window brings the time parameters of a log call into the one form that all
 // versions read alike: both names, both ends, in UTC (docs/wire/gene.md 6).
 func (d *Driver) window(what string, c *backends.Call) error {
@@ -474,45 +443,4 @@ func (d *Driver) streamAnswer(ctx context.Context, c backends.Call) *backends.An
 		_ = w.CloseWithError(d.callFailed("cannot call "+c.Label(), c.Op, err)) // it never fails
 	}()
 	return &backends.Answer{Status: http.StatusSwitchingProtocols, ContentType: "application/x-ndjson", Body: r}
-}
-
-// dialect is how a manager wants rules.
-type dialect struct {
-	array   bool // beta.7 and later: an array, live and kept at once
-	schema2 bool // beta.2 and later
-	actions bool // v1.8.0-beta and later
-}
-
-// dialect finds out by safe requests which rules the manager takes
-// (docs/wire/gene.md 0).
-func (d *Driver) dialect(ctx context.Context) (dialect, error) {
-	d.verMu.Lock()
-	known := d.ver.rules
-	d.verMu.Unlock()
-	if known != nil {
-		return *known, nil
-	}
-	list, err := d.endpoints(ctx, false)
-	if err != nil {
-		return dialect{}, err
-	}
-	v, err := d.version(ctx, list)
-	if err != nil {
-		return dialect{}, err
-	}
-	f := d.flavour()
-	out := dialect{array: strings.Contains(v, "beta.7"), schema2: f.json, actions: v != "v1.7.0"}
-	d.verMu.Lock()
-	d.ver.rules = &out
-	d.verMu.Unlock()
-	return out, nil
-}
-
-// described shows requests as they will be sent, secrets masked.
-func (d *Driver) described(reqs []client.Call) []string {
-	out := make([]string, len(reqs))
-	for i, r := range reqs {
-		out[i] = d.c.Describe(r)
-	}
-	return out
 }

@@ -10,30 +10,8 @@ import (
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/gene/catalog"
 	"github.com/edrctl/edrctl/internal/backends/gene/wire"
-	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
-
-// callPlan is what a VerbCall sends, in its order, found out by reading.
-type callPlan struct {
-	steps    []callStep
-	summary  string
-	warnings []string
-	nothing  string
-	note     string // told when all is done
-
-	// check judges the answer of the first step: that it is of the one who was
-	// meant, that what it says was kept is what was sent.
-	check func(data json.RawMessage) error
-}
-
-// callStep is one request, and what is so when it failed and nothing after it
-// was sent.
-type callStep struct {
-	req   client.Call
-	does  string // "adds 2 rules"
-	stuck string // the state when this step failed, and the way on
-}
 
 // planners make the plan of the operations that need more than to be sent.
 var planners = map[string]func(*Driver, context.Context, string, backends.Call) (*callPlan, error){
@@ -79,32 +57,6 @@ func (d *Driver) planCall(ctx context.Context, what string, call *backends.Call)
 // those in no catalogue.
 func (d *Driver) planPlain(_ context.Context, _ string, c backends.Call) (*callPlan, error) {
 	return onePlan(c, "sends it")
-}
-
-func onePlan(c backends.Call, does string) (*callPlan, error) {
-	req, err := backends.Build(c)
-	if err != nil {
-		return nil, err
-	}
-	return &callPlan{steps: []callStep{{req: req, does: does}}, summary: does}, nil
-}
-
-// requests are the requests of a plan.
-func (p *callPlan) requests() []client.Call {
-	out := make([]client.Call, len(p.steps))
-	for i, s := range p.steps {
-		out[i] = s.req
-	}
-	return out
-}
-
-// tell adds up what the steps do.
-func (p *callPlan) tell() {
-	var does []string
-	for _, s := range p.steps {
-		does = append(does, s.does)
-	}
-	p.summary = strings.Join(does, ", then ")
 }
 
 // previewCall says what a call would send.
@@ -176,28 +128,6 @@ func (d *Driver) applyCall(ctx context.Context, what string, c backends.Change, 
 	}
 	act.State, act.FinishedAt = model.ActionDone, model.At(d.now())
 	return nil
-}
-
-// stoppedAt says what is so after a step of several failed.
-func (p *callPlan) stoppedAt(i int, err error) error {
-	var own *backends.Error
-	e := &backends.Error{Kind: backends.KindOf(err), Err: err, Why: err.Error()}
-	if asError(err, &own) {
-		e.What, e.Why, e.Hint = own.What, own.Why, own.Hint
-	}
-	var done []string
-	for _, s := range p.steps[:i] {
-		done = append(done, s.does)
-	}
-	state := "nothing was changed before it"
-	if len(done) > 0 {
-		state = "done before it: " + strings.Join(done, ", ")
-	}
-	e.Why = fmt.Sprintf("step %d of %d (%s) failed: %s; %s, and nothing after it was sent", i+1, len(p.steps), p.steps[i].does, e.Why, state)
-	if p.steps[i].stuck != "" {
-		e.Hint = p.steps[i].stuck
-	}
-	return e
 }
 
 // findCall looks up by reading what became of a call whose answer was lost.

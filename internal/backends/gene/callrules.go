@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -16,28 +15,6 @@ import (
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/generule"
 )
-
-func asError(err error, into **backends.Error) bool { return errors.As(err, into) }
-
-// given reads the text of a parameter that is the whole body.
-func given(c backends.Call, param string) []byte {
-	if c.Body != nil {
-		return c.Body
-	}
-	switch v := c.Args[param].(type) {
-	case nil:
-		return nil
-	case string:
-		return []byte(v)
-	case backends.File:
-		return v.Content
-	default:
-		b, _ := json.Marshal(v) // it was decoded from JSON
-		return b
-	}
-}
-
-func truthOf(v any) bool { return backends.Text(v) == "true" }
 
 // storedRules reads the rules of these names as the manager keeps them. Each
 // name is compiled, anchored and quoted: a wrong regular expression kills the

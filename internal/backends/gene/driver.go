@@ -7,9 +7,7 @@ package gene
 
 import (
 	"context"
-	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,7 +16,6 @@ import (
 	"github.com/edrctl/edrctl/internal/backends/gene/catalog"
 	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/client"
-	"github.com/edrctl/edrctl/internal/model"
 )
 
 // Name is the registered name.
@@ -105,6 +102,10 @@ func (d *Driver) authorize(ctx context.Context, r *http.Request) error {
 	return nil
 }
 
+// newKeyOnly marks the context of a request that sends the key under its new
+// name only.
+type newKeyOnly struct{}
+
 func (d *Driver) secret(ctx context.Context) (string, error) {
 	d.keyMu.Lock()
 	defer d.keyMu.Unlock()
@@ -132,93 +133,11 @@ func (d *Driver) now() time.Time { return d.o.Clock() }
 // warn tells the user something once a driver.
 func (d *Driver) warn(text string) { d.once(text, text) }
 
-// repeatedEvents is the kind of a warning.
-const repeatedEvents = "repeated events"
-
 // once warns of a kind of thing once a driver, whatever the text.
 func (d *Driver) once(kind, text string) {
 	if _, told := d.warns.LoadOrStore(kind, true); !told && d.o.Warn != nil {
 		d.o.Warn(text)
 	}
-}
-
-// alone runs f while no other read of the endpoint and report routes is under
-// way (trap 4), and tells a locked-up manager from one that is away.
-func (d *Driver) alone(ctx context.Context, f func() error) error {
-	select {
-	case d.reads <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	err := f()
-	<-d.reads
-	if err == nil || !isTimeout(err) || ctx.Err() != nil {
-		return err
-	}
-	probe, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	if _, serr := d.c.Do(probe, client.Call{Path: "/stats"}); serr == nil {
-		return &backends.Error{
-			Kind: backends.KindUnavailable, Err: err,
-			Why:  "the manager answers /stats but not this: it has locked itself up",
-			Hint: "restart the manager; endpoints, reports and the agents hang until then",
-		}
-	}
-	return err
-}
-
-func isTimeout(err error) bool {
-	var t interface{ Timeout() bool }
-	return errors.As(err, &t) && t.Timeout() || errors.Is(err, context.DeadlineExceeded)
-}
-
-// fail makes the error a caller gets: what could not be done, and why.
-func (d *Driver) fail(what string, err error) error {
-	if err == nil {
-		return nil
-	}
-	var own *backends.Error
-	if errors.As(err, &own) {
-		return backends.FromClient(what, err)
-	}
-	var malformed *wire.MalformedError
-	if errors.As(err, &malformed) {
-		return &backends.Error{Kind: backends.KindMalformed, What: what, Why: malformed.Why, Err: err}
-	}
-	var said *wire.AnswerError
-	if errors.As(err, &said) {
-		e := &backends.Error{What: what, Why: "the manager says: " + d.redactor.String(said.Text), Err: err}
-		if said.UnknownEndpoint() {
-			e.Kind = backends.KindNotFound
-		}
-		return e
-	}
-	var status *client.StatusError
-	if errors.As(err, &status) {
-		e := &backends.Error{What: what, Why: status.Error(), Err: err}
-		switch status.Code {
-		case http.StatusForbidden:
-			e.Kind = backends.KindAuth
-			e.Why = "403 from " + status.Host + ": the " + secretKey + " was refused"
-			e.Hint = "set the key of an admin API user: edrctl auth login -p " + d.o.Profile
-			return e
-		case http.StatusNotFound:
-			e.Kind = backends.KindMalformed
-			e.Why = "404 from " + status.Host + ": this does not look like the admin API of a Gene (WHIDS) manager"
-			e.Hint = "check url in the profile: the admin API's port (1520 unless configured otherwise), no path"
-			return e
-		}
-	}
-	return backends.FromClient(what, err)
-}
-
-// wanted leaves the endpoints a host filter asks for. An endpoint whose name the
-// manager does not know (managers before the database forget names at a
-// restart) has to be asked.
-func wanted(all []endpoint, match func(*model.Host) bool) []endpoint {
-	return slices.DeleteFunc(slices.Clone(all), func(ep endpoint) bool {
-		return ep.Hostname != "" && !match(&model.Host{Origin: model.Origin{ID: ep.UUID}, Name: ep.Hostname})
-	})
 }
 
 // What the driver can do, held by the compiler.

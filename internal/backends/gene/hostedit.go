@@ -175,24 +175,6 @@ func (d *Driver) previewHost(ctx context.Context, what string, c backends.Change
 	return pv, backends.Unsupported(Name, what, "")
 }
 
-const breaksText = "this version of the manager afterwards answers for the wrong endpoints, and refuses agents, until it is restarted: restart it right after"
-
-// breaksIndex tells whether deleting an endpoint leaves the manager's index
-// wrong (trap 1): up to beta.6, unless it is the last one made.
-func (d *Driver) breaksIndex(ctx context.Context, ep endpoint) (bool, error) {
-	if d.flavour().systemInfo {
-		return false, nil
-	}
-	var list []struct {
-		UUID string `json:"uuid"`
-	}
-	err := d.alone(ctx, func() error {
-		_, err := d.get(ctx, "/endpoints", nil, &list)
-		return err
-	})
-	return err == nil && len(list) > 0 && list[len(list)-1].UUID != ep.UUID, err
-}
-
 func (d *Driver) applyHost(ctx context.Context, what string, c backends.Change, act *model.Action, tell func()) error {
 	switch c.Verb {
 	case backends.VerbHostAdd:
@@ -245,13 +227,6 @@ func (d *Driver) applyHost(ctx context.Context, what string, c backends.Change, 
 	}
 	act.State, act.FinishedAt = model.ActionDone, model.At(d.now())
 	return nil
-}
-
-func (d *Driver) misdirectedDetails(act *model.Action, ep endpoint, got answered, err error) error {
-	if got.UUID != ep.UUID && (got.UUID != "" || got.Hostname != "") {
-		act.Details["given_to"], act.Details["given_to_name"] = got.UUID, got.Hostname
-	}
-	return err
 }
 
 // addHost makes an endpoint. Its key stands in the action once; the journal

@@ -2,7 +2,6 @@ package gene
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -217,56 +216,4 @@ func (r *logReader) page(ctx context.Context, lo, until time.Time, skip int, add
 		return n, backends.Malformed("", "the answer is not the manager's envelope of data, message and error")
 	}
 	return n, nil
-}
-
-// cutError is an answer that ended too early.
-type cutError struct{ err error }
-
-func (e *cutError) Error() string { return "the answer was cut" }
-func (e *cutError) Unwrap() error { return e.err }
-
-// readError tells a cut answer from one that is no JSON at all.
-func readError(err error) error {
-	if errors.Is(err, jsonwalk.ErrShort) {
-		return &cutError{err: err}
-	}
-	var syntax *jsonwalk.SyntaxError
-	if errors.As(err, &syntax) {
-		e := backends.Malformed("", "the answer is not what the manager's API promises: "+syntax.Why)
-		e.Err = err
-		return e
-	}
-	return err
-}
-
-// isCut tells whether the server may have run into its 15 s limit: no answer
-// at all on a connection that was up, or a part of one (docs/wire/gene.md 1).
-func isCut(err error) bool {
-	var cut *cutError
-	var transport *client.TransportError
-	var malformed *client.MalformedError
-	switch {
-	case errors.As(err, &cut):
-		return true
-	case isTimeout(err), errors.Is(err, context.Canceled):
-		return false
-	case errors.As(err, &transport):
-		return transport.Sent
-	case errors.As(err, &malformed):
-		return malformed.Err != nil && isShort(malformed.Err)
-	}
-	return false
-}
-
-// isSilent tells whether the client's own time-out struck while the server
-// was at work: a busy manager builds a long answer as a whole before it sends
-// the first byte.
-func isSilent(err error) bool {
-	var transport *client.TransportError
-	return errors.As(err, &transport) && transport.Sent && isTimeout(err)
-}
-
-func isAnswer(err error) bool {
-	var said *wire.AnswerError
-	return errors.As(err, &said)
 }

@@ -2,6 +2,7 @@ package gene
 
 import (
 	"bytes"
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -109,4 +110,53 @@ func ancestors(s string) []*model.Process {
 		}
 	}
 	return out
+}
+
+// endpoint is an endpoint of the manager, with what all of its events share.
+type endpoint struct {
+	wire.Endpoint
+
+	os           *model.OS
+	ips          []string
+	agentVersion string
+	raw          json.RawMessage // without secrets, when it was asked for
+}
+
+// byUUID is an endpoint of which nothing but the UUID is known.
+func byUUID(uuid string) endpoint { return endpoint{Endpoint: wire.Endpoint{UUID: uuid}} }
+
+// windows tells whether the endpoint runs Windows: what agents are made for,
+// and what is assumed when the manager does not say.
+func (ep endpoint) windows() bool {
+	return ep.os == nil || ep.os.Platform == "" || strings.Contains(ep.os.Platform, "windows")
+}
+
+// nameOf is an endpoint for people.
+func nameOf(ep endpoint) string {
+	switch {
+	case ep.UUID == "":
+		return "nobody"
+	case ep.Hostname == "":
+		return ep.UUID
+	}
+	return ep.Hostname + " (" + ep.UUID + ")"
+}
+
+func normaliseRule(r wire.Rule) *model.Rule {
+	score := model.ScoreNumber(model.ScaleGene, float64(r.Meta.Criticality))
+	m := &model.Rule{
+		Origin: model.Origin{ID: r.Name}, Name: r.Name, Type: "detection", Enabled: model.Ptr(!bool(r.Meta.Disable)),
+		Score: score.Score, Severity: score.Severity, Condition: r.Condition, Tags: r.Tags,
+		Description: strings.Join(r.Matches, "\n"),
+	}
+	if r.Meta.Filter {
+		// A filter rule only keeps events; it never alerts.
+		m.Type, m.Score, m.Severity = "filter", nil, model.SeverityUnknown
+	}
+	for _, a := range r.Meta.Attack {
+		m.Attack = append(m.Attack, model.Attack{
+			Technique: model.Named{ID: string(a.ID), Name: string(a.Description)}, Tactic: string(a.Tactic),
+		})
+	}
+	return m
 }

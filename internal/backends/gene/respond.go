@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
@@ -24,37 +23,6 @@ const ownWait = 20 * time.Second
 // skew is how far the manager's clock may be off when a command is looked up
 // that another run has sent.
 const skew = 2 * time.Minute
-
-// hands remembers what this run has looked at and sent.
-type hands struct {
-	mu     sync.Mutex
-	shown  map[string]string        // endpoint → command its slot held when a preview showed it
-	before map[string]string        // endpoint and command → command its slot held before
-	sent   map[string]*sentCommand  // by command
-	ended  map[string]*model.Action // by command: how it ended
-	kept   map[string]keptFile      // by carve: files whose slot was taken since
-	size   int64                    // of kept
-	roster map[string][]string      // wanted name → endpoints there were before one was added
-	plans  map[string]string        // call → the requests that were shown for it
-}
-
-type sentCommand struct {
-	endpoint endpoint
-	verb     string
-	fetch    bool
-}
-
-// note runs f with the lock held.
-func (h *hands) note(f func()) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.shown == nil {
-		h.shown, h.before, h.sent = map[string]string{}, map[string]string{}, map[string]*sentCommand{}
-		h.ended, h.kept, h.roster = map[string]*model.Action{}, map[string]keptFile{}, map[string][]string{}
-		h.plans = map[string]string{}
-	}
-	f()
-}
 
 // Verbs lists what can be changed.
 func (d *Driver) Verbs() []backends.VerbSpec {

@@ -109,22 +109,3 @@ func (d *Driver) rules(ctx context.Context, query url.Values, raw bool) ([]*mode
 	slices.SortStableFunc(out, func(a, b *model.Rule) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
 }
-
-func normaliseRule(r wire.Rule) *model.Rule {
-	score := model.ScoreNumber(model.ScaleGene, float64(r.Meta.Criticality))
-	m := &model.Rule{
-		Origin: model.Origin{ID: r.Name}, Name: r.Name, Type: "detection", Enabled: model.Ptr(!bool(r.Meta.Disable)),
-		Score: score.Score, Severity: score.Severity, Condition: r.Condition, Tags: r.Tags,
-		Description: strings.Join(r.Matches, "\n"),
-	}
-	if r.Meta.Filter {
-		// A filter rule only keeps events; it never alerts.
-		m.Type, m.Score, m.Severity = "filter", nil, model.SeverityUnknown
-	}
-	for _, a := range r.Meta.Attack {
-		m.Attack = append(m.Attack, model.Attack{
-			Technique: model.Named{ID: string(a.ID), Name: string(a.Description)}, Tactic: string(a.Tactic),
-		})
-	}
-	return m
-}

@@ -2,9 +2,9 @@ package gene
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
@@ -12,43 +12,11 @@ import (
 	"github.com/edrctl/edrctl/internal/client"
 )
 
-const (
-	routeLogs       = "logs"
-	routeDetections = "detections"
-	routeAlerts     = "alerts"
-
-	// nobody is a UUID no endpoint has. It is used only on routes whose
-	// existence alone is asked, and never on managers that remember it (trap 2).
-	nobody = "00000000-0000-0000-0000-000000000000"
-)
-
 // Releases that differ in what may be asked of them.
 const (
 	beta2 = "v1.8.0-beta.2"
 	beta3 = "v1.8.0-beta.3"
 )
-
-// flavour is what has been found out about the manager.
-type flavour struct {
-	path         string // routeDetections or routeAlerts; "" = not known yet
-	json         bool   // answers are labelled application/json: beta.2 or later
-	needsShowKey bool   // beta.2: GET of one endpoint without showkey erases its key
-	criticality  bool
-	systemInfo   bool
-	everybody    bool     // beta.2, beta.3: logs hold everybody's events, whatever UUID is asked
-	split        bool     // everybody is known
-	rules        *dialect // nil = not known yet
-}
-
-// legacy tells the managers that have /alerts: no limit, no paging, and a
-// reading of whole calendar days that stops at the first late event.
-func (f flavour) legacy() bool { return f.path == routeAlerts }
-
-func (d *Driver) flavour() flavour {
-	d.verMu.Lock()
-	defer d.verMu.Unlock()
-	return d.ver
-}
 
 // probe finds out once whether the manager has /detections or /alerts, and
 // whether it gives everybody's logs to whoever asks for one. uuid is an
@@ -97,10 +65,6 @@ func (d *Driver) sinceBeta4(ctx context.Context) (bool, error) {
 	return err == nil, err
 }
 
-// newKeyOnly marks the context of a request that sends the key under its new
-// name only.
-type newKeyOnly struct{}
-
 // exists tells whether the manager has a route. Only those that change
 // nothing are asked for.
 func (d *Driver) exists(ctx context.Context, path string, q url.Values) (bool, error) {
@@ -109,11 +73,6 @@ func (d *Driver) exists(ctx context.Context, path string, q url.Values) (bool, e
 		return false, nil
 	}
 	return err == nil, err
-}
-
-func isStatus(err error, code int) bool {
-	var status *client.StatusError
-	return errors.As(err, &status) && status.Code == code
 }
 
 // Check reaches the manager, tells its version as far as it can be found out
@@ -212,4 +171,29 @@ func (d *Driver) version(ctx context.Context, list []endpoint) (string, error) {
 		return beta3, nil
 	}
 	return beta2, nil
+}
+
+// dialect finds out by safe requests which rules the manager takes
+// (docs/wire/gene.md 0).
+func (d *Driver) dialect(ctx context.Context) (dialect, error) {
+	d.verMu.Lock()
+	known := d.ver.rules
+	d.verMu.Unlock()
+	if known != nil {
+		return *known, nil
+	}
+	list, err := d.endpoints(ctx, false)
+	if err != nil {
+		return dialect{}, err
+	}
+	v, err := d.version(ctx, list)
+	if err != nil {
+		return dialect{}, err
+	}
+	f := d.flavour()
+	out := dialect{array: strings.Contains(v, "beta.7"), schema2: f.json, actions: v != "v1.7.0"}
+	d.verMu.Lock()
+	d.ver.rules = &out
+	d.verMu.Unlock()
+	return out, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"net/url"
 	"strings"
 	"sync"
@@ -313,57 +312,5 @@ func native(q backends.Query) error {
 	return nil
 }
 
-// Events gives the events of all endpoints, newest first.
-func (d *Driver) Events(ctx context.Context, q backends.Query) (backends.Listing[*model.Event], error) {
-	if err := native(q); err != nil {
-		return backends.Listing[*model.Event]{}, err
-	}
-	return backends.Listing[*model.Event]{Plan: d.plan(q, routeLogs), Seq: d.eventSeq(ctx, q)}, nil
-}
-
-func (d *Driver) eventSeq(ctx context.Context, q backends.Query) iter.Seq2[*model.Event, error] {
-	return func(yield func(*model.Event, error) bool) {
-		const what = "cannot list events"
-		s, err := d.sweepFor(ctx, q, false)
-		if err != nil {
-			yield(nil, d.fail(what, err))
-			return
-		}
-		stopped := false
-		err = s.each(ctx, func(e *model.Event, _ *model.Alert) bool {
-			stopped = !yield(e, nil)
-			return !stopped
-		})
-		if err != nil && !stopped {
-			yield(nil, d.fail(what, err))
-		}
-	}
-}
-
-// Alerts gives the detections of all endpoints, newest first. Only events
-// with a signature are alerts.
-func (d *Driver) Alerts(ctx context.Context, q backends.Query) (backends.Listing[*model.Alert], error) {
-	if err := native(q); err != nil {
-		return backends.Listing[*model.Alert]{}, err
-	}
-	return backends.Listing[*model.Alert]{Plan: d.plan(q, routeDetections), Seq: d.alertSeq(ctx, q)}, nil
-}
-
-func (d *Driver) alertSeq(ctx context.Context, q backends.Query) iter.Seq2[*model.Alert, error] {
-	return func(yield func(*model.Alert, error) bool) {
-		const what = "cannot list alerts"
-		s, err := d.sweepFor(ctx, q, true)
-		if err != nil {
-			yield(nil, d.fail(what, err))
-			return
-		}
-		stopped := false
-		err = s.each(ctx, func(_ *model.Event, a *model.Alert) bool {
-			stopped = !yield(a, nil)
-			return !stopped
-		})
-		if err != nil && !stopped {
-			yield(nil, d.fail(what, err))
-		}
-	}
-}
+// repeatedEvents is the kind of a warning.
+const repeatedEvents = "repeated events"

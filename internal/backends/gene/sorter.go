@@ -5,7 +5,6 @@ import (
 	"container/heap"
 	"encoding/binary"
 	"errors"
-	"io"
 	"slices"
 	"sync"
 	"time"
@@ -17,8 +16,6 @@ import (
 
 // decoders are kept: each owns buffers that grow to the size of an event.
 var decoders = sync.Pool{New: func() any { return new(wire.EventDecoder) }}
-
-func isShort(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) }
 
 const (
 	directEvents = 1536    // events of a window kept decoded

@@ -10,7 +10,6 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/gene/wire"
-	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
@@ -88,60 +87,3 @@ func (d *Driver) find(ctx context.Context, id string, alerts, raw bool, back tim
 	}
 	return found, nil
 }
-
-// Alert reads one alert: id is the hash the manager gave its event, or the
-// SHA-1 of the event where it gave none.
-func (d *Driver) Alert(ctx context.Context, id string, raw bool) (*model.Alert, error) {
-	f, err := d.find(ctx, id, true, raw, alertLookBack)
-	if err != nil {
-		return nil, d.fail("cannot read alert "+id, err)
-	}
-	if f.alert == nil {
-		e := backends.NotFound("alert", id)
-		e.Hint = "the detections of the last 90 days were searched"
-		return nil, e
-	}
-	return f.alert, nil
-}
-
-// AlertEvents gives the event behind an alert: on this backend an alert is an
-// event on which rules fired.
-func (d *Driver) AlertEvents(ctx context.Context, id string, q backends.Query) (backends.Listing[*model.Event], error) {
-	plan := d.plan(backends.Query{Since: d.now().Add(-alertLookBack)}, routeDetections)
-	plan.Residual = q.Filter
-	return backends.Listing[*model.Event]{Plan: plan, Seq: func(yield func(*model.Event, error) bool) {
-		f, err := d.find(ctx, id, true, q.Raw, alertLookBack)
-		switch {
-		case err != nil:
-			yield(nil, d.fail("cannot read the events of alert "+id, err))
-		case f.event == nil:
-			yield(nil, backends.NotFound("alert", id))
-		default:
-			yield(f.event, nil)
-		}
-	}}, nil
-}
-
-// Event reads one event by its id: first among the detections, of which there
-// are few, then in the logs of the last week.
-func (d *Driver) Event(ctx context.Context, id string, raw bool) (*model.Event, error) {
-	what := "cannot read event " + id
-	f, err := d.find(ctx, id, true, raw, alertLookBack)
-	if err != nil {
-		return nil, d.fail(what, err)
-	}
-	if f.event == nil {
-		if f, err = d.find(ctx, id, false, raw, eventLookBack); err != nil {
-			return nil, d.fail(what, err)
-		}
-	}
-	if f.event == nil {
-		e := backends.NotFound("event", id)
-		e.Hint = "the detections of the last 90 days and the logs of the last 7 days were searched; use `events list` for older ones"
-		return nil, e
-	}
-	return f.event, nil
-}
-
-// describe shows a plain read.
-func (d *Driver) describe(path string) string { return d.c.Describe(client.Call{Path: path}) }

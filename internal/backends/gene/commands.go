@@ -1,17 +1,22 @@
 package gene
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"io"
+	"net/http"
 	"path"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/gene/wire"
+	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/lazyregexp"
 )
 
@@ -107,12 +112,6 @@ func order(what string, c backends.Change, ep endpoint) (ordered, error) {
 	}
 	o.body.Line, o.body.Timeout = wire.QuoteCommand(o.words), limit.Nanoseconds()
 	return o, nil
-}
-
-// windows tells whether the endpoint runs Windows: what agents are made for,
-// and what is assumed when the manager does not say.
-func (ep endpoint) windows() bool {
-	return ep.os == nil || ep.os.Platform == "" || strings.Contains(ep.os.Platform, "windows")
 }
 
 var drivePath = lazyregexp.New(`^(?:[A-Za-z]:[\\/]|\\\\)`)
@@ -211,4 +210,40 @@ func encoded(text string) string {
 		b = binary.LittleEndian.AppendUint16(b, u)
 	}
 	return base64.StdEncoding.EncodeToString(b)
+}
+
+// slot reads the endpoint's command; nil when there is none. sink is told of
+// each fetched file and gives where its content goes; nil, or a nil writer:
+// only its size and hash are taken. The answer is streamed, as it holds every
+// file whole.
+//
+// It is a plain GET: wait=true would leave the manager polling for ever for
+// an agent that does not come back (docs/wire/gene.md 5, trap 18).
+func (d *Driver) slot(ctx context.Context, uuid string, sink func(command, path string) io.Writer) (*wire.Command, error) {
+	if !wire.IsUUID(uuid) {
+		return nil, backends.NotFound("endpoint", uuid)
+	}
+	st, err := d.c.Open(ctx, client.Call{Path: wire.CommandPath(uuid)})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = st.Body.Close() }() // what matters was read or is an error
+	return wire.ReadCommand(st.Body, sink)
+}
+
+func postCommand(uuid string, body wire.CommandRequest) client.Call {
+	return client.Call{Method: http.MethodPost, Path: wire.CommandPath(uuid), JSON: body}
+}
+
+// writable refuses what cannot arrive as it was meant.
+func writable(what string, words ...string) error {
+	for _, w := range words {
+		if !utf8.ValidString(w) {
+			return backends.Invalid(what, strconv.Quote(w)+" is not UTF-8: it would arrive changed")
+		}
+		if strings.ContainsRune(w, 0) {
+			return backends.Invalid(what, strconv.Quote(w)+" holds a NUL, which no command line can")
+		}
+	}
+	return nil
 }

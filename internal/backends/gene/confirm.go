@@ -4,51 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
-
-// writable refuses what cannot arrive as it was meant.
-func writable(what string, words ...string) error {
-	for _, w := range words {
-		if !utf8.ValidString(w) {
-			return backends.Invalid(what, strconv.Quote(w)+" is not UTF-8: it would arrive changed")
-		}
-		if strings.ContainsRune(w, 0) {
-			return backends.Invalid(what, strconv.Quote(w)+" holds a NUL, which no command line can")
-		}
-	}
-	return nil
-}
-
-// slot reads the endpoint's command; nil when there is none. sink is told of
-// each fetched file and gives where its content goes; nil, or a nil writer:
-// only its size and hash are taken. The answer is streamed, as it holds every
-// file whole.
-//
-// It is a plain GET: wait=true would leave the manager polling for ever for
-// an agent that does not come back (docs/wire/gene.md 5, trap 18).
-func (d *Driver) slot(ctx context.Context, uuid string, sink func(command, path string) io.Writer) (*wire.Command, error) {
-	if !wire.IsUUID(uuid) {
-		return nil, backends.NotFound("endpoint", uuid)
-	}
-	st, err := d.c.Open(ctx, client.Call{Path: wire.CommandPath(uuid)})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = st.Body.Close() }() // what matters was read or is an error
-	return wire.ReadCommand(st.Body, sink)
-}
 
 // confirm reads an endpoint before something is sent to it: it must be in
 // the list, which is the truth, and the look-up by UUID must answer for it
@@ -107,17 +71,6 @@ func (d *Driver) confirm(ctx context.Context, what string, h *model.Host) (endpo
 	return one, nil
 }
 
-// nameOf is an endpoint for people.
-func nameOf(ep endpoint) string {
-	switch {
-	case ep.UUID == "":
-		return "nobody"
-	case ep.Hostname == "":
-		return ep.UUID
-	}
-	return ep.Hostname + " (" + ep.UUID + ")"
-}
-
 const restartHint = "restart the manager before anything is sent: until then what is meant for one endpoint reaches another"
 
 // wrongIndex is the alarm of trap 1 before anything was sent.
@@ -141,25 +94,6 @@ func misdirected(what, did string, asked, got endpoint) *backends.Error {
 		e.Hint = "the manager took it for an endpoint that does not exist: " + restartHint
 	}
 	return e
-}
-
-// act sends one changing request, once, and gives the data of its answer. An
-// answer that cannot be read leaves open what became of it.
-func (d *Driver) act(ctx context.Context, what string, call client.Call) (json.RawMessage, error) {
-	reply, err := d.c.Do(ctx, call)
-	if err != nil {
-		return nil, d.fail(what, err)
-	}
-	raw, err := wire.DecodeEnvelope(reply.Body)
-	if err != nil && !isAnswer(err) {
-		return nil, unclear(what, err.Error())
-	}
-	return raw, d.fail(what, err)
-}
-
-// unclear is an action whose answer was lost or is unreadable.
-func unclear(what, why string) error {
-	return &backends.Error{Kind: backends.KindAmbiguous, What: what, Why: why + ": the request may have been carried out"}
 }
 
 // answered is the endpoint in the answer to a change.
@@ -187,6 +121,55 @@ func (d *Driver) actOn(ctx context.Context, what, did string, ep endpoint, call 
 	return got, nil
 }
 
-func postCommand(uuid string, body wire.CommandRequest) client.Call {
-	return client.Call{Method: http.MethodPost, Path: wire.CommandPath(uuid), JSON: body}
+// breaksIndex tells whether deleting an endpoint leaves the manager's index
+// wrong (trap 1): up to beta.6, unless it is the last one made.
+func (d *Driver) breaksIndex(ctx context.Context, ep endpoint) (bool, error) {
+	if d.flavour().systemInfo {
+		return false, nil
+	}
+	var list []struct {
+		UUID string `json:"uuid"`
+	}
+	err := d.alone(ctx, func() error {
+		_, err := d.get(ctx, "/endpoints", nil, &list)
+		return err
+	})
+	return err == nil && len(list) > 0 && list[len(list)-1].UUID != ep.UUID, err
+}
+
+const breaksText = "this version of the manager afterwards answers for the wrong endpoints, and refuses agents, until it is restarted: restart it right after"
+
+// confirmed reads the endpoint of a call with the guard of every change on
+// one: in the list, and answering for itself (traps 1 and 2).
+func (d *Driver) confirmed(ctx context.Context, what string, c *backends.Call) (endpoint, error) {
+	ep, err := d.lookUp(ctx, what, backends.Text(c.Args["uuid"]))
+	if err != nil {
+		return endpoint{}, err
+	}
+	c.Args["uuid"] = ep.UUID
+	return d.confirm(ctx, what, &model.Host{Origin: model.Origin{ID: ep.UUID}, Name: ep.Hostname})
+}
+
+// ofEndpoint compares who answered a change (trap 1).
+func (d *Driver) ofEndpoint(what, did string, ep endpoint) func(json.RawMessage) error {
+	return func(data json.RawMessage) error {
+		var got answered
+		if len(data) == 0 || string(data) == "null" || json.Unmarshal(data, &got) != nil {
+			return unclear(what, "the answer holds no endpoint")
+		}
+		d.redactor.Add(got.Key)
+		if got.UUID != ep.UUID {
+			err := misdirected(what, did, ep, got.endpoint)
+			d.warn(err.Error())
+			return err
+		}
+		return nil
+	}
+}
+
+func (d *Driver) misdirectedDetails(act *model.Action, ep endpoint, got answered, err error) error {
+	if got.UUID != ep.UUID && (got.UUID != "" || got.Hostname != "") {
+		act.Details["given_to"], act.Details["given_to_name"] = got.UUID, got.Hostname
+	}
+	return err
 }
