@@ -140,6 +140,13 @@ func (d *Driver) once(kind, text string) {
 	}
 }
 
+// flavour is what is known so far.
+func (d *Driver) flavour() flavour {
+	d.verMu.Lock()
+	defer d.verMu.Unlock()
+	return d.ver
+}
+
 // What the driver can do, held by the compiler.
 var (
 	_ backends.Driver           = (*Driver)(nil)

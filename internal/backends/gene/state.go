@@ -32,13 +32,6 @@ type flavour struct {
 // reading of whole calendar days that stops at the first late event.
 func (f flavour) legacy() bool { return f.path == routeAlerts }
 
-// flavour is what is known so far.
-func (d *Driver) flavour() flavour {
-	d.verMu.Lock()
-	defer d.verMu.Unlock()
-	return d.ver
-}
-
 // dialect is how a manager wants rules.
 type dialect struct {
 	array   bool // beta.7 and later: an array, live and kept at once
