@@ -414,7 +414,7 @@ func findResponse(ctx context.Context, d *Driver, c backends.Change, sent time.T
 			return false, nil
 		}
 		for i, o := range orders {
-			if !w.is(o) {
+			if !w.is(o.body) {
 				continue
 			}
 			list, err := d.commandsOf(ctx, what, string(w.ID), false)
@@ -451,8 +451,8 @@ func findResponse(ctx context.Context, d *Driver, c backends.Change, sent time.T
 	return a, nil
 }
 
-// is tells whether an action of the server is what an order asked for.
-func (w *wireAction) is(o order) bool {
+// is tells whether an action of the server is what a request asked for.
+func (w *wireAction) is(body any) bool {
 	got := readOpenC2(w.Command)
 	act, target := firstOf(string(w.Action), got.action), firstOf(string(w.Target), got.target)
 	same := func(value string, names ...string) bool {
@@ -463,7 +463,7 @@ func (w *wireAction) is(o order) bool {
 		}
 		return value == ""
 	}
-	switch b := o.body.(type) {
+	switch b := body.(type) {
 	case openC2Process:
 		return act == b.Action && target == b.Target && same(b.PID, "pid") && same(b.Name, "name", "process_name")
 	case openC2File:

@@ -10,10 +10,59 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/model"
 )
+
+// callServer is the driver as the guards of calls see it.
+type callServer struct{ *Driver }
+
+// Ask asks for what is there now.
+func (s callServer) Ask(ctx context.Context, what, path string, c client.Call) (*answer, error) {
+	return s.ask(ctx, what, path, c)
+}
+
+// FindHost gives the identifier of the host of that name, and how many hosts
+// have the name.
+func (s callServer) FindHost(ctx context.Context, what, name string, removed bool) (id string, n int, err error) {
+	if err := s.loadHosts(ctx, what, removed); err != nil {
+		return "", 0, err
+	}
+	id, n = s.hostNamed(name)
+	return id, n, nil
+}
+
+// ListHosts reads all hosts that are not removed.
+func (s callServer) ListHosts(ctx context.Context, what string) ([]*model.Host, error) {
+	var out []*model.Host
+	err := s.eachHost(ctx, what, listRequest{}, func(h *wireHost, _ []byte) (bool, error) {
+		out = append(out, h.model())
+		return true, nil
+	})
+	return out, err
+}
+
+// HostRemoved reports whether a host is removed, and whether it is known.
+func (s callServer) HostRemoved(ctx context.Context, what string, h *model.Host) (removed, known bool, err error) {
+	return s.isRemoved(ctx, what, h)
+}
+
+// Describe shows a request as a preview does.
+func (s callServer) Describe(op backends.Operation, c client.Call) string {
+	if outsideBase(op) {
+		return s.c.Describe(c)
+	}
+	return s.describeCall(c.Path, c)
+}
+
+func (s callServer) Redact(secrets ...string)       { s.redactor.Add(secrets...) }
+func (s callServer) EndSession(ctx context.Context) { s.forget(ctx) }
+func (s callServer) Setting(name string) string     { return s.o.Settings[name] }
+func (s callServer) Profile() string                { return s.o.Profile }
+func (s callServer) Now() time.Time                 { return s.o.Clock() }
 
 // outsideBase tells which operation does not live under the API base.
 func outsideBase(op backends.Operation) bool {
@@ -104,7 +153,7 @@ func (d *Driver) Call(ctx context.Context, c backends.Call) (*backends.Answer, e
 	if c.Op.Mutates {
 		return nil, backends.Invalid(what, "it changes something, and goes the way of every change")
 	}
-	c, extra, err := d.guardRead(ctx, what, c)
+	c, extra, err := guardRead(ctx, callServer{d}, what, c)
 	if err != nil {
 		return nil, err
 	}

@@ -2,10 +2,13 @@ package esp
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/client"
@@ -19,16 +22,40 @@ var callSpec = backends.VerbSpec{
 	How: "calls an operation of the server's own API, behind the guards of that operation",
 }
 
+// server is what a guard may ask of the server, and what it knows of the
+// profile.
+type server interface {
+	Ask(ctx context.Context, what, path string, c client.Call) (*answer, error)
+	Items(ctx context.Context, c backends.Call) iter.Seq2[json.RawMessage, error]
+	Alert(ctx context.Context, id string, raw bool) (*model.Alert, error)
+	Carve(ctx context.Context, id string) (*model.Carve, error)
+	Host(ctx context.Context, id string, raw bool) (*model.Host, error)
+	ListHosts(ctx context.Context, what string) ([]*model.Host, error)
+	FindHost(ctx context.Context, what, name string, removed bool) (id string, n int, err error)
+	HostRemoved(ctx context.Context, what string, h *model.Host) (removed, known bool, err error)
+
+	// Verify reports whether a password is that of the profile's user.
+	Verify(ctx context.Context, password string) (bool, error)
+	// EndSession drops the session that is kept here.
+	EndSession(ctx context.Context)
+	Redact(secrets ...string)
+	Describe(op backends.Operation, c client.Call) string
+
+	Setting(name string) string
+	Profile() string
+	Now() time.Time
+}
+
 // guarded is a changing call on its way through the guard of its operation:
 // a guard reads what is there, completes the arguments, refuses what cannot
 // work, and says what the call would do.
 type guarded struct {
-	d     *Driver
-	what  string // "cannot call rules.set"
-	op    backends.Operation
-	args  map[string]any
-	extra map[string]any // members the document does not know
-	p     backends.Preview
+	server server
+	what   string // "cannot call rules.set"
+	op     backends.Operation
+	args   map[string]any
+	extra  map[string]any // members the document does not know
+	p      backends.Preview
 
 	// basis reads what the call rests on. When it has changed between the
 	// preview and the sending, nothing is sent.
@@ -96,7 +123,7 @@ func (g *guarded) read(ctx context.Context, op string, args map[string]any) (*an
 	if err != nil {
 		return nil, err
 	}
-	return g.d.ask(ctx, g.what, call.Path, call)
+	return g.server.Ask(ctx, g.what, call.Path, call)
 }
 
 // list reads all records of a listing operation.
@@ -105,7 +132,7 @@ func (g *guarded) list(ctx context.Context, op string, args map[string]any, each
 	if !ok {
 		return g.invalid("there is no operation %s", op)
 	}
-	for v, err := range g.d.Items(ctx, backends.Call{Op: o, Args: args}) {
+	for v, err := range g.server.Items(ctx, backends.Call{Op: o, Args: args}) {
 		if err == nil {
 			err = each(v)
 		}
@@ -117,12 +144,12 @@ func (g *guarded) list(ctx context.Context, op string, args map[string]any, each
 }
 
 // prepare makes a call ready: taken apart, guarded, built.
-func (d *Driver) prepare(ctx context.Context, c backends.Call) (*guarded, error) {
-	g := &guarded{d: d, what: "cannot call " + c.Label(), op: c.Op}
+func prepare(ctx context.Context, s server, c backends.Call) (*guarded, error) {
+	g := &guarded{server: s, what: "cannot call " + c.Label(), op: c.Op}
 	if c.Op.Method == "" || c.Op.Path == "" {
 		return nil, backends.Invalid(g.what, "it names no operation")
 	}
-	d.redactor.Add(c.Secrets()...)
+	s.Redact(c.Secrets()...)
 	c, extra, err := fold(c)
 	if err != nil {
 		return nil, err
@@ -131,7 +158,7 @@ func (d *Driver) prepare(ctx context.Context, c backends.Call) (*guarded, error)
 	if err := checkArgs(g.what, c); err != nil { // before the guard reads them
 		return nil, err
 	}
-	if err := d.hostArgs(ctx, g.what, c); err != nil {
+	if err := hostArgs(ctx, s, g.what, c); err != nil {
 		return nil, err
 	}
 	if why := c.Danger(); why != "" {
@@ -158,11 +185,7 @@ func (d *Driver) prepare(ctx context.Context, c backends.Call) (*guarded, error)
 	if err != nil {
 		return nil, err
 	}
-	if outsideBase(c.Op) {
-		g.p.Requests = []string{d.c.Describe(shown)}
-	} else {
-		g.p.Requests = []string{d.describeCall(shown.Path, shown)}
-	}
+	g.p.Requests = []string{s.Describe(c.Op, shown)}
 	if g.p.Summary == "" {
 		g.p.Summary = summaryOf(c)
 	}
@@ -224,7 +247,7 @@ func (d *Driver) previewCall(ctx context.Context, c backends.Change) (backends.P
 	if c.Call == nil {
 		return backends.Preview{}, backends.Invalid("cannot call", "it names no operation")
 	}
-	g, err := d.prepare(ctx, *c.Call)
+	g, err := prepare(ctx, callServer{d}, *c.Call)
 	if err != nil {
 		return backends.Preview{}, enterpriseOnly(c.Call.Op, err)
 	}
@@ -248,7 +271,7 @@ func (d *Driver) applyCall(ctx context.Context, c backends.Change, update func(*
 	g := d.kept(c.Call)
 	if g == nil {
 		var err error
-		if g, err = d.prepare(ctx, *c.Call); err != nil {
+		if g, err = prepare(ctx, callServer{d}, *c.Call); err != nil {
 			return fail(enterpriseOnly(c.Call.Op, err))
 		}
 		d.keep(c.Call, g)
@@ -344,7 +367,7 @@ func (d *Driver) findCall(ctx context.Context, c backends.Change) (*model.Action
 	if g == nil {
 		// Previewed by another run: what is wanted is found out anew.
 		var err error
-		if g, err = d.prepare(ctx, *c.Call); err != nil {
+		if g, err = prepare(ctx, callServer{d}, *c.Call); err != nil {
 			return nil, err
 		}
 	}

@@ -48,8 +48,8 @@ func init() {
 
 // guardRead completes and checks a call that reads. It is folded; extra are
 // members the document does not know.
-func (d *Driver) guardRead(ctx context.Context, what string, c backends.Call) (backends.Call, map[string]any, error) {
-	d.redactor.Add(c.Secrets()...)
+func guardRead(ctx context.Context, s server, what string, c backends.Call) (backends.Call, map[string]any, error) {
+	s.Redact(c.Secrets()...)
 	c, extra, err := fold(c)
 	if err != nil {
 		return c, nil, err
@@ -57,7 +57,7 @@ func (d *Driver) guardRead(ctx context.Context, what string, c backends.Call) (b
 	if err := checkArgs(what, c); err != nil {
 		return c, nil, err
 	}
-	if err := d.hostArgs(ctx, what, c); err != nil {
+	if err := hostArgs(ctx, s, what, c); err != nil {
 		return c, nil, err
 	}
 	if g, given := c.Args["conditions"]; given {
@@ -68,12 +68,12 @@ func (d *Driver) guardRead(ctx context.Context, what string, c backends.Call) (b
 	switch c.Op.Name {
 	case "auth.login":
 		if _, given := c.Args["username"]; !given && c.Body == nil {
-			c.Args["username"] = d.o.Settings["username"]
+			c.Args["username"] = s.Setting("username")
 		}
 	case "indicators.search", "indicators.export", "activity.search":
 		if _, given := c.Args["date"]; !given && c.Body == nil {
 			// The server's default is the day it was started (§7).
-			c.Args["date"] = d.o.Clock().UTC().Format("2006-01-02")
+			c.Args["date"] = s.Now().UTC().Format("2006-01-02")
 		}
 	case "hosts.activity", "alerts.alerted_events", "alerts.alerted_events.export", "hosts.search.export":
 		for _, name := range []string{"column_name", "column_value", "searchterm", "query_name"} {
@@ -95,7 +95,7 @@ var hostParams = map[string]bool{"host": false, "host_identifier": false, "host_
 
 // hostArgs takes hosts by reference and by name as well: the server knows them
 // by identifier. What is neither stays, and is the server's to judge.
-func (d *Driver) hostArgs(ctx context.Context, what string, c backends.Call) error {
+func hostArgs(ctx context.Context, s server, what string, c backends.Call) error {
 	for _, p := range c.Op.Params {
 		several, is := hostParams[p.Name]
 		if !is || c.Args[p.Name] == nil {
@@ -106,7 +106,7 @@ func (d *Driver) hostArgs(ctx context.Context, what string, c backends.Call) err
 			list = csvTexts(list[0])
 		}
 		for i, h := range list {
-			h = strings.TrimPrefix(h, d.o.Profile+"/")
+			h = strings.TrimPrefix(h, s.Profile()+"/")
 			list[i] = h
 			known := isGUID(h) || p.Name == "host" && isNumber(h) || h == ""
 			// 88 counts all hosts when it does not know the one.
@@ -115,10 +115,10 @@ func (d *Driver) hostArgs(ctx context.Context, what string, c backends.Call) err
 				continue
 			}
 			// A removed host is named only to have it back, or to be rid of it.
-			if err := d.loadHosts(ctx, what, c.Op.Name == "hosts.enable" || c.Op.Name == "hosts.delete"); err != nil {
+			id, n, err := s.FindHost(ctx, what, h, c.Op.Name == "hosts.enable" || c.Op.Name == "hosts.delete")
+			if err != nil {
 				return err
 			}
-			id, n := d.hostNamed(h)
 			switch {
 			case n > 1:
 				return backends.Invalid(what, plural(n, "host is", "hosts are")+" called "+h+": name one by its identifier")
@@ -131,23 +131,6 @@ func (d *Driver) hostArgs(ctx context.Context, what string, c backends.Call) err
 		c.Args[p.Name] = strings.Join(list, ",")
 	}
 	return nil
-}
-
-// hostNamed finds the identifier of a host of the directory, and how many
-// there are of its name.
-func (d *Driver) hostNamed(name string) (id string, n int) {
-	d.hosts.mu.Lock()
-	defer d.hosts.mu.Unlock()
-	for _, h := range d.hosts.list {
-		if h.ID == name {
-			return h.ID, 1
-		}
-		if strings.EqualFold(h.Name, name) {
-			id = h.ID
-			n++
-		}
-	}
-	return id, n
 }
 
 // members reads a JSON object for editing.
@@ -282,24 +265,9 @@ func plural(n int, one, many string) string {
 // between is what no guard can rule out.
 const between = "the server has no lock: what someone else changes in the moment between the last look and the sending is overwritten"
 
-// forget drops the session kept here after the server has ended it.
-func (d *Driver) forget(ctx context.Context) {
-	d.session.loginMu.Lock()
-	defer d.session.loginMu.Unlock()
-	d.session.mu.Lock()
-	d.session.dead, d.session.token, d.session.asked = d.session.token, "", true
-	d.session.gen++
-	d.session.mu.Unlock()
-	if d.o.SaveSecret != nil {
-		if _, err := d.o.SaveSecret(ctx, "session", ""); err != nil && d.o.Warn != nil {
-			d.o.Warn("the session ended on the server, its copy could not be removed: " + d.redactor.String(err.Error()))
-		}
-	}
-}
-
 func guardLogout(_ context.Context, g *guarded) error {
 	g.p.Summary = "ends the session of this profile on the server"
-	g.after = func(ctx context.Context, _ *model.Action) { g.d.forget(ctx) }
+	g.after = func(ctx context.Context, _ *model.Action) { g.server.EndSession(ctx) }
 	return nil
 }
 
@@ -343,28 +311,9 @@ func guardPassword(ctx context.Context, g *guarded) error {
 		}
 		return err
 	}
-	g.p.Summary = "changes the password of " + firstOf(g.d.o.Settings["username"], "this user")
+	g.p.Summary = "changes the password of " + firstOf(g.server.Setting("username"), "this user")
 	g.warn("every session of the user ends, also those of the console and of other programs")
-	g.after = func(ctx context.Context, _ *model.Action) { g.d.forget(ctx) }
-	g.landed = func(ctx context.Context) (bool, error) { return g.d.Verify(ctx, next) }
+	g.after = func(ctx context.Context, _ *model.Action) { g.server.EndSession(ctx) }
+	g.landed = func(ctx context.Context) (bool, error) { return g.server.Verify(ctx, next) }
 	return nil
-}
-
-// Verify tells, by logging in with it, whether a password is that of the
-// profile's user: after a change no session is left to ask with.
-func (d *Driver) Verify(ctx context.Context, password string) (bool, error) {
-	const what = "cannot verify the password"
-	d.redactor.Add(password)
-	d.recallBase()
-	if err := d.probe(ctx); err != nil {
-		return false, err
-	}
-	_, _, err := d.askToken(ctx, what, d.o.Settings["username"], password)
-	switch {
-	case err == nil:
-		return true, nil
-	case backends.KindOf(err) == backends.KindAuth:
-		return false, nil
-	}
-	return false, err
 }

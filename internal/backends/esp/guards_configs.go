@@ -63,7 +63,7 @@ func (g *guarded) configHosts(ctx context.Context, id string) ([]string, error) 
 		if err := json.Unmarshal(v, &w); err != nil {
 			return malformed(g.what, err)
 		}
-		names = append(names, w.model().Name)
+		names = append(names, w.name())
 		return nil
 	})
 	return names, err
@@ -185,7 +185,7 @@ func (g *guarded) halfMade(ctx context.Context, name string, above int64) error 
 		if row, err := members(a.Data); err == nil && backends.Text(row["name"]) == name {
 			return &backends.Error{
 				Kind: backends.KindOther, What: g.what, Why: "the server keeps configuration " + id + " without its queries",
-				Hint: "edrctl -p " + g.d.o.Profile + " configs delete " + id + " removes it; it counts against the five of its platform",
+				Hint: "edrctl -p " + g.server.Profile() + " configs delete " + id + " removes it; it counts against the five of its platform",
 			}
 		}
 	}

@@ -14,18 +14,13 @@ import (
 
 // directory reads all hosts that are not removed, fresh.
 func (g *guarded) directory(ctx context.Context) ([]*model.Host, error) {
-	var out []*model.Host
-	err := g.d.eachHost(ctx, g.what, listRequest{}, func(h *wireHost, _ []byte) (bool, error) {
-		out = append(out, h.model())
-		return true, nil
-	})
-	return out, err
+	return g.server.ListHosts(ctx, g.what)
 }
 
 func guardHost(summary, more string) guard {
 	return func(ctx context.Context, g *guarded) error {
 		id := g.text("host")
-		h, err := g.d.Host(ctx, id, false)
+		h, err := g.server.Host(ctx, id, false)
 		if err != nil {
 			return err
 		}
@@ -33,7 +28,7 @@ func guardHost(summary, more string) guard {
 		if more != "" {
 			g.p.Summary += "; " + more
 		}
-		removed, known, err := g.d.isRemoved(ctx, g.what, h)
+		removed, known, err := g.server.HostRemoved(ctx, g.what, h)
 		if err != nil {
 			return err
 		}
@@ -47,13 +42,13 @@ func guardHost(summary, more string) guard {
 		}
 		g.landed = func(ctx context.Context) (bool, error) {
 			if g.op.Name == "hosts.delete" {
-				_, err := g.d.Host(ctx, h.ID, false)
+				_, err := g.server.Host(ctx, h.ID, false)
 				if backends.KindOf(err) == backends.KindNotFound {
 					return true, nil
 				}
 				return false, err
 			}
-			removed, known, err := g.d.isRemoved(ctx, g.what, h)
+			removed, known, err := g.server.HostRemoved(ctx, g.what, h)
 			return known && removed == (g.op.Name == "hosts.remove"), err
 		}
 		return nil
@@ -62,7 +57,7 @@ func guardHost(summary, more string) guard {
 
 func guardCarveDelete(ctx context.Context, g *guarded) error {
 	id := g.text("session_id")
-	c, err := g.d.Carve(ctx, id)
+	c, err := g.server.Carve(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -71,7 +66,7 @@ func guardCarveDelete(ctx context.Context, g *guarded) error {
 		g.p.Summary += " of " + c.Host.Name
 	}
 	g.landed = func(ctx context.Context) (bool, error) {
-		_, err := g.d.Carve(ctx, id)
+		_, err := g.server.Carve(ctx, id)
 		if backends.KindOf(err) == backends.KindNotFound {
 			return true, nil
 		}

@@ -266,13 +266,13 @@ func guardResolve(_ context.Context, g *guarded) error {
 	if open {
 		word = "opens again"
 		g.warn("what verdict the alerts have is lost")
-	} else if !g.has("verdict") && g.d.o.Settings["edition"] != EditionCE2 {
+	} else if !g.has("verdict") && g.server.Setting("edition") != EditionCE2 {
 		g.warn("editions since 3.5 refuse it without a verdict")
 	}
 	g.p.Summary = word + " " + plural(len(ids), "alert", "alerts")
 	g.landed = func(ctx context.Context) (bool, error) {
 		for _, id := range ids {
-			a, err := g.d.Alert(ctx, backends.Text(id), false)
+			a, err := g.server.Alert(ctx, backends.Text(id), false)
 			if err != nil {
 				return false, err
 			}

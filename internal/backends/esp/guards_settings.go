@@ -176,7 +176,7 @@ func (g *guarded) keysNow(ctx context.Context) (map[string]string, error) {
 	for name, place := range keyPlaces {
 		p, _ := m[place[0]].(map[string]any)
 		out[name] = backends.Text(p[place[1]])
-		g.d.redactor.Add(out[name])
+		g.server.Redact(out[name])
 	}
 	return out, nil
 }
@@ -256,9 +256,9 @@ func (g *guarded) emailNow(ctx context.Context) (map[string]any, error) {
 		return nil, malformed(g.what, err)
 	}
 	if p := backends.Text(m["password"]); p != "" {
-		g.d.redactor.Add(p)
+		g.server.Redact(p)
 		if clear, err := base64.StdEncoding.DecodeString(strings.TrimSpace(p)); err == nil {
-			g.d.redactor.Add(string(clear))
+			g.server.Redact(string(clear))
 		}
 	}
 	list, err := csvText(m["emailRecipients"])

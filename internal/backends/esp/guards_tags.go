@@ -20,7 +20,7 @@ func guardTagOn(noun, param string, add bool) guard {
 			return g.invalid("tag is missing")
 		}
 		carried := func(ctx context.Context) (bool, error) {
-			a, err := g.d.ask(ctx, g.what, "/"+noun+"/"+url.PathEscape(ref)+"/tags", client.Call{})
+			a, err := g.server.Ask(ctx, g.what, "/"+noun+"/"+url.PathEscape(ref)+"/tags", client.Call{})
 			if err != nil {
 				return false, err
 			}

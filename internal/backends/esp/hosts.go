@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -222,28 +223,34 @@ func fillHost(h, one *model.Host) {
 	}
 }
 
+// identifier is what the answers name the host by.
+func (h *wireHost) identifier() string { return firstOf(string(h.HostIdentifier), string(h.ID)) }
+
+// name is the host's name: the one it is shown by, its own, or its identifier.
+func (h *wireHost) name() string {
+	name := string(h.DisplayName)
+	if name == "" && kindOf(h.NodeInfo) == '{' {
+		_ = eachMember(h.NodeInfo, func(member string, v []byte) error {
+			if member == "computer_name" && name == "" {
+				name = scalar(v)
+			}
+			return nil
+		})
+	}
+	return firstOf(name, h.identifier())
+}
+
 // model is the normalised host (docs/formats.md §5). node_key, a secret of
 // the agent, is never read.
 func (h *wireHost) model() *model.Host {
-	m := &model.Host{Name: string(h.DisplayName)}
-	m.ID = firstOf(string(h.HostIdentifier), string(h.ID))
+	m := &model.Host{Name: h.name()}
+	m.ID = h.identifier()
 	var os wireOS
 	if kindOf(h.OSInfo) == '{' && json.Unmarshal(h.OSInfo, &os) == nil {
 		m.OS = &model.OS{Name: string(os.Name), Version: string(os.Version), Platform: platform(firstOf(string(os.Platform), string(h.Platform)))}
 		if *m.OS == (model.OS{}) {
 			m.OS = nil
 		}
-	}
-	if kindOf(h.NodeInfo) == '{' {
-		_ = eachMember(h.NodeInfo, func(name string, v []byte) error {
-			if name == "computer_name" && m.Name == "" {
-				m.Name = scalar(v)
-			}
-			return nil
-		})
-	}
-	if m.Name == "" {
-		m.Name = m.ID
 	}
 	m.IP, m.MAC = addresses(h.NetworkInfo)
 	if ip := model.Address(string(h.LastIP)); ip != "" && !has(m.IP, ip) {
@@ -471,3 +478,20 @@ func (d *Driver) HostCounts(ctx context.Context) (map[string]HostCount, error) {
 // HostCount is how many hosts of a platform checked in within 300 s, and how
 // many did not.
 type HostCount struct{ Online, Offline int }
+
+// hostNamed finds the identifier of a host of the directory, and how many
+// there are of its name.
+func (d *Driver) hostNamed(name string) (id string, n int) {
+	d.hosts.mu.Lock()
+	defer d.hosts.mu.Unlock()
+	for _, h := range d.hosts.list {
+		if h.ID == name {
+			return h.ID, 1
+		}
+		if strings.EqualFold(h.Name, name) {
+			id = h.ID
+			n++
+		}
+	}
+	return id, n
+}

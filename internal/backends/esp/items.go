@@ -37,7 +37,7 @@ func (d *Driver) items(ctx context.Context, c backends.Call, give func([]byte) b
 	if c.Op.Mutates {
 		return backends.Invalid(what, "it changes something, and goes the way of every change")
 	}
-	c, extra, err := d.guardRead(ctx, what, c)
+	c, extra, err := guardRead(ctx, callServer{d}, what, c)
 	if err != nil {
 		return err
 	}

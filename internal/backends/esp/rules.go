@@ -188,3 +188,6 @@ func (d *Driver) ruleByID(id string) *model.Rule {
 	defer d.rules.mu.Unlock()
 	return d.rules.byID[id]
 }
+
+// ReadRule reads a rule to be tried without the server.
+func (d *Driver) ReadRule(rule []byte) (backends.RuleTrial, error) { return readTrial(rule) }

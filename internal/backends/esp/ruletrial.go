@@ -30,8 +30,8 @@ type evalRow struct {
 // test is a condition made ready.
 type test func(r *evalRow) verdict
 
-// ReadRule reads a rule as 62 takes it: an object with name and conditions.
-func (d *Driver) ReadRule(rule []byte) (backends.RuleTrial, error) {
+// readTrial reads a rule as 62 takes it: an object with name and conditions.
+func readTrial(rule []byte) (backends.RuleTrial, error) {
 	dec := json.NewDecoder(bytes.NewReader(rule))
 	dec.UseNumber()
 	var m map[string]any

@@ -513,3 +513,37 @@ func (d *Driver) Logout(ctx context.Context) error {
 	}
 	return nil
 }
+
+// forget drops the session kept here after the server has ended it.
+func (d *Driver) forget(ctx context.Context) {
+	d.session.loginMu.Lock()
+	defer d.session.loginMu.Unlock()
+	d.session.mu.Lock()
+	d.session.dead, d.session.token, d.session.asked = d.session.token, "", true
+	d.session.gen++
+	d.session.mu.Unlock()
+	if d.o.SaveSecret != nil {
+		if _, err := d.o.SaveSecret(ctx, "session", ""); err != nil && d.o.Warn != nil {
+			d.o.Warn("the session ended on the server, its copy could not be removed: " + d.redactor.String(err.Error()))
+		}
+	}
+}
+
+// Verify tells, by logging in with it, whether a password is that of the
+// profile's user: after a change no session is left to ask with.
+func (d *Driver) Verify(ctx context.Context, password string) (bool, error) {
+	const what = "cannot verify the password"
+	d.redactor.Add(password)
+	d.recallBase()
+	if err := d.probe(ctx); err != nil {
+		return false, err
+	}
+	_, _, err := d.askToken(ctx, what, d.o.Settings["username"], password)
+	switch {
+	case err == nil:
+		return true, nil
+	case backends.KindOf(err) == backends.KindAuth:
+		return false, nil
+	}
+	return false, err
+}
