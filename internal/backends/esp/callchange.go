@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -195,7 +196,7 @@ func prepare(ctx context.Context, s server, c backends.Call) (*guarded, error) {
 // checkArgs brings the arguments to the types of their parameters. What is
 // required is there, and there is none the operation does not have.
 func checkArgs(what string, c backends.Call) error {
-	for _, name := range keysOf(c.Args) {
+	for _, name := range slices.Sorted(maps.Keys(c.Args)) {
 		if _, known := c.Op.Param(name); !known && c.Op.Name != "" {
 			return backends.Invalid(what, "there is no parameter "+name)
 		}
