@@ -173,6 +173,9 @@ func (r *row) time(k model.Kind) model.Time {
 	return parseTime(r.timestamp)
 }
 
+// parseTime reads any time ESP writes.
+func parseTime(s string) model.Time { return model.Time{Time: parseInstant(s)} }
+
 // account reads who did it: DOMAIN\name in the Windows tables, a number in
 // osquery's.
 func (c *cells) account() *model.User {

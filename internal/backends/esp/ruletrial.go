@@ -106,7 +106,7 @@ func readEvalRow(raw []byte) (*evalRow, error) {
 	if r.query == "" && len(r.columns) == 0 {
 		return nil, errors.New("it is no stored row of ESP: there are no columns in it")
 	}
-	if t := parseTime(r.timestamp); !t.IsZero() {
+	if t := parseInstant(r.timestamp); !t.IsZero() {
 		r.timestamp = strconv.FormatInt(t.Unix(), 10)
 	}
 	return r, nil

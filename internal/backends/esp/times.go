@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/edrctl/edrctl/internal/model"
 )
 
 // layouts are the forms docs/wire/esp.md §7 lists, all UTC without a zone. A
@@ -22,12 +20,12 @@ var layouts = []string{
 	"2006-01-02",
 }
 
-// parseTime reads any time ESP writes: one of the layouts, or epoch seconds
+// parseInstant reads any time ESP writes: one of the layouts, or epoch seconds
 // or milliseconds as a decimal string. What cannot be read is the zero Time.
-func parseTime(s string) model.Time {
+func parseInstant(s string) time.Time {
 	s = strings.TrimSpace(s)
 	if s == "" || len(s) > 64 {
-		return model.Time{}
+		return time.Time{}
 	}
 	if t, ok := epoch(s); ok {
 		return t
@@ -37,41 +35,41 @@ func parseTime(s string) model.Time {
 			return plausible(t)
 		}
 	}
-	return model.Time{}
+	return time.Time{}
 }
 
 // plausible drops years JSON cannot write.
-func plausible(t time.Time) model.Time {
+func plausible(t time.Time) time.Time {
 	if y := t.UTC().Year(); y < 1970 || y > 9999 {
-		return model.Time{}
+		return time.Time{}
 	}
-	return model.At(t)
+	return t.UTC()
 }
 
 // epoch reads seconds, or milliseconds when the number is too large for
 // seconds (the alerts graph).
-func epoch(s string) (model.Time, bool) {
+func epoch(s string) (time.Time, bool) {
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 		switch {
 		case n <= 0:
-			return model.Time{}, true
+			return time.Time{}, true
 		case n < 1e11:
 			return plausible(time.Unix(n, 0)), true
 		case n < 1e14:
 			return plausible(time.UnixMilli(n)), true
 		}
-		return model.Time{}, true
+		return time.Time{}, true
 	}
 	if strings.ContainsAny(s, "-/: ") {
-		return model.Time{}, false
+		return time.Time{}, false
 	}
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil {
-		return model.Time{}, false
+		return time.Time{}, false
 	}
 	switch {
 	case math.IsNaN(f) || f <= 0 || f >= 1e14:
-		return model.Time{}, true
+		return time.Time{}, true
 	case f < 1e11:
 		return plausible(time.UnixMicro(int64(f * 1e6))), true
 	}
