@@ -62,6 +62,12 @@ var rooms = []struct {
 	{pkg: "internal/backends/*/catalog", may: []string{"internal/backends", "internal/backends/SELF/wire"}, only: []string{}},
 	// The vendor's language for queries, where it has one, is written from filters.
 	{pkg: "internal/backends/*/rules", may: []string{"internal/backends", "internal/backends/SELF/wire", "internal/model", "internal/filter", "internal/domainname"}, only: []string{}},
+	// ESP's replies are failures of the contract as often as answers; its
+	// response actions and the guards of its calls are built on them.
+	{pkg: "internal/backends/esp/reply", may: []string{"internal/backends", "internal/backends/esp/wire", "internal/client/..."}, only: []string{}},
+	{pkg: "internal/backends/esp/response", may: []string{"internal/backends", "internal/backends/esp/wire", "internal/client/...", "internal/model"}, only: []string{}},
+	{pkg: "internal/backends/esp/guards", may: []string{"internal/backends", "internal/backends/esp/wire", "internal/backends/esp/reply", "internal/backends/esp/catalog", "internal/backends/esp/rules", "internal/backends/esp/response", "internal/client", "internal/model", "internal/shellquote"}, only: []string{}},
+	{pkg: "internal/backends/esp", may: []string{"internal/backends", "internal/backends/esp/wire", "internal/backends/esp/reply", "internal/backends/esp/catalog", "internal/backends/esp/rules", "internal/backends/esp/response", "internal/backends/esp/guards", "internal/client/...", "internal/model", "internal/filter", "internal/domainname", "internal/shellquote"}, only: []string{"github.com/coder/websocket", "golang.org/x/sync"}},
 	// A fake serves its driver's catalogue and speaks its wire types; no client, no filter.
 	{pkg: "internal/backends/*/fake", may: []string{"internal/backends", "internal/backends/SELF", "internal/backends/SELF/wire", "internal/backends/SELF/catalog", "internal/story", "internal/faults"}, only: []string{"github.com/coder/websocket"}},
 	{pkg: "internal/backends/gene", may: []string{"internal/backends", "internal/backends/SELF/wire", "internal/backends/SELF/catalog", "internal/backends/SELF/rules", "internal/client/...", "internal/model", "internal/filter", "internal/domainname", "internal/shellquote", "internal/generule", "internal/winlog"}, only: []string{"github.com/go-json-experiment/json", "github.com/coder/websocket", "golang.org/x/sync"}},

@@ -3,12 +3,17 @@ package esp
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/esp/reply"
+	"github.com/edrctl/edrctl/internal/backends/esp/response"
+	"github.com/edrctl/edrctl/internal/backends/esp/rules"
+	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/client/flex"
 	"github.com/edrctl/edrctl/internal/model"
@@ -21,153 +26,19 @@ const clockSlack = 2 * time.Minute
 // actionPage is how many actions a page of 100 and 101 has.
 const actionPage = 100
 
-type wireAction struct {
-	ID         flex.String     `json:"id"` // openc2_id in 100
-	Action     flex.String     `json:"action"`
-	Target     flex.String     `json:"target"`
-	Command    json.RawMessage `json:"command"`
-	ScriptName flex.String     `json:"script_name"`
-	CreatedAt  flex.String     `json:"created_at"`
-	UpdatedAt  flex.String     `json:"updated_at"`
-	Executed   flex.String     `json:"Executed"` // done/total
-
-	// Of the rows of 101 and 103.
-	NodeID    flex.String `json:"node_id"`
-	CommandID flex.String `json:"command_id"`
-	Status    flex.String `json:"status"`
-	Message   flex.String `json:"message"`
-	Data      flex.String `json:"data"`
-	Hostname  flex.String `json:"hostname"`
-}
-
-type viewRequest struct {
-	Start    int   `json:"start"`
-	Limit    int   `json:"limit"`
-	OpenC2ID int64 `json:"openc2_id"`
-}
-
-// commandState reads the state of a command (§13): what is none of the known
-// words is on its way.
-func commandState(status, message string) (state model.ActionState, native, failed string) {
-	message = short(outputText(message))
-	native = strings.TrimSpace(short(status) + " " + message)
-	switch strings.ToLower(status) {
-	case "success":
-		if strings.Contains(message, "_NOT_") || strings.HasSuffix(message, "_DISABLED") {
-			return model.ActionFailed, native, message // FILE_NOT_FOUND and its kin
-		}
-		return model.ActionDone, native, ""
-	case "failure":
-		return model.ActionFailed, native, firstOf(message, "the host reports a failure without a reason")
-	case "cancelled":
-		return model.ActionCancelled, native, ""
-	case "received", "cancel_initiated":
-		return model.ActionRunning, native, ""
-	}
-	return model.ActionSent, native, ""
-}
-
-// outputText drops the words the agents write for no output.
-func outputText(s string) string {
-	if isNull([]byte(s)) {
-		return ""
-	}
-	return s
-}
-
-// openC2 is the stored command of an action.
-type openC2 struct {
-	action, target string
-	fields         map[string]string
-}
-
-func readOpenC2(v []byte) (o openC2) {
-	if kindOf(v) == '"' {
-		v = []byte(scalar(v))
-	}
-	if kindOf(v) != '{' {
-		return o
-	}
-	_ = eachMember(v, func(name string, v []byte) error {
-		switch {
-		case name == "action":
-			o.action = scalar(v)
-		case name == "target" && kindOf(v) == '{':
-			return eachMember(v, func(kind string, v []byte) error {
-				o.target = kind
-				o.fields = map[string]string{}
-				if kindOf(v) != '{' {
-					return nil
-				}
-				return eachMember(v, func(name string, v []byte) error {
-					if kindOf(v) != '{' && kindOf(v) != '[' {
-						o.fields[name] = scalar(v)
-					}
-					return nil
-				})
-			})
-		}
-		return nil
-	})
-	return o
-}
-
-// verbOfAction names what an action of the server does in edrctl's words; one
-// of another kind keeps the server's.
-func (w *wireAction) verb() (string, *model.ActionTarget) {
-	o := readOpenC2(w.Command)
-	act, target := firstOf(string(w.Action), o.action), firstOf(string(w.Target), o.target)
-	t := &model.ActionTarget{}
-	v := strings.TrimSpace(act + " " + target)
-	field := func(names ...string) string {
-		for _, n := range names {
-			if s := outputText(o.fields[n]); s != "" {
-				return s
-			}
-		}
-		return ""
-	}
-	switch act + "/" + target {
-	case "stop/process":
-		v, t.Name, t.PID = backends.VerbKill, field("name", "process_name"), pidOf(field("pid"))
-	case "delete/file":
-		v, t.Path = backends.VerbDeleteFile, field("name", "file_name")
-	case "contain/ip_connection", "delete/ip_connection":
-		v = map[string]string{"contain": backends.VerbBlock, "delete": backends.VerbUnblock}[act]
-		t.Name, t.Address = field("rule_name"), field("dst_addr")
-		t.Port = portOf(field("dst_port"))
-		if strings.HasPrefix(t.Name, ruleIsolate) {
-			v = map[string]string{"contain": backends.VerbIsolate, "delete": backends.VerbRelease}[act]
-		}
-	default:
-		switch {
-		case strings.Contains(target, "script") || w.ScriptName != "":
-			v, t.Name = backends.VerbScript, string(w.ScriptName)
-		case act == "restart":
-			v = backends.VerbRestartAgent
-		case act == "scan":
-			v = backends.VerbScan
-		}
-	}
-	if *t == (model.ActionTarget{}) {
-		t = nil
-	}
-	return v, t
-}
-
 // command is one host's part of an action, as 101 and 103 tell it.
 func (d *Driver) command(ctx context.Context, what string, v []byte, openc2 string, raw bool) (*model.Action, error) {
-	var w wireAction
-	if kindOf(v) != '{' {
+	var w response.Record
+	if wire.KindOf(v) != '{' {
 		return nil, backends.Malformed(what, "the answer carries no command")
 	}
 	if err := json.Unmarshal(v, &w); err != nil {
-		return nil, malformed(what, err)
+		return nil, reply.Malformed(what, err)
 	}
-	a := &model.Action{RequestedAt: parseTime(string(w.CreatedAt)), Stdout: outputText(string(w.Data))}
-	a.ID = firstOf(string(w.CommandID), openc2)
-	a.Verb, a.Target = w.verb()
-	a.State, a.NativeState, a.Error = commandState(string(w.Status), string(w.Message))
+	a := &model.Action{RequestedAt: parseTime(string(w.CreatedAt)), Stdout: response.OutputText(string(w.Data))}
+	a.ID = wire.FirstOf(string(w.CommandID), openc2)
+	a.Verb, a.Target = w.Verb()
+	a.State, a.NativeState, a.Error = response.CommandState(string(w.Status), string(w.Message))
 	if a.State.Final() {
 		a.FinishedAt = parseTime(string(w.UpdatedAt))
 	}
@@ -202,7 +73,7 @@ func (d *Driver) Action(ctx context.Context, id string) (*model.Action, error) {
 			return nil, err
 		}
 		return carveProgress(id, c), nil
-	case isOpenC2(id):
+	case response.IsActionNumber(id):
 		list, err := d.commandsOf(ctx, what, id, false)
 		if err != nil {
 			return nil, d.explain(err)
@@ -213,10 +84,10 @@ func (d *Driver) Action(ctx context.Context, id string) (*model.Action, error) {
 		a := combine(list)
 		a.ID = id
 		return a, nil
-	case isCommandID(id):
+	case response.IsCommandID(id):
 		a, err := d.ask(ctx, what, "/response/"+id, client.Call{})
 		if err != nil {
-			if backends.KindOf(err) == backends.KindOther && containsAny(strings.ToLower(err.Error()), "no command", "not exist", "no response") {
+			if backends.KindOf(err) == backends.KindOther && wire.ContainsAny(strings.ToLower(err.Error()), "no command", "not exist", "no response") {
 				return nil, backends.NotFound("action", id)
 			}
 			return nil, d.explain(err)
@@ -234,7 +105,7 @@ func (d *Driver) Action(ctx context.Context, id string) (*model.Action, error) {
 func (d *Driver) joined(ctx context.Context, id string) (*model.Action, error) {
 	var list []*model.Action
 	for _, one := range strings.Split(id, "+") {
-		if !isOpenC2(one) && !isCommandID(one) {
+		if !response.IsActionNumber(one) && !response.IsCommandID(one) {
 			return nil, backends.NotFound("action", id)
 		}
 		a, err := d.Action(ctx, one)
@@ -259,7 +130,7 @@ func combine(list []*model.Action) *model.Action {
 		if rank[b.State] > rank[a.State] {
 			a.State, a.NativeState, a.FinishedAt = b.State, b.NativeState, b.FinishedAt
 		}
-		a.Error = firstOf(a.Error, b.Error)
+		a.Error = wire.FirstOf(a.Error, b.Error)
 		a.Stdout += b.Stdout
 	}
 	if !a.State.Final() {
@@ -275,8 +146,8 @@ func (d *Driver) commandsOf(ctx context.Context, what, openc2 string, raw bool) 
 		return nil, backends.NotFound("action", openc2)
 	}
 	var out []*model.Action
-	err = offsetPages(ctx, what, actionPage, func(ctx context.Context, start, limit int) (*page, error) {
-		return d.askPage(ctx, what, "/response/view", viewRequest{start, limit, n})
+	err = reply.OffsetPages(ctx, what, actionPage, func(ctx context.Context, start, limit int) (*reply.Page, error) {
+		return d.askPage(ctx, what, "/response/view", wire.ViewRequest{Start: start, Limit: limit, OpenC2ID: n})
 	}, func(v []byte) (bool, error) {
 		a, err := d.command(ctx, what, v, openc2, raw)
 		out = append(out, a)
@@ -291,8 +162,8 @@ func (d *Driver) Actions(ctx context.Context, q backends.Query) (backends.Listin
 	const what = "cannot list actions"
 	limit := actionPage
 	l := backends.Listing[*model.Action]{Plan: backends.Plan{Residual: q.Filter, Requests: []string{
-		d.describe(http.MethodPost, "/response", listRequest{Start: new(int), Limit: &limit}) + " …",
-		d.describe(http.MethodPost, "/response/view", viewRequest{0, limit, 0}) + " …",
+		d.describe(http.MethodPost, "/response", wire.ListRequest{Start: new(int), Limit: &limit}) + " …",
+		d.describe(http.MethodPost, "/response/view", wire.ViewRequest{Start: 0, Limit: limit, OpenC2ID: 0}) + " …",
 	}}}
 	l.Seq = func(yield func(*model.Action, error) bool) {
 		seen := map[string]bool{}
@@ -306,7 +177,7 @@ func (d *Driver) Actions(ctx context.Context, q backends.Query) (backends.Listin
 			stopped = !yield(a, nil)
 			return !stopped
 		}
-		err := d.eachAction(ctx, what, func(w *wireAction, v []byte) (bool, error) {
+		err := d.eachAction(ctx, what, func(w *response.Record, v []byte) (bool, error) {
 			t := parseTime(string(w.CreatedAt))
 			if !q.Since.IsZero() && !t.IsZero() && t.Before(q.Since) {
 				return false, nil // newest first
@@ -379,21 +250,21 @@ func (p *rulePairs) take(a *model.Action) []*model.Action {
 
 // ruleBase is the name of one of edrctl's rules without its direction.
 func ruleBase(a *model.Action) string {
-	if a.Target == nil || !strings.HasPrefix(a.Target.Name, ruleGroup+"-") {
+	if a.Target == nil || !strings.HasPrefix(a.Target.Name, response.RuleGroup+"-") {
 		return ""
 	}
 	return strings.TrimSuffix(strings.TrimSuffix(a.Target.Name, "-in"), "-out")
 }
 
-func (d *Driver) eachAction(ctx context.Context, what string, each func(w *wireAction, v []byte) (bool, error)) error {
-	return offsetPages(ctx, what, actionPage, func(ctx context.Context, start, limit int) (*page, error) {
-		return d.askPage(ctx, what, "/response", listRequest{Start: &start, Limit: &limit})
+func (d *Driver) eachAction(ctx context.Context, what string, each func(w *response.Record, v []byte) (bool, error)) error {
+	return reply.OffsetPages(ctx, what, actionPage, func(ctx context.Context, start, limit int) (*reply.Page, error) {
+		return d.askPage(ctx, what, "/response", wire.ListRequest{Start: &start, Limit: &limit})
 	}, func(v []byte) (bool, error) {
-		var w wireAction
+		var w response.Record
 		if err := json.Unmarshal(v, &w); err != nil {
-			return false, malformed(what, err)
+			return false, reply.Malformed(what, err)
 		}
-		if !isOpenC2(string(w.ID)) {
+		if !response.IsActionNumber(string(w.ID)) {
 			return false, backends.Malformed(what, "an action without a number")
 		}
 		return each(&w, v)
@@ -409,12 +280,12 @@ func findResponse(ctx context.Context, d *Driver, c backends.Change, sent time.T
 		return nil, err
 	}
 	found := make([]*model.Action, len(orders))
-	err = d.eachAction(ctx, what, func(w *wireAction, _ []byte) (bool, error) {
+	err = d.eachAction(ctx, what, func(w *response.Record, _ []byte) (bool, error) {
 		if t := parseTime(string(w.CreatedAt)); !t.IsZero() && t.Before(sent.Add(-clockSlack)) {
 			return false, nil
 		}
 		for i, o := range orders {
-			if !w.is(o.body) {
+			if !w.Matches(o.body) {
 				continue
 			}
 			list, err := d.commandsOf(ctx, what, string(w.ID), false)
@@ -451,33 +322,136 @@ func findResponse(ctx context.Context, d *Driver, c backends.Change, sent time.T
 	return a, nil
 }
 
-// is tells whether an action of the server is what a request asked for.
-func (w *wireAction) is(body any) bool {
-	got := readOpenC2(w.Command)
-	act, target := firstOf(string(w.Action), got.action), firstOf(string(w.Target), got.target)
-	same := func(value string, names ...string) bool {
-		for _, n := range names {
-			if v, ok := got.fields[n]; ok {
-				return outputText(v) == value
-			}
+// followFor is how long the output of a command is read from the socket; its
+// state can be asked for afterwards.
+const followFor = time.Minute
+
+// maxOutput bounds what is kept of a command's output.
+const maxOutput = 16 << 20
+
+// followOutput reads the output of a live response as it comes (§10.5).
+// Whatever happens here, the command was sent and can be polled.
+func followOutput(ctx context.Context, d *Driver, c backends.Change, act *model.Action, update func(*model.Action)) error {
+	if !response.IsCommandID(act.ID) {
+		return learnCommand(ctx, d, c, act, update)
+	}
+	limit := followFor
+	if c.Timeout > 0 {
+		limit = min(c.Timeout, 10*time.Minute)
+	}
+	if c.Queue {
+		limit = min(limit, 5*time.Second) // it may not be online at all
+	}
+	sctx, cancel := context.WithTimeout(ctx, c.Within(limit))
+	defer cancel()
+	var out strings.Builder
+	s := socket{d: d, paths: outputPaths, first: act.ID, second: `{"command_id":"` + act.ID + `"}`, pong: true}
+	err := s.listen(sctx, func(msg []byte) (bool, error) {
+		var f struct {
+			Status  flex.String `json:"status"`
+			Data    flex.String `json:"data"`
+			Message flex.String `json:"message"`
 		}
-		return value == ""
+		if err := json.Unmarshal(msg, &f); err != nil {
+			return false, reply.Malformed(whatOf(c), err)
+		}
+		if text := response.OutputText(string(f.Data)); text != "" && out.Len()+len(text) <= maxOutput {
+			out.WriteString(text)
+		}
+		state, native, failed := response.CommandState(string(f.Status), string(f.Message))
+		act.State, act.NativeState, act.Error, act.Stdout = state, native, failed, out.String()
+		if state.Final() {
+			act.FinishedAt = model.At(d.o.Clock())
+		}
+		update(act)
+		return !state.Final(), nil
+	})
+	var be *backends.Error
+	if errors.As(err, &be) && be.Kind == backends.KindMalformed {
+		detail(act, "output", "the socket sent something else than promised; respond get reads it again")
 	}
-	switch b := body.(type) {
-	case openC2Process:
-		return act == b.Action && target == b.Target && same(b.PID, "pid") && same(b.Name, "name", "process_name")
-	case openC2File:
-		return act == b.Action && target == b.Target && same(b.FileName, "name", "file_name")
-	case openC2Rule:
-		return act == b.Action && target == b.Target && same(b.Name, "rule_name")
-	case openC2RuleDelete:
-		return act == b.Action && target == b.Target && same(b.Name, "rule_name")
-	case scriptRequest:
-		return strings.Contains(target, "script") && (b.ScriptName == "" || string(w.ScriptName) == b.ScriptName || w.ScriptName == "")
-	case scanRequest:
-		return act == "scan" || strings.Contains(target, "defender")
-	case hostRequest:
-		return strings.HasPrefix(act, "restart") || strings.Contains(target, "restart")
+	if act.State == model.ActionDone && act.Stdout == "" {
+		// A socket that was opened late may have nothing left to tell.
+		if u, err := d.Action(ctx, act.ID); err == nil {
+			act.Stdout = u.Stdout
+		}
 	}
-	return false
+	return nil
+}
+
+// lookKill compares the pid with the last process the server saw under it.
+func lookKill(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
+	p.Summary = strings.TrimSpace("stops process " + strconv.FormatInt(c.PID, 10) + " " + c.Path)
+	list, err := d.startedBy(ctx, whatOf(c), c.Host.ID, rules.AnyOf(rules.Cond("pid", "equal", strconv.FormatInt(c.PID, 10))))
+	if err != nil {
+		return err
+	}
+	var last *model.Process
+	for _, s := range list {
+		if last == nil || s.Started.After(last.Started.Time) {
+			last = s
+		}
+	}
+	switch {
+	case last == nil:
+		p.Warnings = append(p.Warnings, "the server saw no process start under this pid: what runs there now is not known")
+	case c.Path != "" && last.Path != "" && !strings.EqualFold(last.Path, c.Path):
+		return &backends.Error{Kind: backends.KindInvalid, What: whatOf(c), Why: "the last process the server saw under pid " + strconv.FormatInt(c.PID, 10) + " is " + last.Path + ", not " + c.Path}
+	case c.Path == "":
+		p.Summary = strings.TrimSpace(p.Summary + " " + last.Path)
+		p.Warnings = append(p.Warnings, "without the path only the pid is compared; the last process seen under it started "+last.Started.String())
+	}
+	return nil
+}
+
+// tookCommand reads the ids of a command: openc2_id is the action on all its
+// hosts, command_id that on one.
+func tookCommand(_ *Driver, a *reply.Answer, act *model.Action) {
+	openc2, command := wire.Scalar(a.Top["openc2_id"]), wire.Scalar(a.Top["command_id"])
+	if !response.IsActionNumber(openc2) {
+		openc2 = ""
+	}
+	if !response.IsCommandID(command) {
+		command = ""
+	}
+	id := wire.FirstOf(command, openc2)
+	if act.ID != "" && id != "" {
+		id = act.ID + "+" + id
+	}
+	act.ID = wire.FirstOf(id, act.ID)
+	detail(act, "openc2_id", openc2)
+	detail(act, "command_id", command)
+}
+
+func lookCancel(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
+	a, err := d.Action(ctx, c.ActionID)
+	if err != nil {
+		return d.explain(err)
+	}
+	p.Summary = "cancels " + a.Verb + " (" + a.NativeState + ")"
+	if a.State.Final() {
+		p.Nothing = "it has ended already: " + a.NativeState
+	}
+	return nil
+}
+
+// learnCommand finds the id of the command on the one host when the answer
+// named only the action, or nothing. Not finding it is no failure.
+func learnCommand(ctx context.Context, d *Driver, c backends.Change, act *model.Action, update func(*model.Action)) error {
+	if response.IsCommandID(act.ID) {
+		return nil
+	}
+	if response.IsActionNumber(act.ID) {
+		if u, err := d.Action(ctx, act.ID); err == nil && response.IsCommandID(u.Details["command_id"]) {
+			act.ID = u.Details["command_id"]
+			detail(act, "command_id", act.ID)
+		}
+	} else if u, err := findResponse(ctx, d, c, act.RequestedAt.Time); err == nil && u != nil {
+		act.ID, act.State, act.NativeState = u.ID, u.State, u.NativeState
+		for k, v := range u.Details {
+			detail(act, k, v)
+		}
+	}
+	update(act)
+	return nil
 }

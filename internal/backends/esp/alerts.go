@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/esp/reply"
+	"github.com/edrctl/edrctl/internal/backends/esp/rules"
+	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
@@ -34,7 +37,7 @@ type alertSearch struct {
 	since, until time.Time
 	resolved     []bool // which of the two lists
 	term         string
-	windows      []window
+	windows      []wire.Window
 	residual     filter.Filter
 }
 
@@ -58,7 +61,7 @@ func (d *Driver) alertSearch(q backends.Query) *alertSearch {
 	if until.IsZero() {
 		until = d.o.Clock().Add(time.Nanosecond)
 	}
-	s.windows = d.withAhead(s.until, windows(s.since, until, true))
+	s.windows = d.withAhead(s.until, wire.Windows(s.since, until, true))
 	return s
 }
 
@@ -79,19 +82,19 @@ func ruleText(t filter.Term) (string, bool) {
 	if len(t.Any) != 1 || t.Any[0].Mode == filter.Glob || !strings.ContainsFunc(t.Any[0].Text, func(r rune) bool { return r < '0' || r > '9' }) {
 		return "", false
 	}
-	return likeText(t.Any[0])
+	return rules.LikeText(t.Any[0])
 }
 
-func (s *alertSearch) request(resolved bool, w window) alertsRequest {
-	r := alertsRequest{Resolved: resolved, Limit: alertPage}
+func (s *alertSearch) request(resolved bool, w wire.Window) wire.AlertsRequest {
+	r := wire.AlertsRequest{Resolved: resolved, Limit: reply.AlertPage}
 	if s.term != "" {
 		r.Source, r.SearchTerm = sourceRule, s.term
 	}
-	if s.q.Limit > 0 && s.q.Limit < alertPage && s.residual.Empty() {
+	if s.q.Limit > 0 && s.q.Limit < reply.AlertPage && s.residual.Empty() {
 		r.Limit = max(s.q.Limit, 10)
 	}
-	if !w.open && !resolved { // the server ignores the window of resolved alerts
-		r.Date, r.Duration, r.Type = w.date, w.duration, 2
+	if !w.Open && !resolved { // the server ignores the window of resolved alerts
+		r.Date, r.Duration, r.Type = w.Date, w.Duration, 2
 	}
 	return r
 }
@@ -115,9 +118,9 @@ func (s *alertSearch) plan() backends.Plan {
 		p.Notes = append(p.Notes, "host_identifier is sent when exactly one host matches --host")
 	}
 	if len(s.resolved) > 0 {
-		limit := listPage
-		p.Requests = append(p.Requests, s.d.describe(http.MethodPost, "/hosts", listRequest{Start: new(int), Limit: &limit})+" …",
-			s.d.describe(http.MethodPost, "/rules", listRequest{Start: new(int), Limit: &limit, AlertsCount: model.Ptr(true)})+" …")
+		limit := reply.ListPage
+		p.Requests = append(p.Requests, s.d.describe(http.MethodPost, "/hosts", wire.ListRequest{Start: new(int), Limit: &limit})+" …",
+			s.d.describe(http.MethodPost, "/rules", wire.ListRequest{Start: new(int), Limit: &limit, AlertsCount: model.Ptr(true)})+" …")
 	} else {
 		p.Notes = append(p.Notes, "an alert of ESP is open or resolved: no request is needed")
 	}
@@ -162,7 +165,7 @@ func (s *alertSearch) run(ctx context.Context) iter.Seq2[*model.Alert, error] {
 		for _, resolved := range s.resolved {
 			lists = append(lists, s.list(ctx, resolved, host, ready, seen))
 		}
-		merge(lists, func(a *model.Alert) time.Time { return a.Time.Time })(yield)
+		reply.Merge(lists, func(a *model.Alert) time.Time { return a.Time.Time })(yield)
 	}
 }
 
@@ -182,9 +185,9 @@ func (s *alertSearch) list(ctx context.Context, resolved bool, host string, read
 			req := s.request(resolved, w)
 			req.HostIdentifier = host
 			stopped, old, inPage := false, 0, 0
-			err := offsetPages(ctx, s.what, req.Limit, func(ctx context.Context, start, limit int) (*page, error) {
+			err := reply.OffsetPages(ctx, s.what, req.Limit, func(ctx context.Context, start, limit int) (*reply.Page, error) {
 				if start > 0 && old == inPage {
-					return nil, errEnough // newest first, and the whole last page was too old
+					return nil, reply.ErrEnough // newest first, and the whole last page was too old
 				}
 				old, inPage = 0, 0
 				r := req
@@ -228,7 +231,7 @@ func (s *alertSearch) list(ctx context.Context, resolved bool, host string, read
 // Alert reads one alert, with its rule: 91 tells whether it is there and in
 // which list, the list (89) has its verdict and how many events it stands for.
 func (d *Driver) Alert(ctx context.Context, id string, raw bool) (*model.Alert, error) {
-	if !isNumber(id) {
+	if !wire.IsNumber(id) {
 		return nil, &backends.Error{Kind: backends.KindNotFound, What: "no alert " + id, Why: "alert ids of ESP are numbers"}
 	}
 	what := "cannot read alert " + id
@@ -236,7 +239,7 @@ func (d *Driver) Alert(ctx context.Context, id string, raw bool) (*model.Alert, 
 	if err != nil {
 		return nil, err
 	}
-	if kindOf(a.Data) != '{' {
+	if wire.KindOf(a.Data) != '{' {
 		return nil, backends.Malformed(what, "the answer carries no alert")
 	}
 	row, err := d.alertRow(ctx, what, id, a.Data)
@@ -252,21 +255,21 @@ func (d *Driver) Alert(ctx context.Context, id string, raw bool) (*model.Alert, 
 // alertRow gives an alert as the list shows it, or detail when the list does
 // not have it.
 func (d *Driver) alertRow(ctx context.Context, what, id string, detail []byte) ([]byte, error) {
-	var w wireAlert
+	var w wire.Alert
 	if err := json.Unmarshal(detail, &w); err != nil {
-		return nil, malformed(what, err)
+		return nil, reply.Malformed(what, err)
 	}
 	n, err := strconv.ParseInt(id, 10, 64)
 	if err != nil {
 		return detail, nil
 	}
-	req := alertsRequest{Resolved: strings.EqualFold(string(w.Status), "RESOLVED"), Limit: 10, EventIDs: []int64{n}}
+	req := wire.AlertsRequest{Resolved: strings.EqualFold(string(w.Status), "RESOLVED"), Limit: 10, EventIDs: []int64{n}}
 	p, err := d.askPage(ctx, what, "/alerts", req)
 	if err != nil {
 		return nil, err
 	}
 	for _, v := range p.Rows {
-		var row wireAlert
+		var row wire.Alert
 		if json.Unmarshal(v, &row) == nil && string(row.ID) == id {
 			return v, nil
 		}
@@ -276,12 +279,12 @@ func (d *Driver) alertRow(ctx context.Context, what, id string, detail []byte) (
 
 // alert is the normalised alert of 89 or, with its id given, of 91.
 func (d *Driver) alert(ctx context.Context, what string, v []byte, id string, raw bool) (*model.Alert, error) {
-	var w wireAlert
+	var w wire.Alert
 	if err := json.Unmarshal(v, &w); err != nil {
-		return nil, malformed(what, err)
+		return nil, reply.Malformed(what, err)
 	}
 	a := &model.Alert{}
-	a.ID = firstOf(string(w.ID), id)
+	a.ID = wire.FirstOf(string(w.ID), id)
 	if a.ID == "" {
 		return nil, backends.Malformed(what, "an alert without an id")
 	}
@@ -315,12 +318,12 @@ func (d *Driver) alert(ctx context.Context, what string, v []byte, id string, ra
 	d.fillRule(a, &w)
 	entry, err := fillEntry(a, &w)
 	if err != nil {
-		return nil, malformed(what, err)
+		return nil, reply.Malformed(what, err)
 	}
 	if a.Title == "" {
 		a.Title = sourceTitle(a)
 		if strings.EqualFold(a.Source, sourceIOC) && entry != nil {
-			d.nameIndicator(ctx, a, &entry.cells)
+			d.nameIndicator(ctx, a, &entry.Cells)
 		}
 	}
 	if raw {
@@ -329,22 +332,13 @@ func (d *Driver) alert(ctx context.Context, what string, v []byte, id string, ra
 	return a, nil
 }
 
-// severity reads the label; a JSON null is "NULL", which counts as WARNING,
-// an absent one is unscored (docs/formats.md §8).
-func severity(v json.RawMessage) model.Scored {
-	if kindOf(v) == 'n' {
-		return model.ScoreLabel("NULL")
-	}
-	return model.ScoreLabel(scalar(v))
-}
-
 // fillRule names the rule and, from the rules known, what it stands for.
-func (d *Driver) fillRule(a *model.Alert, w *wireAlert) {
-	var ref wireRuleRef
-	if kindOf(w.Rule) == '{' && json.Unmarshal(w.Rule, &ref) != nil {
-		ref = wireRuleRef{}
+func (d *Driver) fillRule(a *model.Alert, w *wire.Alert) {
+	var ref wire.RuleRef
+	if wire.KindOf(w.Rule) == '{' && json.Unmarshal(w.Rule, &ref) != nil {
+		ref = wire.RuleRef{}
 	}
-	id := firstOf(string(ref.ID), string(w.RuleID))
+	id := wire.FirstOf(string(ref.ID), string(w.RuleID))
 	known := d.ruleByID(id)
 	if id == "" && ref.Name == "" {
 		return
@@ -352,102 +346,11 @@ func (d *Driver) fillRule(a *model.Alert, w *wireAlert) {
 	a.Rule = &model.Named{ID: id, Name: string(ref.Name)}
 	a.Description = string(ref.Description)
 	if known != nil {
-		a.Rule.Name = firstOf(a.Rule.Name, known.Name)
-		a.Description = firstOf(a.Description, known.Description)
+		a.Rule.Name = wire.FirstOf(a.Rule.Name, known.Name)
+		a.Description = wire.FirstOf(a.Description, known.Description)
 		a.Attack = known.Attack
 	}
 	a.Title = a.Rule.Name
-}
-
-// fillEntry reads the alerted row: alerted_entry in the list, message in the
-// detail.
-func fillEntry(a *model.Alert, w *wireAlert) (*row, error) {
-	entry := w.AlertedEntry
-	if kindOf(entry) != '{' {
-		entry = w.Message
-	}
-	if kindOf(entry) != '{' {
-		return nil, nil
-	}
-	r := &row{table: string(w.QueryName)}
-	if a.Host != nil {
-		r.hostID, r.hostname = a.Host.ID, a.Host.Name
-	}
-	if err := new(rowReader).readCells(entry, r); err != nil {
-		return nil, err
-	}
-	e := r.event(false)
-	a.User, a.Process, a.Target = e.User, e.Process, e.Target
-	if r.cells.eid != "" {
-		a.EventIDs = []string{r.cells.eid}
-	}
-	if a.Process != nil && a.Process.Parent != nil {
-		pp := a.Process.Parent
-		parent := &model.Process{UID: pp.UID, PID: pp.PID, Path: pp.Path, Name: pp.Name}
-		parent.ID = pp.UID
-		a.Ancestors = []*model.Process{parent}
-	}
-	a.Indicators = indicators(e)
-	return r, nil
-}
-
-// indicators are the values of the alerted row that identify something.
-func indicators(e *model.Event) []model.Indicator {
-	var out []model.Indicator
-	add := func(name, value, kind string) {
-		if value != "" {
-			out = append(out, model.Indicator{Name: name, Value: value, Type: kind})
-		}
-	}
-	hash := func(h *model.Hash) {
-		if h != nil {
-			add("md5", h.MD5, "md5")
-			add("sha1", h.SHA1, "sha1")
-			add("sha256", h.SHA256, "sha256")
-		}
-	}
-	if e.File != nil {
-		add("target_path", e.File.Path, "file")
-		hash(e.File.Hash)
-	}
-	if e.Module != nil {
-		add("image_path", e.Module.Path, "file")
-		hash(e.Module.Hash)
-	}
-	if e.DNS != nil {
-		add("domain_name", e.DNS.Question.Name, "domain")
-	}
-	if n := e.Network; n != nil {
-		far := n.Destination
-		if n.Direction == "ingress" {
-			far = n.Source
-		}
-		if far != nil {
-			add("domain_name", far.Domain, "domain")
-			add("remote_address", far.IP, "ip")
-		}
-	}
-	if e.Registry != nil {
-		add("target_name", e.Registry.Path, "registry")
-	}
-	return out
-}
-
-// sourceRule is the source of alerts that a rule raised.
-const sourceRule = "rule"
-
-// sourceTitle names an alert without a rule by where it comes from.
-func sourceTitle(a *model.Alert) string {
-	what := map[string]string{
-		"ioc": "Indicator match", "virustotal": "VirusTotal match", "ibmxforce": "IBM X-Force match", "alienvault": "AlienVault OTX match",
-	}[strings.ToLower(a.Source)]
-	if what == "" {
-		return firstOf(a.Source, a.Category, "alert")
-	}
-	if len(a.Indicators) > 0 {
-		return what + ": " + a.Indicators[0].Value
-	}
-	return what
 }
 
 // AlertCounts gives the open alerts of each source (88).
@@ -458,9 +361,9 @@ func (d *Driver) AlertCounts(ctx context.Context) (map[string]int, error) {
 		return nil, err
 	}
 	var data struct {
-		Sources []wireQueryCount `json:"alert_source"`
+		Sources []wire.QueryCount `json:"alert_source"`
 	}
-	if kindOf(a.Data) != '{' || json.Unmarshal(a.Data, &data) != nil {
+	if wire.KindOf(a.Data) != '{' || json.Unmarshal(a.Data, &data) != nil {
 		return nil, backends.Malformed(what, "the answer carries no counts")
 	}
 	out := map[string]int{}
@@ -468,4 +371,155 @@ func (d *Driver) AlertCounts(ctx context.Context) (map[string]int, error) {
 		out[string(s.Name)] = int(s.Count)
 	}
 	return out, nil
+}
+
+// AlertEvents lists the events behind an alert: those the server aggregated
+// into it (95), and, where the edition has the route, those of the same host
+// within 30 s around it (94).
+func (d *Driver) AlertEvents(ctx context.Context, id string, q backends.Query) (backends.Listing[*model.Event], error) {
+	what := "cannot list the events of alert " + id
+	var l backends.Listing[*model.Event]
+	if !wire.IsNumber(id) {
+		return l, &backends.Error{Kind: backends.KindNotFound, What: "no alert " + id, Why: "alert ids of ESP are numbers"}
+	}
+	p := "/alerts/" + id
+	l.Plan = backends.Plan{Residual: q.Filter, Requests: []string{
+		d.describe(http.MethodGet, p, nil),
+		d.describe(http.MethodPost, p+"/alerted_events", struct{}{}),
+		d.describe(http.MethodPost, p+"/alerted_events", wire.PagedQuery{QueryName: "…", Limit: reply.EventPage}) + " …",
+		d.describe(http.MethodGet, p+"/events", nil),
+	}}
+	l.Seq = func(yield func(*model.Event, error) bool) {
+		events, err := d.alertEvents(ctx, what, id, q.Raw)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for _, e := range events {
+			if !q.Since.IsZero() && e.Time.Before(q.Since) || !q.Until.IsZero() && !e.Time.Before(q.Until) {
+				continue
+			}
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+	return l, nil
+}
+
+// maxAlertEvents bounds what one alert may bring: it is sorted in memory.
+const maxAlertEvents = 100_000
+
+func (d *Driver) alertEvents(ctx context.Context, what, id string, raw bool) ([]*model.Event, error) {
+	alert, err := d.Alert(ctx, id, false)
+	if err != nil {
+		return nil, err
+	}
+	var out []*model.Event
+	seen := map[string]bool{}
+	add := func(r *wire.Row) {
+		if alert.Host != nil {
+			r.HostID, r.Hostname = alert.Host.ID, alert.Host.Name
+		}
+		e := eventOf(r, raw)
+		if !seen[e.ID] {
+			seen[e.ID] = true
+			e.AlertID = id
+			out = append(out, e)
+		}
+	}
+	queries, err := d.alertedQueries(ctx, what, id)
+	if err != nil {
+		return nil, err
+	}
+	for _, query := range queries {
+		if strings.ContainsRune(query, '\'') {
+			return nil, backends.Malformed(what, "the server names a query it cannot be asked for")
+		}
+		err := reply.OffsetPages(ctx, what, reply.EventPage, func(ctx context.Context, start, limit int) (*reply.Page, error) {
+			return d.askPage(ctx, what, "/alerts/"+id+"/alerted_events", wire.PagedQuery{QueryName: query, Start: start, Limit: limit})
+		}, func(v []byte) (bool, error) {
+			r := wire.Row{Table: query}
+			if err := new(wire.RowReader).Read(v, &r); err != nil {
+				return false, reply.Malformed(what, err)
+			}
+			r.Table, r.ID = query, 0 // the number counts alerted events, not results
+			add(&r)
+			if len(out) > maxAlertEvents {
+				return false, backends.Malformed(what, "more than "+strconv.Itoa(maxAlertEvents)+" events belong to it")
+			}
+			return true, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if err := d.eventsAround(ctx, what, id, add); err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(out, func(a, b *model.Event) int { return b.Time.Compare(a.Time.Time) })
+	return out, nil
+}
+
+// alertedQueries names the queries with aggregated events (95 without a name).
+func (d *Driver) alertedQueries(ctx context.Context, what, id string) ([]string, error) {
+	p, err := d.askPage(ctx, what, "/alerts/"+id+"/alerted_events", struct{}{})
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, g := range p.Groups {
+		var c wire.QueryCount
+		if err := json.Unmarshal(g, &c); err != nil {
+			return nil, reply.Malformed(what, err)
+		}
+		if n := wire.FirstOf(string(c.QueryName), string(c.Name)); n != "" {
+			out = append(out, n)
+		}
+	}
+	return out, nil
+}
+
+// eventsAround reads 94; editions without the route simply have none.
+func (d *Driver) eventsAround(ctx context.Context, what, id string, add func(*wire.Row)) error {
+	if d.noAlertEvents.Load() {
+		return nil
+	}
+	a, err := d.ask(ctx, what, "/alerts/"+id+"/events", client.Call{})
+	if backends.KindOf(err) == backends.KindUnsupported {
+		d.noAlertEvents.Store(true)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if wire.KindOf(a.Data) != '{' {
+		return nil
+	}
+	err = wire.EachMember(a.Data, func(name string, v []byte) error {
+		if name != "schedule_query_data_list_obj" || wire.KindOf(v) != '[' {
+			return nil // the list is null when the alerted row has no time
+		}
+		return wire.EachElement(v, func(v []byte) error {
+			var g struct {
+				Name string            `json:"name"`
+				Data []json.RawMessage `json:"data"`
+			}
+			if err := json.Unmarshal(v, &g); err != nil {
+				return err
+			}
+			for _, cols := range g.Data {
+				r := wire.Row{Table: g.Name}
+				if err := new(wire.RowReader).ReadCells(cols, &r); err != nil {
+					return err
+				}
+				add(&r)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return reply.Malformed(what, err)
+	}
+	return nil
 }

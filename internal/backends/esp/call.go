@@ -3,25 +3,31 @@ package esp
 import (
 	"bytes"
 	"context"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"io"
-	"mime"
+	"iter"
 	"net/http"
-	"path"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/esp/catalog"
+	"github.com/edrctl/edrctl/internal/backends/esp/guards"
+	"github.com/edrctl/edrctl/internal/backends/esp/reply"
+	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
+	"github.com/edrctl/edrctl/internal/shellquote"
 )
 
 // callServer is the driver as the guards of calls see it.
 type callServer struct{ *Driver }
 
 // Ask asks for what is there now.
-func (s callServer) Ask(ctx context.Context, what, path string, c client.Call) (*answer, error) {
+func (s callServer) Ask(ctx context.Context, what, path string, c client.Call) (*reply.Answer, error) {
 	return s.ask(ctx, what, path, c)
 }
 
@@ -38,8 +44,8 @@ func (s callServer) FindHost(ctx context.Context, what, name string, removed boo
 // ListHosts reads all hosts that are not removed.
 func (s callServer) ListHosts(ctx context.Context, what string) ([]*model.Host, error) {
 	var out []*model.Host
-	err := s.eachHost(ctx, what, listRequest{}, func(h *wireHost, _ []byte) (bool, error) {
-		out = append(out, h.model())
+	err := s.eachHost(ctx, what, wire.ListRequest{}, func(h *wire.Host, _ []byte) (bool, error) {
+		out = append(out, hostModel(h))
 		return true, nil
 	})
 	return out, err
@@ -52,99 +58,21 @@ func (s callServer) HostRemoved(ctx context.Context, what string, h *model.Host)
 
 // Describe shows a request as a preview does.
 func (s callServer) Describe(op backends.Operation, c client.Call) string {
-	if outsideBase(op) {
+	if catalog.OutsideBase(op) {
 		return s.c.Describe(c)
 	}
 	return s.describeCall(c.Path, c)
 }
 
-func (s callServer) Redact(secrets ...string)       { s.redactor.Add(secrets...) }
+func (s callServer) Redact(secrets ...string) { s.redactor.Add(secrets...) }
+
 func (s callServer) EndSession(ctx context.Context) { s.forget(ctx) }
-func (s callServer) Setting(name string) string     { return s.o.Settings[name] }
-func (s callServer) Profile() string                { return s.o.Profile }
-func (s callServer) Now() time.Time                 { return s.o.Clock() }
 
-// outsideBase tells which operation does not live under the API base.
-func outsideBase(op backends.Operation) bool {
-	return op.Name == "downloads.get" || op.Name == "" && strings.HasPrefix(op.Path, "/downloads/")
-}
+func (s callServer) Setting(name string) string { return s.o.Settings[name] }
 
-// request is a call as it goes out. extra are members the document does not
-// know: the server ignores what it does not know either.
-func request(c backends.Call, extra map[string]any) (client.Call, error) {
-	call, err := backends.Build(c)
-	if err != nil {
-		return call, err
-	}
-	if c.Op.Name == "downloads.get" {
-		call.Path = strings.ReplaceAll(call.Path, "%2F", "/")
-	}
-	if c.Op.Name == "" {
-		// A path copied from the document or from a wire log has the base before it.
-		for _, base := range basePaths {
-			call.Path = strings.TrimPrefix(call.Path, base)
-		}
-	}
-	if len(extra) > 0 && len(call.Parts) == 0 && call.Body == nil {
-		body, _ := call.JSON.(map[string]any)
-		if body == nil {
-			body = map[string]any{}
-		}
-		for name, v := range extra {
-			body[name] = v
-		}
-		call.JSON = body
-	}
-	return call, nil
-}
+func (s callServer) Profile() string { return s.o.Profile }
 
-// fold takes a call apart: a body that is a JSON object, and a query, become
-// arguments, so that it is checked and guarded however it was given. What the
-// document does not know comes back in extra. A body that is no JSON object
-// stays as it is.
-func fold(c backends.Call) (backends.Call, map[string]any, error) {
-	args := map[string]any{}
-	for k, v := range c.Args {
-		args[k] = v
-	}
-	c.Args = args
-	extra := map[string]any{}
-	query := map[string][]string{}
-	for k, v := range c.Query {
-		if p, known := c.Op.Param(k); known && p.In == "query" && len(v) > 0 {
-			if _, given := args[k]; !given {
-				args[k] = v[0]
-				continue
-			}
-		}
-		query[k] = v
-	}
-	c.Query = query
-	if c.Body == nil || c.Op.Name == "" || c.Op.Body == "multipart" || kindOf(c.Body) != '{' || c.Type != "" && !strings.HasPrefix(c.Type, "application/json") {
-		return c, nil, nil
-	}
-	dec := json.NewDecoder(bytes.NewReader(c.Body))
-	dec.UseNumber()
-	var members map[string]any
-	if err := dec.Decode(&members); err != nil || dec.More() {
-		return c, nil, backends.Invalid("cannot call "+c.Label(), "the body is not one JSON object")
-	}
-	for name, v := range members {
-		p, known := c.Op.Param(name)
-		switch {
-		case !known || p.In != "body" && p.In != "local":
-			extra[name] = v
-		case v == nil: // as good as absent (§4)
-		default:
-			if _, twice := args[name]; twice {
-				return c, nil, backends.Invalid("cannot call "+c.Label(), name+" is given twice: in the body and beside it")
-			}
-			args[name] = v
-		}
-	}
-	c.Body = nil
-	return c, extra, nil
-}
+func (s callServer) Now() time.Time { return s.o.Clock() }
 
 // Call sends a call that only reads. The body is the server's, to the byte;
 // CSV and files are streamed. A failure in the envelope is an error.
@@ -153,11 +81,11 @@ func (d *Driver) Call(ctx context.Context, c backends.Call) (*backends.Answer, e
 	if c.Op.Mutates {
 		return nil, backends.Invalid(what, "it changes something, and goes the way of every change")
 	}
-	c, extra, err := guardRead(ctx, callServer{d}, what, c)
+	c, extra, err := guards.CheckRead(ctx, callServer{d}, what, c)
 	if err != nil {
 		return nil, err
 	}
-	call, err := request(c, extra)
+	call, err := guards.Request(c, extra)
 	if err != nil {
 		return nil, err
 	}
@@ -167,37 +95,21 @@ func (d *Driver) Call(ctx context.Context, c backends.Call) (*backends.Answer, e
 	}
 	json, err := s.IsJSON()
 	if err != nil {
-		return nil, fromClient(what, err)
+		return nil, reply.FromClient(what, err)
 	}
 	if streams := c.Op.Returns == "csv" || c.Op.Returns == "binary"; streams && !json {
-		return &backends.Answer{Status: s.Status, ContentType: s.Header.Get("Content-Type"), FileName: fileName(s.Header), Body: s.Body}, nil
+		return &backends.Answer{Status: s.Status, ContentType: s.Header.Get("Content-Type"), FileName: reply.FileName(s.Header), Body: s.Body}, nil
 	}
-	rep, err := readWhole(what, s)
+	rep, err := reply.ReadAll(what, s)
 	if err != nil {
 		return nil, err
 	}
-	if !outsideBase(c.Op) {
-		if _, err := parseAnswer(what, rep); err != nil {
+	if !catalog.OutsideBase(c.Op) {
+		if _, err := reply.ParseAnswer(what, rep); err != nil {
 			return nil, explainRead(c.Op, err)
 		}
 	}
-	return &backends.Answer{Status: s.Status, ContentType: s.Header.Get("Content-Type"), FileName: fileName(s.Header), Body: io.NopCloser(bytes.NewReader(rep.Body))}, nil
-}
-
-// maxAnswer bounds a JSON answer, which is read whole before it is given on:
-// only its end tells whether it is complete.
-const maxAnswer = 256 << 20
-
-func readWhole(what string, s *client.Stream) (*client.Reply, error) {
-	defer s.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(s.Body, maxAnswer+1))
-	if err != nil {
-		return nil, backends.FromClient(what, err)
-	}
-	if len(body) > maxAnswer {
-		return nil, backends.Malformed(what, "the answer is longer than 256 MiB")
-	}
-	return &client.Reply{Status: s.Status, Header: s.Header, Body: body}, nil
+	return &backends.Answer{Status: s.Status, ContentType: s.Header.Get("Content-Type"), FileName: reply.FileName(s.Header), Body: io.NopCloser(bytes.NewReader(rep.Body))}, nil
 }
 
 // stream sends a reading call where it belongs: logging in and downloads take
@@ -205,14 +117,14 @@ func readWhole(what string, s *client.Stream) (*client.Reply, error) {
 func (d *Driver) stream(ctx context.Context, what string, c backends.Call, call client.Call) (*client.Stream, error) {
 	bare := context.WithValue(ctx, noToken{}, true)
 	switch {
-	case outsideBase(c.Op):
+	case catalog.OutsideBase(c.Op):
 		s, err := d.c.Open(bare, call)
 		var st *client.StatusError
 		if errors.As(err, &st) && st.Code == http.StatusNotFound {
 			return nil, backends.NotFound("file", call.Path)
 		}
 		if err != nil {
-			return nil, fromClient(what, err)
+			return nil, reply.FromClient(what, err)
 		}
 		return s, nil
 	case c.Op.Name == "auth.login":
@@ -223,7 +135,7 @@ func (d *Driver) stream(ctx context.Context, what string, c backends.Call, call 
 		call.Path = d.path(call.Path)
 		s, err := d.c.Open(bare, call)
 		if err != nil {
-			return nil, fromClient(what, err)
+			return nil, reply.FromClient(what, err)
 		}
 		return s, nil
 	}
@@ -251,29 +163,6 @@ func explainRead(op backends.Operation, err error) error {
 	return err
 }
 
-// fileName is the server's name for a file, its last element only. Names of
-// exports hold blanks and colons, not always quoted (§8).
-func fileName(h http.Header) string {
-	_, rest, found := strings.Cut(h.Get("Content-Disposition"), "filename=")
-	if !found {
-		return ""
-	}
-	if _, params, err := mime.ParseMediaType(h.Get("Content-Disposition")); err == nil && params["filename"] != "" {
-		rest = params["filename"]
-	}
-	rest = path.Base(strings.ReplaceAll(strings.Trim(strings.TrimSpace(rest), `"`), `\`, "/"))
-	rest = strings.Map(func(r rune) rune {
-		if r < 0x20 || r == 0x7f || strings.ContainsRune(`<>:"|?*`, r) {
-			return '_'
-		}
-		return r
-	}, rest)
-	if strings.Trim(rest, "._ /") == "" {
-		return ""
-	}
-	return rest
-}
-
 // Answer is what an operation of the catalogue brought, read as a whole.
 type Answer struct {
 	Message     string          // of the envelope; "" when there is none
@@ -288,7 +177,7 @@ func (d *Driver) Invoke(ctx context.Context, op backends.Operation, args map[str
 	c := backends.Call{Op: op, Args: args}
 	what := "cannot call " + op.Name
 	d.redactor.Add(c.Secrets()...)
-	call, err := request(c, nil)
+	call, err := guards.Request(c, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -303,15 +192,15 @@ func (d *Driver) Invoke(ctx context.Context, op backends.Operation, args map[str
 	if err != nil {
 		return nil, err
 	}
-	rep, err := readWhole(what, s)
+	rep, err := reply.ReadAll(what, s)
 	if err != nil {
 		return nil, err
 	}
 	out := &Answer{Body: rep.Body, ContentType: rep.Header.Get("Content-Type")}
-	if outsideBase(op) {
+	if catalog.OutsideBase(op) {
 		return out, nil
 	}
-	a, err := parseAnswer(what, rep)
+	a, err := reply.ParseAnswer(what, rep)
 	if err != nil {
 		return nil, err
 	}
@@ -319,15 +208,356 @@ func (d *Driver) Invoke(ctx context.Context, op backends.Operation, args map[str
 	return out, nil
 }
 
-// answerOf is the vendor's answer of a change as it is kept: JSON as it came,
-// other text as a string.
-func answerOf(a *answer) json.RawMessage {
-	if a.JSON && json.Valid(a.Body) {
-		return append(json.RawMessage(nil), bytes.TrimSpace(a.Body)...)
+// Items gives the records of a reading call. Lists are read to their last
+// page, by offset or by id as the server pages (docs/wire/esp.md §6); start and
+// limit the user gave are the first record and the size of a page. Answers
+// that are a map of names give a record for each, with its name; lines of CSV
+// become objects.
+func (d *Driver) Items(ctx context.Context, c backends.Call) iter.Seq2[json.RawMessage, error] {
+	return func(yield func(json.RawMessage, error) bool) {
+		stopped := false
+		give := func(v []byte) bool {
+			stopped = stopped || !yield(append(json.RawMessage(nil), v...), nil)
+			return !stopped
+		}
+		if err := d.items(ctx, c, give); err != nil && !stopped {
+			yield(nil, err)
+		}
 	}
-	b, err := json.Marshal(string(a.Body))
+}
+
+func (d *Driver) items(ctx context.Context, c backends.Call, give func([]byte) bool) error {
+	what := "cannot call " + c.Label()
+	if c.Op.Mutates {
+		return backends.Invalid(what, "it changes something, and goes the way of every change")
+	}
+	c, extra, err := guards.CheckRead(ctx, callServer{d}, what, c)
 	if err != nil {
-		return nil
+		return err
 	}
-	return b
+	if _, err := guards.Request(c, extra); err != nil { // before anything is sent
+		return err
+	}
+	switch {
+	case c.Body != nil: // not ours to page
+	case c.Op.Paging == "offset":
+		return d.offsetItems(ctx, what, c, extra, give)
+	case c.Op.Paging == "id-cursor":
+		return d.cursorItems(ctx, what, c, extra, give)
+	case c.Op.Returns == "binary":
+		return backends.Invalid(what, "its answer is a file, not records")
+	case c.Op.Returns == "csv":
+		return d.csvItems(ctx, what, c, give)
+	}
+	call, err := guards.Request(c, extra)
+	if err != nil {
+		return err
+	}
+	s, err := d.stream(ctx, what, c, call)
+	if err != nil {
+		return err
+	}
+	rep, err := reply.ReadAll(what, s)
+	if err != nil {
+		return err
+	}
+	a, err := reply.ParseAnswer(what, rep)
+	if err != nil {
+		return explainRead(c.Op, err)
+	}
+	if err := reply.Records(c, a, give); err != nil {
+		return reply.Malformed(what, err)
+	}
+	return nil
+}
+
+// pageOf sends the call with another start and limit.
+func (d *Driver) pageOf(ctx context.Context, what string, c backends.Call, extra map[string]any, start, limit int64) (*reply.Page, error) {
+	args := make(map[string]any, len(c.Args)+2)
+	for k, v := range c.Args {
+		args[k] = v
+	}
+	args["start"], args["limit"] = start, limit
+	c.Args = args
+	call, err := guards.Request(c, extra)
+	if err != nil {
+		return nil, err
+	}
+	p, err := d.sendPage(ctx, what, call.Path, call)
+	if err != nil {
+		return nil, explainRead(c.Op, err)
+	}
+	return p, nil
+}
+
+func (d *Driver) offsetItems(ctx context.Context, what string, c backends.Call, extra map[string]any, give func([]byte) bool) error {
+	first, err := catalog.PageArgument(c, "start", 0)
+	if err != nil {
+		return err
+	}
+	size, err := catalog.PageArgument(c, "limit", reply.ListPage)
+	if err != nil {
+		return err
+	}
+	return reply.OffsetPages(ctx, what, int(size), func(ctx context.Context, start, limit int) (*reply.Page, error) {
+		p, err := d.pageOf(ctx, what, c, extra, first+int64(start), int64(limit))
+		if err == nil && p.Groups != nil {
+			// Counts per host, or per query: all at once.
+			for _, v := range p.Groups {
+				if !give(v) {
+					break
+				}
+			}
+			return &reply.Page{}, nil
+		}
+		return p, err
+	}, func(v []byte) (bool, error) { return give(v), nil })
+}
+
+func (d *Driver) cursorItems(ctx context.Context, what string, c backends.Call, extra map[string]any, give func([]byte) bool) error {
+	if n, err := catalog.PageArgument(c, "start", 0); err != nil || n > 0 {
+		if err == nil {
+			err = &backends.Error{Kind: backends.KindInvalid, What: what, Why: "start means another thing to each edition, and all pages are read from the first", Hint: "leave start out, or read the one page without following the others"}
+		}
+		return err
+	}
+	size, err := catalog.PageArgument(c, "limit", reply.EventPage)
+	if err != nil {
+		return err
+	}
+	pg := reply.Pager{What: what, Fetch: func(ctx context.Context, start int64) (*reply.Page, error) {
+		return d.pageOf(ctx, what, c, extra, start, size)
+	}}
+	if c.Op.Name == "hosts.activity" {
+		pg.ByID = true
+	} else {
+		pg.Mode, pg.Learned = d.pages.Get(), d.pages.Set
+	}
+	for r, err := range pg.Rows(ctx) {
+		if err != nil {
+			return err
+		}
+		if !give(r.Raw) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// csvItems gives each line as an object of the header's names. A line is only
+// as long as the header was when it was written (§8).
+func (d *Driver) csvItems(ctx context.Context, what string, c backends.Call, give func([]byte) bool) error {
+	a, err := d.Call(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer a.Body.Close()
+	if strings.HasPrefix(a.ContentType, "application/json") {
+		return backends.Malformed(what, "the answer is no CSV")
+	}
+	r := csv.NewReader(a.Body)
+	r.FieldsPerRecord = -1
+	r.ReuseRecord = true
+	var header []string
+	for {
+		line, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			var bad *csv.ParseError
+			if errors.As(err, &bad) {
+				return backends.Malformed(what, "the answer is no CSV: "+wire.Short(bad.Error()))
+			}
+			return backends.FromClient(what, err)
+		}
+		if header == nil {
+			header = slices.Clone(line)
+			continue
+		}
+		if len(line) > len(header) {
+			return backends.Malformed(what, "a line of the CSV is longer than its header")
+		}
+		row := make(wire.Object, len(line))
+		for i, cell := range line {
+			row[i] = wire.Member{Name: header[i], Value: cell}
+		}
+		b, err := json.Marshal(row)
+		if err != nil {
+			return reply.Malformed(what, err)
+		}
+		if !give(b) {
+			return nil
+		}
+	}
+}
+
+// callSpec is the change that any operation of the catalogue is.
+var callSpec = backends.VerbSpec{
+	Verb: backends.VerbCall, Sync: true,
+	How: "calls an operation of the server's own API, behind the guards of that operation",
+}
+
+// keep remembers what a preview found, so that Apply sends what was shown.
+func (d *Driver) keep(c *backends.Call, g *guards.Call) {
+	d.callMu.Lock()
+	defer d.callMu.Unlock()
+	if d.calls == nil || len(d.calls) > 256 {
+		d.calls = map[*backends.Call]*guards.Call{}
+	}
+	d.calls[c] = g
+}
+
+func (d *Driver) kept(c *backends.Call) *guards.Call {
+	d.callMu.Lock()
+	defer d.callMu.Unlock()
+	return d.calls[c]
+}
+
+func (d *Driver) previewCall(ctx context.Context, c backends.Change) (backends.Preview, error) {
+	if c.Call == nil {
+		return backends.Preview{}, backends.Invalid("cannot call", "it names no operation")
+	}
+	g, err := guards.Prepare(ctx, callServer{d}, *c.Call)
+	if err != nil {
+		return backends.Preview{}, enterpriseOnly(c.Call.Op, err)
+	}
+	d.keep(c.Call, g)
+	return g.Preview, nil
+}
+
+// applyCall sends what the preview showed, once.
+func (d *Driver) applyCall(ctx context.Context, c backends.Change, update func(*model.Action)) (*model.Action, error) {
+	act := &model.Action{Verb: c.Verb, Host: c.Host, RequestedAt: model.At(d.o.Clock())}
+	fail := func(err error) (*model.Action, error) {
+		act.State, act.Error = model.ActionFailed, err.Error()
+		if backends.KindOf(err) == backends.KindAmbiguous {
+			act.State = model.ActionAmbiguous
+		}
+		return act, err
+	}
+	if c.Call == nil {
+		return fail(backends.Invalid("cannot call", "it names no operation"))
+	}
+	g := d.kept(c.Call)
+	if g == nil {
+		var err error
+		if g, err = guards.Prepare(ctx, callServer{d}, *c.Call); err != nil {
+			return fail(enterpriseOnly(c.Call.Op, err))
+		}
+		d.keep(c.Call, g)
+	}
+	if g.Preview.Nothing != "" {
+		act.State, act.NativeState, act.FinishedAt = model.ActionDone, g.Preview.Nothing, model.At(d.o.Clock())
+		update(act)
+		return act, nil
+	}
+	if g.Basis != nil {
+		now, err := g.Basis(ctx)
+		if err != nil {
+			return fail(err)
+		}
+		if now != g.Found {
+			return fail(&backends.Error{
+				Kind: backends.KindRefused, What: g.What, Why: "what it rests on was changed by someone else since it was shown; nothing was sent",
+				Hint: "run the command again: it starts from what is there now",
+			})
+		}
+	}
+	a, err := d.sendGuarded(ctx, g)
+	if err != nil {
+		return fail(enterpriseOnly(g.Op, askVerdict(err)))
+	}
+	act.NativeState, act.Answer = wire.Short(a.Message), reply.RawAnswer(a)
+	act.State, act.FinishedAt = model.ActionDone, model.At(d.o.Clock())
+	if strings.HasPrefix(g.Op.Name, "response.") || strings.HasPrefix(g.Op.Name, "defender.") {
+		// The call is over; what it started goes on, and is read by these ids.
+		var started model.Action
+		tookCommand(d, a, &started)
+		act.Details = started.Details
+		if started.ID != "" {
+			detail(act, "note", shellquote.Join("edrctl respond get", d.o.Profile+"/"+started.ID)+" tells what the hosts say")
+		}
+	}
+	if g.After != nil {
+		g.After(ctx, act)
+	}
+	if g.Missing != nil {
+		switch lost, err := g.Missing(ctx); {
+		case err != nil:
+			act.NativeState += "; it could not be read back: " + wire.Short(err.Error())
+		case len(lost) > 0:
+			return fail(&backends.Error{
+				Kind: backends.KindOther, What: g.What, Why: "the server says success and left out " + guards.ShortList(lost),
+				Hint: "it drops a query whose SQL it cannot read; the others are there",
+			})
+		}
+	}
+	if g.Done != nil {
+		switch done, err := g.Done(ctx); {
+		case err == nil && done:
+		case err == nil && g.MustVerify:
+			return fail(&backends.Error{Kind: backends.KindOther, What: g.What, Why: "the server says success, and what it keeps now is not what was sent"})
+		default:
+			act.State = model.ActionAmbiguous
+			return act, unseen(act, g.What, err)
+		}
+	}
+	update(act)
+	return act, nil
+}
+
+// unseen is the error of a change whose effect was not seen; err is why it
+// could not be read, nil when it was and does not show.
+func unseen(act *model.Action, what string, err error) error {
+	e := &backends.Error{Kind: backends.KindAmbiguous, What: what, Why: "the server says success, and what it shows now is unchanged", Err: err}
+	if err != nil {
+		e.Why = "the server says success, and the effect could not be read: " + wire.Short(err.Error())
+	}
+	act.Error = e.Error()
+	return e
+}
+
+func (d *Driver) sendGuarded(ctx context.Context, g *guards.Call) (*reply.Answer, error) {
+	if catalog.OutsideBase(g.Op) {
+		rep, err := d.c.Do(context.WithValue(ctx, noToken{}, true), g.Request)
+		if err != nil {
+			return nil, reply.FromClient(g.What, err)
+		}
+		return &reply.Answer{Body: rep.Body, Header: rep.Header}, nil
+	}
+	return d.send(ctx, g.What, g.Request.Path, g.Request)
+}
+
+// findCall tells what became of a call whose answer was lost.
+func (d *Driver) findCall(ctx context.Context, c backends.Change) (*model.Action, error) {
+	if c.Call == nil {
+		return nil, backends.Unsupported("ESP", "looking up what became of a call", "list what it was about")
+	}
+	g := d.kept(c.Call)
+	if g == nil {
+		// Previewed by another run: what is wanted is found out anew.
+		var err error
+		if g, err = guards.Prepare(ctx, callServer{d}, *c.Call); err != nil {
+			return nil, err
+		}
+	}
+	if g.Done == nil {
+		return nil, &backends.Error{Kind: backends.KindUnsupported, What: "cannot look up what became of " + c.Call.Label(), Why: "the server keeps nothing of it that could be read"}
+	}
+	done, err := g.Done(ctx)
+	if err != nil || !done {
+		return nil, err
+	}
+	return d.done("it has been done: the server shows what was wanted"), nil
+}
+
+// enterpriseOnly says what an edition without a route can do instead.
+func enterpriseOnly(op backends.Operation, err error) error {
+	var be *backends.Error
+	if errors.As(err, &be) && be.Kind == backends.KindUnsupported && op.Since == wire.EditionEnterprise && strings.Contains(be.Why, "does not have the route") {
+		be.Why = "this edition of ESP does not have " + op.Method + " " + op.Path
+		be.Hint = "response actions, Defender and alert graphs exist in the enterprise edition only"
+	}
+	return err
 }

@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/esp/reply"
+	"github.com/edrctl/edrctl/internal/backends/esp/response"
+	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -28,15 +31,6 @@ const (
 // nothing matched: answers wait there for whoever asks.
 const peekAnswer = 1500 * time.Millisecond
 
-type sessionRequest struct {
-	SessionID string `json:"session_id"`
-}
-
-type carveQueryRequest struct {
-	QueryID        string `json:"query_id"`
-	HostIdentifier string `json:"host_identifier"`
-}
-
 var carveVerbs = []verb{
 	{
 		VerbSpec: backends.VerbSpec{
@@ -48,14 +42,14 @@ var carveVerbs = []verb{
 			if err != nil {
 				return nil, err
 			}
-			return []order{{http.MethodPost, "/distributed/add", liveRequest{Query: sql, Nodes: c.Host.ID, Description: "edrctl carve"}}}, nil
+			return []order{{http.MethodPost, "/distributed/add", wire.LiveRequest{Query: sql, Nodes: c.Host.ID, Description: "edrctl carve"}}}, nil
 		},
 		look: func(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
 			p.Summary = "collects " + c.Path
 			if strings.Contains(c.Path, "%") {
 				p.Warnings = append(p.Warnings, "% stands for anything: every file that matches is collected, as one archive")
 			}
-			h, err := d.listed(ctx, whatOf(c), c.Host, listRequest{})
+			h, err := d.listed(ctx, whatOf(c), c.Host, wire.ListRequest{})
 			switch {
 			case err != nil:
 				return err
@@ -66,9 +60,9 @@ var carveVerbs = []verb{
 			}
 			return nil
 		},
-		took: func(_ *Driver, a *answer, act *model.Action) {
-			var s liveStarted
-			if kindOf(a.Data) == '{' && json.Unmarshal(a.Data, &s) == nil && isNumber(string(s.QueryID)) && act.Host != nil {
+		took: func(_ *Driver, a *reply.Answer, act *model.Action) {
+			var s wire.LiveStarted
+			if wire.KindOf(a.Data) == '{' && json.Unmarshal(a.Data, &s) == nil && wire.IsNumber(string(s.QueryID)) && act.Host != nil {
 				act.ID = carveAction + string(s.QueryID) + ":" + act.Host.ID
 				detail(act, "query_id", string(s.QueryID))
 			}
@@ -82,16 +76,16 @@ var carveVerbs = []verb{
 		},
 		orders: func(_ *Driver, c backends.Change) ([]order, error) {
 			if c.CarveID == "" {
-				return nil, wrong("it names no carve")
+				return nil, response.Invalid("it names no carve")
 			}
-			return []order{{http.MethodPost, "/carves/delete", sessionRequest{c.CarveID}}}, nil
+			return []order{{http.MethodPost, "/carves/delete", wire.SessionRequest{SessionID: c.CarveID}}}, nil
 		},
 		look: func(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
 			carve, err := d.Carve(ctx, c.CarveID)
 			if err != nil {
 				return err
 			}
-			p.Summary = fmt.Sprintf("deletes the archive %s (%d bytes)", firstOf(carve.Name, carve.ID), carve.Size)
+			p.Summary = fmt.Sprintf("deletes the archive %s (%d bytes)", wire.FirstOf(carve.Name, carve.ID), carve.Size)
 			return nil
 		},
 		find: func(ctx context.Context, d *Driver, c backends.Change, _ time.Time) (*model.Action, error) {
@@ -109,7 +103,7 @@ var carveVerbs = []verb{
 // it is unless it has the % of a pattern. Quotes are doubled, as SQL wants them.
 func carveSQL(path string) (string, error) {
 	if path == "" || strings.ContainsFunc(path, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
-		return "", wrong("the path is empty or holds control characters")
+		return "", response.Invalid("the path is empty or holds control characters")
 	}
 	compare := "="
 	if strings.Contains(path, "%") {
@@ -122,8 +116,8 @@ func carveSQL(path string) (string, error) {
 // queries themselves cannot be listed.
 func findCarve(ctx context.Context, d *Driver, c backends.Change, sent time.Time) (*model.Action, error) {
 	what := whatOf(c)
-	start, limit := 0, listPage
-	p, err := d.askPage(ctx, what, "/carves", listRequest{HostIdentifier: c.Host.ID, Start: &start, Limit: &limit})
+	start, limit := 0, reply.ListPage
+	p, err := d.askPage(ctx, what, "/carves", wire.ListRequest{HostIdentifier: c.Host.ID, Start: &start, Limit: &limit})
 	if err != nil {
 		return nil, err
 	}
@@ -158,10 +152,10 @@ func carveProgress(id string, c *model.Carve) *model.Action {
 func (d *Driver) pollCarve(ctx context.Context, id string) (*model.Action, error) {
 	what := "cannot read action " + id
 	query, host, ok := strings.Cut(strings.TrimPrefix(id, carveAction), ":")
-	if !ok || !isNumber(query) || host == "" {
+	if !ok || !wire.IsNumber(query) || host == "" {
 		return nil, backends.NotFound("action", id)
 	}
-	a, err := d.ask(ctx, what, "/carves/query", client.Call{Method: http.MethodPost, JSON: carveQueryRequest{query, host}, Reads: true})
+	a, err := d.ask(ctx, what, "/carves/query", client.Call{Method: http.MethodPost, JSON: wire.CarveQueryRequest{QueryID: query, HostIdentifier: host}, Reads: true})
 	act := &model.Action{Verb: backends.VerbCarve, State: model.ActionSent, NativeState: "Carve not started", Host: d.knownHost(host)}
 	act.ID = id
 	detail(act, "query_id", query)
@@ -181,7 +175,7 @@ func (d *Driver) pollCarve(ctx context.Context, id string) (*model.Action, error
 	case err != nil:
 		return nil, err
 	}
-	v := carveObject(a.Data)
+	v := wire.CarveObject(a.Data)
 	if v == nil {
 		return act, nil
 	}
@@ -190,29 +184,6 @@ func (d *Driver) pollCarve(ctx context.Context, id string) (*model.Action, error
 		return nil, err
 	}
 	return carveProgress(id, c), nil
-}
-
-// carveObject takes the one carve of 45: an object, or the list around it
-// that the vendor's document shows.
-func carveObject(data []byte) (out []byte) {
-	switch kindOf(data) {
-	case '[':
-		_ = eachElement(data, func(v []byte) error {
-			if out == nil {
-				out = v
-			}
-			return nil
-		})
-	case '{':
-		out = data
-		_ = eachMember(data, func(name string, v []byte) error {
-			if name == "results" && kindOf(v) == '[' {
-				out = carveObject(v)
-			}
-			return nil
-		})
-	}
-	return out
 }
 
 // carveAnswer looks once at what the agent answered to the carve's query:
@@ -229,17 +200,17 @@ func (d *Driver) carveAnswer(ctx context.Context, query string) (rows int, faile
 	s := socket{d: d, paths: livePaths, first: query}
 	// Without the socket the carve itself will tell; its absence is no error.
 	_ = s.listen(ctx, func(msg []byte) (bool, error) {
-		var f frame
+		var f wire.LiveAnswer
 		if err := json.Unmarshal(msg, &f); err != nil || f.QueryID != "" && string(f.QueryID) != query {
 			return true, nil
 		}
-		list, err := f.rows()
+		list, err := f.Rows()
 		if err != nil {
 			return true, nil
 		}
 		rows = len(list)
 		if f.Status != 0 {
-			failed = firstOf(short(string(f.Message)), "the query failed on the host (status "+strconv.Itoa(int(f.Status))+")")
+			failed = wire.FirstOf(wire.Short(string(f.Message)), "the query failed on the host (status "+strconv.Itoa(int(f.Status))+")")
 		}
 		return false, nil
 	})
@@ -259,11 +230,11 @@ func (d *Driver) Carve(ctx context.Context, id string) (*model.Carve, error) {
 		return nil, backends.NotFound("carve", id)
 	}
 	var found *model.Carve
-	req := listRequest{}
+	req := wire.ListRequest{}
 	if !strings.ContainsAny(id, `%_\'`) {
 		req.SearchTerm = id
 	}
-	err := offsetPages(ctx, what, listPage, func(ctx context.Context, start, limit int) (*page, error) {
+	err := reply.OffsetPages(ctx, what, reply.ListPage, func(ctx context.Context, start, limit int) (*reply.Page, error) {
 		r := req
 		r.Start, r.Limit = &start, &limit
 		return d.askPage(ctx, what, "/carves", r)
@@ -308,7 +279,7 @@ func (d *Driver) Download(ctx context.Context, id string, offset int64, w io.Wri
 		if errors.Is(err, client.ErrRestart) {
 			return n, resumed, err
 		}
-		return n, resumed, fromClient(what, err)
+		return n, resumed, reply.FromClient(what, err)
 	}
 	got := n
 	if resumed {
@@ -326,12 +297,12 @@ func (d *Driver) probeFile(ctx context.Context, what string, call client.Call) (
 	call.Header = http.Header{"Range": {"bytes=0-0"}, "Accept-Encoding": {"identity"}}
 	s, err := d.c.Open(ctx, call)
 	if err != nil {
-		return 0, fromClient(what, err)
+		return 0, reply.FromClient(what, err)
 	}
 	defer func() { _ = s.Body.Close() }()
 	if !client.IsFile(s.Header) {
 		body, _ := io.ReadAll(io.LimitReader(s.Body, 4096))
-		if _, err := parseAnswer(what, &client.Reply{Header: s.Header, Body: body}); err != nil {
+		if _, err := reply.ParseAnswer(what, &client.Reply{Header: s.Header, Body: body}); err != nil {
 			return 0, err
 		}
 		return 0, backends.Malformed(what, "the answer is no file")
@@ -347,4 +318,73 @@ func (d *Driver) probeFile(ctx context.Context, what string, call client.Call) (
 		return n, nil
 	}
 	return -1, nil
+}
+
+// Carves lists the carves (43), newest first. The id of a carve is its
+// session_id, which download and delete take.
+func (d *Driver) Carves(ctx context.Context, q backends.Query) (backends.Listing[*model.Carve], error) {
+	const what = "cannot list carves"
+	limit := reply.ListPage
+	req := wire.ListRequest{Start: new(int), Limit: &limit}
+	l := backends.Listing[*model.Carve]{Plan: backends.Plan{
+		Requests: []string{d.describe(http.MethodPost, "/carves", req) + " …"}, Residual: q.Filter,
+	}}
+	l.Seq = func(yield func(*model.Carve, error) bool) {
+		seen, stopped := map[string]bool{}, false
+		err := reply.OffsetPages(ctx, what, reply.ListPage, func(ctx context.Context, start, limit int) (*reply.Page, error) {
+			r := req
+			r.Start, r.Limit = &start, &limit
+			return d.askPage(ctx, what, "/carves", r)
+		}, func(v []byte) (bool, error) {
+			c, err := d.carve(ctx, what, v)
+			if err != nil {
+				return false, err
+			}
+			if seen[c.ID] || !q.Since.IsZero() && c.Created.Before(q.Since) || !q.Until.IsZero() && !c.Created.Before(q.Until) {
+				return true, nil
+			}
+			seen[c.ID] = true
+			if q.Raw {
+				c.Raw = append(json.RawMessage(nil), v...)
+			}
+			stopped = !yield(c, nil)
+			return !stopped, nil
+		})
+		if err != nil && !stopped {
+			yield(nil, err)
+		}
+	}
+	return l, nil
+}
+
+func (d *Driver) carve(ctx context.Context, what string, v []byte) (*model.Carve, error) {
+	var w wire.Carve
+	if err := json.Unmarshal(v, &w); err != nil {
+		return nil, reply.Malformed(what, err)
+	}
+	c := &model.Carve{Size: int64(w.Size), Name: string(w.Archive), Created: parseTime(string(w.CreatedAt)), State: carveState(string(w.Status))}
+	c.ID = wire.FirstOf(string(w.SessionID), string(w.ID))
+	if c.ID == "" {
+		return nil, backends.Malformed(what, "a carve without a session id")
+	}
+	if c.State == model.CarveComplete {
+		c.Progress = model.Ptr(1.0)
+	}
+	h, err := d.hostOf(ctx, what, string(w.NodeID), string(w.Hostname))
+	if err != nil {
+		return nil, err
+	}
+	c.Host = h
+	return c, nil
+}
+
+// carveState reads the server's constants; it has no failed state (§12).
+func carveState(s string) model.CarveState {
+	switch strings.ToUpper(s) {
+	case "COMPLETED":
+		return model.CarveComplete
+	case "IN PROGRESS", "BUILDING":
+		return model.CarveRunning
+	}
+	return model.CarveRequested
 }

@@ -13,6 +13,10 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/esp/catalog"
+	"github.com/edrctl/edrctl/internal/backends/esp/guards"
+	"github.com/edrctl/edrctl/internal/backends/esp/reply"
+	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/client"
 )
 
@@ -29,27 +33,19 @@ func init() {
 		},
 		Keys: []backends.KeySpec{
 			{Name: "username", Help: "user name (or e-mail address) to log in with", Required: true},
-			{Name: "edition", Help: "what the server is; found out when absent", Enum: []string{EditionCE2, EditionCE3, EditionCE4, EditionEnterprise}},
+			{Name: "edition", Help: "what the server is; found out when absent", Enum: []string{wire.EditionCE2, wire.EditionCE3, wire.EditionCE4, wire.EditionEnterprise}},
 			{Name: "base_path", Help: "path of the API, default /esp-ui/services/api/v1, then /services/api/v1"},
 		},
 		Limits: backends.Limits{
-			PageSize: eventPage, MaxWindow: 30 * day, LookBack: 60 * day,
+			PageSize: reply.EventPage, MaxWindow: 30 * wire.Day, LookBack: 60 * wire.Day,
 			Precision: time.Second, Concurrent: 4,
 		},
 		New:       New,
-		Catalog:   Catalog,
-		Resources: Resources,
+		Catalog:   catalog.Operations,
+		Resources: catalog.Resources,
 		Pushes:    pushes,
 	})
 }
-
-// The editions, as the config names them.
-const (
-	EditionCE2        = "ce2" // community 2.1 and 3.0
-	EditionCE3        = "ce3" // community 3.5
-	EditionCE4        = "ce4" // community 4.0
-	EditionEnterprise = "enterprise"
-)
 
 // Driver talks to one ESP server as one user.
 type Driver struct {
@@ -69,10 +65,10 @@ type Driver struct {
 	noAlertEvents atomic.Bool
 	carveMu       sync.Mutex
 	carveRows     map[string]int // query id -> files that matched, as the socket told
-	pages         pageModes
+	pages         reply.PageModes
 
 	callMu sync.Mutex
-	calls  map[*backends.Call]*guarded // previewed, by the call they belong to
+	calls  map[*backends.Call]*guards.Call // previewed, by the call they belong to
 }
 
 // New builds a driver. It does no I/O.
@@ -87,16 +83,16 @@ func New(o backends.Options) (backends.Driver, error) {
 		return nil, err
 	}
 	o.Client.BaseURL = base
-	d.session.base = basePaths[0]
+	d.session.base = wire.BasePaths[0]
 	switch {
 	case o.Settings["base_path"] != "":
 		d.session.base, d.session.baseKnown = "/"+strings.Trim(o.Settings["base_path"], "/"), true
 	case prefix != "":
 		d.session.base, d.session.baseKnown = prefix, true
-	case o.Settings["edition"] == EditionCE2:
-		d.session.base = basePaths[1]
+	case o.Settings["edition"] == wire.EditionCE2:
+		d.session.base = wire.BasePaths[1]
 	}
-	d.pages.init(o.Settings["edition"])
+	d.pages.Init(o.Settings["edition"])
 	c, err := client.New(o.Client, client.Options{
 		Authorize: d.authorize,
 		Rate:      client.Rate{Concurrent: 4},
@@ -142,7 +138,7 @@ func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
 	}
 	rep, err := d.do(ctx, what, "/hosts/count", client.Call{})
 	if err == nil {
-		_, err = parseAnswer(what, rep)
+		_, err = reply.ParseAnswer(what, rep)
 	}
 	cred := backends.CredentialCheck{Name: "password", Present: true, OK: err == nil}
 	if k := backends.KindOf(err); err != nil {

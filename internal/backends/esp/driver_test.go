@@ -11,14 +11,16 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/esp"
+	"github.com/edrctl/edrctl/internal/backends/esp/catalog"
 	"github.com/edrctl/edrctl/internal/backends/esp/fake"
+	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
 func TestCatalogIsWhole(t *testing.T) {
 	numbers, names := map[string]bool{}, map[string]bool{}
-	for _, op := range esp.Catalog() {
+	for _, op := range catalog.Operations() {
 		if names[op.Name] {
 			t.Errorf("%s stands twice", op.Name)
 		}
@@ -49,7 +51,7 @@ func TestCatalogIsWhole(t *testing.T) {
 		t.Errorf("%d operations, want 120 and the downloads", len(numbers))
 	}
 	for _, danger := range []string{"iocs.add", "rules.set", "queries.set", "distributed.add", "hosts.delete", "results.delete", "response.add"} {
-		op := esp.Catalog()[slices.IndexFunc(esp.Catalog(), func(o backends.Operation) bool { return o.Name == danger })]
+		op := catalog.Operations()[slices.IndexFunc(catalog.Operations(), func(o backends.Operation) bool { return o.Name == danger })]
 		if op.Danger == "" || !op.Mutates {
 			t.Errorf("%s is not marked as dangerous", danger)
 		}
@@ -60,7 +62,7 @@ func TestCatalogIsWhole(t *testing.T) {
 func TestFakeServesTheCatalogue(t *testing.T) {
 	srv := fake.New(small(), fake.Options{Edition: fake.Enterprise})
 	d := newDriver(t, serve(t, srv), nil)
-	for _, op := range esp.Catalog() {
+	for _, op := range catalog.Operations() {
 		args := map[string]any{}
 		for _, p := range op.Params {
 			if !p.Required {
@@ -194,8 +196,8 @@ func TestPagingOfAllEditions(t *testing.T) {
 		offset  bool
 		told    string
 	}{
-		{fake.CE2, false, ""}, {fake.CE2, false, esp.EditionCE2}, {fake.CE3, false, ""}, {fake.CE3, false, esp.EditionCE3},
-		{fake.Enterprise, true, ""}, {fake.Enterprise, false, esp.EditionEnterprise}, {fake.CE4, false, ""},
+		{fake.CE2, false, ""}, {fake.CE2, false, wire.EditionCE2}, {fake.CE3, false, ""}, {fake.CE3, false, wire.EditionCE3},
+		{fake.Enterprise, true, ""}, {fake.Enterprise, false, wire.EditionEnterprise}, {fake.CE4, false, ""},
 	} {
 		data := small()
 		data.Results = rows(n)
@@ -309,7 +311,7 @@ func TestNativeQuery(t *testing.T) {
 // A missing route is "not in this edition", not "not found".
 func TestMissingRoute(t *testing.T) {
 	d := newDriver(t, serve(t, fake.New(small(), fake.Options{})), nil)
-	for _, op := range esp.Catalog() {
+	for _, op := range catalog.Operations() {
 		if op.Name == "response.status.all" {
 			_, err := d.Invoke(t.Context(), op, nil)
 			if backends.KindOf(err) != backends.KindUnsupported || !strings.Contains(err.Error(), "edition") {
@@ -322,7 +324,7 @@ func TestMissingRoute(t *testing.T) {
 func TestStateOfTheFake(t *testing.T) {
 	a, b := fake.New(small(), fake.Options{}), fake.New(small(), fake.Options{})
 	d := newDriver(t, serve(t, a), nil)
-	op := esp.Catalog()[slices.IndexFunc(esp.Catalog(), func(o backends.Operation) bool { return o.Name == "hosts.tags.add" })]
+	op := catalog.Operations()[slices.IndexFunc(catalog.Operations(), func(o backends.Operation) bool { return o.Name == "hosts.tags.add" })]
 	if _, err := d.Invoke(t.Context(), op, map[string]any{"host": "1", "tag": "kept"}); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/esp/reply"
+	"github.com/edrctl/edrctl/internal/backends/esp/rules"
+	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
@@ -28,7 +31,7 @@ const lateBy = time.Hour
 // vendor's own conditions.
 func (d *Driver) Events(ctx context.Context, q backends.Query) (backends.Listing[*model.Event], error) {
 	var none backends.Listing[*model.Event]
-	nat, err := parseNative(q.Native)
+	nat, err := rules.ParseQuery(q.Native)
 	if err != nil {
 		return none, err
 	}
@@ -43,7 +46,7 @@ func (d *Driver) Events(ctx context.Context, q backends.Query) (backends.Listing
 				yield(nil, err)
 				return
 			}
-			if !yield(r.event(q.Raw), nil) {
+			if !yield(eventOf(r, q.Raw), nil) {
 				return
 			}
 		}
@@ -57,8 +60,8 @@ type search struct {
 	what         string
 	q            backends.Query
 	since, until time.Time
-	req          activityRequest
-	windows      []window
+	req          wire.ActivityRequest
+	windows      []wire.Window
 	settled      time.Time // no row still to come is as new as this
 	// column and file make it a search for a file of values (13) instead of
 	// one by conditions.
@@ -66,34 +69,34 @@ type search struct {
 	file   []byte
 }
 
-func (d *Driver) search(q backends.Query, nat native) *search {
+func (d *Driver) search(q backends.Query, nat rules.Query) *search {
 	s := &search{d: d, what: "cannot search events", q: q, since: d.arrivedSince(q), until: q.Until}
-	g := narrow(q.Filter)
-	if nat.conditions != nil {
+	g := rules.Narrow(q.Filter)
+	if nat.Conditions != nil {
 		if len(q.Filter.Get(filter.Hash))+len(q.Filter.Get(filter.Domain)) > 0 {
-			g = allOf(*nat.conditions, g)
+			g = rules.AllOf(*nat.Conditions, g)
 		} else {
-			g = *nat.conditions
+			g = *nat.Conditions
 		}
 	}
-	s.req = activityRequest{Conditions: g, QueryName: nat.queryName, Limit: eventPage, Type: 2}
+	s.req = wire.ActivityRequest{Conditions: g, QueryName: nat.QueryName, Limit: reply.EventPage, Type: 2}
 	s.windows = d.reported(s.since, s.until)
 	return s
 }
 
 // reported are the windows of the server's time that hold what happened in
 // [since, until).
-func (d *Driver) reported(since, until time.Time) []window {
-	return d.withAhead(until, windows(since, d.reportedUntil(until), false))
+func (d *Driver) reported(since, until time.Time) []wire.Window {
+	return d.withAhead(until, wire.Windows(since, d.reportedUntil(until), false))
 }
 
 // withAhead puts a window beyond today before others whose end is open: a host
 // whose clock is ahead reports from there.
-func (d *Driver) withAhead(until time.Time, list []window) []window {
-	if !until.IsZero() || len(list) > 0 && list[0].open {
+func (d *Driver) withAhead(until time.Time, list []wire.Window) []wire.Window {
+	if !until.IsZero() || len(list) > 0 && list[0].Open {
 		return list
 	}
-	return append([]window{{date: d.o.Clock().UTC().Add(30 * day).Format(time.DateOnly), duration: 4}}, list...)
+	return append([]wire.Window{{Date: d.o.Clock().UTC().Add(30 * wire.Day).Format(time.DateOnly), Duration: 4}}, list...)
 }
 
 func (d *Driver) reportedUntil(until time.Time) time.Time {
@@ -112,14 +115,14 @@ func (d *Driver) reportedUntil(until time.Time) time.Time {
 
 // byDay asks for the same span day by day, where that is not too many days.
 func (s *search) byDay() *search {
-	if list := days(s.since, s.d.reportedUntil(s.until)); list != nil {
+	if list := wire.Days(s.since, s.d.reportedUntil(s.until)); list != nil {
 		s.windows = s.d.withAhead(s.until, list)
 	}
 	return s
 }
 
 // call is the request of one page: 13 with a file of values, else 15.
-func (s *search) call(r activityRequest) (path string, c client.Call) {
+func (s *search) call(r wire.ActivityRequest) (path string, c client.Call) {
 	if s.column == "" {
 		return "/activity/search", client.Call{Method: http.MethodPost, JSON: r, Reads: true}
 	}
@@ -144,8 +147,8 @@ func (s *search) plan() backends.Plan {
 	p := backends.Plan{Residual: s.q.Filter}
 	req := s.req
 	if len(s.q.Filter.Get(filter.Host)) > 0 {
-		limit := listPage
-		p.Requests = append(p.Requests, s.d.describe(http.MethodPost, "/hosts", listRequest{Start: new(int), Limit: &limit})+" …")
+		limit := reply.ListPage
+		p.Requests = append(p.Requests, s.d.describe(http.MethodPost, "/hosts", wire.ListRequest{Start: new(int), Limit: &limit})+" …")
 		req.HostIdentifier = "…"
 		p.Notes = append(p.Notes, "the search is sent for each matching host, or once without host_identifier when more than "+strconv.Itoa(maxHostSearches)+" match")
 	}
@@ -154,7 +157,7 @@ func (s *search) plan() backends.Plan {
 			p.Requests = append(p.Requests, "… and "+strconv.Itoa(len(s.windows)-3)+" windows more")
 			break
 		}
-		req.Date, req.Duration = w.date, w.duration
+		req.Date, req.Duration = w.Date, w.Duration
 		p.Requests = append(p.Requests, s.d.describeCall(s.call(req))+" …")
 	}
 	p.Notes = append(p.Notes, "the server's windows are whole days of the time results were reported; the exact time is compared here")
@@ -164,8 +167,8 @@ func (s *search) plan() backends.Plan {
 // rows yields the rows of the window, each once, in the server's order: by
 // arrival within a window of the server. A host that was offline delivers old
 // rows under new ids, so nothing within a window is newest first.
-func (s *search) rows(ctx context.Context) iter.Seq2[*row, error] {
-	return func(yield func(*row, error) bool) {
+func (s *search) rows(ctx context.Context) iter.Seq2[*wire.Row, error] {
+	return func(yield func(*wire.Row, error) bool) {
 		hosts, named, err := s.d.matchHosts(ctx, s.what, s.q.Filter)
 		if err != nil {
 			yield(nil, err)
@@ -184,7 +187,7 @@ func (s *search) rows(ctx context.Context) iter.Seq2[*row, error] {
 				return
 			}
 			// One event matched by two scheduled queries is stored twice.
-			if isGUID(r.cells.eid) && !recent.add(r.cells.eid) {
+			if wire.IsGUID(r.Cells.EID) && !recent.add(r.Cells.EID) {
 				continue
 			}
 			if !yield(r, nil) {
@@ -196,8 +199,8 @@ func (s *search) rows(ctx context.Context) iter.Seq2[*row, error] {
 
 // stored yields the rows of some hosts; nil is all of them. A server without
 // activity search is read result log by result log.
-func (s *search) stored(ctx context.Context, hosts []*model.Host) iter.Seq2[*row, error] {
-	return func(yield func(*row, error) bool) {
+func (s *search) stored(ctx context.Context, hosts []*model.Host) iter.Seq2[*wire.Row, error] {
+	return func(yield func(*wire.Row, error) bool) {
 		sent := false
 		for r, err := range s.activity(ctx, hosts) {
 			if err != nil && !sent && withoutSearch(err) {
@@ -224,11 +227,11 @@ func withoutSearch(err error) bool {
 // activity reads 15 window after window, in each host after host. What a
 // window holds was reported by its end, so it happened before that, give or
 // take a clock.
-func (s *search) activity(ctx context.Context, hosts []*model.Host) iter.Seq2[*row, error] {
-	return func(yield func(*row, error) bool) {
+func (s *search) activity(ctx context.Context, hosts []*model.Host) iter.Seq2[*wire.Row, error] {
+	return func(yield func(*wire.Row, error) bool) {
 		for i, w := range s.windows {
 			if i > 0 {
-				s.settled = w.end().Add(lateBy)
+				s.settled = w.End().Add(lateBy)
 			}
 			for _, h := range hosts {
 				for r, err := range s.window(ctx, w, h) {
@@ -236,11 +239,11 @@ func (s *search) activity(ctx context.Context, hosts []*model.Host) iter.Seq2[*r
 						yield(nil, err)
 						return
 					}
-					if i > 0 && parseTime(r.timestamp).Equal(w.end()) {
+					if i > 0 && parseTime(r.Timestamp).Equal(w.End()) {
 						continue // both bounds are inclusive: the window before had it
 					}
 					if after := s.q.After; after > 0 {
-						if r.id <= after {
+						if r.ID <= after {
 							break // rows come with falling ids
 						}
 						if !yield(r, nil) {
@@ -258,26 +261,26 @@ func (s *search) activity(ctx context.Context, hosts []*model.Host) iter.Seq2[*r
 }
 
 // window reads all pages of one window for one host, or for all.
-func (s *search) window(ctx context.Context, w window, h *model.Host) iter.Seq2[*row, error] {
+func (s *search) window(ctx context.Context, w wire.Window, h *model.Host) iter.Seq2[*wire.Row, error] {
 	req := s.req
-	req.Date, req.Duration = w.date, w.duration
+	req.Date, req.Duration = w.Date, w.Duration
 	if h != nil {
 		req.HostIdentifier = h.ID
 	}
-	return resultPager{
-		what: s.what, mode: s.d.pages.get(), learned: s.d.pages.set, ahead: true,
-		fetch: func(ctx context.Context, start int64) (*page, error) {
+	return reply.Pager{
+		What: s.what, Mode: s.d.pages.Get(), Learned: s.d.pages.Set, Ahead: true,
+		Fetch: func(ctx context.Context, start int64) (*reply.Page, error) {
 			r := req
 			r.Start = start
 			path, call := s.call(r)
 			return s.d.sendPage(ctx, s.what, path, call)
 		},
-	}.rows(ctx)
+	}.Rows(ctx)
 }
 
 // within compares the row's own time with the window asked for.
-func (s *search) within(r *row) bool {
-	t := r.time(kindOfRow(r.table, r.action, &r.cells))
+func (s *search) within(r *wire.Row) bool {
+	t := timeOf(r, kindOfRow(r.Table, r.Action, &r.Cells))
 	if t.IsZero() {
 		return s.since.IsZero()
 	}
@@ -286,9 +289,9 @@ func (s *search) within(r *row) bool {
 
 // logs reads the result logs of hosts query by query (29, 30): every query a
 // host has results of, merged by time.
-func (s *search) logs(ctx context.Context, hosts []*model.Host) iter.Seq2[*row, error] {
-	return func(yield func(*row, error) bool) {
-		if _, ok := s.req.Conditions.(group); ok && s.q.Native != "" && s.req.QueryName == "" {
+func (s *search) logs(ctx context.Context, hosts []*model.Host) iter.Seq2[*wire.Row, error] {
+	return func(yield func(*wire.Row, error) bool) {
+		if _, ok := s.req.Conditions.(rules.Group); ok && s.q.Native != "" && s.req.QueryName == "" {
 			yield(nil, &backends.Error{Kind: backends.KindUnsupported, What: s.what, Why: "this server has no activity search, so it takes no conditions"})
 			return
 		}
@@ -301,7 +304,7 @@ func (s *search) logs(ctx context.Context, hosts []*model.Host) iter.Seq2[*row, 
 			hosts = append([]*model.Host(nil), s.d.hosts.list...)
 			s.d.hosts.mu.Unlock()
 		}
-		var each []iter.Seq2[*row, error]
+		var each []iter.Seq2[*wire.Row, error]
 		for _, h := range hosts {
 			names, err := s.d.resultNames(ctx, s.what, h.ID)
 			if err != nil {
@@ -324,14 +327,14 @@ func (s *search) logs(ctx context.Context, hosts []*model.Host) iter.Seq2[*row, 
 
 // log reads one result log. Within one log of one host rows arrive in the
 // order they were made, so reading ends a margin before the window begins.
-func (s *search) log(ctx context.Context, h *model.Host, query string) iter.Seq2[*row, error] {
-	return func(yield func(*row, error) bool) {
+func (s *search) log(ctx context.Context, h *model.Host, query string) iter.Seq2[*wire.Row, error] {
+	return func(yield func(*wire.Row, error) bool) {
 		for r, err := range s.d.recent(ctx, s.what, h, query, "") {
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			if t := parseTime(r.timestamp); !t.IsZero() && t.Before(s.since.Add(-lateBy)) {
+			if t := parseTime(r.Timestamp); !t.IsZero() && t.Before(s.since.Add(-lateBy)) {
 				return
 			}
 			if s.within(r) && !yield(r, nil) {
@@ -343,39 +346,39 @@ func (s *search) log(ctx context.Context, h *model.Host, query string) iter.Seq2
 
 // recent reads all rows of one result log of one host (30), newest first.
 // The server pastes its texts into SQL: a quote is refused here (§17, 30).
-func (d *Driver) recent(ctx context.Context, what string, h *model.Host, query, term string) iter.Seq2[*row, error] {
+func (d *Driver) recent(ctx context.Context, what string, h *model.Host, query, term string) iter.Seq2[*wire.Row, error] {
 	if strings.ContainsRune(query+term, '\'') {
-		return func(yield func(*row, error) bool) {
+		return func(yield func(*wire.Row, error) bool) {
 			yield(nil, backends.Invalid(what, "the server cannot take a single quote in a query name or search text"))
 		}
 	}
-	return resultPager{
-		what: what, byID: true,
-		prepare: func(r *row) { r.table, r.hostID, r.hostname = query, h.ID, h.Name },
-		fetch: func(ctx context.Context, start int64) (*page, error) {
-			return d.askPage(ctx, what, "/hosts/recent_activity", recentRequest{
-				HostIdentifier: h.ID, QueryName: query, Start: start, Limit: eventPage, SearchTerm: term,
+	return reply.Pager{
+		What: what, ByID: true,
+		Prepare: func(r *wire.Row) { r.Table, r.HostID, r.Hostname = query, h.ID, h.Name },
+		Fetch: func(ctx context.Context, start int64) (*reply.Page, error) {
+			return d.askPage(ctx, what, "/hosts/recent_activity", wire.RecentRequest{
+				HostIdentifier: h.ID, QueryName: query, Start: start, Limit: reply.EventPage, SearchTerm: term,
 			})
 		},
-	}.rows(ctx)
+	}.Rows(ctx)
 }
 
 // resultNames lists the queries a host has results of (29).
 func (d *Driver) resultNames(ctx context.Context, what, hostID string) ([]string, error) {
-	p, err := d.askPage(ctx, what, "/hosts/recent_activity/count", hostRequest{HostIdentifier: hostID})
+	p, err := d.askPage(ctx, what, "/hosts/recent_activity/count", wire.HostRequest{HostIdentifier: hostID})
 	if err != nil {
 		return nil, err
 	}
 	var out []string
 	for _, g := range append(p.Groups, p.Rows...) {
-		err := eachMember(g, func(name string, v []byte) error {
-			if s := scalar(v); name == "name" && s != "" {
+		err := wire.EachMember(g, func(name string, v []byte) error {
+			if s := wire.Scalar(v); name == "name" && s != "" {
 				out = append(out, s)
 			}
 			return nil
 		})
 		if err != nil {
-			return nil, malformed(what, err)
+			return nil, reply.Malformed(what, err)
 		}
 	}
 	return out, nil
@@ -385,12 +388,12 @@ func (d *Driver) resultNames(ctx context.Context, what, hostID string) ([]string
 // tables (12), by the server's result id through the cursor of 15.
 func (d *Driver) Event(ctx context.Context, id string, raw bool) (*model.Event, error) {
 	what := "cannot read event " + id
-	var r *row
+	var r *wire.Row
 	var err error
 	switch {
-	case isGUID(id):
+	case wire.IsGUID(id):
 		r, err = d.eventByEID(ctx, what, id)
-	case isNumber(id):
+	case wire.IsNumber(id):
 		r, err = d.eventByResult(ctx, what, id)
 	default:
 		return nil, &backends.Error{Kind: backends.KindNotFound, What: "no event " + id,
@@ -402,34 +405,34 @@ func (d *Driver) Event(ctx context.Context, id string, raw bool) (*model.Event, 
 	if r == nil {
 		return nil, backends.NotFound("event", id)
 	}
-	return r.event(raw), nil
+	return eventOf(r, raw), nil
 }
 
-func (d *Driver) eventByEID(ctx context.Context, what, id string) (*row, error) {
-	g := anyOf(cond("eid", "equal", id))
-	p, err := d.askPage(ctx, what, "/search", searchRequest{Conditions: g})
+func (d *Driver) eventByEID(ctx context.Context, what, id string) (*wire.Row, error) {
+	g := rules.AnyOf(rules.Cond("eid", "equal", id))
+	p, err := d.askPage(ctx, what, "/search", wire.SearchRequest{Conditions: g})
 	if err != nil {
 		return nil, err
 	}
 	for _, hit := range p.Groups {
-		h, err := readHuntHost(what, hit)
+		h, err := reply.ReadHuntHost(what, hit)
 		if err != nil {
 			return nil, err
 		}
 		for _, query := range h.Queries {
 			start, limit := 0, 1
-			rows, err := d.askPage(ctx, what, "/search", searchRequest{
+			rows, err := d.askPage(ctx, what, "/search", wire.SearchRequest{
 				Conditions: g, HostIdentifier: string(h.HostIdentifier), QueryName: string(query.QueryName), Start: &start, Limit: &limit,
 			})
 			if err != nil {
 				return nil, err
 			}
 			for _, v := range rows.Rows {
-				r := &row{table: string(query.QueryName), hostID: string(h.HostIdentifier), hostname: string(h.Hostname)}
-				if err := new(rowReader).readCells(v, r); err != nil {
-					return nil, malformed(what, err)
+				r := &wire.Row{Table: string(query.QueryName), HostID: string(h.HostIdentifier), Hostname: string(h.Hostname)}
+				if err := new(wire.RowReader).ReadCells(v, r); err != nil {
+					return nil, reply.Malformed(what, err)
 				}
-				if strings.EqualFold(r.cells.eid, id) {
+				if strings.EqualFold(r.Cells.EID, id) {
 					return r, nil
 				}
 			}
@@ -438,14 +441,14 @@ func (d *Driver) eventByEID(ctx context.Context, what, id string) (*row, error) 
 	return nil, nil
 }
 
-func (d *Driver) eventByResult(ctx context.Context, what, id string) (*row, error) {
+func (d *Driver) eventByResult(ctx context.Context, what, id string) (*wire.Row, error) {
 	n, err := strconv.ParseInt(id, 10, 64)
 	if err != nil || n <= 0 {
 		return nil, nil
 	}
 	now := d.o.Clock()
-	for _, w := range d.withAhead(time.Time{}, windows(now.Add(-120*day), now, false)) {
-		req := activityRequest{Conditions: everything(), Limit: 1, Type: 2, Date: w.date, Duration: w.duration, Start: n + 1}
+	for _, w := range d.withAhead(time.Time{}, wire.Windows(now.Add(-120*wire.Day), now, false)) {
+		req := wire.ActivityRequest{Conditions: rules.Everything(), Limit: 1, Type: 2, Date: w.Date, Duration: w.Duration, Start: n + 1}
 		p, err := d.askPage(ctx, what, "/activity/search", req)
 		if err != nil {
 			return nil, err
@@ -453,15 +456,15 @@ func (d *Driver) eventByResult(ctx context.Context, what, id string) (*row, erro
 		if len(p.Rows) == 0 {
 			continue
 		}
-		var r row
-		if err := new(rowReader).read(p.Rows[0], &r); err != nil {
-			return nil, malformed(what, err)
+		var r wire.Row
+		if err := new(wire.RowReader).Read(p.Rows[0], &r); err != nil {
+			return nil, reply.Malformed(what, err)
 		}
-		if r.id == n {
+		if r.ID == n {
 			return &r, nil
 		}
 	}
-	if d.pages.get() == modeOffset {
+	if d.pages.Get() == reply.ModeOffset {
 		return nil, backends.Unsupported("this edition of ESP", what, "it finds no result by number; an event with an event id of the agent can be read")
 	}
 	return nil, nil
@@ -490,4 +493,53 @@ func (r *recentIDs) add(s string) bool {
 	r.next = (r.next + 1) % len(r.ring)
 	r.set[s] = struct{}{}
 	return true
+}
+
+// The server numbers rows as they reach it and gives them by falling number
+// (recordings 015b, 015c): a host that was offline delivers old rows under
+// new ids. So the id, not the time, tells a follower what it has not seen.
+
+// arrivalWindow is how far back one question reaches: thirty days, of which
+// the last is not over.
+const arrivalWindow = 28 * wire.Day
+
+// LastArrival is the id of the row that reached the server last.
+func (d *Driver) LastArrival(ctx context.Context) (last int64, err error) {
+	s := d.search(backends.Query{Since: d.o.Clock().Add(-arrivalWindow)}, rules.Query{})
+	s.what = "cannot follow events"
+	s.req.Limit = 2
+	for _, w := range s.windows {
+		n := 0
+		for r, err := range s.window(ctx, w, nil) {
+			if err != nil {
+				return 0, err
+			}
+			last = max(last, r.ID)
+			// The third row is of a second page, which shows what start means.
+			if n++; n == 3 || d.pages.Get() == reply.ModeCursor {
+				break
+			}
+		}
+	}
+	if d.pages.Get() != reply.ModeCursor || last <= 0 {
+		return 0, backends.Unsupported("ESP", s.what, "this server does not give rows by their id")
+	}
+	return last, nil
+}
+
+// arrivedSince is the beginning of the windows that a query by number asks for.
+func (d *Driver) arrivedSince(q backends.Query) time.Time {
+	if q.After > 0 && q.Since.IsZero() {
+		return d.o.Clock().Add(-arrivalWindow)
+	}
+	return q.Since
+}
+
+var _ backends.ArrivalNumberer = (*Driver)(nil)
+
+// mergeRows merges rows by the time they are shown with.
+func mergeRows(seqs []iter.Seq2[*wire.Row, error]) iter.Seq2[*wire.Row, error] {
+	return reply.Merge(seqs, func(r *wire.Row) time.Time {
+		return timeOf(r, kindOfRow(r.Table, r.Action, &r.Cells)).Time
+	})
 }

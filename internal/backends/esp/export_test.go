@@ -4,6 +4,10 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"github.com/edrctl/edrctl/internal/backends/esp/reply"
+	"github.com/edrctl/edrctl/internal/backends/esp/response"
+	"github.com/edrctl/edrctl/internal/backends/esp/rules"
+	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -16,55 +20,55 @@ var ParseTime = parseTime
 // Windows gives date and duration of the windows of a span.
 func Windows(since, until string, unbounded bool) []string {
 	var out []string
-	for _, w := range windows(parseTime(since).Time, parseTime(until).Time, unbounded) {
-		if w.open {
+	for _, w := range wire.Windows(parseTime(since).Time, parseTime(until).Time, unbounded) {
+		if w.Open {
 			out = append(out, "open")
 			continue
 		}
-		out = append(out, w.date+"/"+string(rune('0'+w.duration)))
+		out = append(out, w.Date+"/"+string(rune('0'+w.Duration)))
 	}
 	return out
 }
 
 // ReadRow reads a stored row.
 func ReadRow(b []byte) (any, error) {
-	var r row
-	err := new(rowReader).read(b, &r)
+	var r wire.Row
+	err := new(wire.RowReader).Read(b, &r)
 	if err != nil {
 		return nil, err
 	}
-	return r.event(true), nil
+	return eventOf(&r, true), nil
 }
 
 // ReadColumns reads the columns of a table.
 func ReadColumns(table string, b []byte) (any, error) {
-	r := row{table: table}
-	err := new(rowReader).readCells(b, &r)
+	r := wire.Row{Table: table}
+	err := new(wire.RowReader).ReadCells(b, &r)
 	if err != nil {
 		return nil, err
 	}
-	return r.event(true), nil
+	return eventOf(&r, true), nil
 }
 
 // ParseNative checks what --query takes.
-func ParseNative(s string) error { _, err := parseNative(s); return err }
+func ParseNative(s string) error { _, err := rules.ParseQuery(s); return err }
 
 // ReadCreate reads a CREATE TABLE statement.
-var ReadCreate = readCreate
+var ReadCreate = wire.ReadCreate
 
 // CarveSQL and CommandScript are what carves and commands send.
 var (
 	CarveSQL      = carveSQL
-	CommandScript = commandScript
+	CommandScript = response.CommandScript
 )
 
 // EventPage is how many rows a page has.
-const EventPage = eventPage
+const EventPage = reply.EventPage
 
 // QuoteShell and QuoteBatch quote one argument of a command.
 var (
-	QuoteShell = quoteShell
-	QuoteBatch = quoteBatch
+	QuoteShell = response.QuoteShell
+	QuoteBatch = response.QuoteBatch
 )
 
 // ReadAnswer reads an answer in every way the driver does; the errors by the
@@ -72,20 +76,20 @@ var (
 func ReadAnswer(b []byte) map[string]error {
 	rep := &client.Reply{Header: http.Header{"Content-Type": {"application/json"}}, Body: b}
 	out := map[string]error{}
-	a, err := parseAnswer("", rep)
+	a, err := reply.ParseAnswer("", rep)
 	out["answer"] = err
-	p, perr := parsePage("", rep)
+	p, perr := reply.ParsePage("", rep)
 	out["page"] = perr
 	if err == nil {
-		_, _ = readTables("", a.Data)
-		var h wireHost
+		_, _ = reply.ReadTables("", a.Data)
+		var h wire.Host
 		if json.Unmarshal(a.Data, &h) == nil {
-			_ = h.model()
+			_ = hostModel(&h)
 		}
 	}
 	if perr == nil {
 		for _, g := range p.Groups {
-			_, _ = readHuntHost("", g)
+			_, _ = reply.ReadHuntHost("", g)
 		}
 		for _, v := range p.Rows {
 			_, _ = ReadRow(v)
@@ -96,37 +100,37 @@ func ReadAnswer(b []byte) map[string]error {
 
 // ReadError reads the body of an error status.
 func ReadError(code int, b []byte) error {
-	return fromClient("", &client.StatusError{Code: code, Body: b})
+	return reply.FromClient("", &client.StatusError{Code: code, Body: b})
 }
 
 // ReadFrame reads one host's answer to a live query.
 func ReadFrame(b []byte) ([]map[string]any, error) {
-	var f frame
+	var f wire.LiveAnswer
 	if err := json.Unmarshal(b, &f); err != nil {
 		return nil, err
 	}
-	return f.rows()
+	return f.Rows()
 }
 
 // ReadRest reads what else comes from a server as free JSON.
 func ReadRest(b []byte) {
-	_ = carveObject(b)
-	_ = readOpenC2(b)
-	var w wireAction
+	_ = wire.CarveObject(b)
+	_ = response.ReadCommand(b)
+	var w response.Record
 	if json.Unmarshal(b, &w) == nil {
-		_, _ = w.verb()
-		_, _, _ = commandState(string(w.Status), string(w.Message))
+		_, _ = w.Verb()
+		_, _, _ = response.CommandState(string(w.Status), string(w.Message))
 	}
 }
 
 // HuntRow looks for a value in a row of a table.
 func HuntRow(kind, value, table string, b []byte) ([]*model.Hit, error) {
-	r := &row{table: table}
-	if err := new(rowReader).readCells(b, r); err != nil {
+	r := &wire.Row{Table: table}
+	if err := new(wire.RowReader).ReadCells(b, r); err != nil {
 		return nil, err
 	}
-	return newPrey(kind, []string{value}).hits(r, r.event(false)), nil
+	return newPrey(kind, []string{value}).hits(r, eventOf(r, false)), nil
 }
 
 // PythonPattern checks a pattern of Python's.
-func PythonPattern(p string) (string, error) { return pythonPattern(p) }
+func PythonPattern(p string) (string, error) { return rules.PythonPattern(p) }

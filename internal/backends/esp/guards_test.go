@@ -12,6 +12,7 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/esp"
+	"github.com/edrctl/edrctl/internal/backends/esp/catalog"
 	"github.com/edrctl/edrctl/internal/backends/esp/fake"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -65,7 +66,7 @@ func newDesk(t *testing.T, edition string) *desk {
 
 func op(t testing.TB, name string) backends.Operation {
 	t.Helper()
-	o, ok := backends.OperationNamed(esp.Catalog(), name)
+	o, ok := backends.OperationNamed(catalog.Operations(), name)
 	if !ok {
 		t.Fatalf("no operation %s", name)
 	}

@@ -9,27 +9,29 @@ import (
 	"strings"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/esp/reply"
+	"github.com/edrctl/edrctl/internal/backends/esp/rules"
+	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
+	"golang.org/x/sync/errgroup"
 )
 
 // Hosts lists the hosts (22). Removed hosts are not among them, as in the
 // vendor's console.
 func (d *Driver) Hosts(ctx context.Context, q backends.Query) (backends.Listing[*model.Host], error) {
-	return d.hostList(ctx, "cannot list hosts", q, listRequest{}), nil
+	return d.hostList(ctx, "cannot list hosts", q, wire.ListRequest{}), nil
 }
 
 // RemovedHosts lists the hosts that were removed and are not deleted (22).
 func (d *Driver) RemovedHosts(ctx context.Context, q backends.Query) (backends.Listing[*model.Host], error) {
-	return d.hostList(ctx, "cannot list removed hosts", q, listRequest{Enabled: new(bool)}), nil
+	return d.hostList(ctx, "cannot list removed hosts", q, wire.ListRequest{Enabled: new(bool)}), nil
 }
 
-func (d *Driver) hostList(ctx context.Context, what string, q backends.Query, req listRequest) backends.Listing[*model.Host] {
-	limit := listPage
+func (d *Driver) hostList(ctx context.Context, what string, q backends.Query, req wire.ListRequest) backends.Listing[*model.Host] {
+	limit := reply.ListPage
 	req.Start, req.Limit, req.SearchTerm = new(int), &limit, hostSearch(q.Filter)
 	l := backends.Listing[*model.Host]{Plan: backends.Plan{
 		Requests: []string{d.describe(http.MethodPost, "/hosts", req) + " …"},
@@ -55,8 +57,8 @@ func (d *Driver) hostList(ctx context.Context, what string, q backends.Query, re
 			}
 			return nil
 		}
-		err := d.eachHost(ctx, what, req, func(h *wireHost, raw []byte) (bool, error) {
-			m := req.host(h)
+		err := d.eachHost(ctx, what, req, func(h *wire.Host, raw []byte) (bool, error) {
+			m := listedHost(req, h)
 			if seen[m.ID] {
 				return true, nil
 			}
@@ -81,10 +83,10 @@ func (d *Driver) hostList(ctx context.Context, what string, q backends.Query, re
 	return l
 }
 
-// host is a host of the list that was asked for: a removed host is served no
+// listedHost is a host of the list that was asked for: a removed host is served no
 // longer, whether or not its agent still asks.
-func (r listRequest) host(h *wireHost) *model.Host {
-	m := h.model()
+func listedHost(r wire.ListRequest, h *wire.Host) *model.Host {
+	m := hostModel(h)
 	if r.Enabled != nil && !*r.Enabled {
 		m.State = "removed"
 	}
@@ -116,14 +118,14 @@ func (d *Driver) complete(ctx context.Context, what string, hosts []*model.Host)
 }
 
 // eachHost reads all pages of 22; start and limit page only together.
-func (d *Driver) eachHost(ctx context.Context, what string, req listRequest, each func(*wireHost, []byte) (bool, error)) error {
-	return offsetPages(ctx, what, listPage, func(ctx context.Context, start, limit int) (*page, error) {
+func (d *Driver) eachHost(ctx context.Context, what string, req wire.ListRequest, each func(*wire.Host, []byte) (bool, error)) error {
+	return reply.OffsetPages(ctx, what, reply.ListPage, func(ctx context.Context, start, limit int) (*reply.Page, error) {
 		req.Start, req.Limit = &start, &limit
 		return d.askPage(ctx, what, "/hosts", req)
 	}, func(v []byte) (bool, error) {
-		var h wireHost
+		var h wire.Host
 		if err := json.Unmarshal(v, &h); err != nil {
-			return false, malformed(what, err)
+			return false, reply.Malformed(what, err)
 		}
 		return each(&h, v)
 	})
@@ -146,7 +148,7 @@ func hostText(t filter.Term) (string, bool) {
 	if len(t.Any) != 1 || t.Any[0].Mode == filter.Glob || t.Any[0].Qualified() || couldBeIdentifier(t.Any[0].Text) {
 		return "", false
 	}
-	return likeText(t.Any[0])
+	return rules.LikeText(t.Any[0])
 }
 
 // couldBeIdentifier tells whether s may be a part of a host identifier (a
@@ -172,7 +174,7 @@ func (d *Driver) Host(ctx context.Context, id string, raw bool) (*model.Host, er
 		return nil, err
 	}
 	for _, enabled := range []bool{true, false} {
-		m, err := d.listed(ctx, what, one, listRequest{Enabled: &enabled})
+		m, err := d.listed(ctx, what, one, wire.ListRequest{Enabled: &enabled})
 		if err != nil {
 			return nil, err
 		}
@@ -198,14 +200,14 @@ func (d *Driver) hostDetail(ctx context.Context, what, id string) (*model.Host, 
 		}
 		return nil, err
 	}
-	var h wireHost
-	if kindOf(a.Data) != '{' {
+	var h wire.Host
+	if wire.KindOf(a.Data) != '{' {
 		return nil, backends.Malformed(what, "the answer carries no host")
 	}
 	if err := json.Unmarshal(a.Data, &h); err != nil {
-		return nil, malformed(what, err)
+		return nil, reply.Malformed(what, err)
 	}
-	m := h.model()
+	m := hostModel(&h)
 	m.Raw = a.Data
 	return m, nil
 }
@@ -214,7 +216,7 @@ func (d *Driver) hostDetail(ctx context.Context, what, id string) (*model.Host, 
 func fillHost(h, one *model.Host) {
 	h.LastSeen, h.MAC, h.AgentVersion = one.LastSeen, one.MAC, one.AgentVersion
 	for _, ip := range one.IP {
-		if !has(h.IP, ip) {
+		if !wire.Has(h.IP, ip) {
 			h.IP = append(h.IP, ip)
 		}
 	}
@@ -223,40 +225,23 @@ func fillHost(h, one *model.Host) {
 	}
 }
 
-// identifier is what the answers name the host by.
-func (h *wireHost) identifier() string { return firstOf(string(h.HostIdentifier), string(h.ID)) }
-
-// name is the host's name: the one it is shown by, its own, or its identifier.
-func (h *wireHost) name() string {
-	name := string(h.DisplayName)
-	if name == "" && kindOf(h.NodeInfo) == '{' {
-		_ = eachMember(h.NodeInfo, func(member string, v []byte) error {
-			if member == "computer_name" && name == "" {
-				name = scalar(v)
-			}
-			return nil
-		})
-	}
-	return firstOf(name, h.identifier())
-}
-
-// model is the normalised host (docs/formats.md §5). node_key, a secret of
+// hostModel is the normalised host (docs/formats.md §5). node_key, a secret of
 // the agent, is never read.
-func (h *wireHost) model() *model.Host {
-	m := &model.Host{Name: h.name()}
-	m.ID = h.identifier()
-	var os wireOS
-	if kindOf(h.OSInfo) == '{' && json.Unmarshal(h.OSInfo, &os) == nil {
-		m.OS = &model.OS{Name: string(os.Name), Version: string(os.Version), Platform: platform(firstOf(string(os.Platform), string(h.Platform)))}
+func hostModel(h *wire.Host) *model.Host {
+	m := &model.Host{Name: h.Name()}
+	m.ID = h.Identifier()
+	var os wire.OS
+	if wire.KindOf(h.OSInfo) == '{' && json.Unmarshal(h.OSInfo, &os) == nil {
+		m.OS = &model.OS{Name: string(os.Name), Version: string(os.Version), Platform: platform(wire.FirstOf(string(os.Platform), string(h.Platform)))}
 		if *m.OS == (model.OS{}) {
 			m.OS = nil
 		}
 	}
 	m.IP, m.MAC = addresses(h.NetworkInfo)
-	if ip := model.Address(string(h.LastIP)); ip != "" && !has(m.IP, ip) {
+	if ip := model.Address(string(h.LastIP)); ip != "" && !wire.Has(m.IP, ip) {
 		m.IP = append([]string{ip}, m.IP...)
 	}
-	m.Tags = texts(h.Tags)
+	m.Tags = wire.Strings(h.Tags)
 	m.LastSeen = parseTime(string(h.LastCheckin))
 	if h.IsActive != nil {
 		m.Online = model.Ptr(bool(*h.IsActive))
@@ -268,10 +253,10 @@ func (h *wireHost) model() *model.Host {
 	if h.AlertsCount != nil {
 		m.AlertCount = model.Ptr(int(*h.AlertsCount))
 	}
-	if kindOf(h.HostDetails) == '{' {
-		_ = eachMember(h.HostDetails, func(name string, v []byte) error {
+	if wire.KindOf(h.HostDetails) == '{' {
+		_ = wire.EachMember(h.HostDetails, func(name string, v []byte) error {
 			if name == "osquery_version" {
-				m.AgentVersion = scalar(v)
+				m.AgentVersion = wire.Scalar(v)
 			}
 			return nil
 		})
@@ -292,55 +277,29 @@ func platform(s string) string {
 // empty or holds one interface (§17, 23).
 func addresses(v []byte) (ips, macs []string) {
 	one := func(v []byte) error {
-		if kindOf(v) != '{' {
+		if wire.KindOf(v) != '{' {
 			return nil
 		}
-		return eachMember(v, func(name string, v []byte) error {
-			switch s := scalar(v); {
+		return wire.EachMember(v, func(name string, v []byte) error {
+			switch s := wire.Scalar(v); {
 			case s == "":
 			case name == "address":
-				if s = model.Address(s); !has(ips, s) {
+				if s = model.Address(s); !wire.Has(ips, s) {
 					ips = append(ips, s)
 				}
-			case name == "mac" && !has(macs, s):
+			case name == "mac" && !wire.Has(macs, s):
 				macs = append(macs, s)
 			}
 			return nil
 		})
 	}
-	switch kindOf(v) {
+	switch wire.KindOf(v) {
 	case '[':
-		_ = eachElement(v, one)
+		_ = wire.EachElement(v, one)
 	case '{':
 		_ = one(v)
 	}
 	return ips, macs
-}
-
-// texts reads a list of strings, or a csv string.
-func texts(v []byte) []string {
-	var out []string
-	switch kindOf(v) {
-	case '[':
-		_ = eachElement(v, func(v []byte) error {
-			if s := scalar(v); s != "" {
-				out = append(out, s)
-			}
-			return nil
-		})
-	case '"':
-		out = csvTexts(scalar(v))
-	}
-	return out
-}
-
-func has(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 // directory knows the hosts by node id: alerts and carves name a host only by
@@ -360,10 +319,10 @@ func (d *Driver) loadHosts(ctx context.Context, what string, all bool) error {
 	if d.hosts.loaded && (d.hosts.all || !all) {
 		return nil
 	}
-	read := func(req listRequest) error {
-		return d.eachHost(ctx, what, req, func(h *wireHost, _ []byte) (bool, error) {
+	read := func(req wire.ListRequest) error {
+		return d.eachHost(ctx, what, req, func(h *wire.Host, _ []byte) (bool, error) {
 			m := &model.Host{Name: string(h.DisplayName)}
-			m.ID = firstOf(string(h.HostIdentifier), string(h.ID))
+			m.ID = wire.FirstOf(string(h.HostIdentifier), string(h.ID))
 			if m.Name == "" {
 				m.Name = m.ID
 			}
@@ -378,14 +337,14 @@ func (d *Driver) loadHosts(ctx context.Context, what string, all bool) error {
 		})
 	}
 	if !d.hosts.loaded {
-		if err := read(listRequest{}); err != nil {
+		if err := read(wire.ListRequest{}); err != nil {
 			return err
 		}
 		d.hosts.loaded = true
 	}
 	if all && !d.hosts.all {
 		no := false
-		if err := read(listRequest{Enabled: &no}); err != nil {
+		if err := read(wire.ListRequest{Enabled: &no}); err != nil {
 			return err
 		}
 		d.hosts.all = true
@@ -407,7 +366,7 @@ func (d *Driver) hostOf(ctx context.Context, what, node, name string) (*model.Ho
 		h := d.hosts.byNode[node]
 		d.hosts.mu.Unlock()
 		if h != nil {
-			m := &model.Host{Name: firstOf(name, h.Name)}
+			m := &model.Host{Name: wire.FirstOf(name, h.Name)}
 			m.ID = h.ID
 			return m, nil
 		}
@@ -449,20 +408,20 @@ func (d *Driver) HostCounts(ctx context.Context) (map[string]HostCount, error) {
 		return nil, err
 	}
 	out := map[string]HostCount{}
-	if kindOf(a.Data) != '{' {
+	if wire.KindOf(a.Data) != '{' {
 		return nil, backends.Malformed(what, "the answer carries no counts")
 	}
-	err = eachMember(a.Data, func(name string, v []byte) error {
+	err = wire.EachMember(a.Data, func(name string, v []byte) error {
 		var c HostCount
-		if kindOf(v) != '{' {
+		if wire.KindOf(v) != '{' {
 			return nil
 		}
-		err := eachMember(v, func(state string, n []byte) error {
+		err := wire.EachMember(v, func(state string, n []byte) error {
 			switch state {
 			case "online":
-				c.Online = int(number(n, 0))
+				c.Online = int(wire.Number(n, 0))
 			case "offline":
-				c.Offline = int(number(n, 0))
+				c.Offline = int(wire.Number(n, 0))
 			}
 			return nil
 		})
@@ -470,7 +429,7 @@ func (d *Driver) HostCounts(ctx context.Context) (map[string]HostCount, error) {
 		return err
 	})
 	if err != nil {
-		return nil, malformed(what, err)
+		return nil, reply.Malformed(what, err)
 	}
 	return out, nil
 }

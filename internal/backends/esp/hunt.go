@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/esp/rules"
+	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
@@ -112,7 +114,7 @@ func (d *Driver) Hunt(ctx context.Context, q backends.HuntQuery) (backends.Listi
 					yield(nil, err)
 					return
 				}
-				e := r.event(false)
+				e := eventOf(r, false)
 				if !e.Time.IsZero() && (e.Time.Before(q.Since) || !q.Until.IsZero() && !e.Time.Before(q.Until)) {
 					continue
 				}
@@ -132,7 +134,7 @@ func (d *Driver) Hunt(ctx context.Context, q backends.HuntQuery) (backends.Listi
 
 // asks are the questions that together bring every row that may show one of
 // the values; what they are is written into the plan.
-func (k quarry) asks(d *Driver, what string, q backends.HuntQuery, plan *backends.Plan) (out []func(context.Context) iter.Seq2[*row, error]) {
+func (k quarry) asks(d *Driver, what string, q backends.HuntQuery, plan *backends.Plan) (out []func(context.Context) iter.Seq2[*wire.Row, error]) {
 	long := len(d.reported(q.Since, q.Until)) > maxHuntWindows
 	if long {
 		plan.Notes = append(plan.Notes, "the span is long: the routes over all time are asked, and times are compared here")
@@ -153,7 +155,7 @@ func (k quarry) asks(d *Driver, what string, q backends.HuntQuery, plan *backend
 		if long {
 			look(d.byValues(what, k.exact, values))
 		} else {
-			s := d.search(backends.Query{Since: q.Since, Until: q.Until}, native{})
+			s := d.search(backends.Query{Since: q.Since, Until: q.Until}, rules.Query{})
 			s.what, s.column, s.file = what, k.exact, []byte(strings.Join(values, "\n")+"\n")
 			within(s)
 		}
@@ -161,7 +163,7 @@ func (k quarry) asks(d *Driver, what string, q backends.HuntQuery, plan *backend
 			g := k.conditions(k.column, q.Values)
 			for _, c := range k.same {
 				for _, v := range values {
-					g.Rules = append(g.Rules, cond(c, "equal", v))
+					g.Rules = append(g.Rules, rules.Cond(c, "equal", v))
 				}
 			}
 			look(d.byConditions(what, g))
@@ -172,7 +174,7 @@ func (k quarry) asks(d *Driver, what string, q backends.HuntQuery, plan *backend
 	if long {
 		columns = slices.Concat(k.search, k.column)
 	} else if len(k.search) > 0 {
-		s := d.search(backends.Query{Since: q.Since, Until: q.Until}, native{})
+		s := d.search(backends.Query{Since: q.Since, Until: q.Until}, rules.Query{})
 		s.what, s.req.Conditions = what, k.conditions(k.search, q.Values)
 		within(s)
 	}
@@ -182,8 +184,8 @@ func (k quarry) asks(d *Driver, what string, q backends.HuntQuery, plan *backend
 	return out
 }
 
-func (k quarry) conditions(columns, values []string) group {
-	g := anyOf()
+func (k quarry) conditions(columns, values []string) rules.Group {
+	g := rules.AnyOf()
 	for _, c := range columns {
 		open := false
 		for _, v := range values {
@@ -192,10 +194,10 @@ func (k quarry) conditions(columns, values []string) group {
 				open = true
 				continue
 			}
-			g.Rules = append(g.Rules, cond(c, "contains", text))
+			g.Rules = append(g.Rules, rules.Cond(c, "contains", text))
 		}
 		if open {
-			g.Rules = append(g.Rules, cond(c, "is_not_empty", "-"))
+			g.Rules = append(g.Rules, rules.Cond(c, "is_not_empty", "-"))
 		}
 	}
 	return g
@@ -271,13 +273,13 @@ func newRowSet() *rowSet {
 	return &rowSet{seed: maphash.MakeSeed(), seen: map[uint64]struct{}{}}
 }
 
-func (s *rowSet) add(r *row) bool {
+func (s *rowSet) add(r *wire.Row) bool {
 	var h maphash.Hash
 	h.SetSeed(s.seed)
-	c := &r.cells
-	list := []string{r.hostID, r.table, c.eid, c.time, c.action, c.pid, c.path, c.processName, c.cmdline, c.targetPath, c.targetName, c.imagePath, c.domainName, c.url, c.remoteAddress, c.remotePort, c.md5, c.sha256}
-	if isGUID(c.eid) {
-		list = []string{r.hostID, c.eid}
+	c := &r.Cells
+	list := []string{r.HostID, r.Table, c.EID, c.Time, c.Action, c.PID, c.Path, c.ProcessName, c.Cmdline, c.TargetPath, c.TargetName, c.ImagePath, c.DomainName, c.URL, c.RemoteAddress, c.RemotePort, c.MD5, c.SHA256}
+	if wire.IsGUID(c.EID) {
+		list = []string{r.HostID, c.EID}
 	}
 	for _, v := range list {
 		_, _ = h.WriteString(v) // a maphash never fails
@@ -320,14 +322,14 @@ func newPrey(kind string, values []string) *prey {
 }
 
 // hits are the hits of one row, each thing once.
-func (p *prey) hits(r *row, e *model.Event) (out []*model.Hit) {
+func (p *prey) hits(r *wire.Row, e *model.Event) (out []*model.Hit) {
 	var keys []string
 	give := func(value string, proc *model.Process, f *model.File) {
 		h := &model.Hit{
 			Indicator: model.HitIndicator{Type: p.kind, Value: value}, Host: e.Host, Process: brief(proc), File: f,
 			First: e.Time, Last: e.Time, Count: 1,
 		}
-		if isGUID(e.ID) || isNumber(e.ID) {
+		if wire.IsGUID(e.ID) || wire.IsNumber(e.ID) {
 			h.Evidence = []string{e.ID}
 		}
 		if e.Time.IsZero() {
@@ -346,26 +348,26 @@ func (p *prey) hits(r *row, e *model.Event) (out []*model.Hit) {
 			give(asked, proc, f)
 		}
 	}
-	c := &r.cells
+	c := &r.Cells
 	actor, target, file := e.Process, e.Target, fileOf(e)
 	if e.Kind == model.KindInventory {
 		actor, file = stateOf(c)
 	}
 	switch p.kind {
 	case "md5", "sha1", "sha256":
-		sum := map[string]string{"md5": c.md5, "sha1": c.sha1, "sha256": c.sha256}[p.kind]
+		sum := map[string]string{"md5": c.MD5, "sha1": c.SHA1, "sha256": c.SHA256}[p.kind]
 		find(sum, actor, file)
 	case "ipv4", "ipv6", "cidr":
-		list := []string{c.remoteAddress, c.localAddress, hostOfURL(c.url)}
-		for _, u := range urlsIn(c.cmdline) {
+		list := []string{c.RemoteAddress, c.LocalAddress, hostOfURL(c.URL)}
+		for _, u := range urlsIn(c.Cmdline) {
 			list = append(list, hostOfURL(u))
 		}
 		for _, s := range list {
 			p.address(s, func(asked string) { give(asked, actor, nil) })
 		}
 	case "domain":
-		names := []string{domain(c.domainName), hostOfURL(c.url)}
-		for _, u := range urlsIn(c.cmdline) {
+		names := []string{wire.DomainName(c.DomainName), hostOfURL(c.URL)}
+		for _, u := range urlsIn(c.Cmdline) {
 			names = append(names, hostOfURL(u))
 		}
 		for _, n := range names {
@@ -375,13 +377,13 @@ func (p *prey) hits(r *row, e *model.Event) (out []*model.Hit) {
 			}
 		}
 	case "url":
-		for _, u := range append(urlsIn(c.cmdline), c.url) {
+		for _, u := range append(urlsIn(c.Cmdline), c.URL) {
 			if u != "" {
 				find(bareURL(u), actor, nil)
 			}
 		}
 	case "email":
-		for _, w := range strings.FieldsFunc(c.cmdline, func(r rune) bool { return strings.ContainsRune(" \t\r\n\"'<>,;:=()", r) }) {
+		for _, w := range strings.FieldsFunc(c.Cmdline, func(r rune) bool { return strings.ContainsRune(" \t\r\n\"'<>,;:=()", r) }) {
 			if strings.Contains(w, "@") {
 				find(w, actor, nil)
 			}
@@ -389,7 +391,7 @@ func (p *prey) hits(r *row, e *model.Event) (out []*model.Hit) {
 	case "process_name":
 		for _, proc := range []*model.Process{actor, target} {
 			if proc != nil {
-				find(firstOf(proc.Name, model.BaseName(proc.Path)), proc, nil)
+				find(wire.FirstOf(proc.Name, model.BaseName(proc.Path)), proc, nil)
 			}
 		}
 	default:
@@ -439,10 +441,10 @@ func fileOf(e *model.Event) *model.File {
 
 // stateOf reads what a row of a state table is about: a process when it has a
 // pid, else a file.
-func stateOf(c *cells) (*model.Process, *model.File) {
-	path := firstOf(c.path, c.targetPath, c.imagePath)
-	if pid := pidOf(c.pid); pid > 0 {
-		return &model.Process{PID: pid, Path: path, Name: firstOf(c.name, model.BaseName(path)), CommandLine: c.cmdline, Hash: hashOf(c)}, nil
+func stateOf(c *wire.Cells) (*model.Process, *model.File) {
+	path := wire.FirstOf(c.Path, c.TargetPath, c.ImagePath)
+	if pid := wire.PID(c.PID); pid > 0 {
+		return &model.Process{PID: pid, Path: path, Name: wire.FirstOf(c.Name, model.BaseName(path)), CommandLine: c.Cmdline, Hash: hashOf(c)}, nil
 	}
 	if path == "" {
 		return nil, nil
@@ -456,7 +458,7 @@ func brief(p *model.Process) *model.Process {
 		return nil
 	}
 	return &model.Process{
-		UID: p.UID, PID: p.PID, Name: firstOf(p.Name, model.BaseName(p.Path)), Path: p.Path,
+		UID: p.UID, PID: p.PID, Name: wire.FirstOf(p.Name, model.BaseName(p.Path)), Path: p.Path,
 		CommandLine: p.CommandLine, Hash: p.Hash, User: p.User,
 	}
 }

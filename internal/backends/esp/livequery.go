@@ -5,15 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/coder/websocket"
-
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/esp/reply"
+	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/client"
-	"github.com/edrctl/edrctl/internal/client/flex"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
@@ -29,27 +30,9 @@ var (
 	outputPaths = []string{"/esp-ui/websocket/action/result", "/websocket/action/result"}
 )
 
-type liveRequest struct {
-	Query       string `json:"query"`
-	Nodes       string `json:"nodes,omitempty"`
-	Tags        string `json:"tags,omitempty"`
-	Description string `json:"description,omitempty"`
-}
-
-type liveStarted struct {
-	QueryID flex.String `json:"query_id"`
-	Online  []liveNode  `json:"online_nodes_details"`
-}
-
-type liveNode struct {
-	HostIdentifier flex.String `json:"host_identifier"`
-	Hostname       flex.String `json:"hostname"`
-	NodeID         flex.String `json:"node_id"`
-}
-
-func (n liveNode) host() *model.Host {
+func liveHost(n wire.LiveNode) *model.Host {
 	h := &model.Host{Name: string(n.Hostname)}
-	h.ID = firstOf(string(n.HostIdentifier), string(n.NodeID))
+	h.ID = wire.FirstOf(string(n.HostIdentifier), string(n.NodeID))
 	return h
 }
 
@@ -78,7 +61,7 @@ func (d *Driver) LiveQuery(ctx context.Context, q backends.LiveQuery) (*backends
 			return nil, err
 		}
 	}
-	started, err := d.sendLive(ctx, what, liveRequest{Query: q.SQL, Nodes: nodes, Tags: tags})
+	started, err := d.sendLive(ctx, what, wire.LiveRequest{Query: q.SQL, Nodes: nodes, Tags: tags})
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +69,7 @@ func (d *Driver) LiveQuery(ctx context.Context, q backends.LiveQuery) (*backends
 	online := map[string]*model.Host{} // by node id
 	known := map[string]bool{}
 	for _, n := range started.Online {
-		h := n.host()
+		h := liveHost(n)
 		online[string(n.NodeID)] = h
 		if !known[h.ID] {
 			known[h.ID] = true
@@ -131,53 +114,16 @@ func csvOf(what, kind string, list []string) (string, error) {
 }
 
 // sendLive is 47: one changing request.
-func (d *Driver) sendLive(ctx context.Context, what string, req liveRequest) (*liveStarted, error) {
+func (d *Driver) sendLive(ctx context.Context, what string, req wire.LiveRequest) (*wire.LiveStarted, error) {
 	a, err := d.act(ctx, what, order{http.MethodPost, "/distributed/add", req})
 	if err != nil {
 		return nil, err
 	}
-	var s liveStarted
-	if kindOf(a.Data) != '{' || json.Unmarshal(a.Data, &s) != nil || !isNumber(string(s.QueryID)) {
+	var s wire.LiveStarted
+	if wire.KindOf(a.Data) != '{' || json.Unmarshal(a.Data, &s) != nil || !wire.IsNumber(string(s.QueryID)) {
 		return nil, &backends.Error{Kind: backends.KindAmbiguous, What: what, Why: "the server took the query but does not tell its id: answers cannot be read"}
 	}
 	return &s, nil
-}
-
-// frame is one host's answer.
-type frame struct {
-	Node struct {
-		ID             flex.String `json:"id"`
-		Name           flex.String `json:"name"`
-		HostIdentifier flex.String `json:"host_identifier"`
-	} `json:"node"`
-	Data    json.RawMessage `json:"data"`
-	QueryID flex.String     `json:"query_id"`
-	Status  flex.Int        `json:"status"`
-	Message flex.String     `json:"message"`
-}
-
-func (f *frame) rows() ([]map[string]any, error) {
-	out := []map[string]any{}
-	if kindOf(f.Data) != '[' {
-		return out, nil // "" when the query failed
-	}
-	err := eachElement(f.Data, func(v []byte) error {
-		row := map[string]any{}
-		err := eachMember(v, func(name string, v []byte) error {
-			switch kindOf(v) {
-			case 'n':
-				row[name] = nil
-			case '{', '[':
-				row[name] = append(json.RawMessage(nil), v...)
-			default:
-				row[name] = scalar(v)
-			}
-			return nil
-		})
-		out = append(out, row)
-		return err
-	})
-	return out, err
 }
 
 // answers listens until every online host has answered, ctx ends, or the
@@ -191,26 +137,26 @@ func (d *Driver) answers(ctx context.Context, id string, made time.Time, online 
 	s := socket{d: d, paths: livePaths, first: id, second: `{"query_id":` + id + `}`}
 	stopped := false
 	err := s.listen(ctx, func(msg []byte) (bool, error) {
-		var f frame
+		var f wire.LiveAnswer
 		if err := json.Unmarshal(msg, &f); err != nil {
-			return false, malformed(what, err)
+			return false, reply.Malformed(what, err)
 		}
-		node := firstOf(string(f.Node.ID), string(f.Node.HostIdentifier))
+		node := wire.FirstOf(string(f.Node.ID), string(f.Node.HostIdentifier))
 		if node == "" || f.QueryID != "" && string(f.QueryID) != id || heard[node] {
 			return true, nil
 		}
 		heard[node] = true
 		a := &backends.LiveAnswer{Host: online[string(f.Node.ID)], Status: int(f.Status)}
 		if a.Host == nil {
-			a.Host = liveNode{HostIdentifier: f.Node.HostIdentifier, Hostname: f.Node.Name, NodeID: f.Node.ID}.host()
+			a.Host = liveHost(wire.LiveNode{HostIdentifier: f.Node.HostIdentifier, Hostname: f.Node.Name, NodeID: f.Node.ID})
 		}
-		rows, err := f.rows()
+		rows, err := f.Rows()
 		if err != nil {
-			return false, malformed(what, err)
+			return false, reply.Malformed(what, err)
 		}
 		a.Rows = rows
 		if a.Status != 0 {
-			a.Error = firstOf(short(string(f.Message)), "the query failed on the host (status "+strconv.Itoa(a.Status)+")")
+			a.Error = wire.FirstOf(wire.Short(string(f.Message)), "the query failed on the host (status "+strconv.Itoa(a.Status)+")")
 		}
 		if !yield(a, nil) {
 			stopped = true
@@ -286,7 +232,7 @@ func (s *socket) listen(ctx context.Context, each func(msg []byte) (more bool, e
 func (s *socket) dial(ctx context.Context) (*client.Socket, error) {
 	ctx = context.WithValue(ctx, noToken{}, true)
 	paths := s.paths
-	if s.d.path("") == basePaths[1] { // 3.0 and before have only the last
+	if s.d.path("") == wire.BasePaths[1] { // 3.0 and before have only the last
 		paths = append([]string{paths[len(paths)-1]}, paths[:len(paths)-1]...)
 	}
 	for i, p := range paths {
@@ -323,7 +269,7 @@ func (s *socket) read(ctx context.Context, c *client.Socket, form string, each f
 				}
 				continue
 			}
-			if kindOf(msg) != '{' {
+			if wire.KindOf(msg) != '{' {
 				continue // "Fetching results for query …"
 			}
 		}
@@ -338,4 +284,85 @@ func (s *socket) read(ctx context.Context, c *client.Socket, form string, each f
 			}
 		}
 	}
+}
+
+// Schema gives table -> columns as live queries need them.
+func (d *Driver) Schema(ctx context.Context) (map[string][]backends.Column, error) {
+	tables, err := d.Tables(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string][]backends.Column, len(tables))
+	for name, cols := range tables {
+		list := make([]backends.Column, len(cols))
+		for i, c := range cols {
+			list[i] = backends.Column{Name: c.Name, Type: c.Type}
+		}
+		out[name] = list
+	}
+	return out, nil
+}
+
+// Tables reads the columns of every table the agents have (57): table ->
+// columns, in the order the server gives. A server that knows only the SQL
+// form is read in that form, without descriptions.
+func (d *Driver) Tables(ctx context.Context) (map[string][]wire.Column, error) {
+	const what = "cannot read the schema"
+	a, err := d.ask(ctx, what, "/schema", client.Call{Query: url.Values{"export_type": {"json"}}})
+	if err != nil {
+		return nil, err
+	}
+	return reply.ReadTables(what, a.Data)
+}
+
+// TableSchema reads the columns of one table (58), which answers with the
+// CREATE statement.
+func (d *Driver) TableSchema(ctx context.Context, table string) ([]wire.Column, error) {
+	what := "cannot read the schema of table " + table
+	a, err := d.ask(ctx, what, "/schema/"+url.PathEscape(table), client.Call{})
+	if err != nil {
+		return nil, err
+	}
+	if wire.KindOf(a.Data) != '"' {
+		return nil, backends.Malformed(what, "the answer carries no statement")
+	}
+	return wire.ReadCreate(wire.Scalar(a.Data)), nil
+}
+
+// StatusLog is one line the agent of a host logged about itself.
+type StatusLog struct {
+	Time     model.Time
+	Level    string // info, warning, error, fatal
+	Message  string
+	File     string
+	Line     int
+	Version  string
+	Severity int
+}
+
+// StatusLogs reads the agent's own log of a host (26), in the server's order,
+// at most limit lines (0 = all).
+func (d *Driver) StatusLogs(ctx context.Context, host string, limit int) ([]StatusLog, error) {
+	what := "cannot read the status log of host " + host
+	var out []StatusLog
+	err := reply.OffsetPages(ctx, what, reply.ListPage, func(ctx context.Context, start, n int) (*reply.Page, error) {
+		return d.askPage(ctx, what, "/hosts/status_logs", wire.ListRequest{HostIdentifier: host, Start: &start, Limit: &n})
+	}, func(v []byte) (bool, error) {
+		var w wire.StatusLog
+		if err := json.Unmarshal(v, &w); err != nil {
+			return false, reply.Malformed(what, err)
+		}
+		l := StatusLog{Time: parseTime(string(w.Created)), Message: string(w.Message), File: string(w.Filename), Line: int(w.Line), Version: string(w.Version), Severity: int(w.Severity), Level: "info"}
+		switch l.Severity {
+		case 1:
+			l.Level = "warning"
+		case 2:
+			l.Level = "error"
+		case 3:
+			l.Level = "fatal"
+		}
+		out = append(out, l)
+		return limit == 0 || len(out) < limit, nil
+	})
+	return out, err
 }

@@ -1,220 +1,86 @@
 package esp
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
 
-	"github.com/edrctl/edrctl/internal/client/jsonwalk"
+	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// row is one stored result of a scheduled query, as 13, 15, 30, 94, 95 and
-// 12b give it, with what the request knew beside it.
-type row struct {
-	id        int64 // the server's result id; 0 when the answer has none
-	table     string
-	timestamp string
-	action    string // added, removed, snapshot
-	hostname  string
-	hostID    string
-	nodeID    string
-	cells     cells
-	raw       []byte
-}
-
-// rowReader reads rows; it keeps its buffer from row to row.
-type rowReader struct{ scratch []byte }
-
-// read reads a whole result record (13, 15, 30, 95).
-func (rr *rowReader) read(v []byte, r *row) error {
-	var w jsonwalk.Walker
-	w.Reset(v)
-	r.raw = v
-	if !w.Enter('{') {
-		return wrongKind(&w, "an object")
-	}
-	for first := true; w.Next('}', &first); {
-		switch string(w.Key()) {
-		case "id":
-			r.id = number(w.Raw(), 0)
-		case "name":
-			r.table = rr.text(&w)
-		case "timestamp":
-			r.timestamp = rr.text(&w)
-		case "action":
-			r.action = rr.text(&w)
-		case "hostname":
-			r.hostname = rr.text(&w)
-		case "host_identifier":
-			r.hostID = rr.text(&w)
-		case "node_id":
-			r.nodeID = rr.text(&w)
-		case "columns":
-			rr.scratch = r.cells.read(&w, rr.scratch, r.mayBeState())
-		default:
-			w.Skip()
-		}
-	}
-	return closed(&w)
-}
-
-// readCells reads an answer that is the columns alone (94, 12b, alerts).
-func (rr *rowReader) readCells(v []byte, r *row) error {
-	var w jsonwalk.Walker
-	w.Reset(v)
-	r.raw = v
-	if w.Peek() != '{' {
-		return wrongKind(&w, "an object")
-	}
-	rr.scratch = r.cells.read(&w, rr.scratch, r.mayBeState())
-	return closed(&w)
-}
-
-// mayBeState tells whether the row may come from a table of states, whose
-// summary needs its first cells. The table is known before the columns in
-// every answer seen; when it is not, the cells are kept.
-func (r *row) mayBeState() bool { return !strings.Contains(r.table, "_events") }
-
-func (rr *rowReader) text(w *jsonwalk.Walker) string {
-	var ok bool
-	if rr.scratch, ok = w.AppendScalar(rr.scratch[:0]); !ok {
-		return ""
-	}
-	return string(rr.scratch)
-}
-
-// event is the normalised row (docs/formats.md §3, column ESP).
-func (r *row) event(keepRaw bool) *model.Event {
-	c := &r.cells
-	e := &model.Event{Kind: kindOfRow(r.table, r.action, c)}
-	e.ID = r.eventID()
-	e.Time = r.time(e.Kind)
-	e.Action = c.action
+// eventOf is the normalised row (docs/formats.md §3, column ESP).
+func eventOf(r *wire.Row, keepRaw bool) *model.Event {
+	c := &r.Cells
+	e := &model.Event{Kind: kindOfRow(r.Table, r.Action, c)}
+	e.ID = r.EventID()
+	e.Time = timeOf(r, e.Kind)
+	e.Action = c.Action
 	if e.Action == "" {
-		e.Action = r.table
+		e.Action = r.Table
 	}
-	if r.hostID != "" || r.hostname != "" || r.nodeID != "" {
-		e.Host = &model.Host{Name: r.hostname}
-		e.Host.ID = r.hostID
+	if r.HostID != "" || r.Hostname != "" || r.NodeID != "" {
+		e.Host = &model.Host{Name: r.Hostname}
+		e.Host.ID = r.HostID
 		if e.Host.ID == "" {
-			e.Host.ID = r.nodeID
+			e.Host.ID = r.NodeID
 		}
 	}
-	e.User = c.account()
+	e.User = accountOf(c)
 	switch e.Kind {
 	case model.KindInventory:
-		e.Action = r.table
-		e.Summary = r.inventorySummary()
+		e.Action = r.Table
+		e.Summary = r.InventorySummary()
 	default:
-		r.fillActor(e)
-		r.fillObject(e)
+		fillActor(r, e)
+		fillObject(r, e)
 		e.Summary = summary(e)
 	}
 	if keepRaw {
-		e.Raw = json.RawMessage(append([]byte(nil), r.raw...))
+		e.Raw = json.RawMessage(append([]byte(nil), r.Raw...))
 	}
 	return e
 }
 
-// eventID is the agent's event id where that is a GUID, which is the same in
-// every answer and which `search` finds again; plain osquery counts its eids
-// per host, there the server's result id is taken.
-func (r *row) eventID() string {
-	if isGUID(r.cells.eid) {
-		return r.cells.eid
-	}
-	if r.id > 0 {
-		return strconv.FormatInt(r.id, 10)
-	}
-	sum := sha256.New()
-	for _, part := range []string{r.hostID, r.nodeID, r.hostname, r.table, r.timestamp} {
-		sum.Write([]byte(part))
-		sum.Write([]byte{0})
-	}
-	sum.Write(r.raw)
-	return "x" + hex.EncodeToString(sum.Sum(nil)[:10])
-}
-
-func isGUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i := range len(s) {
-		switch c := s[i]; {
-		case i == 8 || i == 13 || i == 18 || i == 23:
-			if c != '-' {
-				return false
-			}
-		case c >= '0' && c <= '9', c >= 'a' && c <= 'f', c >= 'A' && c <= 'F':
-		default:
-			return false
-		}
-	}
-	return true
-}
-
-// time is when it happened by the agent's clock; inventory rows have only the
+// timeOf is when it happened by the agent's clock; inventory rows have only the
 // time the query ran.
-func (r *row) time(k model.Kind) model.Time {
-	c := &r.cells
+func timeOf(r *wire.Row, k model.Kind) model.Time {
+	c := &r.Cells
 	if k != model.KindInventory {
-		if t := parseTime(c.time); !t.IsZero() {
+		if t := parseTime(c.Time); !t.IsZero() {
 			return t
 		}
-		if t := parseTime(c.utcTime); !t.IsZero() {
+		if t := parseTime(c.UTCTime); !t.IsZero() {
 			return t
 		}
 	}
-	return parseTime(r.timestamp)
+	return parseTime(r.Timestamp)
 }
 
 // parseTime reads any time ESP writes.
-func parseTime(s string) model.Time { return model.Time{Time: parseInstant(s)} }
+func parseTime(s string) model.Time { return model.Time{Time: wire.ParseTime(s)} }
 
-// account reads who did it: DOMAIN\name in the Windows tables, a number in
+// accountOf reads who did it: DOMAIN\name in the Windows tables, a number in
 // osquery's.
-func (c *cells) account() *model.User {
-	for _, s := range []string{c.ownerUID, c.username, c.user} {
+func accountOf(c *wire.Cells) *model.User {
+	for _, s := range []string{c.OwnerUID, c.Username, c.User} {
 		if s != "" {
 			return model.SplitUser(s)
 		}
 	}
 	switch {
-	case c.uid == "":
+	case c.UID == "":
 		return nil
-	case isDigits(c.uid):
-		return &model.User{ID: c.uid}
+	case wire.IsDigits(c.UID):
+		return &model.User{ID: c.UID}
 	}
-	return model.SplitUser(c.uid)
+	return model.SplitUser(c.UID)
 }
 
-func isDigits(s string) bool {
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// isNumber tells whether s can be one of the server's own numbers.
-func isNumber(s string) bool { return isDigits(s) && len(s) <= 18 }
-
-func pidOf(s string) int64 {
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || n < 0 {
-		return 0
-	}
-	return n
-}
-
-func hashOf(c *cells) *model.Hash {
-	h := model.Hash{MD5: hexOf(c.md5, 32), SHA1: hexOf(c.sha1, 40), SHA256: hexOf(c.sha256, 64)}
+func hashOf(c *wire.Cells) *model.Hash {
+	h := model.Hash{MD5: hexOf(c.MD5, 32), SHA1: hexOf(c.SHA1, 40), SHA256: hexOf(c.SHA256, 64)}
 	if h == (model.Hash{}) {
 		return nil
 	}
@@ -231,15 +97,15 @@ func hexOf(s string, n int) string {
 
 // fillActor sets the process that acted. A PROC_* row is about the process
 // itself; the other tables name it by process_name, which is its path.
-func (r *row) fillActor(e *model.Event) {
-	c := &r.cells
-	p := model.Process{UID: trimGUID(c.processGUID), PID: pidOf(c.pid), CommandLine: c.cmdline, WorkingDirectory: c.cwd}
-	p.Path = c.processName
+func fillActor(r *wire.Row, e *model.Event) {
+	c := &r.Cells
+	p := model.Process{UID: wire.TrimGUID(c.ProcessGUID), PID: wire.PID(c.PID), CommandLine: c.Cmdline, WorkingDirectory: c.CWD}
+	p.Path = c.ProcessName
 	if p.Path == "" && ownPath(e.Kind) {
-		p.Path = c.path
+		p.Path = c.Path
 	}
-	if c.srcPath != "" || c.srcGUID != "" || c.srcPID != "" {
-		p.UID, p.PID, p.Path = firstOf(trimGUID(c.srcGUID), p.UID), pidOf(firstOf(c.srcPID, c.pid)), firstOf(c.srcPath, p.Path)
+	if c.SrcPath != "" || c.SrcGUID != "" || c.SrcPID != "" {
+		p.UID, p.PID, p.Path = wire.FirstOf(wire.TrimGUID(c.SrcGUID), p.UID), wire.PID(wire.FirstOf(c.SrcPID, c.PID)), wire.FirstOf(c.SrcPath, p.Path)
 	}
 	p.Name = model.BaseName(p.Path)
 	if isProcessKind(e.Kind) {
@@ -250,7 +116,7 @@ func (r *row) fillActor(e *model.Event) {
 			p.Ended = e.Time
 		}
 	}
-	pp := model.ParentProcess{UID: trimGUID(c.parentGUID), PID: pidOf(firstOf(c.parentPID, c.parent)), Path: c.parentPath, Name: model.BaseName(c.parentPath)}
+	pp := model.ParentProcess{UID: wire.TrimGUID(c.ParentGUID), PID: wire.PID(wire.FirstOf(c.ParentPID, c.Parent)), Path: c.ParentPath, Name: model.BaseName(c.ParentPath)}
 	if pp != (model.ParentProcess{}) {
 		p.Parent = &pp
 	}
@@ -258,7 +124,7 @@ func (r *row) fillActor(e *model.Event) {
 		return
 	}
 	if p.UID == "" && e.Kind == model.KindProcessStart {
-		p.UID = fallbackUID(firstOf(r.hostID, r.nodeID), p.PID, p.Started)
+		p.UID = fallbackUID(wire.FirstOf(r.HostID, r.NodeID), p.PID, p.Started)
 	}
 	p.ID = p.UID
 	p.User = e.User
@@ -271,17 +137,6 @@ func fallbackUID(host string, pid int64, started model.Time) string {
 		return ""
 	}
 	return host + ":" + strconv.FormatInt(pid, 10) + ":" + strconv.FormatInt(started.Unix(), 10)
-}
-
-func trimGUID(s string) string { return strings.Trim(s, "{}") }
-
-func firstOf(list ...string) string {
-	for _, s := range list {
-		if s != "" {
-			return s
-		}
-	}
-	return ""
 }
 
 func isProcessKind(k model.Kind) bool {
@@ -298,42 +153,42 @@ func ownPath(k model.Kind) bool {
 }
 
 // fillObject sets what was acted upon.
-func (r *row) fillObject(e *model.Event) {
-	c := &r.cells
+func fillObject(r *wire.Row, e *model.Event) {
+	c := &r.Cells
 	switch e.Kind {
 	case model.KindProcessAccess, model.KindProcessInject:
-		t := model.Process{UID: trimGUID(c.targetGUID), PID: pidOf(c.targetPID), Path: firstOf(c.targetPath, c.targetName)}
+		t := model.Process{UID: wire.TrimGUID(c.TargetGUID), PID: wire.PID(c.TargetPID), Path: wire.FirstOf(c.TargetPath, c.TargetName)}
 		t.ID, t.Name = t.UID, model.BaseName(t.Path)
 		if t.UID != "" || t.PID != 0 || t.Path != "" {
 			e.Target = &t
 		}
 	case model.KindFileCreate, model.KindFileWrite, model.KindFileDelete, model.KindFileRead, model.KindFileCopy, model.KindFileRename, model.KindFileDownload, model.KindDeviceAccess:
-		f := model.File{Path: firstOf(c.targetPath, c.targetName, c.path), Size: pidOf(c.size), Hash: hashOf(c)}
-		if c.targetNewName != "" && c.targetNewName != f.Path {
-			f.Path, f.OldPath = c.targetNewName, f.Path
+		f := model.File{Path: wire.FirstOf(c.TargetPath, c.TargetName, c.Path), Size: wire.PID(c.Size), Hash: hashOf(c)}
+		if c.TargetNewName != "" && c.TargetNewName != f.Path {
+			f.Path, f.OldPath = c.TargetNewName, f.Path
 		}
 		f.Name = model.BaseName(f.Path)
 		if f.Path != "" || f.Hash != nil {
 			e.File = &f
 		}
 	case model.KindNetworkConnect, model.KindNetworkListen:
-		e.Network = c.network(e.Kind)
+		e.Network = networkOf(c, e.Kind)
 	case model.KindDNSQuery:
-		e.DNS = &model.DNS{Question: model.DNSQuestion{Name: domain(c.domainName), Type: dnsType(c.requestType)}}
-		e.DNS.Answers = dnsAnswers(c.resolvedIP)
+		e.DNS = &model.DNS{Question: model.DNSQuestion{Name: wire.DomainName(c.DomainName), Type: dnsType(c.RequestType)}}
+		e.DNS.Answers = dnsAnswers(c.ResolvedIP)
 		if e.DNS.Question == (model.DNSQuestion{}) && e.DNS.Answers == nil {
 			e.DNS = nil
 		}
-		if c.remoteAddress != "" {
-			e.Network = &model.Network{Direction: "egress", Destination: &model.Endpoint{IP: model.Address(c.remoteAddress), Port: portOf(c.remotePort)}}
+		if c.RemoteAddress != "" {
+			e.Network = &model.Network{Direction: "egress", Destination: &model.Endpoint{IP: model.Address(c.RemoteAddress), Port: wire.Port(c.RemotePort)}}
 		}
 	case model.KindRegistrySet, model.KindRegistryCreate, model.KindRegistryDelete:
-		reg := model.Registry{Path: firstOf(c.targetName, c.targetPath, c.key, c.path), Value: firstOf(c.valueName, c.name), Data: firstOf(c.valueData, c.data)}
+		reg := model.Registry{Path: wire.FirstOf(c.TargetName, c.TargetPath, c.Key, c.Path), Value: wire.FirstOf(c.ValueName, c.Name), Data: wire.FirstOf(c.ValueData, c.Data)}
 		if reg != (model.Registry{}) {
 			e.Registry = &reg
 		}
 	case model.KindModuleLoad, model.KindDriverLoad:
-		m := model.Module{Path: firstOf(c.imagePath, c.targetPath, c.path), Hash: hashOf(c)}
+		m := model.Module{Path: wire.FirstOf(c.ImagePath, c.TargetPath, c.Path), Hash: hashOf(c)}
 		if m.Path != "" || m.Hash != nil {
 			e.Module = &m
 		}
@@ -345,7 +200,7 @@ func (r *row) fillObject(e *model.Event) {
 func dnsAnswers(s string) []model.DNSAnswer {
 	var out []model.DNSAnswer
 	for _, part := range strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ';' || r == ' ' || r == '[' || r == ']' || r == '"' }) {
-		a := model.DNSAnswer{Data: domain(part)}
+		a := model.DNSAnswer{Data: wire.DomainName(part)}
 		if ip, err := netip.ParseAddr(part); err == nil {
 			ip = ip.Unmap()
 			a.Type, a.Data = "A", ip.String()
@@ -358,13 +213,13 @@ func dnsAnswers(s string) []model.DNSAnswer {
 	return out
 }
 
-func (c *cells) network(k model.Kind) *model.Network {
-	n := &model.Network{Transport: transport(c.protocol)}
-	local := &model.Endpoint{IP: model.Address(c.localAddress), Port: portOf(c.localPort)}
-	remote := &model.Endpoint{IP: model.Address(c.remoteAddress), Port: portOf(c.remotePort)}
-	if c.hasDomain {
-		remote.Domain = domain(c.domainName)
-	} else if u, err := url.Parse(c.url); err == nil && c.url != "" {
+func networkOf(c *wire.Cells, k model.Kind) *model.Network {
+	n := &model.Network{Transport: transport(c.Protocol)}
+	local := &model.Endpoint{IP: model.Address(c.LocalAddress), Port: wire.Port(c.LocalPort)}
+	remote := &model.Endpoint{IP: model.Address(c.RemoteAddress), Port: wire.Port(c.RemotePort)}
+	if c.HasDomain {
+		remote.Domain = wire.DomainName(c.DomainName)
+	} else if u, err := url.Parse(c.URL); err == nil && c.URL != "" {
 		remote.Domain = u.Hostname()
 	}
 	if *local == (model.Endpoint{}) {
@@ -373,7 +228,7 @@ func (c *cells) network(k model.Kind) *model.Network {
 	if *remote == (model.Endpoint{}) {
 		remote = nil
 	}
-	inbound := strings.HasSuffix(strings.ToUpper(c.action), "ACCEPT") || strings.EqualFold(c.action, "accept4")
+	inbound := strings.HasSuffix(strings.ToUpper(c.Action), "ACCEPT") || strings.EqualFold(c.Action, "accept4")
 	switch {
 	case inbound:
 		n.Direction, n.Source, n.Destination = "ingress", remote, local
@@ -381,17 +236,6 @@ func (c *cells) network(k model.Kind) *model.Network {
 		n.Destination, n.Source = local, remote
 	default:
 		n.Direction, n.Source, n.Destination = "egress", local, remote
-	}
-	return n
-}
-
-// domain drops the dot the agent writes before a name.
-func domain(s string) string { return strings.Trim(s, ".") }
-
-func portOf(s string) int {
-	n, err := strconv.Atoi(s)
-	if err != nil || n < 0 || n > 65535 {
-		return 0
 	}
 	return n
 }
@@ -434,33 +278,13 @@ func dnsType(t string) string {
 	return t
 }
 
-// inventorySummary names the table and the first cells of a row that is a
-// state, not an event.
-func (r *row) inventorySummary() string {
-	var b strings.Builder
-	b.WriteString(r.table)
-	for i, c := range r.cells.order {
-		if i == 4 {
-			break
-		}
-		if i == 0 {
-			b.WriteByte(':')
-		}
-		b.WriteByte(' ')
-		b.WriteString(c.name)
-		b.WriteByte('=')
-		b.WriteString(c.value)
-	}
-	return b.String()
-}
-
 // summary is one line on what happened.
 func summary(e *model.Event) string {
 	actor := ""
 	if e.Process != nil {
 		actor = e.Process.Name
 		if isProcessKind(e.Kind) {
-			actor = firstOf(e.Process.CommandLine, e.Process.Path)
+			actor = wire.FirstOf(e.Process.CommandLine, e.Process.Path)
 		}
 	}
 	object := ""
@@ -481,7 +305,7 @@ func summary(e *model.Event) string {
 			far = e.Network.Source
 		}
 		if far != nil {
-			object = firstOf(far.Domain, far.IP)
+			object = wire.FirstOf(far.Domain, far.IP)
 			if far.Port > 0 {
 				object += ":" + strconv.Itoa(far.Port)
 			}
@@ -496,4 +320,104 @@ func summary(e *model.Event) string {
 		return e.Action + " " + object
 	}
 	return e.Action + " " + actor + " -> " + object
+}
+
+// severity reads the label; a JSON null is "NULL", which counts as WARNING,
+// an absent one is unscored (docs/formats.md §8).
+func severity(v json.RawMessage) model.Scored {
+	if wire.KindOf(v) == 'n' {
+		return model.ScoreLabel("NULL")
+	}
+	return model.ScoreLabel(wire.Scalar(v))
+}
+
+// fillEntry reads the alerted row: alerted_entry in the list, message in the
+// detail.
+func fillEntry(a *model.Alert, w *wire.Alert) (*wire.Row, error) {
+	entry := w.AlertedEntry
+	if wire.KindOf(entry) != '{' {
+		entry = w.Message
+	}
+	if wire.KindOf(entry) != '{' {
+		return nil, nil
+	}
+	r := &wire.Row{Table: string(w.QueryName)}
+	if a.Host != nil {
+		r.HostID, r.Hostname = a.Host.ID, a.Host.Name
+	}
+	if err := new(wire.RowReader).ReadCells(entry, r); err != nil {
+		return nil, err
+	}
+	e := eventOf(r, false)
+	a.User, a.Process, a.Target = e.User, e.Process, e.Target
+	if r.Cells.EID != "" {
+		a.EventIDs = []string{r.Cells.EID}
+	}
+	if a.Process != nil && a.Process.Parent != nil {
+		pp := a.Process.Parent
+		parent := &model.Process{UID: pp.UID, PID: pp.PID, Path: pp.Path, Name: pp.Name}
+		parent.ID = pp.UID
+		a.Ancestors = []*model.Process{parent}
+	}
+	a.Indicators = indicators(e)
+	return r, nil
+}
+
+// indicators are the values of the alerted row that identify something.
+func indicators(e *model.Event) []model.Indicator {
+	var out []model.Indicator
+	add := func(name, value, kind string) {
+		if value != "" {
+			out = append(out, model.Indicator{Name: name, Value: value, Type: kind})
+		}
+	}
+	hash := func(h *model.Hash) {
+		if h != nil {
+			add("md5", h.MD5, "md5")
+			add("sha1", h.SHA1, "sha1")
+			add("sha256", h.SHA256, "sha256")
+		}
+	}
+	if e.File != nil {
+		add("target_path", e.File.Path, "file")
+		hash(e.File.Hash)
+	}
+	if e.Module != nil {
+		add("image_path", e.Module.Path, "file")
+		hash(e.Module.Hash)
+	}
+	if e.DNS != nil {
+		add("domain_name", e.DNS.Question.Name, "domain")
+	}
+	if n := e.Network; n != nil {
+		far := n.Destination
+		if n.Direction == "ingress" {
+			far = n.Source
+		}
+		if far != nil {
+			add("domain_name", far.Domain, "domain")
+			add("remote_address", far.IP, "ip")
+		}
+	}
+	if e.Registry != nil {
+		add("target_name", e.Registry.Path, "registry")
+	}
+	return out
+}
+
+// sourceRule is the source of alerts that a rule raised.
+const sourceRule = "rule"
+
+// sourceTitle names an alert without a rule by where it comes from.
+func sourceTitle(a *model.Alert) string {
+	what := map[string]string{
+		"ioc": "Indicator match", "virustotal": "VirusTotal match", "ibmxforce": "IBM X-Force match", "alienvault": "AlienVault OTX match",
+	}[strings.ToLower(a.Source)]
+	if what == "" {
+		return wire.FirstOf(a.Source, a.Category, "alert")
+	}
+	if len(a.Indicators) > 0 {
+		return what + ": " + a.Indicators[0].Value
+	}
+	return what
 }

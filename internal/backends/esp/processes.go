@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/esp/rules"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
@@ -11,7 +12,7 @@ import (
 // rows of the process tables (15).
 func (d *Driver) Processes(ctx context.Context, q backends.Query) (backends.Listing[*model.Process], error) {
 	var none backends.Listing[*model.Process]
-	nat, err := parseNative(q.Native)
+	nat, err := rules.ParseQuery(q.Native)
 	if err != nil {
 		return none, err
 	}
@@ -27,10 +28,10 @@ func (d *Driver) Processes(ctx context.Context, q backends.Query) (backends.List
 				yield(nil, err)
 				return
 			}
-			if kindOfRow(r.table, r.action, &r.cells) != model.KindProcessStart {
+			if kindOfRow(r.Table, r.Action, &r.Cells) != model.KindProcessStart {
 				continue
 			}
-			e := r.event(q.Raw)
+			e := eventOf(r, q.Raw)
 			p := e.Process
 			if p == nil || p.UID != "" && seen[p.UID] {
 				continue

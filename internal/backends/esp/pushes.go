@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/esp/rules"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -18,7 +19,7 @@ func pushes() []backends.Push {
 	ok := func(takes func(filter.Term) (string, bool)) func(filter.Term) bool {
 		return func(t filter.Term) bool { _, is := takes(t); return is }
 	}
-	condition := func(takes func(filter.Term) (group, bool)) func(filter.Term) bool {
+	condition := func(takes func(filter.Term) (rules.Group, bool)) func(filter.Term) bool {
 		return func(t filter.Term) bool { _, is := takes(t); return is }
 	}
 	status := func(f filter.Filter) bool {
@@ -28,9 +29,9 @@ func pushes() []backends.Push {
 	// Processes are rows of the same search.
 	search := func(list string) []backends.Push {
 		return []backends.Push{
-			{List: list, Filter: "hash", Form: "whole MD5 or SHA-256", Sent: "conditions on `md5`, `sha256`", Witness: searched, Takes: backends.Takes(filter.Hash, condition(narrowHash))},
+			{List: list, Filter: "hash", Form: "whole MD5 or SHA-256", Sent: "conditions on `md5`, `sha256`", Witness: searched, Takes: backends.Takes(filter.Hash, condition(rules.NarrowHash))},
 			{List: list, Filter: "domain", Form: "in ASCII", Sent: "conditions on `domain_name`, or a row without it that has `remote_address`",
-				Witness: searched + "; 012r, 012s: `is_empty`, `is_not_empty`", Takes: backends.Takes(filter.Domain, condition(narrowDomain))},
+				Witness: searched + "; 012r, 012s: `is_empty`, `is_not_empty`", Takes: backends.Takes(filter.Domain, condition(rules.NarrowDomain))},
 			{List: list, Filter: "host", Sent: "one search for each matching host", Witness: "recording 015: " + matched, Takes: backends.Takes(filter.Host, nil)},
 		}
 	}

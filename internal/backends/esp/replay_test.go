@@ -21,6 +21,7 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/esp"
+	"github.com/edrctl/edrctl/internal/backends/esp/catalog"
 	"github.com/edrctl/edrctl/internal/recordings"
 )
 
@@ -209,7 +210,7 @@ var notDriven = map[string]string{
 
 func findOperation(method, path string) (backends.Operation, map[string]any, bool) {
 	got := strings.Split(strings.Trim(path, "/"), "/")
-	ops := esp.Catalog()
+	ops := catalog.Operations()
 	slices.SortStableFunc(ops, func(a, b backends.Operation) int {
 		return strings.Count(a.Path, "{") - strings.Count(b.Path, "{")
 	})
@@ -277,7 +278,7 @@ func TestReplay(t *testing.T) {
 			}
 			op, args, ok := findOperation(x.Request.Method, path)
 			if file, outside := strings.CutPrefix(path, "/downloads/"); outside {
-				op, args, ok = esp.Catalog()[0], map[string]any{"path": file}, true
+				op, args, ok = catalog.Operations()[0], map[string]any{"path": file}, true
 			}
 			if !ok {
 				t.Fatalf("no operation for %s %s", x.Request.Method, path)

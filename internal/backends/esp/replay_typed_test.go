@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/esp"
 	"github.com/edrctl/edrctl/internal/backends/esp/fake"

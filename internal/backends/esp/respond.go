@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/esp/reply"
+	"github.com/edrctl/edrctl/internal/backends/esp/response"
+	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/client/flex"
 	"github.com/edrctl/edrctl/internal/model"
@@ -25,19 +28,19 @@ type order struct {
 func (o order) call() client.Call { return client.Call{Method: o.method, JSON: o.body, Acts: true} }
 
 // act sends an order.
-func (d *Driver) act(ctx context.Context, what string, o order) (*answer, error) {
+func (d *Driver) act(ctx context.Context, what string, o order) (*reply.Answer, error) {
 	return d.send(ctx, what, o.path, o.call())
 }
 
 // send sends a changing call, once. An answer that cannot be read leaves open
 // what became of it.
-func (d *Driver) send(ctx context.Context, what, path string, call client.Call) (*answer, error) {
+func (d *Driver) send(ctx context.Context, what, path string, call client.Call) (*reply.Answer, error) {
 	call.Acts = true
 	rep, err := d.do(ctx, what, path, call)
 	if err != nil {
 		return nil, err
 	}
-	a, err := parseAnswer(what, rep)
+	a, err := reply.ParseAnswer(what, rep)
 	var be *backends.Error
 	switch {
 	case !errors.As(err, &be):
@@ -59,7 +62,7 @@ type verb struct {
 	// look fills in the preview by reading only.
 	look func(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error
 	// took reads the answer of each order into the action; nil: it says nothing.
-	took func(d *Driver, a *answer, act *model.Action)
+	took func(d *Driver, a *reply.Answer, act *model.Action)
 	// after follows what was sent, when all was taken.
 	after func(ctx context.Context, d *Driver, c backends.Change, act *model.Action, update func(*model.Action)) error
 	// find looks up what became of it; nil: among the response actions.
@@ -81,7 +84,7 @@ func init() {
 // Verbs gives what the server can change. Whether an edition has the response
 // routes is found out by the preview, unless the profile names the edition.
 func (d *Driver) Verbs() []backends.VerbSpec {
-	community := slices.Contains([]string{EditionCE2, EditionCE3, EditionCE4}, d.o.Settings["edition"])
+	community := slices.Contains([]string{wire.EditionCE2, wire.EditionCE3, wire.EditionCE4}, d.o.Settings["edition"])
 	var out []backends.VerbSpec
 	for _, v := range verbs {
 		if !v.enterprise || !community {
@@ -108,7 +111,7 @@ func whatOf(c backends.Change) string {
 		return "cannot " + v + " " + noun
 	}
 	if c.Host != nil {
-		return "cannot " + c.Verb + " on " + firstOf(c.Host.Name, c.Host.ID)
+		return "cannot " + c.Verb + " on " + wire.FirstOf(c.Host.Name, c.Host.ID)
 	}
 	return "cannot " + c.Verb
 }
@@ -139,9 +142,6 @@ func (d *Driver) verbOf(c backends.Change) (*verb, []order, error) {
 	}
 	return v, orders, nil
 }
-
-// wrong is a value of a change the server cannot take.
-func wrong(why string) error { return &backends.Error{Kind: backends.KindInvalid, Why: why} }
 
 // Preview tells what a change would send and do, by reading only.
 func (d *Driver) Preview(ctx context.Context, c backends.Change) (backends.Preview, error) {
@@ -211,7 +211,7 @@ func (d *Driver) Apply(ctx context.Context, c backends.Change, update func(*mode
 			act.Error = err.Error()
 			return act, err
 		}
-		act.NativeState = short(a.Message)
+		act.NativeState = wire.Short(a.Message)
 		if v.took != nil {
 			v.took(d, a, act)
 		}
@@ -270,14 +270,14 @@ func (d *Driver) done(native string) *model.Action {
 // notReady tells why a host cannot take response actions now (104, 111); ""
 // when it can. A server without the routes is Unsupported.
 func (d *Driver) notReady(ctx context.Context, what string, h *model.Host) (string, error) {
-	a, err := d.ask(ctx, what, "/response/status", client.Call{Method: http.MethodPost, JSON: hostRequest{HostIdentifier: h.ID}, Reads: true})
+	a, err := d.ask(ctx, what, "/response/status", client.Call{Method: http.MethodPost, JSON: wire.HostRequest{HostIdentifier: h.ID}, Reads: true})
 	if err != nil {
 		return "", d.explain(err)
 	}
 	switch {
-	case !flag(a.Top["endpointOnline"]):
+	case !wire.IsTrue(a.Top["endpointOnline"]):
 		return "the host is offline: ESP keeps the command until it is back", nil
-	case !flag(a.Top["responseEnabled"]):
+	case !wire.IsTrue(a.Top["responseEnabled"]):
 		return "response actions are switched off in the host's agent", nil
 	}
 	a, err = d.ask(ctx, what, "/response/status/all", client.Call{})
@@ -285,8 +285,8 @@ func (d *Driver) notReady(ctx context.Context, what string, h *model.Host) (stri
 		return "", d.explain(err)
 	}
 	degraded := false
-	if kindOf(a.Data) == '[' {
-		err = eachElement(a.Data, func(v []byte) error {
+	if wire.KindOf(a.Data) == '[' {
+		err = wire.EachElement(a.Data, func(v []byte) error {
 			var w struct {
 				ID       flex.String `json:"hostIdentifier"`
 				Degraded flex.Bool   `json:"host_degraded"`
@@ -300,18 +300,13 @@ func (d *Driver) notReady(ctx context.Context, what string, h *model.Host) (stri
 			return nil
 		})
 		if err != nil {
-			return "", malformed(what, err)
+			return "", reply.Malformed(what, err)
 		}
 	}
 	if degraded {
 		return "the host's agent is degraded", nil
 	}
 	return "", nil
-}
-
-func flag(v []byte) bool {
-	s := strings.ToLower(scalar(v))
-	return s == "true" || s == "1"
 }
 
 // explain says what an edition without response routes can do instead.
@@ -328,4 +323,266 @@ func (d *Driver) explain(err error) error {
 		be.Hint = "it can do: " + strings.Join(can, ", ") + ", and live queries"
 	}
 	return err
+}
+
+func blockOrder(c backends.Change, r response.Rule) order {
+	r.Action, r.Actuator, r.Target, r.Group = "contain", c.Host.ID, "ip_connection", response.RuleGroup
+	if r.Protocol == "" {
+		r.Protocol = response.ProtocolAny
+	}
+	return order{http.MethodPost, "/response/add", r}
+}
+
+func deleteRules(c backends.Change, names []string) (out []order) {
+	for _, n := range names {
+		out = append(out, order{http.MethodPost, "/response/add", response.DeleteRule{Action: "delete", Actuator: c.Host.ID, Target: "ip_connection", Name: n}})
+	}
+	return out
+}
+
+// ruleNames are the rules a change adds, for whoever takes it back.
+func ruleNames(orders []order) (names []string) {
+	for _, o := range orders {
+		if r, ok := o.body.(response.Rule); ok {
+			names = append(names, r.Name)
+		}
+	}
+	return names
+}
+
+var responseVerbs = []verb{
+	{
+		VerbSpec: backends.VerbSpec{
+			Verb: backends.VerbKill, Needs: []string{"host", "pid"}, Takes: []string{"path"},
+			How: "stops the process by pid and, where the path is given, name (OpenC2 stop process)",
+		},
+		enterprise: true, took: tookCommand,
+		orders: func(_ *Driver, c backends.Change) ([]order, error) {
+			if c.PID <= 0 {
+				return nil, response.Invalid("it needs the pid")
+			}
+			return []order{{http.MethodPost, "/response/add", response.StopProcess{Action: "stop", Actuator: c.Host.ID, Target: "process", Name: model.BaseName(c.Path), PID: strconv.FormatInt(c.PID, 10)}}}, nil
+		},
+		look: lookKill,
+	},
+	{
+		VerbSpec: backends.VerbSpec{
+			Verb: backends.VerbDeleteFile, Needs: []string{"host", "path"}, Takes: []string{"md5"},
+			How: "deletes the file (OpenC2 delete file); with its MD5 only when that fits",
+		},
+		enterprise: true, took: tookCommand,
+		orders: func(_ *Driver, c backends.Change) ([]order, error) {
+			sum := strings.ToLower(c.Params["md5"])
+			switch {
+			case c.Path == "" || strings.ContainsAny(c.Path, "\r\n\x00"):
+				return nil, response.Invalid("it needs the full path of the file")
+			case sum != "" && (len(sum) != 32 || !wire.IsHex(sum)):
+				return nil, response.Invalid("md5 is no MD5")
+			}
+			return []order{{http.MethodPost, "/response/add", response.DeleteFile{Action: "delete", Actuator: c.Host.ID, Target: "file", FileName: c.Path, FileHash: sum}}}, nil
+		},
+		look: func(_ context.Context, _ *Driver, c backends.Change, p *backends.Preview) error {
+			p.Summary = "deletes " + c.Path
+			return nil
+		},
+	},
+	{
+		VerbSpec: backends.VerbSpec{
+			Verb: backends.VerbIsolate, Needs: []string{"host"}, Inverse: backends.VerbRelease,
+			How: "adds two rules to the Windows firewall that block everything, in and out",
+		},
+		enterprise: true, windows: true, took: tookCommand,
+		orders: func(_ *Driver, c backends.Change) ([]order, error) {
+			// In before out: the agent fetches the second with the first in force.
+			return []order{blockOrder(c, response.Rule{Name: response.RuleIsolate + "-in", Direction: response.DirectionIn}), blockOrder(c, response.Rule{Name: response.RuleIsolate + "-out", Direction: response.DirectionOut})}, nil
+		},
+		look: func(_ context.Context, _ *Driver, _ backends.Change, p *backends.Preview) error {
+			p.Summary = "blocks all connections of the host, in and out"
+			p.Warnings = append(p.Warnings, "the vendor does not say that the agent's own connection is spared: if it is not, release needs access to the host itself (rules "+response.RuleIsolate+"-in and -out of the Windows firewall)")
+			return nil
+		},
+	},
+	{
+		VerbSpec: backends.VerbSpec{
+			Verb: backends.VerbRelease, Needs: []string{"host"}, Inverse: backends.VerbIsolate,
+			How: "removes the two rules isolate added to the Windows firewall",
+		},
+		enterprise: true, windows: true, took: tookCommand,
+		orders: func(_ *Driver, c backends.Change) ([]order, error) {
+			names := response.UndoneRules(c)
+			if names == nil {
+				names = []string{response.RuleIsolate + "-in", response.RuleIsolate + "-out"}
+			}
+			return deleteRules(c, names), nil
+		},
+		look: func(_ context.Context, _ *Driver, _ backends.Change, p *backends.Preview) error {
+			p.Summary = "lets the host talk again: removes the rules that block everything"
+			return nil
+		},
+	},
+	{
+		VerbSpec: backends.VerbSpec{
+			Verb: backends.VerbBlock, Needs: []string{"host", "address|program"}, Takes: []string{"port", "address", "program", "direction", "protocol"}, Inverse: backends.VerbUnblock,
+			How: "adds a rule to the Windows firewall for an address (or range) or a program: direction out (default), in or both; protocol any (default), tcp or udp",
+		},
+		enterprise: true, windows: true, took: tookCommand,
+		orders: func(_ *Driver, c backends.Change) ([]order, error) {
+			rules, err := response.BlockRules(c)
+			var out []order
+			for _, r := range rules {
+				out = append(out, blockOrder(c, r))
+			}
+			return out, err
+		},
+		look: func(_ context.Context, _ *Driver, c backends.Change, p *backends.Preview) error {
+			p.Summary = "blocks " + response.RuleObject(c)
+			return nil
+		},
+	},
+	{
+		VerbSpec: backends.VerbSpec{
+			Verb: backends.VerbUnblock, Needs: []string{"host", "address|program"}, Takes: []string{"port", "address", "program", "direction", "protocol"}, Inverse: backends.VerbBlock,
+			How: "removes the rule block added to the Windows firewall, found by its name",
+		},
+		enterprise: true, windows: true, took: tookCommand,
+		orders: func(_ *Driver, c backends.Change) ([]order, error) {
+			names := response.UndoneRules(c)
+			if names == nil {
+				rules, err := response.BlockRules(c)
+				if err != nil {
+					return nil, err
+				}
+				for _, r := range rules {
+					names = append(names, r.Name)
+				}
+			}
+			return deleteRules(c, names), nil
+		},
+		look: func(_ context.Context, _ *Driver, c backends.Change, p *backends.Preview) error {
+			p.Summary = "unblocks " + response.RuleObject(c)
+			return nil
+		},
+	},
+	{
+		VerbSpec: backends.VerbSpec{
+			Verb: backends.VerbRun, Needs: []string{"host", "command"},
+			How: "runs the command as a live response script (batch on Windows, shell elsewhere) and reads its output from the socket",
+		},
+		enterprise: true, took: tookCommand, after: followOutput,
+		orders: func(_ *Driver, c backends.Change) ([]order, error) {
+			kind, content, err := response.CommandScript(c)
+			if err != nil {
+				return nil, err
+			}
+			return []order{{http.MethodPost, "/response/live_response", response.Script{
+				HostIdentifier: c.Host.ID, Content: content, FileType: kind, File: model.Ptr(""), SaveScript: "false",
+			}}}, nil
+		},
+		look: func(_ context.Context, _ *Driver, c backends.Change, p *backends.Preview) error {
+			p.Summary = "runs " + strings.Join(c.Command, " ")
+			return nil
+		},
+	},
+	{
+		VerbSpec: backends.VerbSpec{
+			Verb: backends.VerbScript, Needs: []string{"host", "script"}, Takes: []string{"file_type", "params", "save"},
+			How: "runs the script; its type follows the name's ending (.bat .cmd .ps1 .sh) unless file_type says another number; save=true keeps it on the server",
+		},
+		enterprise: true, took: tookCommand,
+		orders: func(_ *Driver, c backends.Change) ([]order, error) {
+			req, err := response.ScriptOf(c)
+			return []order{{http.MethodPost, "/response/custom-action", req}}, err
+		},
+		look: func(_ context.Context, _ *Driver, c backends.Change, p *backends.Preview) error {
+			p.Summary = "runs the script " + c.Script.Name
+			return nil
+		},
+		after: learnCommand,
+	},
+	{
+		VerbSpec: backends.VerbSpec{
+			Verb: backends.VerbScan, Needs: []string{"host", "scan"}, Takes: []string{"path"},
+			How: "starts a scan of Windows Defender: quick, full, or custom with a path",
+		},
+		enterprise: true, windows: true, took: tookCommand,
+		orders: func(_ *Driver, c backends.Change) ([]order, error) {
+			kind, known := map[string]int{"quick": 1, "full": 2, "custom": 3}[c.Scan]
+			switch {
+			case !known:
+				return nil, response.Invalid("a scan is quick, full or custom")
+			case kind == 3 && c.Path == "":
+				return nil, response.Invalid("a custom scan needs the path")
+			case kind != 3 && c.Path != "":
+				return nil, response.Invalid("only a custom scan takes a path")
+			}
+			return []order{{http.MethodPost, "/defender-management/scan-now", response.Scan{HostIdentifier: c.Host.ID, ScanType: kind, FilePath: c.Path}}}, nil
+		},
+		look: func(_ context.Context, _ *Driver, c backends.Change, p *backends.Preview) error {
+			p.Summary = strings.TrimSpace("starts a " + c.Scan + " scan of Windows Defender " + c.Path)
+			return nil
+		},
+		after: learnCommand,
+	},
+	{
+		VerbSpec:   backends.VerbSpec{Verb: backends.VerbRestartAgent, Needs: []string{"host"}, How: "restarts the agent on the host"},
+		enterprise: true, took: tookCommand,
+		orders: func(_ *Driver, c backends.Change) ([]order, error) {
+			return []order{{http.MethodPost, "/response/restart-agent", wire.HostRequest{HostIdentifier: c.Host.ID}}}, nil
+		},
+		after: learnCommand,
+	},
+	{
+		VerbSpec:   backends.VerbSpec{Verb: backends.VerbCancel, Needs: []string{"action"}, Sync: true, How: "asks the server to cancel a command that has not run yet"},
+		enterprise: true,
+		orders: func(_ *Driver, c backends.Change) ([]order, error) {
+			ids := response.CommandIDs(c)
+			if ids == nil {
+				return nil, response.Invalid("ESP cancels response commands only, and " + strconv.Quote(c.ActionID) + " is none")
+			}
+			var out []order
+			for _, id := range ids {
+				out = append(out, order{http.MethodPost, "/response/cancel", response.Cancel{CommandID: id}})
+			}
+			return out, nil
+		},
+		look: lookCancel,
+		find: func(ctx context.Context, d *Driver, c backends.Change, _ time.Time) (*model.Action, error) {
+			a, err := d.Action(ctx, c.ActionID)
+			if err != nil || !strings.HasPrefix(a.NativeState, "cancel") {
+				return nil, err
+			}
+			return d.done(a.NativeState), nil
+		},
+	},
+	{
+		VerbSpec:   backends.VerbSpec{Verb: backends.VerbActionDelete, Needs: []string{"action"}, Sync: true, How: "deletes the record of an action for good; it undoes nothing"},
+		enterprise: true,
+		orders: func(_ *Driver, c backends.Change) ([]order, error) {
+			id := c.ActionID
+			if !response.IsActionNumber(id) && c.Undo != nil {
+				id = c.Undo.Details["openc2_id"]
+			}
+			if !response.IsActionNumber(id) {
+				return nil, response.Invalid("it needs the number of the action (openc2_id), which respond get shows")
+			}
+			return []order{{http.MethodDelete, "/response/" + id + "/delete", nil}}, nil
+		},
+		look: func(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
+			a, err := d.Action(ctx, c.ActionID)
+			if err == nil {
+				p.Summary = "deletes the record of " + a.Verb + " (" + a.NativeState + ")"
+				if !a.State.Final() {
+					p.Warnings = append(p.Warnings, "it has not ended: deleting the record does not cancel it")
+				}
+			}
+			return err
+		},
+		find: func(ctx context.Context, d *Driver, c backends.Change, _ time.Time) (*model.Action, error) {
+			_, err := d.Action(ctx, c.ActionID)
+			if backends.KindOf(err) == backends.KindNotFound {
+				return d.done("the record is gone"), nil
+			}
+			return nil, err
+		},
+	},
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/esp"
 	"github.com/edrctl/edrctl/internal/backends/esp/fake"
+	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/recordings"
 )
@@ -160,7 +161,7 @@ func TestCommunityEdition(t *testing.T) {
 	if _, err := collect(l.Seq); backends.KindOf(err) != backends.KindUnsupported {
 		t.Errorf("%v", err)
 	}
-	told := newDriver(t, serve(t, srv), func(o *backends.Options) { at(o); o.Settings["edition"] = esp.EditionCE3 })
+	told := newDriver(t, serve(t, srv), func(o *backends.Options) { at(o); o.Settings["edition"] = wire.EditionCE3 })
 	for _, v := range told.Verbs() {
 		if v.Verb == backends.VerbKill {
 			t.Error("an edition that is told to have no response actions offers kill")

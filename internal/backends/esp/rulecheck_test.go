@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/edrctl/edrctl/internal/backends/esp"
+	"github.com/edrctl/edrctl/internal/backends/esp/rules"
 )
 
 func conditions(t testing.TB, text string) any {
@@ -32,12 +33,12 @@ func TestCheckRuleTakes(t *testing.T) {
 		leaf("host_identifier", "equal", `"EC2"`), leaf("query_name", "is_not_empty", `""`),
 		`{"condition":"OR","rules":[` + leaf("query_name", "equal", `"a"`) + `,{"field":"query_name","operator":"equal","value":"b"}],"valid":true}`,
 	} {
-		out, _, err := esp.CheckRule(conditions(t, text))
+		out, _, err := rules.Check(conditions(t, text))
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		if again, _, err := esp.CheckRule(out); err != nil || len(again) != len(out) {
+		if again, _, err := rules.Check(out); err != nil || len(again) != len(out) {
 			t.Errorf("%s: what comes out is not taken: %v", text, err)
 		}
 	}
@@ -77,13 +78,13 @@ func FuzzCheckRule(f *testing.F) {
 		if d.Decode(&v) != nil {
 			return
 		}
-		_ = esp.CheckSearch(v, true)
-		_ = esp.CheckSearch(v, false)
-		out, _, err := esp.CheckRule(v)
+		_ = rules.CheckSearch(v, true)
+		_ = rules.CheckSearch(v, false)
+		out, _, err := rules.Check(v)
 		if err != nil {
 			return
 		}
-		if _, _, err := esp.CheckRule(out); err != nil {
+		if _, _, err := rules.Check(out); err != nil {
 			t.Errorf("taken once, refused after: %v", err)
 		}
 		b, err := json.Marshal(out)

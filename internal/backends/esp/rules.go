@@ -9,6 +9,9 @@ import (
 	"sync"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/esp/reply"
+	"github.com/edrctl/edrctl/internal/backends/esp/rules"
+	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
@@ -18,8 +21,8 @@ import (
 // 3.5.1.
 func (d *Driver) Rules(ctx context.Context, q backends.Query) (backends.Listing[*model.Rule], error) {
 	const what = "cannot list rules"
-	limit := listPage
-	req := listRequest{Start: new(int), Limit: &limit, AlertsCount: model.Ptr(true), SearchTerm: ruleTerm(q.Filter)}
+	limit := reply.ListPage
+	req := wire.ListRequest{Start: new(int), Limit: &limit, AlertsCount: model.Ptr(true), SearchTerm: ruleTerm(q.Filter)}
 	l := backends.Listing[*model.Rule]{Plan: backends.Plan{
 		Requests: []string{d.describe(http.MethodPost, "/rules", req) + " …"}, Residual: q.Filter,
 	}}
@@ -46,8 +49,8 @@ func (d *Driver) Rules(ctx context.Context, q backends.Query) (backends.Listing[
 // ruleTerm: 59 looks for a substring of the name; --rule also matches the id.
 func ruleTerm(f filter.Filter) string { return alertTerm(f) }
 
-func (d *Driver) eachRule(ctx context.Context, what string, req listRequest, each func(*model.Rule, []byte) bool) error {
-	return offsetPages(ctx, what, listPage, func(ctx context.Context, start, limit int) (*page, error) {
+func (d *Driver) eachRule(ctx context.Context, what string, req wire.ListRequest, each func(*model.Rule, []byte) bool) error {
+	return reply.OffsetPages(ctx, what, reply.ListPage, func(ctx context.Context, start, limit int) (*reply.Page, error) {
 		req.Start, req.Limit = &start, &limit
 		return d.askPage(ctx, what, "/rules", req)
 	}, func(v []byte) (bool, error) {
@@ -62,12 +65,12 @@ func (d *Driver) eachRule(ctx context.Context, what string, req listRequest, eac
 // Rule reads one rule by number (60) or by its exact name.
 func (d *Driver) Rule(ctx context.Context, id string, raw bool) (*model.Rule, error) {
 	what := "cannot read rule " + id
-	if isNumber(id) {
+	if wire.IsNumber(id) {
 		a, err := d.ask(ctx, what, "/rules/"+id, client.Call{})
 		if err != nil {
 			return nil, err
 		}
-		if kindOf(a.Data) != '{' {
+		if wire.KindOf(a.Data) != '{' {
 			return nil, backends.Malformed(what, "the answer carries no rule")
 		}
 		r, err := readRule(what, a.Data)
@@ -77,8 +80,8 @@ func (d *Driver) Rule(ctx context.Context, id string, raw bool) (*model.Rule, er
 		return r, err
 	}
 	var found *model.Rule
-	limit := listPage
-	req := listRequest{Start: new(int), Limit: &limit, AlertsCount: model.Ptr(true)}
+	limit := reply.ListPage
+	req := wire.ListRequest{Start: new(int), Limit: &limit, AlertsCount: model.Ptr(true)}
 	err := d.eachRule(ctx, what, req, func(r *model.Rule, v []byte) bool {
 		if r.Name != id {
 			return true
@@ -99,9 +102,9 @@ func (d *Driver) Rule(ctx context.Context, id string, raw bool) (*model.Rule, er
 }
 
 func readRule(what string, v []byte) (*model.Rule, error) {
-	var w wireRule
+	var w wire.Rule
 	if err := json.Unmarshal(v, &w); err != nil {
-		return nil, malformed(what, err)
+		return nil, reply.Malformed(what, err)
 	}
 	if w.ID == "" {
 		return nil, backends.Malformed(what, "a rule without an id")
@@ -113,9 +116,9 @@ func readRule(what string, v []byte) (*model.Rule, error) {
 	}
 	s := model.ScoreLabel(string(w.Severity))
 	r.Score, r.Severity = s.Score, s.Severity
-	r.Attack = attack(csvTexts(string(w.TechniqueID)), texts(w.Tactics))
+	r.Attack = attack(wire.SplitCSV(string(w.TechniqueID)), wire.Strings(w.Tactics))
 	var b bytes.Buffer
-	if kindOf(w.Conditions) == '{' && json.Compact(&b, w.Conditions) == nil {
+	if wire.KindOf(w.Conditions) == '{' && json.Compact(&b, w.Conditions) == nil {
 		r.Condition = b.String()
 	}
 	if p := string(w.Platform); p != "" && p != "all" {
@@ -148,16 +151,6 @@ func attack(techniques, tactics []string) []model.Attack {
 	return out
 }
 
-func csvTexts(s string) []string {
-	var out []string
-	for _, part := range strings.Split(s, ",") {
-		if part = strings.TrimSpace(part); part != "" {
-			out = append(out, part)
-		}
-	}
-	return out
-}
-
 // ruleBook knows the rules by number, for what alerts do not repeat.
 type ruleBook struct {
 	mu     sync.Mutex
@@ -172,7 +165,7 @@ func (d *Driver) loadRules(ctx context.Context, what string) error {
 		return nil
 	}
 	byID := map[string]*model.Rule{}
-	err := d.eachRule(ctx, what, listRequest{AlertsCount: model.Ptr(true)}, func(r *model.Rule, _ []byte) bool {
+	err := d.eachRule(ctx, what, wire.ListRequest{AlertsCount: model.Ptr(true)}, func(r *model.Rule, _ []byte) bool {
 		byID[r.ID] = r
 		return true
 	})
@@ -190,4 +183,4 @@ func (d *Driver) ruleByID(id string) *model.Rule {
 }
 
 // ReadRule reads a rule to be tried without the server.
-func (d *Driver) ReadRule(rule []byte) (backends.RuleTrial, error) { return readTrial(rule) }
+func (d *Driver) ReadRule(rule []byte) (backends.RuleTrial, error) { return rules.ReadTrial(rule) }

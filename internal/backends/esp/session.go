@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/esp/reply"
+	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/client"
 )
 
@@ -24,9 +26,6 @@ const tokenHeader = "X-Access-Token"
 // token is a pure function of user and second, so a login in the second of a
 // logout returns the same, dead token.
 const reloginWait = 1100 * time.Millisecond
-
-// basePaths are where the API lives, newest edition first (§2).
-var basePaths = []string{"/esp-ui/services/api/v1", "/services/api/v1"}
 
 // session is the state one Driver keeps about its server. The token is
 // guarded by mu; loginMu makes concurrent callers wait for one login.
@@ -105,7 +104,7 @@ func (d *Driver) probe(ctx context.Context) error {
 	for _, base := range d.candidates() {
 		rep, err := d.c.Do(ctx, client.Call{Path: base + "/hosts/count", Raw: true})
 		if err == nil {
-			if kindOf(rep.Body) == '{' {
+			if wire.KindOf(rep.Body) == '{' {
 				d.found(base)
 				return nil
 			}
@@ -121,7 +120,7 @@ func (d *Driver) probe(ctx context.Context) error {
 			}
 			return backends.FromClient(what, err)
 		}
-		if st.Code == http.StatusUnauthorized && kindOf(st.Body) == '{' {
+		if st.Code == http.StatusUnauthorized && wire.KindOf(st.Body) == '{' {
 			d.found(base)
 			return nil
 		}
@@ -139,7 +138,7 @@ func (d *Driver) probe(ctx context.Context) error {
 func (d *Driver) candidates() []string {
 	first := d.path("")
 	out := []string{first}
-	for _, b := range basePaths {
+	for _, b := range wire.BasePaths {
 		if b != first {
 			out = append(out, b)
 		}
@@ -178,7 +177,7 @@ func (d *Driver) recallBase() {
 			return
 		}
 		got := strings.TrimSpace(string(b))
-		for _, known := range basePaths {
+		for _, known := range wire.BasePaths {
 			if got == known {
 				d.setBase(known, false)
 			}
@@ -190,15 +189,15 @@ func looksLike(h http.Header, body []byte) string {
 	server := h.Get("Server")
 	low := strings.ToLower(string(body[:min(len(body), 4096)]))
 	switch {
-	case kindOf(body) == '{':
+	case wire.KindOf(body) == '{':
 		return "another JSON API"
 	case strings.Contains(low, "<html") || strings.Contains(low, "<!doctype"):
 		if server != "" {
-			return "a web site (" + short(server) + ")"
+			return "a web site (" + wire.Short(server) + ")"
 		}
 		return "a web site"
 	case server != "":
-		return short(server)
+		return wire.Short(server)
 	}
 	return "something else"
 }
@@ -284,38 +283,38 @@ func (d *Driver) askToken(ctx context.Context, what, user, password string) (str
 		if errors.As(err, &st) && st.Code == http.StatusBadRequest {
 			return "", nil, &backends.Error{Kind: backends.KindAuth, What: what, Why: "the server refused the login request (400 from " + st.Host + ")", Err: err}
 		}
-		return "", nil, fromClient(what, err)
+		return "", nil, reply.FromClient(what, err)
 	}
 	var token, message string
 	var notes []string
-	err = eachMember(rep.Body, func(name string, v []byte) error {
+	err = wire.EachMember(rep.Body, func(name string, v []byte) error {
 		switch name {
 		case "token", "x-access-token":
-			if kindOf(v) == '"' && scalar(v) != "" {
-				token = scalar(v)
+			if wire.KindOf(v) == '"' && wire.Scalar(v) != "" {
+				token = wire.Scalar(v)
 			}
 		case "message":
-			message = messageText(v)
+			message = wire.MessageText(v)
 		case "reset_password":
-			if scalar(v) == "true" {
+			if wire.Scalar(v) == "true" {
 				notes = append(notes, "the server asks to change this user's password")
 			}
 		case "roles":
-			if r := scalar(v); r == "analyst" {
+			if r := wire.Scalar(v); r == "analyst" {
 				notes = append(notes, "the user has the analyst role: changes to hosts, rules, queries and settings are refused")
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return "", nil, malformed(what, err)
+		return "", nil, reply.Malformed(what, err)
 	}
 	if token == "" {
 		if message == "" {
 			message = "the answer carries no token"
 		}
 		return "", nil, &backends.Error{
-			Kind: backends.KindAuth, What: what, Why: "the server says: " + short(message),
+			Kind: backends.KindAuth, What: what, Why: "the server says: " + wire.Short(message),
 			Hint: "check username in the profile and the password (edrctl auth login)",
 		}
 	}
@@ -378,7 +377,7 @@ func exchange[T any](ctx context.Context, d *Driver, what, p string, c client.Ca
 		}
 		var st *client.StatusError
 		if !errors.As(err, &st) {
-			return none, fromClient(what, err)
+			return none, reply.FromClient(what, err)
 		}
 		switch {
 		case st.Code == http.StatusUnauthorized && renewals < 2 && (reads || renewals == 0):
@@ -391,7 +390,7 @@ func exchange[T any](ctx context.Context, d *Driver, what, p string, c client.Ca
 			if !reads {
 				// The server refused it before doing anything, yet an action
 				// is never repeated by itself.
-				e := fromClient(what, err)
+				e := reply.FromClient(what, err)
 				var be *backends.Error
 				if errors.As(e, &be) {
 					be.Hint = "the session had ended and was renewed: run the command again"
@@ -399,7 +398,7 @@ func exchange[T any](ctx context.Context, d *Driver, what, p string, c client.Ca
 				return none, e
 			}
 			continue
-		case st.Code == http.StatusNotFound && !d.baseIsKnown() && kindOf(st.Body) != '{':
+		case st.Code == http.StatusNotFound && !d.baseIsKnown() && wire.KindOf(st.Body) != '{':
 			before := d.path("")
 			if perr := d.probe(ctx); perr != nil {
 				return none, backends.FromClient(what, perr)
@@ -410,7 +409,7 @@ func exchange[T any](ctx context.Context, d *Driver, what, p string, c client.Ca
 		case st.Code == http.StatusUnauthorized:
 			d.confirm()
 		}
-		return none, fromClient(what, err)
+		return none, reply.FromClient(what, err)
 	}
 }
 
@@ -428,26 +427,26 @@ func (d *Driver) confirm() {
 }
 
 // ask sends a call and reads the envelope.
-func (d *Driver) ask(ctx context.Context, what, p string, c client.Call) (*answer, error) {
+func (d *Driver) ask(ctx context.Context, what, p string, c client.Call) (*reply.Answer, error) {
 	rep, err := d.do(ctx, what, p, c)
 	if err != nil {
 		return nil, err
 	}
-	return parseAnswer(what, rep)
+	return reply.ParseAnswer(what, rep)
 }
 
 // askPage sends a reading POST whose body is req and reads one page.
-func (d *Driver) askPage(ctx context.Context, what, p string, req any) (*page, error) {
+func (d *Driver) askPage(ctx context.Context, what, p string, req any) (*reply.Page, error) {
 	return d.sendPage(ctx, what, p, client.Call{Method: http.MethodPost, JSON: req, Reads: true})
 }
 
 // sendPage sends a reading call and reads one page.
-func (d *Driver) sendPage(ctx context.Context, what, p string, c client.Call) (*page, error) {
+func (d *Driver) sendPage(ctx context.Context, what, p string, c client.Call) (*reply.Page, error) {
 	rep, err := d.do(ctx, what, p, c)
 	if err != nil {
 		return nil, err
 	}
-	return parsePage(what, rep)
+	return reply.ParsePage(what, rep)
 }
 
 // describe is one request as Plan shows it.
@@ -500,7 +499,7 @@ func (d *Driver) Logout(ctx context.Context) error {
 	_, err := d.c.Do(ctx, client.Call{Method: http.MethodPost, Path: d.path("/logout")})
 	var st *client.StatusError
 	if err != nil && !(errors.As(err, &st) && st.Code == http.StatusUnauthorized) {
-		return fromClient(what, err)
+		return reply.FromClient(what, err)
 	}
 	d.session.mu.Lock()
 	d.session.dead, d.session.token = token, ""

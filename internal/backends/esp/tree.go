@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/esp/reply"
+	"github.com/edrctl/edrctl/internal/backends/esp/rules"
+	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/client/flex"
 	"github.com/edrctl/edrctl/internal/model"
@@ -71,8 +74,8 @@ func (d *Driver) Children(ctx context.Context, p backends.ProcessRef, cursor str
 	if p.Host == nil || p.Host.ID == "" || p.UID == "" && p.PID == 0 {
 		return backends.ProcessPage{}, backends.Unsupported("ESP", what, "a process without host and id has no tree on the server")
 	}
-	guid := trimGUID(p.UID)
-	if !isGUID(guid) {
+	guid := wire.TrimGUID(p.UID)
+	if !wire.IsGUID(guid) {
 		return d.childrenFromLogs(ctx, what, p)
 	}
 	var page backends.ProcessPage
@@ -100,7 +103,7 @@ func (d *Driver) treeRoot(ctx context.Context, what string, p backends.ProcessRe
 		return nil, nil, err
 	}
 	req := treeRequest{ProcessGUID: guid, NodeID: node}
-	if p.Alert != nil && isNumber(p.Alert.ID) && p.Alert.Process != nil && strings.EqualFold(trimGUID(p.Alert.Process.UID), guid) {
+	if p.Alert != nil && wire.IsNumber(p.Alert.ID) && p.Alert.Process != nil && strings.EqualFold(wire.TrimGUID(p.Alert.Process.UID), guid) {
 		req.AlertID = p.Alert.ID
 	}
 	a, err := d.ask(ctx, what, "/alerts/process", client.Call{Method: http.MethodPost, JSON: req, Reads: true})
@@ -113,39 +116,39 @@ func (d *Driver) treeRoot(ctx context.Context, what string, p backends.ProcessRe
 	if a.Data == nil {
 		return nil, nil, nil
 	}
-	if kindOf(a.Data) != '{' {
+	if wire.KindOf(a.Data) != '{' {
 		return nil, nil, backends.Malformed(what, "the answer carries no tree")
 	}
 	if err := json.Unmarshal(a.Data, &data); err != nil {
-		return nil, nil, malformed(what, err)
+		return nil, nil, reply.Malformed(what, err)
 	}
 	for _, g := range data.Groups {
-		name := firstOf(string(g.Action), string(g.Name))
-		if has(processGroups, name) {
+		name := wire.FirstOf(string(g.Action), string(g.Name))
+		if wire.Has(processGroups, name) {
 			open = append(open, treeOpen{name, int(g.Count)})
 			continue
 		}
 		for _, c := range g.Children {
 			r, err := d.treeRow(c.Data, p)
 			if err != nil {
-				return nil, nil, malformed(what, err)
+				return nil, nil, reply.Malformed(what, err)
 			}
-			own = append(own, r.event(false))
+			own = append(own, eventOf(r, false))
 		}
 	}
 	return open, own, nil
 }
 
-func (d *Driver) treeRow(v []byte, p backends.ProcessRef) (*row, error) {
-	r := &row{table: "win_process_events", hostID: p.Host.ID, hostname: p.Host.Name}
-	if kindOf(v) != '{' {
+func (d *Driver) treeRow(v []byte, p backends.ProcessRef) (*wire.Row, error) {
+	r := &wire.Row{Table: "win_process_events", HostID: p.Host.ID, Hostname: p.Host.Name}
+	if wire.KindOf(v) != '{' {
 		return nil, errors.New("a row of the tree without its data")
 	}
-	if err := new(rowReader).readCells(v, r); err != nil {
+	if err := new(wire.RowReader).ReadCells(v, r); err != nil {
 		return nil, err
 	}
-	if !strings.HasPrefix(strings.ToUpper(r.cells.action), "PROC_") {
-		r.table = "windows_events" // the action says what it is
+	if !strings.HasPrefix(strings.ToUpper(r.Cells.Action), "PROC_") {
+		r.Table = "windows_events" // the action says what it is
 	}
 	return r, nil
 }
@@ -172,7 +175,7 @@ func (d *Driver) treeStep(ctx context.Context, what string, p backends.ProcessRe
 		Rows []treeRow       `json:"child_data"`
 		Last json.RawMessage `json:"last_time"`
 	}
-	if a.Data != nil && (kindOf(a.Data) != '{' || json.Unmarshal(a.Data, &data) != nil) {
+	if a.Data != nil && (wire.KindOf(a.Data) != '{' || json.Unmarshal(a.Data, &data) != nil) {
 		return page, backends.Malformed(what, "the answer carries no rows")
 	}
 	fresh := 0
@@ -180,11 +183,11 @@ func (d *Driver) treeStep(ctx context.Context, what string, p backends.ProcessRe
 	for _, v := range data.Rows {
 		r, err := d.treeRow(v.Data, p)
 		if err != nil {
-			return page, malformed(what, err)
+			return page, reply.Malformed(what, err)
 		}
-		id := r.eventID()
+		id := r.EventID()
 		ids = append(ids, id)
-		if has(at.Seen, id) {
+		if wire.Has(at.Seen, id) {
 			continue
 		}
 		fresh++
@@ -194,7 +197,7 @@ func (d *Driver) treeStep(ctx context.Context, what string, p backends.ProcessRe
 	for _, c := range page.Processes {
 		kids = append(kids, c.UID)
 	}
-	last := scalar(data.Last)
+	last := wire.Scalar(data.Last)
 	at.Read += fresh
 	full := len(data.Rows) >= treePage
 	switch {
@@ -207,7 +210,7 @@ func (d *Driver) treeStep(ctx context.Context, what string, p backends.ProcessRe
 		from := parseTime(last)
 		for _, c := range all.Processes {
 			twice := slices.ContainsFunc(page.Processes, func(x *model.Process) bool { return x.UID == c.UID })
-			if !twice && !has(at.Kids, c.UID) && !c.Started.Before(from.Time) {
+			if !twice && !wire.Has(at.Kids, c.UID) && !c.Started.Before(from.Time) {
 				page.Processes = append(page.Processes, c)
 			}
 		}
@@ -241,8 +244,8 @@ func (d *Driver) treeStep(ctx context.Context, what string, p backends.ProcessRe
 
 // treeTake puts a row where its guids say it belongs: a child, or something
 // the process did itself.
-func (d *Driver) treeTake(r *row, guid string, page *backends.ProcessPage) {
-	e := r.event(false)
+func (d *Driver) treeTake(r *wire.Row, guid string, page *backends.ProcessPage) {
+	e := eventOf(r, false)
 	p := e.Process
 	if p != nil && e.Kind == model.KindProcessStart && p.Parent != nil && strings.EqualFold(p.Parent.UID, guid) && !strings.EqualFold(p.UID, guid) {
 		p.Host = e.Host
@@ -257,8 +260,8 @@ func (d *Driver) treeTake(r *row, guid string, page *backends.ProcessPage) {
 // its start and the next start under that pid.
 func (d *Driver) childrenFromLogs(ctx context.Context, what string, p backends.ProcessRef) (backends.ProcessPage, error) {
 	var page backends.ProcessPage
-	if guid := trimGUID(p.UID); isGUID(guid) {
-		list, err := d.startedBy(ctx, what, p.Host.ID, anyOf(cond("parent_process_guid", "contains", guid)))
+	if guid := wire.TrimGUID(p.UID); wire.IsGUID(guid) {
+		list, err := d.startedBy(ctx, what, p.Host.ID, rules.AnyOf(rules.Cond("parent_process_guid", "contains", guid)))
 		page.Processes = list
 		return page, err
 	}
@@ -274,7 +277,7 @@ func (d *Driver) childrenFromLogs(ctx context.Context, what string, p backends.P
 		return page, nil
 	}
 	text := strconv.FormatInt(pid, 10)
-	same, err := d.startedBy(ctx, what, host, anyOf(cond("pid", "equal", text)))
+	same, err := d.startedBy(ctx, what, host, rules.AnyOf(rules.Cond("pid", "equal", text)))
 	if err != nil {
 		return page, err
 	}
@@ -284,7 +287,7 @@ func (d *Driver) childrenFromLogs(ctx context.Context, what string, p backends.P
 			reused = t
 		}
 	}
-	list, err := d.startedBy(ctx, what, host, anyOf(cond("parent", "equal", text), cond("parent_pid", "equal", text)))
+	list, err := d.startedBy(ctx, what, host, rules.AnyOf(rules.Cond("parent", "equal", text), rules.Cond("parent_pid", "equal", text)))
 	if err != nil {
 		return page, err
 	}
@@ -328,7 +331,7 @@ func (d *Driver) Ancestors(ctx context.Context, p backends.ProcessRef) ([]*model
 	for self != nil && self.Parent != nil && len(up) < maxAncestors {
 		parent := self.Parent
 		var next *model.Process
-		if isGUID(parent.UID) {
+		if wire.IsGUID(parent.UID) {
 			if seen[parent.UID] {
 				break
 			}
@@ -348,7 +351,7 @@ func (d *Driver) Ancestors(ctx context.Context, p backends.ProcessRef) ([]*model
 			}
 		}
 		if next == nil {
-			known := &model.Process{UID: parent.UID, PID: parent.PID, Path: parent.Path, Name: firstOf(parent.Name, model.BaseName(parent.Path)), CommandLine: parent.CommandLine, Host: p.Host}
+			known := &model.Process{UID: parent.UID, PID: parent.PID, Path: parent.Path, Name: wire.FirstOf(parent.Name, model.BaseName(parent.Path)), CommandLine: parent.CommandLine, Host: p.Host}
 			known.ID = known.UID
 			if known.UID != "" || known.Path != "" {
 				up = append(up, known)
@@ -383,7 +386,7 @@ func (d *Driver) startedBefore(ctx context.Context, host string, parent *model.P
 	if before.IsZero() {
 		return nil, nil
 	}
-	list, err := d.startedBy(ctx, "cannot read the parent of the process", host, anyOf(cond("pid", "equal", strconv.FormatInt(parent.PID, 10))))
+	list, err := d.startedBy(ctx, "cannot read the parent of the process", host, rules.AnyOf(rules.Cond("pid", "equal", strconv.FormatInt(parent.PID, 10))))
 	if err != nil {
 		return nil, err
 	}
@@ -408,9 +411,9 @@ func (d *Driver) Process(ctx context.Context, id string, _ time.Time) (*model.Pr
 
 func (d *Driver) findProcess(ctx context.Context, host, id string) (*model.Process, error) {
 	what := "cannot read process " + id
-	guid := trimGUID(id)
-	if isGUID(guid) {
-		list, err := d.startedBy(ctx, what, host, allOf(cond("process_guid", "contains", guid), cond("action", "equal", "PROC_CREATE")))
+	guid := wire.TrimGUID(id)
+	if wire.IsGUID(guid) {
+		list, err := d.startedBy(ctx, what, host, rules.AllOf(rules.Cond("process_guid", "contains", guid), rules.Cond("action", "equal", "PROC_CREATE")))
 		for _, p := range list {
 			if strings.EqualFold(p.UID, guid) {
 				return p, err
@@ -422,7 +425,7 @@ func (d *Driver) findProcess(ctx context.Context, host, id string) (*model.Proce
 	if !ok {
 		return nil, nil
 	}
-	list, err := d.startedBy(ctx, what, on, allOf(cond("pid", "equal", strconv.FormatInt(pid, 10)), cond("time", "equal", strconv.FormatInt(started.Unix(), 10))))
+	list, err := d.startedBy(ctx, what, on, rules.AllOf(rules.Cond("pid", "equal", strconv.FormatInt(pid, 10)), rules.Cond("time", "equal", strconv.FormatInt(started.Unix(), 10))))
 	for _, p := range list {
 		if p.UID == id {
 			return p, err
@@ -438,11 +441,11 @@ func splitFallback(id string) (host string, pid int64, started time.Time, ok boo
 		return "", 0, started, false
 	}
 	j := strings.LastIndexByte(id[:i], ':')
-	if j < 0 || !isNumber(id[j+1:i]) || !isNumber(id[i+1:]) {
+	if j < 0 || !wire.IsNumber(id[j+1:i]) || !wire.IsNumber(id[i+1:]) {
 		return "", 0, started, false
 	}
 	sec, err := strconv.ParseInt(id[i+1:], 10, 64)
-	return id[:j], pidOf(id[j+1 : i]), time.Unix(sec, 0), err == nil && id[:j] != ""
+	return id[:j], wire.PID(id[j+1 : i]), time.Unix(sec, 0), err == nil && id[:j] != ""
 }
 
 // nodeOf gives the node id of a host, removed ones included.
@@ -463,7 +466,7 @@ func (d *Driver) nodeOf(ctx context.Context, what, id string) (int64, error) {
 			return n, nil
 		}
 	}
-	if n, err := strconv.ParseInt(id, 10, 64); err == nil && isNumber(id) {
+	if n, err := strconv.ParseInt(id, 10, 64); err == nil && wire.IsNumber(id) {
 		return n, nil
 	}
 	return 0, backends.NotFound("host", id)

@@ -17,16 +17,17 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
-	"github.com/edrctl/edrctl/internal/backends/esp"
+	"github.com/edrctl/edrctl/internal/backends/esp/catalog"
+	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/faults"
 )
 
 // The editions a server can be.
 const (
-	CE2        = esp.EditionCE2 // community 2.1 and 3.0: other base path, offset paging
-	CE3        = esp.EditionCE3 // community 3.5.1
-	CE4        = esp.EditionCE4
-	Enterprise = esp.EditionEnterprise // with the routes 93-120
+	CE2        = wire.EditionCE2 // community 2.1 and 3.0: other base path, offset paging
+	CE3        = wire.EditionCE3 // community 3.5.1
+	CE4        = wire.EditionCE4
+	Enterprise = wire.EditionEnterprise // with the routes 93-120
 )
 
 // Options shape the server.
@@ -81,7 +82,7 @@ func New(data *Data, opt Options) *Server {
 		s.data = byArrival(data, opt.Conduct)
 	}
 	s.st = newState(data)
-	for _, op := range esp.Catalog() {
+	for _, op := range catalog.Operations() {
 		if op.Name == "downloads.get" || !s.offers(op) {
 			continue
 		}
@@ -102,7 +103,7 @@ func (s *Server) offers(op backends.Operation) bool {
 	case CE2:
 		return op.Since == ""
 	}
-	return op.Since != esp.EditionEnterprise
+	return op.Since != wire.EditionEnterprise
 }
 
 // Base is the path of the API.
