@@ -126,10 +126,10 @@ func severityRange(f filter.Filter) (lo, hi int) {
 	return lo, min(hi+1, 10) // a fraction belongs to the band below it
 }
 
-// alertAsk are the requests of one listing.
-type alertAsk struct{ all, dismissed *client.Call }
+// alertRequests are the requests of one listing.
+type alertRequests struct{ all, dismissed *client.Call }
 
-func (a alertAsk) calls() (out []client.Call) {
+func (a alertRequests) calls() (out []client.Call) {
 	for _, c := range []*client.Call{a.all, a.dismissed} {
 		if c != nil {
 			out = append(out, *c)
@@ -138,7 +138,7 @@ func (a alertAsk) calls() (out []client.Call) {
 	return out
 }
 
-func (d *Driver) alertCalls(since time.Time, s scorePush, status []model.Status) (ask alertAsk) {
+func (d *Driver) alertCalls(since time.Time, s scorePush, status []model.Status) (ask alertRequests) {
 	call := func(dismissed bool) *client.Call {
 		v := url.Values{
 			"alertTime": {strconv.FormatInt(d.unit.Floor(since), 10)},
@@ -187,7 +187,7 @@ type alertWindow struct {
 // readAlerts reads the answers side by side and gives the items of the
 // window, newest first, each id once. With a limit only the newest matching
 // ones are held.
-func (d *Driver) readAlerts(ctx context.Context, ask alertAsk, w alertWindow) ([]alertItem, error) {
+func (d *Driver) readAlerts(ctx context.Context, ask alertRequests, w alertWindow) ([]alertItem, error) {
 	var all, dismissed []alertItem
 	ignored := false
 	g, gctx := errgroup.WithContext(ctx)
@@ -245,12 +245,12 @@ func (d *Driver) alertItems(ctx context.Context, call client.Call, w alertWindow
 			return errRow("alert")
 		}
 		if madeUp {
-			d.tellMadeUp()
+			d.warnMadeUpOnce()
 		}
 		if active != nil && a.Status == model.StatusOpen {
 			*active = true
 		}
-		if !inside(a.Time, w.since, w.until) || seen[a.ID] {
+		if !inWindow(a.Time, w.since, w.until) || seen[a.ID] {
 			return nil
 		}
 		if limit > 0 && !w.residual.Match(a) {
@@ -284,8 +284,8 @@ func (h *newest) Pop() any {
 	return it
 }
 
-// tellMadeUp says once a run that this server's alerts have no ids.
-func (d *Driver) tellMadeUp() {
+// warnMadeUpOnce says once a run that this server's alerts have no ids.
+func (d *Driver) warnMadeUpOnce() {
 	d.madeUp.Do(func() {
 		d.warn("cWatch gave alerts without an id: their ids are made up from endpoint, time and content, and cannot be used to close or dismiss them")
 	})
@@ -340,7 +340,7 @@ func (d *Driver) findAlert(ctx context.Context, id string, since time.Time, raw 
 				return errRow("alert")
 			}
 			if madeUp {
-				d.tellMadeUp()
+				d.warnMadeUpOnce()
 			}
 			*into = a
 			return nil

@@ -84,7 +84,7 @@ func (d *Driver) Items(ctx context.Context, c backends.Call) iter.Seq2[json.RawM
 			case failed, stopped, rows == 0:
 				return
 			case fresh == 0 || key == "" || used[key]:
-				if rows >= surelyFull {
+				if rows >= smallestPage {
 					yield(nil, &backends.Error{
 						Kind: backends.KindPartial, What: "cannot read the next page", Why: "the server gives the same events again instead of the next ones",
 						Hint: "edrctl events list reads by time what cannot be paged",
@@ -190,7 +190,7 @@ func (d *Driver) applyCall(ctx context.Context, c backends.Change, update func(*
 	return backends.ApplyCall(ctx, c, d.opt.Clock, update, d.client.Do)
 }
 
-// findCall tells by reading what became of a call whose answer was lost, for
+// findCall reads what became of a call whose answer was lost, for
 // those whose work shows in the listing.
 func (d *Driver) findCall(ctx context.Context, c backends.Change, sent time.Time) (*model.Action, error) {
 	verb := map[string]string{"alerts.dismiss": backends.VerbAlertDismiss, "alerts.close": backends.VerbAlertClose, "alerts.create": backends.VerbAlertCreate}[c.Call.Op.Name]

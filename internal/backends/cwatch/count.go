@@ -53,7 +53,7 @@ func (d *Driver) CountEvents(ctx context.Context, q backends.Query, by string) (
 		return ranked(counts), err
 	}
 	// A server may leave out events without a value; the kinds, which every
-	// event has, tell the whole number.
+	// event has, give the total.
 	all, err := d.aggregate(ctx, q, byKind, s.Exact[0])
 	if err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func (d *Driver) aggregate(ctx context.Context, q backends.Query, agg aggregatio
 		}
 		return nil, err
 	}
-	if unclear || mayBeCut(buckets) {
+	if unclear || mayBeTruncated(buckets) {
 		return nil, backends.ErrCountLocally
 	}
 	return counts, nil
@@ -130,5 +130,5 @@ func ranked(counts map[string]int) []model.Count {
 	return out
 }
 
-// mayBeCut tells whether a list has a length servers like to stop at.
-func mayBeCut(n int) bool { return n >= 10 && n%5 == 0 }
+// mayBeTruncated reports whether a list has a length servers like to stop at.
+func mayBeTruncated(n int) bool { return n >= 10 && n%5 == 0 }

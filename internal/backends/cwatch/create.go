@@ -123,7 +123,7 @@ func integer(v any) int64 {
 }
 
 // previewCreate says what would be created, and whether it is there already:
-// created twice it could not be told apart.
+// created twice the two could not be distinguished.
 func (d *Driver) previewCreate(ctx context.Context, c backends.Change, pv backends.Preview) (backends.Preview, error) {
 	_, wanted, err := d.alertBody(c.Body)
 	if err != nil {

@@ -53,7 +53,7 @@ type Driver struct {
 	token string
 	tilde tilde // what the server's ~ was found to mean
 
-	madeUp sync.Once // told the user about made-up alert ids
+	madeUp sync.Once // the user was warned about made-up alert ids
 	triage triageCache
 }
 
@@ -117,9 +117,9 @@ func (d *Driver) window(q backends.Query) (since, until time.Time) {
 	return since.UTC(), until.UTC()
 }
 
-// inside tells whether t belongs to [since, until). A record without a time
+// inWindow reports whether t belongs to [since, until). A record without a time
 // cannot be judged and is kept.
-func inside(t model.Time, since, until time.Time) bool {
+func inWindow(t model.Time, since, until time.Time) bool {
 	return t.IsZero() || !t.Before(since) && t.Before(until)
 }
 
@@ -187,7 +187,7 @@ func (d *Driver) sample(ctx context.Context, u wire.Unit, now time.Time) (rows [
 	return rows, *stream, nil
 }
 
-// unitNote tells when the configured time unit looks wrong (docs/wire/cwatch.md
+// unitNote reports when the configured time unit looks wrong (docs/wire/cwatch.md
 // 5: a wrong one fails silently).
 func (d *Driver) unitNote(ctx context.Context, rows []*model.Event, now time.Time) []string {
 	recent := func(rows []*model.Event) bool {

@@ -42,7 +42,7 @@ func (d *Driver) Events(ctx context.Context, q backends.Query) (backends.Listing
 		probe.size = smallPage
 		l.Plan.Requests = append(l.Plan.Requests, d.client.Describe(probe.call(scan.span(), s.Exact[0], "")),
 			d.client.Describe(probe.call(scan.span(), "id = '…' AND process_path ~ '…'", "")))
-		l.Plan.Notes = append(l.Plan.Notes, "the ~ terms only narrow: they are used after one event has shown (the first two requests) that the server reads ~ as a case-insensitive \"contains\"; else it is asked for "+everything(s.Exact))
+		l.Plan.Notes = append(l.Plan.Notes, "the ~ terms only narrow: they are used after one event has shown (the first two requests) that the server reads ~ as a case-insensitive \"contains\"; else it is asked for "+describeQueries(s.Exact))
 	}
 	if len(asked) > 1 {
 		l.Plan.Notes = append(l.Plan.Notes, fmt.Sprintf("q knows no OR: %d queries, merged by time, each event once", len(asked)))
@@ -73,7 +73,7 @@ func (d *Driver) Events(ctx context.Context, q backends.Query) (backends.Listing
 					return
 				}
 				found = true
-				if inside(e.Time, since, until) && !yield(e, nil) {
+				if inWindow(e.Time, since, until) && !yield(e, nil) {
 					return
 				}
 			}
@@ -85,8 +85,8 @@ func (d *Driver) Events(ctx context.Context, q backends.Query) (backends.Listing
 	return l, nil
 }
 
-// everything names queries for people.
-func everything(queries []string) string {
+// describeQueries names queries for people.
+func describeQueries(queries []string) string {
 	if len(queries) == 1 && queries[0] == "" {
 		return "everything in the window"
 	}
@@ -231,7 +231,7 @@ func (d *Driver) tildeContains(ctx context.Context, s *scan, queries []string) (
 			return false, err
 		}
 		for _, e := range rows {
-			inner := turnedWord(e)
+			inner := swapCaseOfWord(e)
 			id, err := rules.Quote(e.ID)
 			if inner == "" || err != nil {
 				continue
@@ -258,9 +258,9 @@ func (d *Driver) tildeContains(ctx context.Context, s *scan, queries []string) (
 	return means == tildeContains, nil
 }
 
-// turnedWord is the longest word of an event's image path without its first
+// swapCaseOfWord is the longest word of an event's image path without its first
 // and last character, upper and lower case exchanged.
-func turnedWord(e *model.Event) string {
+func swapCaseOfWord(e *model.Event) string {
 	if e.Process == nil {
 		return ""
 	}

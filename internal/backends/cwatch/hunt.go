@@ -41,7 +41,7 @@ func (d *Driver) HuntModes() map[string]backends.HuntMode {
 	}
 	return map[string]backends.HuntMode{
 		"md5": none, "sha256": none, "sha512": none, "imphash": none,
-		"sha1":         exact(mostHashes, "events (q on "+strings.Join(quarries["sha1"].exact, ", ")+"), GET /process by process_hash and file_hash, and /hash/verdict, /name and /seenon; GET /process and /seenon tell no times"),
+		"sha1":         exact(mostHashes, "events (q on "+strings.Join(indicatorSearches["sha1"].exact, ", ")+"), GET /process by process_hash and file_hash, and /hash/verdict, /name and /seenon; GET /process and /seenon tell no times"),
 		"ipv4":         exact(mostAddresses, "connections (q on network_destination_ip, network_source_ip), not command lines"),
 		"ipv6":         local("q takes IPv4 only: the connections of the window are compared here"),
 		"cidr":         local("q knows no ranges: the connections of the window are compared here"),
@@ -55,9 +55,9 @@ func (d *Driver) HuntModes() map[string]backends.HuntMode {
 	}
 }
 
-// quarry is how one type is searched: the terms the server compares exactly,
+// indicatorSearch is how one type is searched: the terms the server compares exactly,
 // the fields it is asked with ~, and what an event shows.
-type quarry struct {
+type indicatorSearch struct {
 	exact []string
 	text  []string
 	show  func(e *model.Event, value string, see func(p *model.Process, f *model.File))
@@ -69,7 +69,7 @@ var (
 	linkFields  = []string{"browser_download_url", "child_process_command_line"}
 )
 
-var quarries = map[string]quarry{
+var indicatorSearches = map[string]indicatorSearch{
 	"sha1":         {exact: []string{"process_hash", "child_process_hash", "file_hash", "browser_file_hash"}, show: showHash},
 	"ipv4":         {exact: []string{"network_destination_ip", "network_source_ip"}, show: showAddress},
 	"domain":       {text: linkFields, show: showDomain},
@@ -81,7 +81,7 @@ var quarries = map[string]quarry{
 
 // terms are the queries that together hold every event showing value; none
 // when nothing in it can be asked for.
-func (k quarry) terms(value string) (out []string, err error) {
+func (k indicatorSearch) terms(value string) (out []string, err error) {
 	if len(k.exact) > 0 {
 		v, err := rules.Quote(value)
 		if err != nil {
@@ -111,12 +111,12 @@ func (k quarry) terms(value string) (out []string, err error) {
 func (d *Driver) Hunt(ctx context.Context, q backends.HuntQuery) (backends.Listing[*model.Hit], error) {
 	var l backends.Listing[*model.Hit]
 	what := "cannot hunt for " + q.Type
-	k, ok := quarries[q.Type]
+	k, ok := indicatorSearches[q.Type]
 	if !ok {
 		return l, backends.Unsupported(product, what, d.HuntModes()[q.Type].Why)
 	}
 	since, until := d.window(backends.Query{Since: q.Since, Until: q.Until})
-	h := &hunt{d: d, kind: q.Type, quarry: k, scan: scan{d: d, since: since, until: until, size: pageSize}}
+	h := &hunt{d: d, kind: q.Type, indicatorSearch: k, scan: scan{d: d, since: since, until: until, size: pageSize}}
 	w := h.scan.span()
 	if len(k.exact) == 0 {
 		probe := h.scan
@@ -176,7 +176,7 @@ func hashCall(path, sum string) client.Call {
 
 // hunt is one call of Hunt.
 type hunt struct {
-	quarry
+	indicatorSearch
 	d      *Driver
 	kind   string
 	values []string
@@ -235,7 +235,7 @@ func (h *hunt) events(ctx context.Context, queries []string, all []*sightings) e
 		if err != nil {
 			return err
 		}
-		if !inside(e.Time, h.scan.since, h.scan.until) {
+		if !inWindow(e.Time, h.scan.since, h.scan.until) {
 			continue
 		}
 		for _, s := range all {
@@ -371,7 +371,7 @@ func (s *sightings) put(hit *model.Hit) {
 	s.order = append(s.order, hit)
 }
 
-// has tells whether a process was seen already, as the image or with a file.
+// has reports whether a process was seen already, as the image or with a file.
 func (s *sightings) has(uid string, file bool) bool {
 	return slices.ContainsFunc(s.order, func(h *model.Hit) bool {
 		return h.Process != nil && h.Process.UID == uid && (h.File != nil) == file
@@ -388,7 +388,7 @@ func (s *sightings) give(to func(*model.Hit) error, err error) error {
 	return err
 }
 
-// isImage tells whether an indicator of this type is what a process runs, so
+// isImage reports whether an indicator of this type is what a process runs, so
 // that the process's reputation is the indicator's.
 func isImage(kind string) bool {
 	return kind == "sha1" || kind == "file_name" || kind == "file_path" || kind == "process_name"

@@ -85,7 +85,7 @@ func (r *reader) normaliseEvent(w *wire.Event) *model.Event {
 	return e
 }
 
-// actsOnProcess tells whether target_name of an event is a process.
+// actsOnProcess reports whether target_name of an event is a process.
 func actsOnProcess(k model.Kind) bool {
 	return k == model.KindProcessAccess || k == model.KindProcessInject || k == model.KindHook
 }
@@ -153,7 +153,7 @@ func (r *reader) last(tree []byte) *model.ParentProcess {
 	return p
 }
 
-// names tells whether a node says which process it is.
+// names reports whether a node says which process it is.
 func (r *reader) names(w *wire.Process) bool {
 	pid, _ := wire.Int(w.PID)
 	return pid != 0 || r.shared(w.Path) != "" || wire.Text(w.UID) != ""

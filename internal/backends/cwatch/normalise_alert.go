@@ -9,7 +9,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// alert reads an item of GET /alert; madeUp tells that the server gave it no
+// alert reads an item of GET /alert; madeUp reports that the server gave it no
 // id of its own.
 func (r *reader) alert(b []byte, keepRaw bool) (a *model.Alert, madeUp bool, err error) {
 	var w wire.Alert

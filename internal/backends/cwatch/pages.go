@@ -27,11 +27,11 @@ import (
 //   - any other order, or a key that leads back to events already seen, turns
 //     to time slices small enough to be read whole and sorted.
 const (
-	pageSize   = 1000
-	smallPage  = 20      // enough rows to see the server's order
-	maxPage    = 100_000 // rows in one answer that asked for pageSize
-	sliceRows  = 8_000   // rows a slice may hold before it is halved
-	surelyFull = 10      // no server's page is smaller: fewer rows are all there are
+	pageSize     = 1000
+	smallPage    = 20      // enough rows to see the server's order
+	maxPage      = 100_000 // rows in one answer that asked for pageSize
+	sliceRows    = 8_000   // rows a slice may hold before it is halved
+	smallestPage = 10      // no server's page is smaller: fewer rows are all there are
 )
 
 // scan is one query over one window.
@@ -42,11 +42,11 @@ type scan struct {
 	size         int
 	lazy         bool
 
-	q       []string // ways to write the query, the one in use first
-	settled bool     // the server took q[0]
-	read    reader
-	seen    *recent
-	largest int // rows of the fullest page so far
+	q        []string // ways to write the query, the one in use first
+	accepted bool     // the server took q[0]
+	read     reader
+	seen     *recent
+	largest  int // rows of the fullest page so far
 }
 
 func (s *scan) with(q string) *scan {
@@ -80,12 +80,12 @@ func (s *scan) page(ctx context.Context, w span, nextKey string) (rows []*model.
 		var status *client.StatusError
 		switch {
 		case err == nil:
-			s.settled = true
+			s.accepted = true
 			s.largest = max(s.largest, len(rows))
 			return rows, key, nil
 		case s.q[0] == "" || !errors.As(err, &status) || status.Code != http.StatusBadRequest:
 			return nil, "", err
-		case s.settled || len(s.q) == 1:
+		case s.accepted || len(s.q) == 1:
 			return nil, "", refused(s.q[0], err)
 		}
 		s.q = s.q[1:]
@@ -131,7 +131,7 @@ func (s *scan) run(ctx context.Context, emit func([]*model.Event) error) error {
 	if err != nil || len(rows) == 0 {
 		return err
 	}
-	if !falling(rows) {
+	if !newestComeFirst(rows) {
 		return s.slice(ctx, w, rows, key, emit)
 	}
 	used := map[string]bool{}
@@ -146,8 +146,8 @@ func (s *scan) run(ctx context.Context, emit func([]*model.Event) error) error {
 			if err := emit(fresh); err != nil {
 				return err
 			}
-			if len(rows) < surelyFull || last.IsZero() {
-				return s.stuck(rows)
+			if len(rows) < smallestPage || last.IsZero() {
+				return s.cannotAdvance(rows)
 			}
 			w.to = min(w.to, s.d.unit.Ceil(last))
 			return s.slice(ctx, w, nil, "", emit)
@@ -162,10 +162,10 @@ func (s *scan) run(ctx context.Context, emit func([]*model.Event) error) error {
 	}
 }
 
-// stuck judges a server that cannot be paged and gave few rows: they are all
+// cannotAdvance judges a server that cannot be paged and gave few rows: they are all
 // there are, unless there are as many as no server would stop at.
-func (s *scan) stuck(rows []*model.Event) error {
-	if len(rows) < surelyFull {
+func (s *scan) cannotAdvance(rows []*model.Event) error {
+	if len(rows) < smallestPage {
 		return nil
 	}
 	return s.partial()
@@ -183,11 +183,11 @@ func (s *scan) partial() error {
 // much, or whose paging leads back, is halved, the newer half first. head is
 // its first page when that was read already.
 func (s *scan) slice(ctx context.Context, w span, head []*model.Event, key string, emit func([]*model.Event) error) error {
-	all, whole, err := s.gather(ctx, w, head, key)
+	all, complete, err := s.gather(ctx, w, head, key)
 	if err != nil {
 		return err
 	}
-	if whole {
+	if complete {
 		slices.SortStableFunc(all, newestFirst)
 		return emit(s.fresh(all))
 	}
@@ -201,8 +201,8 @@ func (s *scan) slice(ctx context.Context, w span, head []*model.Event, key strin
 	return s.slice(ctx, span{w.from, mid}, nil, "", emit)
 }
 
-// gather reads all pages of a span; whole is false when it gave up.
-func (s *scan) gather(ctx context.Context, w span, rows []*model.Event, key string) (all []*model.Event, whole bool, err error) {
+// gather reads all pages of a span; complete is false when it gave up.
+func (s *scan) gather(ctx context.Context, w span, rows []*model.Event, key string) (all []*model.Event, complete bool, err error) {
 	if rows == nil {
 		if rows, key, err = s.page(ctx, w, ""); err != nil {
 			return nil, false, err
@@ -219,7 +219,7 @@ func (s *scan) gather(ctx context.Context, w span, rows []*model.Event, key stri
 			}
 		}
 		if fresh == 0 || key == "" {
-			return all, len(all) < s.largest || len(all) < surelyFull, nil
+			return all, len(all) < s.largest || len(all) < smallestPage, nil
 		}
 		if len(all) > sliceRows && w.to-w.from > 1 {
 			return nil, false, nil
@@ -248,9 +248,9 @@ func (s *scan) fresh(rows []*model.Event) []*model.Event {
 	return out
 }
 
-// falling tells whether rows come newest first, by the time they happened or
+// newestComeFirst reports whether rows come newest first, by the time they happened or
 // by the time they arrived at the server.
-func falling(rows []*model.Event) bool {
+func newestComeFirst(rows []*model.Event) bool {
 	happened, arrived := true, true
 	for i := 1; i < len(rows); i++ {
 		happened = happened && !rows[i].Time.After(rows[i-1].Time.Time)
@@ -268,7 +268,7 @@ const recentIDs = 2 * sliceRows
 
 func newRecent() *recent { return &recent{young: map[string]struct{}{}} }
 
-// add remembers id and tells whether it is new.
+// add remembers id and reports whether it is new.
 func (r *recent) add(id string) bool {
 	if _, ok := r.young[id]; ok {
 		return false

@@ -53,10 +53,10 @@ func (d *Driver) Processes(ctx context.Context, q backends.Query) (backends.List
 	return l, nil
 }
 
-// askableHash tells whether every pattern of a term is a whole hash, and they
+// askableHash reports whether every pattern of a term is a whole hash, and they
 // are few.
 func askableHash(t filter.Term) bool {
-	return len(t.Any) <= rules.MaxQueries && !slices.ContainsFunc(t.Any, func(p filter.Pattern) bool { _, whole := rules.WholeHash(p); return !whole })
+	return len(t.Any) <= rules.MaxQueries && !slices.ContainsFunc(t.Any, func(p filter.Pattern) bool { _, whole := rules.FullHash(p); return !whole })
 }
 
 func upper(sums []string) (out []string) {
@@ -73,7 +73,7 @@ func processCalls(sums []string) (out []client.Call) {
 	return out
 }
 
-// eachProcess gives the processes of some calls, each once. found tells that
+// eachProcess gives the processes of some calls, each once. found reports that
 // there was one, more that others are still wanted.
 func (d *Driver) eachProcess(ctx context.Context, calls []client.Call, raw bool, yield func(*model.Process, error) bool) (found, more bool) {
 	var r reader

@@ -205,16 +205,16 @@ func (d *Driver) Apply(ctx context.Context, c backends.Change, update func(*mode
 	if c.AlertID != "" {
 		act.Target = &model.ActionTarget{AlertID: c.AlertID}
 	}
-	tell := func() {
+	report := func() {
 		if update != nil {
 			copied := *act
 			update(&copied)
 		}
 	}
-	tell()
+	report()
 	for i, s := range steps {
 		if s.unless {
-			if done, err := d.shown(ctx, c, since, act); err == nil && done {
+			if done, err := d.listingShows(ctx, c, since, act); err == nil && done {
 				act.Details["left out"] = d.client.Describe(s.call) + ": the alert was dismissed already"
 				continue
 			}
@@ -230,20 +230,20 @@ func (d *Driver) Apply(ctx context.Context, c backends.Change, update func(*mode
 				act.Details["done before"] = d.client.Describe(steps[0].call)
 			}
 			act.Error = err.Error()
-			tell()
+			report()
 			return act, err
 		}
 	}
-	switch d.look(ctx, c, since, act) {
-	case lookedDone:
+	switch d.confirm(ctx, c, since, act) {
+	case listed:
 		act.State, act.FinishedAt = model.ActionDone, model.At(d.opt.Clock())
 		act.Details["read back"] = "the listing shows it"
-	case lookedOpen:
+	case notListed:
 		act.Details["read back"] = "accepted, but the listing does not show it yet"
 	default:
 		act.Details["read back"] = "accepted; the listing could not be read"
 	}
-	tell()
+	report()
 	return act, nil
 }
 
@@ -253,40 +253,40 @@ func (d *Driver) send(ctx context.Context, call client.Call) error {
 	return err
 }
 
-type looked uint8
+type confirmation uint8
 
 const (
-	lookedUnknown looked = iota
-	lookedOpen
-	lookedDone
+	unconfirmed confirmation = iota
+	notListed
+	listed
 )
 
-// lookAgain is how long a server may take to list what it has accepted.
-var lookAgain = []time.Duration{0, 300 * time.Millisecond, time.Second}
+// confirmDelays is how long a server may take to list what it has accepted.
+var confirmDelays = []time.Duration{0, 300 * time.Millisecond, time.Second}
 
-// look reads whether the listing shows a change.
-func (d *Driver) look(ctx context.Context, c backends.Change, since time.Time, act *model.Action) looked {
-	out := lookedUnknown
-	for _, wait := range lookAgain {
+// confirm reads whether the listing shows a change.
+func (d *Driver) confirm(ctx context.Context, c backends.Change, since time.Time, act *model.Action) confirmation {
+	out := unconfirmed
+	for _, wait := range confirmDelays {
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
 			return out
 		}
-		done, err := d.shown(ctx, c, since, act)
+		done, err := d.listingShows(ctx, c, since, act)
 		switch {
 		case err != nil:
 			return out
 		case done:
-			return lookedDone
+			return listed
 		}
-		out = lookedOpen
+		out = notListed
 	}
 	return out
 }
 
-// shown reads the listing once. An alert that was made has its id from there.
-func (d *Driver) shown(ctx context.Context, c backends.Change, since time.Time, act *model.Action) (bool, error) {
+// listingShows reads the listing once. An alert that was made has its id from there.
+func (d *Driver) listingShows(ctx context.Context, c backends.Change, since time.Time, act *model.Action) (bool, error) {
 	if c.Verb == backends.VerbAlertCreate {
 		_, wanted, err := d.alertBody(c.Body)
 		if err != nil {
@@ -314,7 +314,7 @@ func (d *Driver) shown(ctx context.Context, c backends.Change, since time.Time, 
 	return ok && a.shows(c), nil
 }
 
-// FindAction tells by reading whether a change whose answer was lost was
+// FindAction reads whether a change whose answer was lost was
 // carried out: its preview has made sure that it was not true before.
 func (d *Driver) FindAction(ctx context.Context, c backends.Change, sent time.Time) (*model.Action, error) {
 	if c.Verb == backends.VerbCall && c.Call != nil {
@@ -328,7 +328,7 @@ func (d *Driver) FindAction(ctx context.Context, c backends.Change, sent time.Ti
 	if c.AlertID != "" {
 		act.Target = &model.ActionTarget{AlertID: c.AlertID}
 	}
-	done, err := d.shown(ctx, c, time.Time{}, act)
+	done, err := d.listingShows(ctx, c, time.Time{}, act)
 	if err != nil {
 		return nil, backends.FromClient("cannot look up what became of it", err)
 	}
@@ -348,8 +348,8 @@ type triagedAlert struct {
 	verdict model.Verdict
 }
 
-// shows tells whether the alert is as the change wants it. A server that
-// does not tell dismissed from closed says closed, and one that was dismissed
+// shows reports whether the alert is as the change wants it. A server that
+// does not distinguish dismissed from closed says closed, and one that was dismissed
 // and is closed stays dismissed: what counts is that it is off the list.
 func (a triagedAlert) shows(c backends.Change) bool {
 	verdict := c.Verdict == "" || c.Verdict == model.VerdictUnknown || a.verdict == c.Verdict

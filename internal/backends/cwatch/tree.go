@@ -16,38 +16,38 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// Families are read from events, for the API has no route for them: a Create
+// Process trees are read from events, for the API has no route for them: a Create
 // Process event links parent (the actor) and child, and every event carries
 // the actor's ancestors, without instance ids. q cannot ask for an instance
 // id (docs/wire/cwatch.md 7), so pid narrows and the id is compared here.
 const (
-	familyBack = 30 * 24 * time.Hour // how far back a process of unknown start is looked for
-	familySlip = 5 * time.Minute     // how far its own start and its event may be apart
-	familyPage = 500                 // children a page
-	// familyRows is how many events are looked through for one process when
+	lineageLookBack = 30 * 24 * time.Hour // how far back a process of unknown start is looked for
+	startTolerance  = 5 * time.Minute     // how far its own start and its event may be apart
+	childrenPerPage = 500                 // children a page
+	// lineageRows is how many events are looked through for one process when
 	// not even its pid is known.
-	familyRows = 50_000
-	created    = "base_event_type = 'Create Process'"
+	lineageRows   = 50_000
+	processStarts = "base_event_type = 'Create Process'"
 )
 
-// rows gives the events of one query in [since, until), newest first, until
+// eachEvent gives the events of one query in [since, until), newest first, until
 // each returns false.
-func (d *Driver) rows(ctx context.Context, q string, since, until time.Time, raw bool, each func(*model.Event) bool) error {
+func (d *Driver) eachEvent(ctx context.Context, q string, since, until time.Time, raw bool, each func(*model.Event) bool) error {
 	s := &scan{d: d, since: since, until: until, raw: raw, size: pageSize, lazy: true}
 	for e, err := range s.merged(ctx, []string{q}) {
 		if err != nil {
 			return err
 		}
-		if inside(e.Time, since, until) && !each(e) {
+		if inWindow(e.Time, since, until) && !each(e) {
 			return nil
 		}
 	}
 	return nil
 }
 
-// is tells whether p, on host h, is the process ref names: by instance id, or
+// sameProcess reports whether p, on host h, is the process ref names: by instance id, or
 // where there is none by pid, image and host.
-func is(ref backends.ProcessRef, p *model.Process, h *model.Host) bool {
+func sameProcess(ref backends.ProcessRef, p *model.Process, h *model.Host) bool {
 	if p == nil {
 		return false
 	}
@@ -60,59 +60,59 @@ func is(ref backends.ProcessRef, p *model.Process, h *model.Host) bool {
 	return ref.Host == nil || h == nil || ref.Host.ID != "" && ref.Host.ID == h.ID || strings.EqualFold(ref.Host.Name, h.Name)
 }
 
-// lifetime gives when events of a process can be.
-func (d *Driver) lifetime(ref backends.ProcessRef) (since, until time.Time) {
+// processWindow gives when events of a process can be.
+func (d *Driver) processWindow(ref backends.ProcessRef) (since, until time.Time) {
 	until = d.opt.Clock().Add(time.Second)
 	switch {
 	case !ref.Started.IsZero():
-		since = ref.Started.Add(-familySlip)
+		since = ref.Started.Add(-startTolerance)
 	case ref.Alert != nil && !ref.Alert.Time.IsZero():
-		since = ref.Alert.Time.Add(-familyBack)
+		since = ref.Alert.Time.Add(-lineageLookBack)
 	default:
-		since = until.Add(-familyBack)
+		since = until.Add(-lineageLookBack)
 	}
 	return since, until
 }
 
 func pidTerm(field string, pid int64) string { return field + " = " + strconv.FormatInt(pid, 10) }
 
-// birth finds the event in which ref was started; nil when there is none.
-func (d *Driver) birth(ctx context.Context, ref backends.ProcessRef, since, until time.Time) (*model.Event, error) {
+// startEvent finds the event in which ref was started; nil when there is none.
+func (d *Driver) startEvent(ctx context.Context, ref backends.ProcessRef, since, until time.Time) (*model.Event, error) {
 	if !ref.Started.IsZero() {
-		until = ref.Started.Add(familySlip)
+		until = ref.Started.Add(startTolerance)
 	}
-	q := created
+	q := processStarts
 	if ref.PID != 0 {
 		q += " AND " + pidTerm("child_process_pid", ref.PID)
 	}
-	return d.first(ctx, q, since, until, ref, func(e *model.Event) *model.Process { return e.Target })
+	return d.newestMatch(ctx, q, since, until, ref, func(e *model.Event) *model.Process { return e.Target })
 }
 
-// deed finds the newest event ref was the actor of; nil when there is none.
-func (d *Driver) deed(ctx context.Context, ref backends.ProcessRef, since, until time.Time) (*model.Event, error) {
+// lastActivity finds the newest event ref was the actor of; nil when there is none.
+func (d *Driver) lastActivity(ctx context.Context, ref backends.ProcessRef, since, until time.Time) (*model.Event, error) {
 	q := ""
 	if ref.PID != 0 {
 		q = pidTerm("process_pid", ref.PID)
 	}
-	return d.first(ctx, q, since, until, ref, func(e *model.Event) *model.Process { return e.Process })
+	return d.newestMatch(ctx, q, since, until, ref, func(e *model.Event) *model.Process { return e.Process })
 }
 
-// first gives the newest event in which ref has the part asked for, with its
+// newestMatch gives the newest event in which ref has the part asked for, with its
 // JSON. Without a pid the search is bounded, and says so when it ends early.
-func (d *Driver) first(ctx context.Context, q string, since, until time.Time, ref backends.ProcessRef, part func(*model.Event) *model.Process) (found *model.Event, err error) {
+func (d *Driver) newestMatch(ctx context.Context, q string, since, until time.Time, ref backends.ProcessRef, part func(*model.Event) *model.Process) (found *model.Event, err error) {
 	n, cut := 0, false
-	err = d.rows(ctx, q, since, until, true, func(e *model.Event) bool {
-		if is(ref, part(e), e.Host) {
+	err = d.eachEvent(ctx, q, since, until, true, func(e *model.Event) bool {
+		if sameProcess(ref, part(e), e.Host) {
 			found = e
 			return false
 		}
 		n++
-		cut = ref.PID == 0 && n >= familyRows
+		cut = ref.PID == 0 && n >= lineageRows
 		return !cut
 	})
 	if err == nil && found == nil && cut {
 		err = &backends.Error{
-			Kind: backends.KindPartial, Why: "the " + strconv.Itoa(familyRows) + " newest events do not have it, and cWatch cannot be asked for a process by its id",
+			Kind: backends.KindPartial, Why: "the " + strconv.Itoa(lineageRows) + " newest events do not have it, and cWatch cannot be asked for a process by its id",
 			Hint: "give a later point in time, or take the process from an event or alert",
 		}
 	}
@@ -141,8 +141,8 @@ func (d *Driver) Ancestors(ctx context.Context, p backends.ProcessRef) ([]*model
 	if p.UID == "" && p.PID == 0 {
 		return nil, nil
 	}
-	since, until := d.lifetime(p)
-	e, err := d.birth(ctx, p, since, until)
+	since, until := d.processWindow(p)
+	e, err := d.startEvent(ctx, p, since, until)
 	if err != nil {
 		return nil, backends.FromClient(what, err)
 	}
@@ -151,13 +151,13 @@ func (d *Driver) Ancestors(ctx context.Context, p backends.ProcessRef) ([]*model
 		parent.Host = e.Host
 		return append(ancestorsOf(e), &parent), nil
 	}
-	if e, err = d.deed(ctx, p, since, until); err != nil {
+	if e, err = d.lastActivity(ctx, p, since, until); err != nil {
 		return nil, backends.FromClient(what, err)
 	}
 	if e != nil {
 		return ancestorsOf(e), nil
 	}
-	if a := p.Alert; a != nil && is(p, a.Process, a.Host) {
+	if a := p.Alert; a != nil && sameProcess(p, a.Process, a.Host) {
 		return a.Ancestors, nil
 	}
 	return nil, nil
@@ -172,7 +172,7 @@ func (d *Driver) Children(ctx context.Context, p backends.ProcessRef, cursor str
 		// Children could be found only by reading every process start there is.
 		return page, nil
 	}
-	since, until := d.lifetime(p)
+	since, until := d.processWindow(p)
 	if cursor != "" {
 		ms, err := strconv.ParseInt(cursor, 10, 64)
 		if err != nil {
@@ -182,11 +182,11 @@ func (d *Driver) Children(ctx context.Context, p backends.ProcessRef, cursor str
 	}
 	seen := map[string]bool{}
 	var last model.Time
-	err := d.rows(ctx, created+" AND "+pidTerm("process_pid", p.PID), since, until, false, func(e *model.Event) bool {
-		if e.Target == nil || !is(p, e.Process, e.Host) {
+	err := d.eachEvent(ctx, processStarts+" AND "+pidTerm("process_pid", p.PID), since, until, false, func(e *model.Event) bool {
+		if e.Target == nil || !sameProcess(p, e.Process, e.Host) {
 			return true
 		}
-		if len(page.Processes) >= familyPage && e.Time.UnixMilli() != last.UnixMilli() {
+		if len(page.Processes) >= childrenPerPage && e.Time.UnixMilli() != last.UnixMilli() {
 			page.Next, page.Remaining = strconv.FormatInt(last.UnixMilli(), 10), -1
 			return false
 		}
@@ -196,7 +196,7 @@ func (d *Driver) Children(ctx context.Context, p backends.ProcessRef, cursor str
 			return true
 		}
 		seen[e.Target.UID] = true
-		page.Processes = append(page.Processes, started(e))
+		page.Processes = append(page.Processes, startedProcess(e))
 		return true
 	})
 	if err != nil {
@@ -205,8 +205,8 @@ func (d *Driver) Children(ctx context.Context, p backends.ProcessRef, cursor str
 	return page, nil
 }
 
-// started is the process an event started, with the event's time and host.
-func started(e *model.Event) *model.Process {
+// startedProcess is the process an event started, with the event's time and host.
+func startedProcess(e *model.Event) *model.Process {
 	p := *e.Target
 	p.Host = e.Host
 	if p.Started.IsZero() {
@@ -216,7 +216,7 @@ func started(e *model.Event) *model.Process {
 }
 
 // Process finds a process by the id of GET /process or by its instance id,
-// which are one and the same where the server tells both. The list says who
+// which are one and the same where the server gives both. The list says who
 // it is; its events before near say when it started, by whom and how.
 func (d *Driver) Process(ctx context.Context, id string, near time.Time) (*model.Process, error) {
 	const what = "cannot read the process"
@@ -226,8 +226,8 @@ func (d *Driver) Process(ctx context.Context, id string, near time.Time) (*model
 	if now := d.opt.Clock(); near.IsZero() || near.After(now) {
 		near = now
 	}
-	since, until := near.Add(-familyBack), near.Add(time.Second)
-	p, err := d.listed(ctx, id)
+	since, until := near.Add(-lineageLookBack), near.Add(time.Second)
+	p, err := d.listedProcess(ctx, id)
 	if err != nil {
 		return nil, backends.FromClient(what, err)
 	}
@@ -240,14 +240,14 @@ func (d *Driver) Process(ctx context.Context, id string, near time.Time) (*model
 	} else if !rules.IsHex(strings.ToLower(id)) {
 		return nil, backends.NotFound("process", id)
 	}
-	born, err := d.birth(ctx, ref, since, until)
+	born, err := d.startEvent(ctx, ref, since, until)
 	if err != nil {
 		return nil, backends.FromClient(what, err)
 	}
 	if born != nil {
 		ref.PID, ref.Host = born.Target.PID, born.Host
 	}
-	did, err := d.deed(ctx, ref, since, until)
+	did, err := d.lastActivity(ctx, ref, since, until)
 	if err != nil {
 		return nil, backends.FromClient(what, err)
 	}
@@ -257,15 +257,15 @@ func (d *Driver) Process(ctx context.Context, id string, near time.Time) (*model
 		return nil, e
 	}
 	out := &model.Process{Origin: model.Origin{ID: id}, UID: id}
-	for _, from := range knownOf(born, did, p) {
-		complete(out, from)
+	for _, from := range processSources(born, did, p) {
+		fillMissing(out, from)
 	}
 	return out, nil
 }
 
-// knownOf gives what is known of a process, the best source first: its start
+// processSources gives what is known of a process, the best source first: its start
 // has command line and parent, what it did its creation time and user.
-func knownOf(born, did *model.Event, listed *model.Process) (out []*model.Process) {
+func processSources(born, did *model.Event, listed *model.Process) (out []*model.Process) {
 	if born != nil {
 		p := *born.Target // its start is the event's time unless it says its own
 		p.Host = born.Host
@@ -277,7 +277,7 @@ func knownOf(born, did *model.Event, listed *model.Process) (out []*model.Proces
 		out = append(out, &p)
 	}
 	if born != nil {
-		out = append(out, started(born))
+		out = append(out, startedProcess(born))
 	}
 	if listed != nil {
 		out = append(out, listed)
@@ -285,8 +285,8 @@ func knownOf(born, did *model.Event, listed *model.Process) (out []*model.Proces
 	return out
 }
 
-// complete fills what to lacks.
-func complete(to, from *model.Process) {
+// fillMissing fills what to lacks.
+func fillMissing(to, from *model.Process) {
 	to.PID = cmp.Or(to.PID, from.PID)
 	to.Name, to.Path = cmp.Or(to.Name, from.Name), cmp.Or(to.Path, from.Path)
 	to.CommandLine, to.Elevation = cmp.Or(to.CommandLine, from.CommandLine), cmp.Or(to.Elevation, from.Elevation)
@@ -301,9 +301,9 @@ func complete(to, from *model.Process) {
 	}
 }
 
-// listed looks for a process in GET /process, which cannot be asked by id;
+// listedProcess looks for a process in GET /process, which cannot be asked by id;
 // nil when it is not there.
-func (d *Driver) listed(ctx context.Context, id string) (found *model.Process, err error) {
+func (d *Driver) listedProcess(ctx context.Context, id string) (found *model.Process, err error) {
 	var r reader
 	err = d.elements(ctx, client.Call{Path: "/process"}, "", func(b []byte) error {
 		p, err := r.run(b, false)

@@ -13,9 +13,9 @@ import (
 
 const instant = "2006-01-02T15:04:05.000Z"
 
-// familyData: shell (pid 50) started many children, one of which has children
+// lineageData: shell (pid 50) started many children, one of which has children
 // of its own; the same pid is used on another host and again later.
-func familyData(children int) *fake.Data {
+func lineageData(children int) *fake.Data {
 	root := fake.Node{PID: 4, CreationTime: anchor.Add(-20 * time.Hour).Format(instant), Path: `C:\Windows\smss.exe`}
 	shellBorn := anchor.Add(-10 * time.Hour)
 	shellNode := fake.Node{PID: 50, CreationTime: shellBorn.Format(instant), Path: `C:\shell.exe`}
@@ -59,7 +59,7 @@ func names(list []*model.Process) string {
 }
 
 func TestAncestors(t *testing.T) {
-	r := newRig(t, familyData(3), fake.Options{}, nil, nil)
+	r := newRig(t, lineageData(3), fake.Options{}, nil, nil)
 	x := r.Driver.(backends.TreeExpander)
 	for name, tc := range map[string]struct {
 		ref  backends.ProcessRef
@@ -85,7 +85,7 @@ func TestAncestors(t *testing.T) {
 
 func TestChildren(t *testing.T) {
 	const many = 1203
-	r := newRig(t, familyData(many), fake.Options{}, nil, nil)
+	r := newRig(t, lineageData(many), fake.Options{}, nil, nil)
 	x := r.Driver.(backends.TreeExpander)
 	ref := backends.ProcessRef{UID: sha(50), PID: 50, Started: anchor.Add(-10 * time.Hour)}
 	seen := map[string]bool{}
@@ -127,7 +127,7 @@ func TestChildren(t *testing.T) {
 }
 
 func TestProcessByID(t *testing.T) {
-	r := newRig(t, familyData(3), fake.Options{}, nil, nil)
+	r := newRig(t, lineageData(3), fake.Options{}, nil, nil)
 	g := r.Driver.(backends.ProcessGetter)
 	p, err := g.Process(t.Context(), sha(50), anchor)
 	if err != nil || p.ID != sha(50) || p.UID != sha(50) || p.PID != 50 || p.CommandLine != "shell -x" || p.Parent == nil || p.Parent.UID != sha(4) ||

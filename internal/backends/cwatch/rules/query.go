@@ -136,7 +136,7 @@ func ExactTerms(t filter.Term) (alternatives []string, ok bool, why string) {
 				alternatives = append(alternatives, field+" = '"+pre.Addr().String()+"'")
 			}
 		case filter.Hash:
-			sum, is := WholeHash(p)
+			sum, is := FullHash(p)
 			if !is {
 				return nil, false, ""
 			}
@@ -154,9 +154,9 @@ func ExactTerms(t filter.Term) (alternatives []string, ok bool, why string) {
 	return alternatives, len(t.Any) > 0, why
 }
 
-// WholeHash gives the hash a pattern stands for, in lower case, when it is
+// FullHash gives the hash a pattern stands for, in lower case, when it is
 // one whole hash of any algorithm.
-func WholeHash(p filter.Pattern) (string, bool) {
+func FullHash(p filter.Pattern) (string, bool) {
 	s := strings.ToLower(p.Text)
 	if !p.IsExact() || !IsHex(s) {
 		return "", false
@@ -170,7 +170,7 @@ func HashesOf(t filter.Term) (out []string) {
 		return nil
 	}
 	for _, p := range t.Any {
-		if sum, ok := WholeHash(p); ok && len(sum) == 40 {
+		if sum, ok := FullHash(p); ok && len(sum) == 40 {
 			out = append(out, sum)
 		}
 	}

@@ -52,7 +52,7 @@ func MadeUpID(endpoint, timestamp string, facts []byte) string {
 	return endpoint + "-" + timestamp + "-" + hex.EncodeToString(sum[:4])
 }
 
-// IsMadeUp tells whether id has the form of a made-up one, and which
+// IsMadeUp reports whether id has the form of a made-up one, and which
 // timestamp it carries.
 func IsMadeUp(id string) (timestamp int64, ok bool) {
 	parts := strings.Split(id, "-")
