@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -217,7 +218,7 @@ func (d *Driver) readIncident(ctx context.Context, in *incident, raw bool) (*mod
 			if body := d.cache.get(in, now); body != nil {
 				w := new(wireAlert)
 				if err := decode(body, w); err == nil {
-					return w.alert(in.id), nil
+					return alertOf(w, in.id), nil
 				}
 			}
 		}
@@ -272,7 +273,7 @@ func (d *Driver) alertDetail(ctx context.Context, id string, raw bool) (*model.A
 }
 
 func finishAlert(w *wireAlert, body []byte, id string, raw bool) (*model.Alert, error) {
-	a := w.alert(id)
+	a := alertOf(w, id)
 	if raw {
 		var err error
 		if a.Raw, err = withoutMembers(body, deviceSecrets); err != nil {
@@ -357,17 +358,17 @@ func (d *Driver) alertEvents(ctx context.Context, id string, raw bool) iter.Seq2
 				raws.Events = nil
 			}
 		}
-		host := first(w.DeviceInfo.v).host()
+		host := alertHost(first(w.DeviceInfo.v))
 		threat := first(w.ThreatInfo.v)
 		var out []*model.Event
 		seen := map[string]bool{}
 		for i := range w.Events {
-			e := w.Events[i].event(host)
+			e := alertEvent(&w.Events[i], host)
 			if e.ID != "" && seen[e.ID] {
 				continue
 			}
 			seen[e.ID] = true
-			e.AlertID = cmpOr(string(threat.IncidentID), id)
+			e.AlertID = cmp.Or(string(threat.IncidentID), id)
 			if raws.Events != nil {
 				e.Raw = []byte(raws.Events[i])
 			}
@@ -380,4 +381,58 @@ func (d *Driver) alertEvents(ctx context.Context, id string, raw bool) iter.Seq2
 			}
 		}
 	}
+}
+
+const (
+	cacheFor   = 2 * time.Minute
+	cacheBytes = 16 << 20
+)
+
+// alertCache keeps the details of alerts for a short while: following alerts
+// asks for the same ones over and over, and the vendor bans who asks more than
+// about 1,000 times in 5 minutes (§3.2). An alert that got another event is
+// asked for again at once.
+type alertCache struct {
+	mu    sync.Mutex
+	kept  map[string]cachedAlert
+	bytes int
+}
+
+type cachedAlert struct {
+	events int
+	newest string
+	at     time.Time
+	body   []byte
+}
+
+// get gives the kept detail of an incident, nil when it must be asked for.
+func (c *alertCache) get(in *incident, now time.Time) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k, ok := c.kept[in.id]
+	if !ok || k.events != len(in.events) || k.newest != in.newestID() || now.Sub(k.at) > cacheFor || now.Before(k.at) {
+		return nil
+	}
+	return k.body
+}
+
+// put keeps a detail; when there is no room all others are forgotten.
+func (c *alertCache) put(in *incident, now time.Time, body []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.kept == nil || c.bytes+len(body) > cacheBytes {
+		c.kept, c.bytes = map[string]cachedAlert{}, 0
+	}
+	if len(body) > cacheBytes/4 {
+		return
+	}
+	c.bytes += len(body) - len(c.kept[in.id].body)
+	c.kept[in.id] = cachedAlert{len(in.events), in.newestID(), now, body}
+}
+
+func (in *incident) newestID() string {
+	if len(in.events) == 0 {
+		return ""
+	}
+	return string(in.events[0].EventID)
 }

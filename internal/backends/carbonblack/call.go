@@ -2,13 +2,12 @@ package carbonblack
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -18,15 +17,6 @@ import (
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
-
-// callRows is the page size of a call that names none, by operation (§3, §5).
-var callRows = map[string]int{"events.list": eventRows, "processes.list": 5000, "devices.list": 1000}
-
-// callLists is where the records of an answer stand; "-" is one object, or an
-// array that is the whole answer.
-var callLists = map[string]string{
-	"events.list": "results", "processes.list": "results", "devices.list": "results", "policies.list": "results", "alerts.get": "-",
-}
 
 // peeked is how much of an answer is looked at before it is passed on: a
 // refusal that comes as 200 is short (§3.1).
@@ -79,7 +69,7 @@ func judge(c backends.Call, head []byte, whole bool) error {
 	if err := decodeEnvelope(head, &env); err != nil {
 		return backends.Malformed("", err.Error())
 	}
-	return env.refused()
+	return refused(&env)
 }
 
 func (d *Driver) openCall(ctx context.Context, c backends.Call) (*client.Stream, error) {
@@ -169,135 +159,6 @@ func (d *Driver) Items(ctx context.Context, c backends.Call) iter.Seq2[json.RawM
 	}
 }
 
-// complete fills in what follows from the rest of a call: ids the body
-// repeats, and what a policy's document must say (§8.3, §9).
-func complete(c backends.Call) (backends.Call, error) {
-	if c.Body != nil {
-		return c, nil
-	}
-	what := "cannot call " + c.Label()
-	c.Args = maps.Clone(c.Args)
-	if c.Args == nil {
-		c.Args = map[string]any{}
-	}
-	same := func(name, of string) error {
-		v, given := c.Args[name]
-		if !given {
-			c.Args[name] = c.Args[of]
-			return nil
-		}
-		if backends.Text(v) != backends.Text(c.Args[of]) {
-			return backends.Invalid(what, fmt.Sprintf("%s is %s and %s is %s: they must be the same", of, backends.Text(c.Args[of]), name, backends.Text(v)))
-		}
-		return nil
-	}
-	switch c.Op.Name {
-	case "live.sessions.open":
-		return c, same("sensor_id", "deviceId")
-	case "live.commands.issue":
-		return c, same("session_id", "sessionId")
-	case "live.commands.cancel":
-		return c, same("cmdid", "commandId")
-	case "devices.policy":
-		_, byID := c.Args["policyId"]
-		if _, byName := c.Args["policyName"]; byID == byName {
-			return c, backends.Invalid(what, "want policyId or policyName, one of the two")
-		}
-	case "policies.create", "policies.replace":
-		info, err := objectArg(c, "policyInfo")
-		if err != nil {
-			return c, backends.Invalid(what, err.Error())
-		}
-		if v, ok := info["version"]; ok && backends.Text(v) != "2" {
-			return c, backends.Invalid(what, "policyInfo.version must be 2: it is the version of the document, not of the policy")
-		}
-		info["version"] = 2
-		if c.Op.Name == "policies.replace" {
-			if v, ok := info["id"]; ok && backends.Text(v) != backends.Text(c.Args["policyId"]) {
-				return c, backends.Invalid(what, fmt.Sprintf("policyInfo.id is %s: it must be the policy that is replaced", backends.Text(v)))
-			}
-			id, err := strconv.ParseInt(backends.Text(c.Args["policyId"]), 10, 64)
-			if err != nil {
-				return c, backends.Invalid(what, "policyId is no whole number")
-			}
-			info["id"] = id
-		} else if err := checkPolicy(info); err != nil {
-			return c, backends.Invalid(what, err.Error())
-		}
-		c.Args["policyInfo"] = info
-	case "policies.rules.add", "policies.rules.replace":
-		info, err := objectArg(c, "ruleInfo")
-		if err == nil {
-			err = checkRule(info)
-		}
-		if err != nil {
-			return c, backends.Invalid(what, err.Error())
-		}
-	}
-	return c, nil
-}
-
-// checkPolicy holds a new policy to what the server needs (§8.3).
-func checkPolicy(info map[string]any) error {
-	if s, _ := info["name"].(string); strings.TrimSpace(s) == "" {
-		return errors.New("policyInfo.name is missing")
-	}
-	if s, _ := info["priorityLevel"].(string); !contains(priorities, s) {
-		return fmt.Errorf("policyInfo.priorityLevel is %q: want one of %s", s, strings.Join(priorities, " "))
-	}
-	if _, ok := info["policy"].(map[string]any); !ok {
-		return errors.New("policyInfo.policy is missing: rules, sensorSettings, avSettings …")
-	}
-	return nil
-}
-
-var priorities = []string{"LOW", "MEDIUM", "HIGH", "MISSION_CRITICAL"}
-
-func objectArg(c backends.Call, name string) (map[string]any, error) {
-	p, _ := c.Op.Param(name)
-	v, err := p.Value(c.Args[name])
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	m, _ := v.(map[string]any)
-	if m == nil {
-		return nil, errors.New(name + " is missing")
-	}
-	return maps.Clone(m), nil
-}
-
-// The words of a rule (§8.3).
-var ruleWords = map[string][]string{
-	"action": {"TERMINATE", "DENY", "IGNORE", "ALLOW"},
-	"operation": {"RUN", "NETWORK", "CODE_INJECTION", "RUN_INMEMORY_CODE", "INVOKE_CMD_INTERPRETER", "INVOKE_SCRIPT",
-		"POL_INVOKE_NOT_TRUSTED", "MEMORY_SCRAPE", "RANSOM", "BYPASS_ALL"},
-}
-
-func checkRule(info map[string]any) error {
-	for _, name := range []string{"action", "operation"} {
-		v, _ := info[name].(string)
-		if !contains(ruleWords[name], v) {
-			return fmt.Errorf("ruleInfo.%s is %q: want one of %s", name, v, strings.Join(ruleWords[name], " "))
-		}
-	}
-	app, _ := info["application"].(map[string]any)
-	kind, _ := app["type"].(string)
-	value, _ := app["value"].(string)
-	if !contains([]string{"REPUTATION", "NAME_PATH"}, kind) || value == "" {
-		return errors.New("ruleInfo.application wants type (REPUTATION or NAME_PATH) and value")
-	}
-	return nil
-}
-
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
-}
-
 // planCall makes a changing call ready: completed, held to what the server
 // has, by reading only.
 func (d *Driver) planCall(ctx context.Context, c backends.Call) (backends.Call, backends.Preview, error) {
@@ -351,7 +212,7 @@ func (d *Driver) planAssign(ctx context.Context, what string, c backends.Call, p
 	if err != nil {
 		return err
 	}
-	pv.Summary = fmt.Sprintf("moves %s from policy %q to %q", cmpOr(string(dev.Name), "the device"), cmpOr(string(dev.PolicyName), string(dev.PolicyID)), string(to.Name))
+	pv.Summary = fmt.Sprintf("moves %s from policy %q to %q", cmp.Or(string(dev.Name), "the device"), cmp.Or(string(dev.PolicyName), string(dev.PolicyID)), string(to.Name))
 	if number(to.ID) == string(dev.PolicyID) {
 		pv.Nothing = fmt.Sprintf("it is in policy %q already", string(to.Name))
 	}
@@ -465,7 +326,7 @@ func (d *Driver) applyCall(ctx context.Context, c backends.Change, update func(*
 			}
 			return nil, doubt(err.Error())
 		}
-		return reply, env.refused()
+		return reply, refused(&env)
 	})
 }
 

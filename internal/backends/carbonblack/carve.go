@@ -1,6 +1,7 @@
 package carbonblack
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -12,18 +13,6 @@ import (
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
-
-// A collected file lies in its live response session and is gone with it. Its
-// id says where: <session>.<command>.<file>.
-
-// wireFile is a file of a session (§9.5).
-type wireFile struct {
-	ID           whole `json:"id"`
-	FileName     text  `json:"file_name"` // its path on the device
-	Size         whole `json:"size"`
-	SizeUploaded whole `json:"size_uploaded"`
-	Status       whole `json:"status"`
-}
 
 func carveID(session string, command, file int64) string {
 	return fmt.Sprintf("%s.%d.%d", session, command, file)
@@ -87,7 +76,7 @@ func (d *Driver) Carve(ctx context.Context, id string) (*model.Carve, error) {
 	}
 	c := &model.Carve{Origin: model.Origin{ID: id}, Path: w.operand(), Created: model.FromMillis(w.CreateTime.n)}
 	c.Host = d.carvedOn(ctx, session, number(w.SensorID))
-	switch w.state() {
+	switch commandState(&w) {
 	case model.ActionFailed, model.ActionCancelled:
 		c.State = model.CarveFailed
 	case model.ActionDone:
@@ -105,7 +94,7 @@ func (d *Driver) Carve(ctx context.Context, id string) (*model.Carve, error) {
 		}
 		return nil, sessionOver(what, id, err)
 	}
-	c.Path, c.Size = cmpOr(c.Path, string(f.FileName)), f.Size.n
+	c.Path, c.Size = cmp.Or(c.Path, string(f.FileName)), f.Size.n
 	c.Name = model.BaseName(c.Path)
 	if f.Size.n > 0 && f.SizeUploaded.set {
 		c.Progress = model.Ptr(min(1, max(0, float64(f.SizeUploaded.n)/float64(f.Size.n))))
@@ -128,7 +117,7 @@ func (d *Driver) carvedOn(ctx context.Context, session, device string) *model.Ho
 	}
 	h := &model.Host{Origin: model.Origin{ID: device}}
 	if dev, _, err := d.deviceInfo(ctx, "cannot name the device", device); err == nil {
-		full := dev.host(model.At(d.opt.Clock()))
+		full := deviceHost(dev, model.At(d.opt.Clock()))
 		h.Name, h.Domain, h.OS = full.Name, full.Domain, full.OS
 	}
 	return h

@@ -16,7 +16,7 @@ func bothWays(t *testing.T, doc string) []*model.Event {
 	if err := decode([]byte(doc), &decoded); err != nil {
 		t.Fatal(err)
 	}
-	return []*model.Event{walked.event(), decoded.event()}
+	return []*model.Event{eventOf(&walked), eventOf(&decoded)}
 }
 
 // Blanks around a command line or a path are evidence: "svchost.exe " is

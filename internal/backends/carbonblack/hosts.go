@@ -1,17 +1,13 @@
 package carbonblack
 
 import (
-	"bytes"
 	"context"
-	"io"
 	"iter"
 	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/client"
@@ -106,7 +102,7 @@ func (d *Driver) Hosts(ctx context.Context, q backends.Query) (backends.Listing[
 // RemovedHosts lists the devices whose sensor was deregistered or uninstalled.
 // /device has no filter of the status.
 func (d *Driver) RemovedHosts(ctx context.Context, q backends.Query) (backends.Listing[*model.Host], error) {
-	l := d.deviceList(ctx, q, (*wireDevice).isRemoved)
+	l := d.deviceList(ctx, q, isRemoved)
 	l.Plan.Notes = append(l.Plan.Notes, "the status is compared after fetching")
 	return l, nil
 }
@@ -130,7 +126,7 @@ func (d *Driver) deviceList(ctx context.Context, q backends.Query, only func(*wi
 			if only != nil && !only(&dev.wireDevice) {
 				continue
 			}
-			h := dev.host(model.At(d.opt.Clock()))
+			h := deviceHost(&dev.wireDevice, model.At(d.opt.Clock()))
 			if q.Raw {
 				raw, err := withoutMembers(dev.raw, deviceSecrets)
 				if err != nil {
@@ -148,7 +144,7 @@ func (d *Driver) deviceList(ctx context.Context, q backends.Query, only func(*wi
 }
 
 // isRemoved tells whether the sensor of a device is registered no longer (§11.6).
-func (w *wireDevice) isRemoved() bool {
+func isRemoved(w *wireDevice) bool {
 	switch strings.ToUpper(string(w.Status)) {
 	case "DEREGISTERED", "UNINSTALLED", "DELETED":
 		return true
@@ -175,7 +171,7 @@ func (d *Driver) Host(ctx context.Context, id string, raw bool) (*model.Host, er
 	if row != nil {
 		dev, body = &row.wireDevice, row.raw
 	}
-	h := dev.host(model.At(d.opt.Clock()))
+	h := deviceHost(dev, model.At(d.opt.Clock()))
 	if raw {
 		clean, err := withoutMembers(body, deviceSecrets)
 		if err != nil {
@@ -207,46 +203,4 @@ func (d *Driver) deviceRow(ctx context.Context, what string, dev *wireDevice) (*
 		}
 	}
 	return nil, nil
-}
-
-// withoutMembers copies a JSON value without the object members of the given
-// names, at any depth; nothing else changes but blanks.
-func withoutMembers(b []byte, names []string) ([]byte, error) {
-	var out bytes.Buffer
-	dec := jsontext.NewDecoder(bytes.NewReader(b), lenient)
-	enc := jsontext.NewEncoder(&out, lenient, jsontext.PreserveRawStrings(true))
-	for {
-		kind, length := dec.StackIndex(dec.StackDepth())
-		atName := kind == '{' && length%2 == 0 && dec.PeekKind() == '"'
-		if !atName {
-			// Numbers are copied as they are written: their precision is the vendor's.
-			switch dec.PeekKind() {
-			case '0', '"', 't', 'f', 'n':
-				v, err := dec.ReadValue()
-				if err != nil {
-					return nil, err
-				}
-				if err := enc.WriteValue(v); err != nil {
-					return nil, err
-				}
-				continue
-			}
-		}
-		tok, err := dec.ReadToken()
-		if err == io.EOF {
-			return bytes.TrimSpace(out.Bytes()), nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if atName && slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, tok.String()) }) {
-			if err := dec.SkipValue(); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		if err := enc.WriteToken(tok); err != nil {
-			return nil, err
-		}
-	}
 }

@@ -1,6 +1,7 @@
 package carbonblack
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -12,36 +13,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// Isolation is a policy: moving a device to one with QUARANTINE_DEVICE is the
-// only way v3 has (§8.2), and moving it back the only way out.
-
-// wirePolicy is a policy of GET /policy (§8.3).
-type wirePolicy struct {
-	ID     whole            `json:"id"`
-	Name   text             `json:"name"`
-	Policy object[wireRule] `json:"policy"`
-}
-
-type wireRule struct {
-	SensorSettings list[wireSetting] `json:"sensorSettings"`
-}
-
-type wireSetting struct {
-	Name  text `json:"name"`
-	Value text `json:"value"`
-}
-
-// setting gives a sensor setting, false when the policy does not have it.
-func (w *wirePolicy) setting(name string) (string, bool) {
-	for _, s := range first(w.Policy.v).SensorSettings {
-		if strings.EqualFold(string(s.Name), name) {
-			return string(s.Value), true
-		}
-	}
-	return "", false
-}
-
-func (w *wirePolicy) named() model.Named {
+func policyName(w *wirePolicy) model.Named {
 	return model.Named{ID: number(w.ID), Name: string(w.Name)}
 }
 
@@ -84,11 +56,6 @@ func findPolicy(what string, all []wirePolicy, want string) (*wirePolicy, error)
 type policyMove struct {
 	device   int64
 	from, to model.Named
-}
-
-// patchDevice is the body of PATCH /device/{id}.
-type patchDevice struct {
-	PolicyID int64 `json:"policyId"`
 }
 
 func (m *policyMove) path() string { return "/device/" + strconv.FormatInt(m.device, 10) }
@@ -166,7 +133,7 @@ func (d *Driver) planMove(ctx context.Context, what string, c backends.Change) (
 		}
 	} else {
 		back, why := formerPolicy(c)
-		if why = cmpOr(why, d.notIsolated(dev, all, quarantine)); why != "" && c.Params[paramPolicy] == "" {
+		if why = cmp.Or(why, d.notIsolated(dev, all, quarantine)); why != "" && c.Params[paramPolicy] == "" {
 			pv.Nothing = why
 			return nil, pv, nil
 		}
@@ -186,8 +153,8 @@ func (d *Driver) planMove(ctx context.Context, what string, c backends.Change) (
 			pv.Warnings = append(pv.Warnings, fmt.Sprintf("policy %q quarantines devices too: it stays isolated", string(to.Name)))
 		}
 	}
-	m.to = to.named()
-	pv.Summary = fmt.Sprintf("moves it from policy %q to %q", cmpOr(m.from.Name, m.from.ID), m.to.Name)
+	m.to = policyName(to)
+	pv.Summary = fmt.Sprintf("moves it from policy %q to %q", cmp.Or(m.from.Name, m.from.ID), m.to.Name)
 	pv.Reversible = true
 	pv.Inverse = backends.VerbRelease
 	if c.Verb == backends.VerbRelease {
@@ -211,7 +178,7 @@ func formerPolicy(c backends.Change) (policy, why string) {
 	if h := c.Undo.Host; h != nil && c.Host != nil && h.ID != "" && h.ID != c.Host.ID {
 		return "", "the action to take back is on another device"
 	}
-	return cmpOr(c.Undo.Details[detailFormerID], c.Undo.Details[detailFormerName]), ""
+	return cmp.Or(c.Undo.Details[detailFormerID], c.Undo.Details[detailFormerName]), ""
 }
 
 // notIsolated says that a device is not in a policy that quarantines, "" when it is.
@@ -226,7 +193,7 @@ func (d *Driver) notIsolated(dev *wireDevice, all []wirePolicy, quarantine strin
 			}
 		}
 	}
-	return fmt.Sprintf("it is not isolated: its policy is %q", cmpOr(string(dev.PolicyName), string(dev.PolicyID)))
+	return fmt.Sprintf("it is not isolated: its policy is %q", cmp.Or(string(dev.PolicyName), string(dev.PolicyID)))
 }
 
 // move moves a device to its other policy. What undoing needs is told before
@@ -256,7 +223,7 @@ func (d *Driver) move(ctx context.Context, what string, c backends.Change, act *
 			return &backends.Error{Kind: backends.KindAmbiguous, What: what, Why: fmt.Sprintf("the server answered for device %s instead of %d", number(dev.DeviceID), m.device)}
 		}
 		if p := string(dev.PolicyID); p != "" && p != m.to.ID {
-			return &backends.Error{Kind: backends.KindAmbiguous, What: what, Why: fmt.Sprintf("the server says it succeeded, and that the device is in policy %s", cmpOr(string(dev.PolicyName), p))}
+			return &backends.Error{Kind: backends.KindAmbiguous, What: what, Why: fmt.Sprintf("the server says it succeeded, and that the device is in policy %s", cmp.Or(string(dev.PolicyName), p))}
 		}
 	}
 	if dev == nil || string(dev.PolicyID) != m.to.ID {
@@ -281,11 +248,11 @@ func (d *Driver) readMove(ctx context.Context, what, device, policy string) (*mo
 	}
 	if string(dev.PolicyID) != policy {
 		return nil, &backends.Error{Kind: backends.KindNotFound, What: what, Why: fmt.Sprintf(
-			"the device is in policy %s and not in policy %s: it was not moved, or has been moved since", cmpOr(string(dev.PolicyName), string(dev.PolicyID)), policy)}
+			"the device is in policy %s and not in policy %s: it was not moved, or has been moved since", cmp.Or(string(dev.PolicyName), string(dev.PolicyID)), policy)}
 	}
 	return &model.Action{
-		Origin: model.Origin{ID: fmt.Sprintf("%s%s.%s", actionPolicy, device, policy)}, Host: dev.host(model.At(d.opt.Clock())),
-		State: model.ActionDone, NativeState: "policy " + cmpOr(string(dev.PolicyName), policy),
+		Origin: model.Origin{ID: fmt.Sprintf("%s%s.%s", actionPolicy, device, policy)}, Host: deviceHost(dev, model.At(d.opt.Clock())),
+		State: model.ActionDone, NativeState: "policy " + cmp.Or(string(dev.PolicyName), policy),
 		Details: map[string]string{detailPolicyID: policy, detailPolicyName: string(dev.PolicyName)},
 	}, nil
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// event reads an event of a list or of either shape of the detail.
-func (e *wireEvent) event() *model.Event {
+// eventOf reads an event of a list or of either shape of the detail.
+func eventOf(e *wireEvent) *model.Event {
 	d := first(e.ProcessDetails.v)
 	actor := first(e.SelectedApp.v, e.ProcessHash.v)
 	parent := first(e.ParentApp.v, e.ParentHash.v)
@@ -28,10 +28,10 @@ func (e *wireEvent) event() *model.Event {
 		Kind:     kindOf(string(e.EventType), e.ThreatIndicators, cmp.Or(long, short)),
 		Action:   actionOf(string(e.EventType), long),
 		Summary:  cmp.Or(short, long),
-		Host:     seen.host(),
+		Host:     eventHost(seen),
 		User:     model.SplitUser(string(cmp.Or(d.FullUserName, d.UserName))),
 		Process:  eventActor(device, d, actor, parent, e.EventTime.n),
-		Network:  e.NetFlow.v.network(cmp.Or(long, short)),
+		Network:  networkOf(e.NetFlow.v, cmp.Or(long, short)),
 		Tags:     e.ThreatIndicators,
 		AlertID:  string(e.IncidentID),
 	}
@@ -112,11 +112,11 @@ func eventActor(device string, d *wireDetails, app, parent *wireApp, eventTime i
 	p := &model.Process{
 		PID:         cmp.Or(d.ProcessID.n, key.pid),
 		Name:        programName(app.ApplicationName, d.Name, app.ApplicationPath),
-		Path:        app.path(),
+		Path:        imagePath(app),
 		CommandLine: string(d.CommandLine),
 		Started:     model.At(key.started),
-		Hash:        app.hash(),
-		Reputation:  app.reputation(),
+		Hash:        imageHash(app),
+		Reputation:  imageReputation(app),
 		Parent:      parentOf(device, d, parent),
 	}
 	// A key put together by hand, or of a broken sensor clock, may lie long
@@ -144,7 +144,7 @@ func parentOf(device string, d *wireDetails, app *wireApp) *model.ParentProcess 
 	p := model.ParentProcess{
 		PID:         cmp.Or(d.ParentPID.n, key.pid),
 		Name:        programName(d.ParentName, app.ApplicationName, app.ApplicationPath),
-		Path:        app.path(),
+		Path:        imagePath(app),
 		CommandLine: string(d.ParentCommandLine),
 		UID:         processUID(device, string(d.ParentPrivatePID), 0, model.Time{}),
 	}
@@ -162,11 +162,11 @@ func eventTarget(device string, d *wireDetails, app *wireApp) *model.Process {
 	p := &model.Process{
 		PID:         cmp.Or(d.TargetPID.n, key.pid),
 		Name:        programName(d.TargetName, app.ApplicationName, app.ApplicationPath),
-		Path:        app.path(),
+		Path:        imagePath(app),
 		CommandLine: string(d.TargetCommandLine),
 		Started:     model.At(key.started),
-		Hash:        app.hash(),
-		Reputation:  app.reputation(),
+		Hash:        imageHash(app),
+		Reputation:  imageReputation(app),
 	}
 	p.UID = processUID(device, string(d.TargetPrivatePID), p.PID, p.Started)
 	if empty(p) {
@@ -216,7 +216,7 @@ func otherLink(links []link, actor string) (link, bool) {
 }
 
 func fileOf(app *wireApp, links []link, actor string) *model.File {
-	f := &model.File{Path: app.path(), Name: programName(app.ApplicationName, app.ApplicationPath), Hash: app.hash()}
+	f := &model.File{Path: imagePath(app), Name: programName(app.ApplicationName, app.ApplicationPath), Hash: imageHash(app)}
 	if f.Path == "" || f.Hash == nil {
 		if l, ok := otherLink(links, actor); ok && (f.Name == "" || strings.EqualFold(f.Name, model.BaseName(l.name))) {
 			if f.Path == "" && isPath(l.name) {
@@ -240,8 +240,8 @@ func isPath(s string) bool {
 		len(s) > 3 && s[1] == ':' && (s[2] == '\\' || s[2] == '/')
 }
 
-// path is the image path: applicationPath, or an applicationName that is one.
-func (a *wireApp) path() string {
+// imagePath is the image path: applicationPath, or an applicationName that is one.
+func imagePath(a *wireApp) string {
 	if a.ApplicationPath != "" {
 		return string(a.ApplicationPath)
 	}
@@ -251,7 +251,7 @@ func (a *wireApp) path() string {
 	return ""
 }
 
-func (a *wireApp) hash() *model.Hash { return hashes(a.MD5Hash, a.SHA256Hash) }
+func imageHash(a *wireApp) *model.Hash { return hashes(a.MD5Hash, a.SHA256Hash) }
 
 func hashes(md5, sha256 text) *model.Hash {
 	h := model.Hash{MD5: strings.ToLower(string(md5)), SHA256: strings.ToLower(string(sha256))}
@@ -261,12 +261,12 @@ func hashes(md5, sha256 text) *model.Hash {
 	return &h
 }
 
-func (a *wireApp) reputation() *model.Reputation {
+func imageReputation(a *wireApp) *model.Reputation {
 	return reputationOf(string(cmp.Or(a.EffectiveReputation, a.ReputationProperty)))
 }
 
-// host reads the device an event or a notification names.
-func (s *wireSeenOn) host() *model.Host {
+// eventHost reads the device an event or a notification names.
+func eventHost(s *wireSeenOn) *model.Host {
 	domain, name := deviceName(string(s.DeviceName))
 	h := &model.Host{
 		Origin: model.Origin{ID: number(s.DeviceID)},
@@ -298,8 +298,8 @@ func osOf(deviceType, version string) *model.OS {
 	return &model.OS{Name: name, Version: version, Platform: platform}
 }
 
-// network is nil unless one member is set: the object is always there.
-func (n *wireFlow) network(plain string) *model.Network {
+// networkOf is nil unless one member is set: the object is always there.
+func networkOf(n *wireFlow, plain string) *model.Network {
 	if n == nil {
 		return nil
 	}
@@ -347,9 +347,9 @@ func port(w whole) int {
 	return int(w.n)
 }
 
-// process reads a row of GET /process; h is the device the row was asked for,
+// listedProcess reads a row of GET /process; h is the device the row was asked for,
 // nil when the question named none.
-func (w *wireProcess) process(h *model.Host) *model.Process {
+func listedProcess(w *wireProcess, h *model.Host) *model.Process {
 	key := parsePrivatePID(string(w.PrivatePID))
 	var device string
 	if h != nil {
@@ -369,9 +369,9 @@ func (w *wireProcess) process(h *model.Host) *model.Process {
 	return p
 }
 
-// host reads a device. online is derived: contact within the last 15 minutes
+// deviceHost reads a device. online is derived: contact within the last 15 minutes
 // of a registered sensor (§11.6).
-func (w *wireDevice) host(now model.Time) *model.Host {
+func deviceHost(w *wireDevice, now model.Time) *model.Host {
 	domain, name := deviceName(string(w.Name))
 	h := &model.Host{
 		Origin: model.Origin{ID: number(w.DeviceID)},
@@ -420,13 +420,6 @@ func named(id, name text) *model.Named {
 	return &model.Named{ID: string(id), Name: string(name)}
 }
 
-func number(w whole) string {
-	if !w.set || w.n == 0 {
-		return ""
-	}
-	return strconv.FormatInt(w.n, 10)
-}
-
 func distinct(values ...text) []string {
 	var out []string
 	for _, v := range values {
@@ -445,13 +438,19 @@ func addresses(values ...text) []string {
 	return distinct(values...)
 }
 
-// first is the first of its arguments that is there, an empty one when none
-// is: every block of an answer may be null.
-func first[T any](of ...*T) *T {
-	for _, v := range of {
-		if v != nil {
-			return v
+// processUID is the key of a process over all devices: deviceId:privatePid.
+// Without a private pid it is built from pid and start, and empty when those
+// are not known either: a pid alone names no process for long.
+func processUID(device, private string, pid int64, started model.Time) string {
+	key := private
+	if key == "" {
+		if pid <= 0 || started.IsZero() {
+			return ""
 		}
+		key = strconv.FormatInt(pid, 10) + "-" + strconv.FormatInt(started.UnixMilli(), 10)
 	}
-	return new(T)
+	if device == "" {
+		return key
+	}
+	return device + ":" + key
 }

@@ -10,11 +10,11 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// alert reads the answer of GET /alert/{id}; id is what was asked for.
-func (w *wireAlert) alert(id string) *model.Alert {
+// alertOf reads the answer of GET /alert/{id}; id is what was asked for.
+func alertOf(w *wireAlert, id string) *model.Alert {
 	threat := first(w.ThreatInfo.v)
 	device := first(w.DeviceInfo.v)
-	host := device.host()
+	host := alertHost(device)
 	a := &model.Alert{
 		Origin:     model.Origin{ID: string(cmp.Or(threat.IncidentID, text(id)))},
 		Time:       model.FromMillis(threat.Time.n),
@@ -44,9 +44,9 @@ func (w *wireAlert) alert(id string) *model.Alert {
 	}
 	if e := telling(events, threat.Indicators); e != nil {
 		a.Description, _ = stripMarkup(string(e.LongDescription))
-		ev := e.event(host)
+		ev := alertEvent(e, host)
 		a.Process, a.Target, a.User = ev.Process, ev.Target, ev.User
-		a.Ancestors = e.ancestors(host)
+		a.Ancestors = alertAncestors(e, host)
 		if a.Time.IsZero() {
 			a.Time = ev.Time
 		}
@@ -117,7 +117,7 @@ func addIndicator(to []model.Indicator, i model.Indicator) []model.Indicator {
 	return append(to, i)
 }
 
-func (d *wireAlertDevice) host() *model.Host {
+func alertHost(d *wireAlertDevice) *model.Host {
 	domain, name := deviceName(string(d.DeviceName))
 	h := &model.Host{
 		Origin: model.Origin{ID: number(d.DeviceID)},
@@ -135,8 +135,8 @@ func (d *wireAlertDevice) host() *model.Host {
 	return h
 }
 
-// event reads an event inside an alert.
-func (e *wireAlertEvent) event(host *model.Host) *model.Event {
+// alertEvent reads an event inside an alert.
+func alertEvent(e *wireAlertEvent, host *model.Host) *model.Event {
 	plain, links := stripMarkup(string(e.LongDescription))
 	kind := kindOf(string(e.EventType), e.ThreatIndicators, plain)
 	out := &model.Event{
@@ -147,7 +147,7 @@ func (e *wireAlertEvent) event(host *model.Host) *model.Event {
 		Summary: plain,
 		Host:    host,
 		User:    model.SplitUser(string(e.UserName)),
-		Process: e.process(host),
+		Process: alertProcess(e, host),
 		Tags:    e.ThreatIndicators,
 	}
 	switch kind {
@@ -172,9 +172,9 @@ func deviceOf(host *model.Host) string {
 	return host.ID
 }
 
-// process is the acting process. processPPid is its private pid, on old macOS
+// alertProcess is the acting process. processPPid is its private pid, on old macOS
 // sensors the bare pid (§7.1).
-func (e *wireAlertEvent) process(host *model.Host) *model.Process {
+func alertProcess(e *wireAlertEvent, host *model.Host) *model.Process {
 	key := parsePrivatePID(string(e.ProcessPPID))
 	p := &model.Process{
 		PID:         cmp.Or(e.ProcessID.n, key.pid),
@@ -186,7 +186,7 @@ func (e *wireAlertEvent) process(host *model.Host) *model.Process {
 		Hash:        hashes(e.ProcessMD5Hash, e.ProcessHash),
 	}
 	p.UID = processUID(deviceOf(host), string(e.ProcessPPID), p.PID, p.Started)
-	if q := e.parent(host); q != nil {
+	if q := alertParent(e, host); q != nil {
 		p.Parent = &model.ParentProcess{UID: q.UID, PID: q.PID, Name: q.Name, Path: q.Path, CommandLine: q.CommandLine}
 	}
 	if empty(p) {
@@ -195,7 +195,7 @@ func (e *wireAlertEvent) process(host *model.Host) *model.Process {
 	return p
 }
 
-func (e *wireAlertEvent) parent(host *model.Host) *model.Process {
+func alertParent(e *wireAlertEvent, host *model.Host) *model.Process {
 	key := parsePrivatePID(string(e.ParentPPID))
 	p := &model.Process{
 		PID:         cmp.Or(e.ParentPID.n, key.pid),
@@ -216,9 +216,9 @@ func (e *wireAlertEvent) parent(host *model.Host) *model.Process {
 	return p
 }
 
-// ancestors is the one level this API knows.
-func (e *wireAlertEvent) ancestors(host *model.Host) []*model.Process {
-	if p := e.parent(host); p != nil {
+// alertAncestors is the one level this API knows.
+func alertAncestors(e *wireAlertEvent, host *model.Host) []*model.Process {
+	if p := alertParent(e, host); p != nil {
 		return []*model.Process{p}
 	}
 	return nil
@@ -227,7 +227,7 @@ func (e *wireAlertEvent) ancestors(host *model.Host) []*model.Process {
 // alertFromEvent stands in for an alert whose detail the server no longer
 // gives, or that has a score but no incident: what its events say of it.
 func alertFromEvent(id string, e *wireEvent, seen []wireHead) *model.Alert {
-	ev := e.event()
+	ev := eventOf(e)
 	a := &model.Alert{
 		Origin:      model.Origin{ID: id},
 		Time:        ev.Time,
@@ -261,13 +261,13 @@ func alertFromEvent(id string, e *wireEvent, seen []wireHead) *model.Alert {
 	return a
 }
 
-// alert reads a notification. POLICY_ACTION has no score; a missing type is
+// notificationAlert reads a notification. POLICY_ACTION has no score; a missing type is
 // THREAT when threatInfo is there; unknown types keep what is common to all.
-func (n *wireNotification) alert(raw []byte) *model.Alert {
+func notificationAlert(n *wireNotification, raw []byte) *model.Alert {
 	seen := first(n.DeviceInfo.v)
 	desc, links := stripMarkup(string(n.EventDescription))
 	a := &model.Alert{
-		Origin:      model.Origin{ID: n.id(raw)},
+		Origin:      model.Origin{ID: notificationID(n, raw)},
 		Time:        model.FromMillis(n.EventTime.n),
 		Title:       desc,
 		Description: desc,
@@ -275,7 +275,7 @@ func (n *wireNotification) alert(raw []byte) *model.Alert {
 		Status:      model.StatusUnknown,
 		Verdict:     model.VerdictUnknown,
 		Source:      string(n.Type),
-		Host:        seen.host(),
+		Host:        eventHost(seen),
 		URL:         string(n.URL),
 	}
 	if n.RuleName != "" {
@@ -290,7 +290,7 @@ func (n *wireNotification) alert(raw []byte) *model.Alert {
 	switch {
 	case n.ThreatHunterInfo.v != nil:
 		h := n.ThreatHunterInfo.v
-		n.hunterAlert(a, h)
+		fillHunterAlert(n, a, h)
 	case n.ThreatInfo.v != nil:
 		t := n.ThreatInfo.v
 		a.Source = cmp.Or(a.Source, "THREAT")
@@ -315,7 +315,7 @@ func (n *wireNotification) alert(raw []byte) *model.Alert {
 	return a
 }
 
-func (n *wireNotification) hunterAlert(a *model.Alert, h *wireHunter) {
+func fillHunterAlert(n *wireNotification, a *model.Alert, h *wireHunter) {
 	a.Title = cmp.Or(string(h.Summary), string(h.ReportName), a.Title)
 	a.StatusNative = string(h.Status)
 	switch {
@@ -351,8 +351,8 @@ func (n *wireNotification) hunterAlert(a *model.Alert, h *wireHunter) {
 	}
 }
 
-// id is the incident, the event, or a digest of the notification itself.
-func (n *wireNotification) id(raw []byte) string {
+// notificationID is the incident, the event, or a digest of the notification itself.
+func notificationID(n *wireNotification, raw []byte) string {
 	if id := first(n.ThreatInfo.v).IncidentID; id != "" {
 		return string(id)
 	}

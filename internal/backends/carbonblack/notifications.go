@@ -97,7 +97,7 @@ func (d *Driver) drainOnce(ctx context.Context) (int, error) {
 	if err := d.spool.add(got); err != nil {
 		return 0, err
 	}
-	if err := env.refused(); err != nil && len(got) == 0 {
+	if err := refused(&env); err != nil && len(got) == 0 {
 		return 0, err
 	}
 	if err := errors.Join(readErr, parseErr); err != nil {
@@ -121,7 +121,7 @@ func (d *Driver) spooledAlerts(raw bool) ([]*model.Alert, error) {
 			d.warn("a line of " + d.spool.path + " is no notification and was left out")
 			return
 		}
-		a := n.alert(line)
+		a := notificationAlert(&n, line)
 		if raw {
 			a.Raw = slices.Clone(line)
 		}

@@ -247,7 +247,7 @@ func (d *Driver) processRows(ctx context.Context, q url.Values, w span, h *model
 			if err := decode(element, &row); err != nil {
 				return nil, backends.Malformed(whatProcesses, "a process is not the JSON it should be: "+err.Error())
 			}
-			one := row.process(h)
+			one := listedProcess(&row, h)
 			if one.UID != "" && seen[one.UID] {
 				continue // a page that shifted
 			}
@@ -318,7 +318,7 @@ func (d *Driver) matchingHosts(ctx context.Context, f filter.Filter) ([]askedHos
 			continue
 		}
 		named[name]++
-		h := dev.host(now)
+		h := deviceHost(&dev.wireDevice, now)
 		if !f.Match(h) {
 			continue
 		}

@@ -1,6 +1,7 @@
 package carbonblack
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -201,14 +202,14 @@ func (d *Driver) takesLive(dev *wireDevice) (notReady string, warnings []string)
 		states[strings.ToUpper(s)] = true
 	}
 	// Other words are seen too (§11.6); only these say that nothing answers.
-	if dev.isRemoved() || strings.EqualFold(string(dev.Status), "PENDING") {
+	if isRemoved(dev) || strings.EqualFold(string(dev.Status), "PENDING") {
 		return "the device is " + strings.ToLower(string(dev.Status)), nil
 	}
 	switch {
 	case states["LIVE_RESPONSE_KILLED"]:
 		return "live response was switched off on the device for good (LIVE_RESPONSE_KILLED)", nil
 	case states["LIVE_RESPONSE_DISABLED"], len(states) > 0 && !states["LIVE_RESPONSE_ENABLED"]:
-		return fmt.Sprintf("live response is not enabled on the device (policy %s)", cmpOr(string(dev.PolicyName), string(dev.PolicyID))), nil
+		return fmt.Sprintf("live response is not enabled on the device (policy %s)", cmp.Or(string(dev.PolicyName), string(dev.PolicyID))), nil
 	case len(states) == 0:
 		warnings = append(warnings, "the server does not say whether live response is enabled on the device")
 	}
@@ -378,7 +379,7 @@ func commandAction(session string, command int64, w *wireCommand) *model.Action 
 
 // fillAction takes over what a command says.
 func fillAction(act *model.Action, w *wireCommand) {
-	act.State, act.NativeState = w.state(), string(w.Status)
+	act.State, act.NativeState = commandState(w), string(w.Status)
 	if act.State == model.ActionFailed {
 		act.Error = w.failure()
 	}

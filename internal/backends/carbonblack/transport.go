@@ -2,6 +2,7 @@ package carbonblack
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,7 +14,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/client"
@@ -142,49 +144,6 @@ func (d *Driver) authorize(ctx context.Context, r *http.Request) error {
 	return nil
 }
 
-// envelope is around every answer (§3).
-type envelope struct {
-	Success      *bool  `json:"success"`
-	Message      string `json:"message"`
-	ErrorMessage string `json:"errorMessage"`
-	Total        int64  `json:"totalResults"`
-}
-
-// refused is the failure an answer with status 200 may carry: success false,
-// or the key errorMessage in any reply (§3.1).
-func (e envelope) refused() error {
-	if e.ErrorMessage == "" && (e.Success == nil || *e.Success) {
-		return nil
-	}
-	why := "the server refused"
-	if m := strings.TrimSpace(e.ErrorMessage); m != "" {
-		why += ": " + m
-	} else if m := strings.TrimSpace(e.Message); m != "" {
-		why += ": " + m
-	}
-	return &backends.Error{Kind: backends.KindOther, Why: why}
-}
-
-// member reads one member of the envelope as it goes by.
-func (e *envelope) member(name string, value []byte) error {
-	var into any
-	switch name {
-	case "success":
-		into = &e.Success
-	case "message":
-		into = &e.Message
-	case "errorMessage":
-		into = &e.ErrorMessage
-	case "totalResults":
-		into = &e.Total
-	default:
-		return nil
-	}
-	// A member of another type says nothing; the results decide.
-	_ = json.Unmarshal(value, into)
-	return nil
-}
-
 // get asks for one document and decodes it into a wire type; into may be nil.
 // collection paths (no id) that answer 404 or 410 are reported as switched off.
 func (d *Driver) get(ctx context.Context, what string, r route, path string, q url.Values, into any) (*client.Reply, error) {
@@ -205,7 +164,7 @@ func (d *Driver) get(ctx context.Context, what string, r route, path string, q u
 	if err := decodeEnvelope(reply.Body, &env); err != nil {
 		return nil, backends.Malformed(what, err.Error())
 	}
-	if err := env.refused(); err != nil {
+	if err := refused(&env); err != nil {
 		return nil, backends.FromClient(what, err)
 	}
 	if into != nil {
@@ -214,21 +173,6 @@ func (d *Driver) get(ctx context.Context, what string, r route, path string, q u
 		}
 	}
 	return reply, nil
-}
-
-func decodeEnvelope(body []byte, env *envelope) error {
-	trimmed := bytes.TrimSpace(body)
-	if trimmed[0] != '{' {
-		return errors.New("the answer is not a JSON object")
-	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(trimmed, &members); err != nil {
-		return fmt.Errorf("the answer is not JSON: %w", err)
-	}
-	for name, value := range members {
-		_ = env.member(name, value)
-	}
-	return nil
 }
 
 // isCollection tells /event from /event/{id}.
@@ -247,7 +191,7 @@ func (d *Driver) explain(ctx context.Context, what string, r route, collection b
 	switch status.Code {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		used, _, _ := d.keyFor(ctx, r)
-		c.Why = fmt.Sprintf("%s: the %s was refused", status.Error(), cmpOr(used, "key"))
+		c.Why = fmt.Sprintf("%s: the %s was refused", status.Error(), cmp.Or(used, "key"))
 		c.Hint = fmt.Sprintf("%s need a key of type %s (secret %s), as SECRET/ID", r.noun, typesOf(r), strings.Join(r.keys, " or "))
 	case http.StatusNotFound, http.StatusGone:
 		if !collection {
@@ -262,33 +206,12 @@ func (d *Driver) explain(ctx context.Context, what string, r route, collection b
 	default:
 		var env envelope
 		if json.Unmarshal(status.Body, &env) == nil {
-			if m := strings.TrimSpace(cmpOr(env.Message, env.ErrorMessage)); m != "" {
+			if m := strings.TrimSpace(cmp.Or(env.Message, env.ErrorMessage)); m != "" {
 				c.Why += ": " + m
 			}
 		}
 	}
 	return &c
-}
-
-// saidBy is what the body of a 404 says: JSON, or for live response a plain
-// line that begins with Sensor or Session (§3.1).
-func saidBy(body []byte) string {
-	var env envelope
-	if json.Unmarshal(body, &env) == nil {
-		return strings.TrimSpace(cmpOr(env.Message, env.ErrorMessage))
-	}
-	line, _, _ := strings.Cut(strings.TrimSpace(string(body)), "\n")
-	if strings.HasPrefix(line, "Sensor") || strings.HasPrefix(line, "Session") {
-		return line
-	}
-	return ""
-}
-
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 func typesOf(r route) string {
@@ -297,18 +220,6 @@ func typesOf(r route) string {
 		out = append(out, keyTypes[k])
 	}
 	return strings.Join(out, " or ")
-}
-
-// one asks for a single row.
-func one() url.Values { return url.Values{"start": {"1"}, "rows": {"1"}} }
-
-const wireTime = "2006-01-02T15:04:05.000Z"
-
-// setWindow puts startTime and endTime on a query, both always, RFC 3339 in
-// UTC with milliseconds; never with searchWindow (§3).
-func setWindow(q url.Values, from, to int64) {
-	q.Set("startTime", time.UnixMilli(from).UTC().Format(wireTime))
-	q.Set("endTime", time.UnixMilli(to).UTC().Format(wireTime))
 }
 
 // page is what one request of a list gave.
@@ -339,12 +250,12 @@ func (d *Driver) list(ctx context.Context, what string, r route, path string, q 
 		if stream.Status == http.StatusNoContent {
 			return
 		}
-		head := &headKeeper{r: stream.Body}
+		head := newHeadKeeper(stream.Body)
 		for element, err := range client.Array(head, "results", info.member) {
 			if err != nil {
 				// A refusal may come without results at all.
-				if refused := info.refused(); refused != nil {
-					err = refused
+				if why := refused(&info.envelope); why != nil {
+					err = why
 				}
 				yield(nil, d.explain(ctx, what, r, true, err))
 				return
@@ -354,7 +265,7 @@ func (d *Driver) list(ctx context.Context, what string, r route, path string, q 
 				return
 			}
 		}
-		if err := info.refused(); err != nil {
+		if err := refused(&info.envelope); err != nil {
 			yield(nil, backends.FromClient(what, err))
 			return
 		}
@@ -370,27 +281,85 @@ func cloneQuery(q url.Values) url.Values {
 	return out
 }
 
-// headKeeper keeps the first bytes of a body: a page without elements is
-// short, and whether its results were null or [] decides what it means.
-type headKeeper struct {
-	r    io.Reader
-	kept []byte
+// act sends a request that changes something, once. An answer that was lost or
+// cannot be read is KindAmbiguous. into nil: the answer may be empty.
+func (d *Driver) act(ctx context.Context, what string, r route, method, path string, body, into any) error {
+	return d.actCall(ctx, what, r, client.Call{Method: method, Path: apiBase + path, JSON: body}, into)
 }
 
-func (h *headKeeper) Read(p []byte) (int, error) {
-	n, err := h.r.Read(p)
-	if room := 8<<10 - len(h.kept); room > 0 {
-		h.kept = append(h.kept, p[:min(n, room)]...)
+func (d *Driver) actCall(ctx context.Context, what string, r route, call client.Call, into any) error {
+	if _, _, err := d.keyFor(ctx, r); err != nil {
+		return backends.FromClient(what, err)
 	}
-	return n, err
+	reply, err := d.client.Do(ctx, call)
+	if err != nil {
+		return d.explain(ctx, what, r, false, err)
+	}
+	doubt := func(why string) error {
+		return &backends.Error{Kind: backends.KindAmbiguous, What: what, Why: why + ": the request may have been carried out"}
+	}
+	if len(bytes.TrimSpace(reply.Body)) == 0 {
+		if into == nil || reply.Status == http.StatusNoContent {
+			return nil
+		}
+		return doubt("the answer is empty")
+	}
+	var env envelope
+	if err := decodeEnvelope(reply.Body, &env); err != nil {
+		return doubt(err.Error())
+	}
+	if err := refused(&env); err != nil {
+		return backends.FromClient(what, err)
+	}
+	if into == nil {
+		return nil
+	}
+	if err := decode(reply.Body, into); err != nil {
+		return doubt("the answer is not the JSON it should be: " + err.Error())
+	}
+	return nil
 }
 
-func (h *headKeeper) resultsNull() bool {
-	var doc struct {
-		Results json.RawMessage `json:"results"`
+// getList reads an array, or an object that has it under a name.
+func getList[T any](ctx context.Context, d *Driver, what string, path string, name string) ([]T, error) {
+	if _, _, err := d.keyFor(ctx, routeLive); err != nil {
+		return nil, backends.FromClient(what, err)
 	}
-	if json.Unmarshal(h.kept, &doc) != nil {
-		return true // cannot be told: take the reading that looks further
+	stream, err := d.client.Open(ctx, client.Call{Path: apiBase + path})
+	if err != nil {
+		return nil, d.explain(ctx, what, routeLive, false, err)
 	}
-	return len(doc.Results) == 0 || string(doc.Results) == "null"
+	defer stream.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(stream.Body, 64<<20))
+	if err != nil {
+		return nil, backends.FromClient(what, err)
+	}
+	body = bytes.TrimSpace(body)
+	if len(body) > 0 && body[0] == '{' {
+		var doc map[string]jsontext.Value
+		if err := decode(body, &doc); err != nil {
+			return nil, backends.Malformed(what, err.Error())
+		}
+		body = doc[name]
+		if body == nil {
+			body = doc["results"]
+		}
+	}
+	if len(body) == 0 || body[0] != '[' {
+		return nil, backends.Malformed(what, "the answer is not a list")
+	}
+	var out list[T]
+	if err := decode(body, &out); err != nil {
+		return nil, backends.Malformed(what, err.Error())
+	}
+	return out, nil
+}
+
+// refused is the failure that an answer with status 200 carries, nil for none.
+func refused(e *envelope) error {
+	why := e.refusal()
+	if why == "" {
+		return nil
+	}
+	return &backends.Error{Kind: backends.KindOther, Why: why}
 }

@@ -12,7 +12,6 @@ import (
 )
 
 const (
-	eventRows     = 10_000              // rows of one request, as the vendor's own export asks (§5.1)
 	eventWindow   = 14 * 24 * time.Hour // longest startTime..endTime of /event
 	resultCeiling = 100_000             // past it results is null (§3)
 )

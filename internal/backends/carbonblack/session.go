@@ -1,11 +1,9 @@
 package carbonblack
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -14,7 +12,6 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
-	"github.com/edrctl/edrctl/internal/client"
 )
 
 // Live response (§9): a session with the sensor of one device, opened, polled
@@ -31,24 +28,6 @@ const (
 
 // unknownYet stands in a preview for what the server will choose.
 const unknownYet = "…"
-
-// wireSession is a session (§9.2). Times out are seconds.
-type wireSession struct {
-	ID                text  `json:"id"`
-	SensorID          whole `json:"sensor_id"`
-	Status            text  `json:"status"`
-	SupportedCommands texts `json:"supported_commands"`
-	SessionTimeout    whole `json:"session_timeout"`
-	CommandIndex      whole `json:"current_command_index"`
-	CreateTime        whole `json:"create_time"`
-}
-
-func (w *wireSession) is(status string) bool { return strings.EqualFold(string(w.Status), status) }
-
-// over tells whether a session will not become active any more.
-func (w *wireSession) over() bool {
-	return w.is("CLOSE") || w.is("CLOSED") || w.is("ERROR") || w.is("TIMEOUT")
-}
 
 // session is an open session of this driver.
 type session struct {
@@ -106,56 +85,6 @@ func (s *sessions) use(device int64) *session {
 func sessionPath(id string) string {
 	// The colon of a session id is sent as it is, as real clients do (§9.2).
 	return "/cblr/session/" + strings.ReplaceAll(url.PathEscape(id), "%3A", ":")
-}
-
-// act sends a request that changes something, once. An answer that was lost or
-// cannot be read is KindAmbiguous. into nil: the answer may be empty.
-func (d *Driver) act(ctx context.Context, what string, r route, method, path string, body, into any) error {
-	return d.actCall(ctx, what, r, client.Call{Method: method, Path: apiBase + path, JSON: body}, into)
-}
-
-func (d *Driver) actCall(ctx context.Context, what string, r route, call client.Call, into any) error {
-	if _, _, err := d.keyFor(ctx, r); err != nil {
-		return backends.FromClient(what, err)
-	}
-	reply, err := d.client.Do(ctx, call)
-	if err != nil {
-		return d.explain(ctx, what, r, false, err)
-	}
-	doubt := func(why string) error {
-		return &backends.Error{Kind: backends.KindAmbiguous, What: what, Why: why + ": the request may have been carried out"}
-	}
-	if len(bytes.TrimSpace(reply.Body)) == 0 {
-		if into == nil || reply.Status == http.StatusNoContent {
-			return nil
-		}
-		return doubt("the answer is empty")
-	}
-	var env envelope
-	if err := decodeEnvelope(reply.Body, &env); err != nil {
-		return doubt(err.Error())
-	}
-	if err := env.refused(); err != nil {
-		return backends.FromClient(what, err)
-	}
-	if into == nil {
-		return nil
-	}
-	if err := decode(reply.Body, into); err != nil {
-		return doubt("the answer is not the JSON it should be: " + err.Error())
-	}
-	return nil
-}
-
-// sessionOpen is the body of POST /cblr/session/{deviceId}.
-type sessionOpen struct {
-	SensorID int64 `json:"sensor_id"`
-}
-
-// sessionClose is the body of PUT /cblr/session.
-type sessionClose struct {
-	SessionID string `json:"session_id"`
-	Status    string `json:"status"`
 }
 
 // session gives an active session with a device, the one that is open already
@@ -412,41 +341,6 @@ func (d *Driver) fetched(sessionID, file string) {
 	if done != nil {
 		done.release(context.Background())
 	}
-}
-
-// getList reads an array, or an object that has it under a name.
-func getList[T any](ctx context.Context, d *Driver, what string, path string, name string) ([]T, error) {
-	if _, _, err := d.keyFor(ctx, routeLive); err != nil {
-		return nil, backends.FromClient(what, err)
-	}
-	stream, err := d.client.Open(ctx, client.Call{Path: apiBase + path})
-	if err != nil {
-		return nil, d.explain(ctx, what, routeLive, false, err)
-	}
-	defer stream.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(stream.Body, 64<<20))
-	if err != nil {
-		return nil, backends.FromClient(what, err)
-	}
-	body = bytes.TrimSpace(body)
-	if len(body) > 0 && body[0] == '{' {
-		var doc map[string]rawValue
-		if err := decode(body, &doc); err != nil {
-			return nil, backends.Malformed(what, err.Error())
-		}
-		body = doc[name]
-		if body == nil {
-			body = doc["results"]
-		}
-	}
-	if len(body) == 0 || body[0] != '[' {
-		return nil, backends.Malformed(what, "the answer is not a list")
-	}
-	var out list[T]
-	if err := decode(body, &out); err != nil {
-		return nil, backends.Malformed(what, err.Error())
-	}
-	return out, nil
 }
 
 // errGone is a command that was refused because its session is over: it was

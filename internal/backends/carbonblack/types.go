@@ -256,6 +256,3 @@ type wireDevice struct {
 	ADGroupName           text  `json:"adGroupName"`
 	SensorStates          texts `json:"sensorStates"` // §11.8
 }
-
-// deviceSecrets must never leave the driver (§8.1).
-var deviceSecrets = []string{"uninstallCode", "activationCode", "encodedActivationCode"}

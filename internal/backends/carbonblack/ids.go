@@ -4,8 +4,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/edrctl/edrctl/internal/model"
 )
 
 // privatePID is a process key, `pid-<start>-<n>`: unique on its device. The
@@ -55,21 +53,4 @@ func parsePrivatePID(s string) privatePID {
 	}
 	p.started = t
 	return p
-}
-
-// processUID is the key of a process over all devices: deviceId:privatePid.
-// Without a private pid it is built from pid and start, and empty when those
-// are not known either: a pid alone names no process for long.
-func processUID(device, private string, pid int64, started model.Time) string {
-	key := private
-	if key == "" {
-		if pid <= 0 || started.IsZero() {
-			return ""
-		}
-		key = strconv.FormatInt(pid, 10) + "-" + strconv.FormatInt(started.UnixMilli(), 10)
-	}
-	if device == "" {
-		return key
-	}
-	return device + ":" + key
 }

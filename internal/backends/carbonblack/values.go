@@ -208,3 +208,21 @@ var lenient = json.JoinOptions(
 
 // decode reads one JSON value into a wire type.
 func decode(b []byte, into any) error { return json.Unmarshal(b, into, lenient) }
+
+func number(w whole) string {
+	if !w.set || w.n == 0 {
+		return ""
+	}
+	return strconv.FormatInt(w.n, 10)
+}
+
+// first is the first of its arguments that is there, an empty one when none
+// is: every block of an answer may be null.
+func first[T any](of ...*T) *T {
+	for _, v := range of {
+		if v != nil {
+			return v
+		}
+	}
+	return new(T)
+}
