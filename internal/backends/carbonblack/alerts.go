@@ -15,6 +15,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/catalog"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
@@ -57,8 +59,8 @@ func (d *Driver) Alerts(ctx context.Context, q backends.Query) (backends.Listing
 	wide := span{w.from - alertDelay.Milliseconds(), w.to}
 	l := backends.Listing[*model.Alert]{Plan: backends.Plan{
 		Residual: q.Filter,
-		Requests: append(d.describeWindows("/event", query, wide.split(eventWindow), eventRows),
-			d.client.Describe(client.Call{Path: apiBase + "/alert/INCIDENT"})+" for each incident found"),
+		Requests: append(d.describeWindows("/event", query, wide.split(eventWindow), catalog.EventRows),
+			d.client.Describe(client.Call{Path: catalog.Base + "/alert/INCIDENT"})+" for each incident found"),
 		Notes: []string{"API v3 lists no alerts: they are gathered from the events of the window, and none is read before all of them are seen"},
 	}}
 	l.Seq = func(yield func(*model.Alert, error) bool) {
@@ -101,7 +103,7 @@ func sortAlerts(alerts []*model.Alert) {
 // incident is an alert as its events show it, newest first.
 type incident struct {
 	id     string
-	events []wireHead
+	events []wire.EventHead
 	newest []byte // JSON of the newest event
 }
 
@@ -121,25 +123,25 @@ func (d *Driver) incidents(ctx context.Context, q url.Values, host *filter.Term,
 
 func (d *Driver) gather(ctx context.Context, q url.Values, w span) (found []*incident, any bool, err error) {
 	byID := map[string]*incident{}
-	for e, err := range scan(ctx, d, whatAlerts, q, w, eventRows, readHead()) {
+	for e, err := range scan(ctx, d, whatAlerts, q, w, catalog.EventRows, readHead()) {
 		if err != nil {
 			return found, any, err
 		}
 		any = true
 		id := string(e.IncidentID)
 		if id == "" {
-			if e.AlertScore.n <= 0 {
+			if e.AlertScore.N <= 0 {
 				continue
 			}
 			id = eventAlertPrefix + string(e.EventID)
 		}
 		in := byID[id]
 		if in == nil {
-			in = &incident{id: id, newest: e.raw}
+			in = &incident{id: id, newest: e.Raw}
 			byID[id] = in
 			found = append(found, in)
 		}
-		e.raw = nil
+		e.Raw = nil
 		in.events = append(in.events, *e)
 	}
 	return found, any, nil
@@ -147,15 +149,15 @@ func (d *Driver) gather(ctx context.Context, q url.Values, w span) (found []*inc
 
 // readHead reads what tells whether an event belongs to an alert, and keeps
 // the event itself only then.
-func readHead() func([]byte) (*wireHead, error) {
-	r := new(eventReader)
-	return func(b []byte) (*wireHead, error) {
-		e := new(wireHead)
-		if err := r.head(b, e); err != nil {
+func readHead() func([]byte) (*wire.EventHead, error) {
+	r := new(wire.EventReader)
+	return func(b []byte) (*wire.EventHead, error) {
+		e := new(wire.EventHead)
+		if err := r.Head(b, e); err != nil {
 			return nil, err
 		}
-		if e.IncidentID != "" || e.AlertScore.n > 0 {
-			e.raw = slices.Clone(b)
+		if e.IncidentID != "" || e.AlertScore.N > 0 {
+			e.Raw = slices.Clone(b)
 		}
 		return e, nil
 	}
@@ -216,8 +218,8 @@ func (d *Driver) readIncident(ctx context.Context, in *incident, raw bool) (*mod
 		now := d.opt.Clock()
 		if !raw {
 			if body := d.cache.get(in, now); body != nil {
-				w := new(wireAlert)
-				if err := decode(body, w); err == nil {
+				w := new(wire.Alert)
+				if err := wire.Decode(body, w); err == nil {
 					return alertOf(w, in.id), nil
 				}
 			}
@@ -231,8 +233,8 @@ func (d *Driver) readIncident(ctx context.Context, in *incident, raw bool) (*mod
 			return nil, err
 		}
 	}
-	var e wireEvent
-	if err := decode(in.newest, &e); err != nil {
+	var e wire.Event
+	if err := wire.Decode(in.newest, &e); err != nil {
 		return nil, backends.Malformed(whatAlerts, err.Error())
 	}
 	a := alertFromEvent(in.id, &e, in.events)
@@ -255,7 +257,7 @@ func (d *Driver) Alert(ctx context.Context, id string, raw bool) (*model.Alert, 
 		if err != nil {
 			return nil, err
 		}
-		a := alertFromEvent(id, e, []wireHead{{EventID: e.EventID}})
+		a := alertFromEvent(id, e, []wire.EventHead{{EventID: e.EventID}})
 		if raw {
 			a.Raw = body
 		}
@@ -272,11 +274,11 @@ func (d *Driver) alertDetail(ctx context.Context, id string, raw bool) (*model.A
 	return finishAlert(w, body, id, raw)
 }
 
-func finishAlert(w *wireAlert, body []byte, id string, raw bool) (*model.Alert, error) {
+func finishAlert(w *wire.Alert, body []byte, id string, raw bool) (*model.Alert, error) {
 	a := alertOf(w, id)
 	if raw {
 		var err error
-		if a.Raw, err = withoutMembers(body, deviceSecrets); err != nil {
+		if a.Raw, err = wire.WithoutMembers(body, wire.DeviceSecrets); err != nil {
 			return nil, backends.Malformed(whatAlert, err.Error())
 		}
 	}
@@ -285,12 +287,12 @@ func finishAlert(w *wireAlert, body []byte, id string, raw bool) (*model.Alert, 
 
 // wireAlert asks for an alert. Ids have no fixed form: they are escaped, not
 // checked (§7.1).
-func (d *Driver) wireAlert(ctx context.Context, id string) (*wireAlert, []byte, error) {
+func (d *Driver) wireAlert(ctx context.Context, id string) (*wire.Alert, []byte, error) {
 	if strings.TrimSpace(id) == "" {
 		return nil, nil, backends.Invalid(whatAlert, "the id is empty")
 	}
-	w := new(wireAlert)
-	reply, err := d.get(ctx, whatAlert, routeAlert, "/alert/"+url.PathEscape(id), nil, w)
+	w := new(wire.Alert)
+	reply, err := d.get(ctx, whatAlert, catalog.RouteAlert, "/alert/"+url.PathEscape(id), nil, w)
 	if err != nil {
 		if backends.KindOf(err) == backends.KindNotFound {
 			e := backends.NotFound("alert", id)
@@ -300,7 +302,7 @@ func (d *Driver) wireAlert(ctx context.Context, id string) (*wireAlert, []byte, 
 		}
 		return nil, nil, err
 	}
-	if w.ThreatInfo.v == nil && len(w.Events) == 0 {
+	if w.ThreatInfo.V == nil && len(w.Events) == 0 {
 		return nil, nil, backends.Malformed(whatAlert, "the answer has neither threatInfo nor events")
 	}
 	return w, reply.Body, nil
@@ -322,7 +324,7 @@ func (d *Driver) AlertEvents(ctx context.Context, id string, q backends.Query) (
 		read = func() iter.Seq2[*model.Event, error] { return d.alertEvents(ctx, id, q.Raw) }
 	}
 	l := backends.Listing[*model.Event]{Plan: backends.Plan{
-		Requests: []string{d.client.Describe(client.Call{Path: apiBase + request})},
+		Requests: []string{d.client.Describe(client.Call{Path: catalog.Base + request})},
 		Residual: q.Filter,
 	}}
 	l.Seq = func(yield func(*model.Event, error) bool) {
@@ -354,12 +356,12 @@ func (d *Driver) alertEvents(ctx context.Context, id string, raw bool) iter.Seq2
 		}
 		if raw {
 			// Of another shape than an array of objects: then there are no events either.
-			if decode(body, &raws) != nil || len(raws.Events) != len(w.Events) {
+			if wire.Decode(body, &raws) != nil || len(raws.Events) != len(w.Events) {
 				raws.Events = nil
 			}
 		}
-		host := alertHost(first(w.DeviceInfo.v))
-		threat := first(w.ThreatInfo.v)
+		host := alertHost(wire.First(w.DeviceInfo.V))
+		threat := wire.First(w.ThreatInfo.V)
 		var out []*model.Event
 		seen := map[string]bool{}
 		for i := range w.Events {

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/catalog"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -65,8 +67,8 @@ func judge(c backends.Call, head []byte, whole bool) error {
 	case head[0] != '{':
 		return nil
 	}
-	var env envelope
-	if err := decodeEnvelope(head, &env); err != nil {
+	var env wire.Envelope
+	if err := wire.DecodeEnvelope(head, &env); err != nil {
 		return backends.Malformed("", err.Error())
 	}
 	return refused(&env)
@@ -81,14 +83,14 @@ func (d *Driver) openCall(ctx context.Context, c backends.Call) (*client.Stream,
 	if err != nil {
 		return nil, err
 	}
-	r := routeOf(call.Path)
+	r := catalog.RouteOf(call.Path)
 	if _, _, err := d.keyFor(ctx, r); err != nil {
 		return nil, backends.FromClient(what, err)
 	}
 	call.Raw = c.Op.Returns == "binary"
 	stream, err := d.client.Open(ctx, call)
 	if err != nil {
-		return nil, d.explain(ctx, what, r, c.Op.Name != "" && isCollection(strings.TrimPrefix(call.Path, apiBase)), err)
+		return nil, d.explain(ctx, what, r, c.Op.Name != "" && isCollection(strings.TrimPrefix(call.Path, catalog.Base)), err)
 	}
 	return stream, nil
 }
@@ -105,7 +107,7 @@ func (d *Driver) Items(ctx context.Context, c backends.Call) iter.Seq2[json.RawM
 				return
 			}
 			defer a.Body.Close()
-			at, ok := callLists[c.Op.Name]
+			at, ok := catalog.RecordsAt[c.Op.Name]
 			if !ok {
 				at = "-"
 			}
@@ -125,14 +127,14 @@ func (d *Driver) Items(ctx context.Context, c backends.Call) iter.Seq2[json.RawM
 			yield(nil, err)
 			return
 		}
-		rows, start := callRows[c.Op.Name], 1
+		rows, start := catalog.PageRows[c.Op.Name], 1
 		if n, err := strconv.Atoi(call.Query.Get("rows")); err == nil && n > 0 {
 			rows = n
 		}
 		if n, err := strconv.Atoi(call.Query.Get("start")); err == nil && n > 0 {
 			start = n
 		}
-		r, path := routeOf(call.Path), strings.TrimPrefix(call.Path, apiBase)
+		r, path := catalog.RouteOf(call.Path), strings.TrimPrefix(call.Path, catalog.Base)
 		for got := start - 1; ; {
 			var info page
 			for element, err := range d.list(ctx, what, r, path, call.Query, got+1, rows, &info) {
@@ -167,7 +169,7 @@ func (d *Driver) planCall(ctx context.Context, c backends.Call) (backends.Call, 
 	if _, err := backends.Build(c); err != nil {
 		return c, pv, err
 	}
-	c, err := complete(c)
+	c, err := catalog.Complete(c)
 	if err != nil {
 		return c, pv, err
 	}
@@ -175,7 +177,7 @@ func (d *Driver) planCall(ctx context.Context, c backends.Call) (backends.Call, 
 	if err != nil {
 		return c, pv, err
 	}
-	if _, _, err := d.keyFor(ctx, routeOf(call.Path)); err != nil {
+	if _, _, err := d.keyFor(ctx, catalog.RouteOf(call.Path)); err != nil {
 		return c, pv, backends.FromClient(what, err)
 	}
 	pv.Summary = strings.ToLower(c.Op.Summary[:1]) + c.Op.Summary[1:]
@@ -213,10 +215,10 @@ func (d *Driver) planAssign(ctx context.Context, what string, c backends.Call, p
 		return err
 	}
 	pv.Summary = fmt.Sprintf("moves %s from policy %q to %q", cmp.Or(string(dev.Name), "the device"), cmp.Or(string(dev.PolicyName), string(dev.PolicyID)), string(to.Name))
-	if number(to.ID) == string(dev.PolicyID) {
+	if wire.Number(to.ID) == string(dev.PolicyID) {
 		pv.Nothing = fmt.Sprintf("it is in policy %q already", string(to.Name))
 	}
-	if v, _ := to.setting("QUARANTINE_DEVICE"); strings.EqualFold(v, "true") {
+	if v, _ := to.Setting("QUARANTINE_DEVICE"); strings.EqualFold(v, "true") {
 		pv.Warnings = append(pv.Warnings, fmt.Sprintf("policy %q quarantines: the device will be isolated", string(to.Name)))
 	}
 	return nil
@@ -229,7 +231,7 @@ func (d *Driver) planPolicy(ctx context.Context, what string, c backends.Call, p
 	var doc struct {
 		PolicyInfo map[string]json.RawMessage `json:"policyInfo"`
 	}
-	if _, err := d.get(ctx, what, routePolicy, "/policy/"+id, nil, &doc); err != nil {
+	if _, err := d.get(ctx, what, catalog.RoutePolicy, "/policy/"+id, nil, &doc); err != nil {
 		return c, err
 	}
 	var name string
@@ -270,13 +272,13 @@ func (d *Driver) planPolicy(ctx context.Context, what string, c backends.Call, p
 // devicesIn counts the devices of a policy.
 func (d *Driver) devicesIn(ctx context.Context, what, policy string) (int, error) {
 	n := 0
-	op, _ := backends.OperationNamed(Catalog(), "devices.list")
+	op, _ := backends.OperationNamed(catalog.Operations(), "devices.list")
 	for item, err := range d.Items(ctx, backends.Call{Op: op}) {
 		if err != nil {
 			return 0, backends.FromClient(what, err)
 		}
-		var dev wireDevice
-		if decode(item, &dev) == nil && string(dev.PolicyID) == policy {
+		var dev wire.Device
+		if wire.Decode(item, &dev) == nil && string(dev.PolicyID) == policy {
 			n++
 		}
 	}
@@ -307,7 +309,7 @@ func (d *Driver) applyCall(ctx context.Context, c backends.Change, update func(*
 	return backends.ApplyCall(ctx, c, d.opt.Clock, update, func(ctx context.Context, call client.Call) (*client.Reply, error) {
 		reply, err := d.client.Do(ctx, call)
 		if err != nil {
-			return nil, d.explain(ctx, what, routeOf(call.Path), false, err)
+			return nil, d.explain(ctx, what, catalog.RouteOf(call.Path), false, err)
 		}
 		doubt := func(why string) error {
 			return &backends.Error{Kind: backends.KindAmbiguous, Why: why + ": the request may have been carried out"}
@@ -319,8 +321,8 @@ func (d *Driver) applyCall(ctx context.Context, c backends.Change, update func(*
 		case body[0] == '[':
 			return reply, nil
 		}
-		var env envelope
-		if err := decodeEnvelope(body, &env); err != nil {
+		var env wire.Envelope
+		if err := wire.DecodeEnvelope(body, &env); err != nil {
 			if ready.Op.Name == "" && body[0] != '<' {
 				return reply, nil
 			}

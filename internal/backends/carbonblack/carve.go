@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/catalog"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -40,12 +42,12 @@ func filePath(session string, file int64) string {
 }
 
 func contentCall(session string, file, most int64) client.Call {
-	return client.Call{Path: apiBase + filePath(session, file) + "/content", Header: http.Header{"Accept": {"*/*"}}, MaxBytes: most}
+	return client.Call{Path: catalog.Base + filePath(session, file) + "/content", Header: http.Header{"Accept": {"*/*"}}, MaxBytes: most}
 }
 
-func (d *Driver) fileInfo(ctx context.Context, what, session string, file int64) (*wireFile, error) {
-	var f wireFile
-	if _, err := d.get(ctx, what, routeLive, filePath(session, file), nil, &f); err != nil {
+func (d *Driver) fileInfo(ctx context.Context, what, session string, file int64) (*wire.File, error) {
+	var f wire.File
+	if _, err := d.get(ctx, what, catalog.RouteLive, filePath(session, file), nil, &f); err != nil {
 		return nil, err
 	}
 	return &f, nil
@@ -70,12 +72,12 @@ func (d *Driver) Carve(ctx context.Context, id string) (*model.Carve, error) {
 	if !ok {
 		return nil, backends.NotFound("collected file", id)
 	}
-	var w wireCommand
-	if _, err := d.get(ctx, what, routeLive, commandPath(session, command), nil, &w); err != nil {
+	var w wire.Command
+	if _, err := d.get(ctx, what, catalog.RouteLive, commandPath(session, command), nil, &w); err != nil {
 		return nil, sessionOver(what, id, err)
 	}
-	c := &model.Carve{Origin: model.Origin{ID: id}, Path: w.operand(), Created: model.FromMillis(w.CreateTime.n)}
-	c.Host = d.carvedOn(ctx, session, number(w.SensorID))
+	c := &model.Carve{Origin: model.Origin{ID: id}, Path: w.Operand(), Created: model.FromMillis(w.CreateTime.N)}
+	c.Host = d.carvedOn(ctx, session, wire.Number(w.SensorID))
 	switch commandState(&w) {
 	case model.ActionFailed, model.ActionCancelled:
 		c.State = model.CarveFailed
@@ -94,11 +96,11 @@ func (d *Driver) Carve(ctx context.Context, id string) (*model.Carve, error) {
 		}
 		return nil, sessionOver(what, id, err)
 	}
-	c.Path, c.Size = cmp.Or(c.Path, string(f.FileName)), f.Size.n
+	c.Path, c.Size = cmp.Or(c.Path, string(f.FileName)), f.Size.N
 	c.Name = model.BaseName(c.Path)
-	if f.Size.n > 0 && f.SizeUploaded.set {
-		c.Progress = model.Ptr(min(1, max(0, float64(f.SizeUploaded.n)/float64(f.Size.n))))
-		if c.State == model.CarveComplete && f.SizeUploaded.n < f.Size.n {
+	if f.Size.N > 0 && f.SizeUploaded.Set {
+		c.Progress = model.Ptr(min(1, max(0, float64(f.SizeUploaded.N)/float64(f.Size.N))))
+		if c.State == model.CarveComplete && f.SizeUploaded.N < f.Size.N {
 			c.State = model.CarveRunning
 		}
 	}
@@ -131,12 +133,12 @@ func (d *Driver) Download(ctx context.Context, id string, offset int64, w io.Wri
 	if !ok {
 		return 0, false, backends.NotFound("collected file", id)
 	}
-	if _, _, err := d.keyFor(ctx, routeLive); err != nil {
+	if _, _, err := d.keyFor(ctx, catalog.RouteLive); err != nil {
 		return 0, false, backends.FromClient(what, err)
 	}
 	n, resumed, err = d.client.Download(ctx, contentCall(session, file, 0), offset, w)
 	if err != nil {
-		return n, resumed, sessionOver(what, id, d.explain(ctx, what, routeLive, false, err))
+		return n, resumed, sessionOver(what, id, d.explain(ctx, what, catalog.RouteLive, false, err))
 	}
 	d.fetched(session, strconv.FormatInt(file, 10))
 	return n, resumed, nil
@@ -147,7 +149,7 @@ func deleteCarve(what, id string) (client.Call, error) {
 	if !ok {
 		return client.Call{}, backends.Invalid(what, fmt.Sprintf("%q is no collected file of Carbon Black", id))
 	}
-	return client.Call{Method: http.MethodDelete, Path: apiBase + filePath(session, file)}, nil
+	return client.Call{Method: http.MethodDelete, Path: catalog.Base + filePath(session, file)}, nil
 }
 
 // dropCarve deletes a collected file from its session.
@@ -158,7 +160,7 @@ func (d *Driver) dropCarve(ctx context.Context, what string, c backends.Change, 
 	}
 	act.State, act.RequestedAt = model.ActionSent, model.At(d.opt.Clock())
 	update(snapshot(act))
-	if err := d.actCall(ctx, what, routeLive, call, nil); err != nil {
+	if err := d.actCall(ctx, what, catalog.RouteLive, call, nil); err != nil {
 		return sessionOver(what, c.CarveID, err)
 	}
 	session, _, file, _ := parseCarveID(c.CarveID)

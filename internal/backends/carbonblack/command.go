@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/catalog"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
@@ -33,7 +35,7 @@ const (
 )
 
 // commandState is the normalised state of a command. What is not known goes on (§9.4).
-func commandState(w *wireCommand) model.ActionState {
+func commandState(w *wire.Command) model.ActionState {
 	switch s := strings.ToLower(string(w.Status)); {
 	case s == "complete" || s == "completed":
 		return model.ActionDone
@@ -52,14 +54,14 @@ func commandPath(sessionID string, id int64) string {
 }
 
 // issue posts a command, once. A session that ended meanwhile is errGone.
-func (s *session) issue(ctx context.Context, what string, o order) (*wireCommand, error) {
+func (s *session) issue(ctx context.Context, what string, o wire.CommandRequest) (*wire.Command, error) {
 	if !s.supports(o.Name) {
 		return nil, &backends.Error{Kind: backends.KindUnsupported, What: what,
 			Why: fmt.Sprintf("the sensor does not take %q; it takes %s", o.Name, strings.Join(s.takes, ", "))}
 	}
 	o.SessionID = s.id
-	var w wireCommand
-	err := s.d.act(ctx, what, routeLive, http.MethodPost, sessionPath(s.id)+"/command", o, &w)
+	var w wire.Command
+	err := s.d.act(ctx, what, catalog.RouteLive, http.MethodPost, sessionPath(s.id)+"/command", o, &w)
 	if backends.KindOf(err) == backends.KindNotFound {
 		s.lose()
 		return nil, &backends.Error{Kind: backends.KindUnavailable, What: what, Why: "the live response session has ended: nothing was sent to the device", Err: errGone}
@@ -67,7 +69,7 @@ func (s *session) issue(ctx context.Context, what string, o order) (*wireCommand
 	if err != nil {
 		return nil, err
 	}
-	if !w.ID.set || w.ID.n < 0 {
+	if !w.ID.Set || w.ID.N < 0 {
 		return nil, &backends.Error{Kind: backends.KindAmbiguous, What: what, Why: "the answer names no command: it may have been carried out"}
 	}
 	return &w, nil
@@ -76,19 +78,19 @@ func (s *session) issue(ctx context.Context, what string, o order) (*wireCommand
 // follow polls a command until it ends; tell hears of each answer. A failed
 // command is no error of follow. What cannot be followed to its end is
 // KindAmbiguous.
-func (s *session) follow(ctx context.Context, what string, w *wireCommand, limit time.Duration, tell func(*wireCommand)) (*wireCommand, error) {
+func (s *session) follow(ctx context.Context, what string, w *wire.Command, limit time.Duration, tell func(*wire.Command)) (*wire.Command, error) {
 	return s.d.followCommand(ctx, what, s.id, w, limit, tell)
 }
 
-func (d *Driver) followCommand(ctx context.Context, what, sessionID string, w *wireCommand, limit time.Duration, tell func(*wireCommand)) (*wireCommand, error) {
+func (d *Driver) followCommand(ctx context.Context, what, sessionID string, w *wire.Command, limit time.Duration, tell func(*wire.Command)) (*wire.Command, error) {
 	lost := func(why string, err error) error {
 		return &backends.Error{Kind: backends.KindAmbiguous, What: what, Why: why + ": the command was sent, and how it ended is not known", Err: err}
 	}
 	waiting, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	id, file := w.ID.n, w.FileID
+	id, file := w.ID.N, w.FileID
 	for delay := pollFirst; ; delay = min(delay*3/2, pollMost) {
-		if w.FileID.set {
+		if w.FileID.Set {
 			file = w.FileID
 		}
 		w.FileID = file // in the answer to the POST or in the end (§9.3)
@@ -104,8 +106,8 @@ func (d *Driver) followCommand(ctx context.Context, what, sessionID string, w *w
 			}
 			return w, lost(fmt.Sprintf("it has not ended in %s", limit), nil)
 		}
-		var next wireCommand
-		_, err := d.get(waiting, what, routeLive, commandPath(sessionID, id), nil, &next)
+		var next wire.Command
+		_, err := d.get(waiting, what, catalog.RouteLive, commandPath(sessionID, id), nil, &next)
 		switch kind := backends.KindOf(err); {
 		case err == nil:
 			w = &next
@@ -125,7 +127,7 @@ func (d *Driver) followCommand(ctx context.Context, what, sessionID string, w *w
 
 // do issues a command of which nothing but its result is wanted, and waits
 // for it. A command that failed on the endpoint is an error.
-func (s *session) do(ctx context.Context, what string, o order, limit time.Duration) (*wireCommand, error) {
+func (s *session) do(ctx context.Context, what string, o wire.CommandRequest, limit time.Duration) (*wire.Command, error) {
 	w, err := s.issue(ctx, what, o)
 	if err != nil {
 		return nil, err
@@ -134,7 +136,7 @@ func (s *session) do(ctx context.Context, what string, o order, limit time.Durat
 		return w, err
 	}
 	if commandState(w) != model.ActionDone {
-		return w, &backends.Error{Kind: backends.KindOther, What: what, Why: o.Name + " failed on the device: " + w.failure()}
+		return w, &backends.Error{Kind: backends.KindOther, What: what, Why: o.Name + " failed on the device: " + w.Failure()}
 	}
 	return w, nil
 }

@@ -11,19 +11,14 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/catalog"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/lazyregexp"
 )
 
 // Name is the registered name.
 const Name = "carbonblack"
-
-// The secrets: one for each key type of the vendor, each "SECRET/ID" (§1).
-const (
-	keyAPI          = "api_key"
-	keySIEM         = "siem_key"
-	keyLiveResponse = "live_response_key"
-)
 
 const (
 	retention    = 30 * 24 * time.Hour // how long the server keeps events (§3)
@@ -35,9 +30,9 @@ func init() {
 		Name:  Name,
 		Title: "Carbon Black Endpoint Standard (API v3)",
 		Secrets: []backends.SecretSpec{
-			{Name: keyAPI, Required: true, Help: "API secret key and API id of a key of type API, as SECRET/ID"},
-			{Name: keySIEM, Help: "SECRET/ID of a key of type SIEM; only for alert_source: notifications"},
-			{Name: keyLiveResponse, Help: "SECRET/ID of a key of type LIVE_RESPONSE; for respond and carve"},
+			{Name: catalog.KeyAPI, Required: true, Help: "API secret key and API id of a key of type API, as SECRET/ID"},
+			{Name: catalog.KeySIEM, Help: "SECRET/ID of a key of type SIEM; only for alert_source: notifications"},
+			{Name: catalog.KeyLiveResponse, Help: "SECRET/ID of a key of type LIVE_RESPONSE; for respond and carve"},
 		},
 		Keys: []backends.KeySpec{
 			{Name: "quarantine_policy", Help: "name or id of the policy that isolates a device"},
@@ -47,12 +42,12 @@ func init() {
 				Help: "what hunts for SHA-256 and process names look at: all (default: every event of the window is fetched and compared) or actor (the server is asked, and finds the acting process only)"},
 		},
 		Limits: backends.Limits{
-			PageSize: eventRows, Cap: resultCeiling, MaxWindow: eventWindow, LookBack: retention,
+			PageSize: catalog.EventRows, Cap: resultCeiling, MaxWindow: eventWindow, LookBack: retention,
 			Precision: time.Millisecond, Concurrent: concurrent,
 		},
 		New:       New,
-		Catalog:   Catalog,
-		Resources: Resources,
+		Catalog:   catalog.Operations,
+		Resources: catalog.Resources,
 		Pushes:    pushes,
 	})
 }
@@ -135,11 +130,11 @@ func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
 	h := backends.Health{Product: "Carbon Black Endpoint Standard", Version: "v3"}
 	var firstErr error
 	answered := false
-	for _, name := range []string{keyAPI, keyLiveResponse} {
+	for _, name := range []string{catalog.KeyAPI, catalog.KeyLiveResponse} {
 		c := backends.CredentialCheck{Name: name}
 		if _, err := d.key(ctx, name); err != nil {
 			c.Note = err.Error()
-			if name == keyAPI {
+			if name == catalog.KeyAPI {
 				firstErr = err
 			}
 			h.Credentials = append(h.Credentials, c)
@@ -147,18 +142,18 @@ func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
 		}
 		c.Present = true
 		began := d.opt.Clock()
-		reply, err := d.get(withKey(ctx, name), "cannot reach Carbon Black", routeDevice, "/device", one(), nil)
-		if name == keyAPI && backends.KindOf(err) == backends.KindUnsupported {
+		reply, err := d.get(withKey(ctx, name), "cannot reach Carbon Black", catalog.RouteDevice, "/device", wire.FirstRow(), nil)
+		if name == catalog.KeyAPI && backends.KindOf(err) == backends.KindUnsupported {
 			// Devices and events were switched off at different times (§0).
 			h.Notes = append(h.Notes, err.Error())
-			q := one()
-			setWindow(q, began.Add(-time.Hour).UnixMilli(), began.UnixMilli())
-			reply, err = d.get(ctx, "cannot reach Carbon Black", routeEvent, "/event", q, nil)
+			q := wire.FirstRow()
+			wire.SetWindow(q, began.Add(-time.Hour).UnixMilli(), began.UnixMilli())
+			reply, err = d.get(ctx, "cannot reach Carbon Black", catalog.RouteEvent, "/event", q, nil)
 		}
 		c.OK = err == nil
 		if err != nil {
 			c.Note = err.Error()
-			if firstErr == nil && name == keyAPI {
+			if firstErr == nil && name == catalog.KeyAPI {
 				firstErr = err
 			}
 		} else {
@@ -167,8 +162,8 @@ func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
 		}
 		h.Credentials = append(h.Credentials, c)
 	}
-	c := backends.CredentialCheck{Name: keySIEM}
-	if _, err := d.key(ctx, keySIEM); err == nil {
+	c := backends.CredentialCheck{Name: catalog.KeySIEM}
+	if _, err := d.key(ctx, catalog.KeySIEM); err == nil {
 		// OK says no more than that it is there and of the right form.
 		c.Present, c.OK = true, true
 		c.Note = "not tried: reading the notification queue would empty it"

@@ -12,6 +12,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/catalog"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
@@ -29,10 +31,10 @@ func (d *Driver) describeWindows(path string, q url.Values, pieces []span, rows 
 			break
 		}
 		one := cloneQuery(q)
-		setWindow(one, w.from, w.to)
+		wire.SetWindow(one, w.from, w.to)
 		one.Set("start", "1")
 		one.Set("rows", strconv.Itoa(rows))
-		out = append(out, d.client.Describe(client.Call{Path: apiBase + path, Query: one})+" …")
+		out = append(out, d.client.Describe(client.Call{Path: catalog.Base + path, Query: one})+" …")
 	}
 	return out
 }
@@ -83,7 +85,7 @@ func (d *Driver) eventSeq(ctx context.Context, p eventPush, w span, rows int, ra
 			return
 		}
 		own := filter.Filter{Terms: []filter.Term{*p.host}}
-		for e, err := range scan(ctx, d, whatEvents, q, w, eventRows, readEvent(raw)) {
+		for e, err := range scan(ctx, d, whatEvents, q, w, catalog.EventRows, readEvent(raw)) {
 			if err != nil {
 				yield(nil, err)
 				return
@@ -130,16 +132,16 @@ type foundEvent struct {
 	ms int64
 }
 
-func (e foundEvent) key() (string, int64) { return e.ID, e.ms }
+func (e foundEvent) Key() (string, int64) { return e.ID, e.ms }
 
 func readEvent(raw bool) func([]byte) (foundEvent, error) {
-	r := new(eventReader)
+	r := new(wire.EventReader)
 	return func(b []byte) (foundEvent, error) {
-		var e wireEvent
-		if err := r.event(b, &e); err != nil {
+		var e wire.Event
+		if err := r.Event(b, &e); err != nil {
 			return foundEvent{}, err
 		}
-		out := foundEvent{eventOf(&e), e.EventTime.n}
+		out := foundEvent{eventOf(&e), e.EventTime.N}
 		if raw {
 			out.Raw = slices.Clone(b)
 		}
@@ -164,7 +166,7 @@ func (d *Driver) Event(ctx context.Context, id string, raw bool) (*model.Event, 
 }
 
 // eventInfo reads an event's detail in either of its shapes, and its JSON.
-func (d *Driver) eventInfo(ctx context.Context, id string) (*wireEvent, []byte, error) {
+func (d *Driver) eventInfo(ctx context.Context, id string) (*wire.Event, []byte, error) {
 	const what = "cannot read the event"
 	if strings.TrimSpace(id) == "" {
 		return nil, nil, backends.Invalid(what, "the id is empty")
@@ -172,7 +174,7 @@ func (d *Driver) eventInfo(ctx context.Context, id string) (*wireEvent, []byte, 
 	var doc struct {
 		EventInfo jsontext.Value `json:"eventInfo"`
 	}
-	if _, err := d.get(ctx, what, routeEvent, "/event/"+url.PathEscape(id), nil, &doc); err != nil {
+	if _, err := d.get(ctx, what, catalog.RouteEvent, "/event/"+url.PathEscape(id), nil, &doc); err != nil {
 		if backends.KindOf(err) == backends.KindNotFound {
 			e := backends.NotFound("event", id)
 			e.Why = "or it belongs to no alert: Carbon Black v3 shows the detail of alert-related events only"
@@ -185,8 +187,8 @@ func (d *Driver) eventInfo(ctx context.Context, id string) (*wireEvent, []byte, 
 	if doc.EventInfo.Kind() != '{' {
 		return nil, nil, backends.Malformed(what, "the answer has no eventInfo")
 	}
-	var e wireEvent
-	if err := decode(doc.EventInfo, &e); err != nil {
+	var e wire.Event
+	if err := wire.Decode(doc.EventInfo, &e); err != nil {
 		return nil, nil, backends.Malformed(what, err.Error())
 	}
 	return &e, doc.EventInfo, nil

@@ -3,17 +3,18 @@ package carbonblack
 import (
 	"testing"
 
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
 // bothWays reads an event as lists do and as a detail does.
 func bothWays(t *testing.T, doc string) []*model.Event {
 	t.Helper()
-	var walked, decoded wireEvent
-	if err := new(eventReader).event([]byte(doc), &walked); err != nil {
+	var walked, decoded wire.Event
+	if err := new(wire.EventReader).Event([]byte(doc), &walked); err != nil {
 		t.Fatal(err)
 	}
-	if err := decode([]byte(doc), &decoded); err != nil {
+	if err := wire.Decode([]byte(doc), &decoded); err != nil {
 		t.Fatal(err)
 	}
 	return []*model.Event{eventOf(&walked), eventOf(&decoded)}

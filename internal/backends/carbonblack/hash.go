@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/catalog"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
@@ -21,13 +23,13 @@ const inspectMost = 20_000
 func (d *Driver) InspectHash(ctx context.Context, hash string) (*model.HashInfo, error) {
 	const what = "cannot look the hash up"
 	h := strings.ToLower(strings.TrimSpace(hash))
-	if !isSHA256(h) {
+	if !wire.IsSHA256(h) {
 		return nil, backends.Invalid(what, fmt.Sprintf("Carbon Black v3 searches by SHA-256 only (64 hex digits), not by %q", hash))
 	}
 	info := &model.HashInfo{Origin: model.Origin{ID: h}, Hash: h, Verdict: "absent"}
 	hosts := map[string]bool{}
 	n := 0
-	for e, err := range scan(ctx, d, what, url.Values{"sha256Hash": {h}}, d.window(backends.Query{}), eventRows, readEvent(false)) {
+	for e, err := range scan(ctx, d, what, url.Values{"sha256Hash": {h}}, d.window(backends.Query{}), catalog.EventRows, readEvent(false)) {
 		if err != nil {
 			return nil, err
 		}

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/catalog"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
@@ -23,7 +25,7 @@ const (
 
 // foundDevice is a device and, when asked for, its JSON.
 type foundDevice struct {
-	wireDevice
+	wire.Device
 	raw []byte
 }
 
@@ -48,19 +50,19 @@ func (d *Driver) devices(ctx context.Context, what string, q url.Values) iter.Se
 func (d *Driver) devicePass(ctx context.Context, what string, q url.Values, t *backends.Tally, yield func(*foundDevice, error) bool) bool {
 	for received := 0; ; {
 		var p page
-		for element, err := range d.list(ctx, what, routeDevice, "/device", q, received+1, deviceRows, &p) {
+		for element, err := range d.list(ctx, what, catalog.RouteDevice, "/device", q, received+1, deviceRows, &p) {
 			if err != nil {
 				yield(nil, err)
 				return false
 			}
 			dev := foundDevice{raw: element}
-			if err := decode(element, &dev.wireDevice); err != nil {
+			if err := wire.Decode(element, &dev.Device); err != nil {
 				yield(nil, backends.Malformed(what, "a device is not the JSON it should be: "+err.Error()))
 				return false
 			}
 			id := ""
-			if dev.DeviceID.set {
-				id = strconv.FormatInt(dev.DeviceID.n, 10)
+			if dev.DeviceID.Set {
+				id = strconv.FormatInt(dev.DeviceID.N, 10)
 			}
 			if t.Add(id) && !yield(&dev, nil) {
 				return false
@@ -107,13 +109,13 @@ func (d *Driver) RemovedHosts(ctx context.Context, q backends.Query) (backends.L
 	return l, nil
 }
 
-func (d *Driver) deviceList(ctx context.Context, q backends.Query, only func(*wireDevice) bool) backends.Listing[*model.Host] {
+func (d *Driver) deviceList(ctx context.Context, q backends.Query, only func(*wire.Device) bool) backends.Listing[*model.Host] {
 	query, notes := pushHosts(q.Filter)
 	first := cloneQuery(query)
 	first.Set("start", "1")
 	first.Set("rows", strconv.Itoa(deviceRows))
 	l := backends.Listing[*model.Host]{Plan: backends.Plan{
-		Requests: []string{d.client.Describe(client.Call{Path: apiBase + "/device", Query: first}) + " …"},
+		Requests: []string{d.client.Describe(client.Call{Path: catalog.Base + "/device", Query: first}) + " …"},
 		Residual: q.Filter,
 		Notes:    notes,
 	}}
@@ -123,12 +125,12 @@ func (d *Driver) deviceList(ctx context.Context, q backends.Query, only func(*wi
 				yield(nil, err)
 				return
 			}
-			if only != nil && !only(&dev.wireDevice) {
+			if only != nil && !only(&dev.Device) {
 				continue
 			}
-			h := deviceHost(&dev.wireDevice, model.At(d.opt.Clock()))
+			h := deviceHost(&dev.Device, model.At(d.opt.Clock()))
 			if q.Raw {
-				raw, err := withoutMembers(dev.raw, deviceSecrets)
+				raw, err := wire.WithoutMembers(dev.raw, wire.DeviceSecrets)
 				if err != nil {
 					yield(nil, backends.Malformed(whatHosts, err.Error()))
 					return
@@ -144,7 +146,7 @@ func (d *Driver) deviceList(ctx context.Context, q backends.Query, only func(*wi
 }
 
 // isRemoved tells whether the sensor of a device is registered no longer (§11.6).
-func isRemoved(w *wireDevice) bool {
+func isRemoved(w *wire.Device) bool {
 	switch strings.ToUpper(string(w.Status)) {
 	case "DEREGISTERED", "UNINSTALLED", "DELETED":
 		return true
@@ -169,11 +171,11 @@ func (d *Driver) Host(ctx context.Context, id string, raw bool) (*model.Host, er
 		return nil, err
 	}
 	if row != nil {
-		dev, body = &row.wireDevice, row.raw
+		dev, body = &row.Device, row.raw
 	}
 	h := deviceHost(dev, model.At(d.opt.Clock()))
 	if raw {
-		clean, err := withoutMembers(body, deviceSecrets)
+		clean, err := wire.WithoutMembers(body, wire.DeviceSecrets)
 		if err != nil {
 			return nil, backends.Malformed(what, err.Error())
 		}
@@ -185,7 +187,7 @@ func (d *Driver) Host(ctx context.Context, id string, raw bool) (*model.Host, er
 // deviceRow finds a device in the list, which has members that the device by
 // itself lacks (§8.1: macAddress, loginUserName); nil when it is not listed.
 // Its own address narrows the first question.
-func (d *Driver) deviceRow(ctx context.Context, what string, dev *wireDevice) (*foundDevice, error) {
+func (d *Driver) deviceRow(ctx context.Context, what string, dev *wire.Device) (*foundDevice, error) {
 	questions := []url.Values{{}}
 	if ip, err := netip.ParseAddr(string(dev.LastInternalIPAddress)); err == nil && ip.Is4() {
 		questions = []url.Values{{"ipAddress": {ip.String()}}, {}}
@@ -195,7 +197,7 @@ func (d *Driver) deviceRow(ctx context.Context, what string, dev *wireDevice) (*
 			if err != nil {
 				return nil, err
 			}
-			if number(row.DeviceID) == number(dev.DeviceID) {
+			if wire.Number(row.DeviceID) == wire.Number(dev.DeviceID) {
 				found := *row
 				found.raw = slices.Clone(row.raw)
 				return &found, nil

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/catalog"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
@@ -74,15 +76,15 @@ func (d *Driver) Hunt(ctx context.Context, q backends.HuntQuery) (backends.Listi
 	}
 	w := d.window(backends.Query{Since: q.Since, Until: q.Until})
 	for _, v := range q.Values {
-		if q.Type == "sha256" && !isSHA256(strings.ToLower(v)) {
+		if q.Type == "sha256" && !wire.IsSHA256(strings.ToLower(v)) {
 			return l, backends.Invalid(what, fmt.Sprintf("%q is no SHA-256", v))
 		}
-		l.Plan.Requests = append(l.Plan.Requests, d.describeWindows("/event", actorQuery(param, v), w.split(eventWindow), eventRows)...)
+		l.Plan.Requests = append(l.Plan.Requests, d.describeWindows("/event", actorQuery(param, v), w.split(eventWindow), catalog.EventRows)...)
 	}
 	l.Plan.Notes = []string{d.HuntModes()[q.Type].Why}
 	l.Seq = func(yield func(*model.Hit, error) bool) {
 		for _, v := range q.Values {
-			for e, err := range scan(ctx, d, what, actorQuery(param, v), w, eventRows, readEvent(q.Raw)) {
+			for e, err := range scan(ctx, d, what, actorQuery(param, v), w, catalog.EventRows, readEvent(q.Raw)) {
 				if err != nil {
 					yield(nil, err)
 					return

@@ -9,13 +9,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
 func TestKinds(t *testing.T) {
 	for _, tc := range []struct {
-		eventType, text string
+		eventType, Text string
 		ttps            []string
 		want            model.Kind
 	}{
@@ -39,8 +40,8 @@ func TestKinds(t *testing.T) {
 		{"SOMETHING_NEW", "", nil, model.KindOther},
 		{"", "", nil, model.KindOther},
 	} {
-		if got := kindOf(tc.eventType, tc.ttps, tc.text); got != tc.want {
-			t.Errorf("%s %q %v: %s, want %s", tc.eventType, tc.text, tc.ttps, got, tc.want)
+		if got := kindOf(tc.eventType, tc.ttps, tc.Text); got != tc.want {
+			t.Errorf("%s %q %v: %s, want %s", tc.eventType, tc.Text, tc.ttps, got, tc.want)
 		}
 	}
 	for _, k := range model.Kinds {
@@ -99,14 +100,14 @@ func TestLeavesOfOtherTypes(t *testing.T) {
 		`{"eventTime":{},"threatIndicators":[1,null,{"a":[]},"T"],"deviceDetails":{"deviceId":"7","deviceName":null}}`,
 		`{"netFlow":{"sourcePort":70000,"destPort":"-4","service":"TCP/99999"}}`,
 	} {
-		var e wireEvent
-		if err := decode([]byte(in), &e); err != nil {
+		var e wire.Event
+		if err := wire.Decode([]byte(in), &e); err != nil {
 			t.Errorf("%s: %v", in, err)
 		}
 		eventOf(&e)
 	}
-	var e wireEvent
-	if err := decode([]byte(`{"eventTime":"1490617768036","alertScore":"3","threatIndicators":"X"}`), &e); err != nil || e.EventTime.n != 1490617768036 || e.AlertScore.n != 3 || len(e.ThreatIndicators) != 1 {
+	var e wire.Event
+	if err := wire.Decode([]byte(`{"eventTime":"1490617768036","alertScore":"3","threatIndicators":"X"}`), &e); err != nil || e.EventTime.N != 1490617768036 || e.AlertScore.N != 3 || len(e.ThreatIndicators) != 1 {
 		t.Errorf("%+v %v", e, err)
 	}
 }
@@ -128,9 +129,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"type":"THREAT","policyAction":{"action":null},"threatHunterInfo":{"count":-1}}`))
 	f.Add([]byte(`{"privatePid":"1-2-3","numEvents":-5}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var e, walked wireEvent
-		okay := decode(b, &e) == nil
-		if err := new(eventReader).event(b, &walked); okay && err == nil && !reflect.DeepEqual(e, walked) {
+		var e, walked wire.Event
+		okay := wire.Decode(b, &e) == nil
+		if err := new(wire.EventReader).Event(b, &walked); okay && err == nil && !reflect.DeepEqual(e, walked) {
 			t.Errorf("%q is read in two ways:\n%+v\n%+v", b, e, walked)
 		}
 		if okay {
@@ -139,8 +140,8 @@ func FuzzDecode(f *testing.F) {
 			}
 			alertFromEvent("x", &e, nil)
 		}
-		var a wireAlert
-		if decode(b, &a) == nil {
+		var a wire.Alert
+		if wire.Decode(b, &a) == nil {
 			if _, err := json.Marshal(alertOf(&a, "x")); err != nil {
 				t.Error(err)
 			}
@@ -148,29 +149,29 @@ func FuzzDecode(f *testing.F) {
 				alertEvent(&a.Events[i], nil)
 			}
 		}
-		var n wireNotification
-		if decode(b, &n) == nil {
+		var n wire.Notification
+		if wire.Decode(b, &n) == nil {
 			if notificationAlert(&n, b).ID == "" {
 				t.Error("a notification without id")
 			}
 		}
-		var p wireProcess
-		if decode(b, &p) == nil {
+		var p wire.Process
+		if wire.Decode(b, &p) == nil {
 			listedProcess(&p, nil)
 		}
-		var d wireDevice
-		if decode(b, &d) == nil {
+		var d wire.Device
+		if wire.Decode(b, &d) == nil {
 			deviceHost(&d, model.At(time.Unix(1_700_000_000, 0)))
 		}
-		if clean, err := withoutMembers(b, deviceSecrets); err == nil && json.Valid(b) && !bytes.Contains(b, []byte{0xff}) && !json.Valid(clean) {
+		if clean, err := wire.WithoutMembers(b, wire.DeviceSecrets); err == nil && json.Valid(b) && !bytes.Contains(b, []byte{0xff}) && !json.Valid(clean) {
 			t.Errorf("%q: %q", b, clean)
 		}
 	})
 }
 
 func FuzzKinds(f *testing.F) {
-	f.Add(typeAPICall, `by calling the function "NtOpenProcess"`)
-	f.Add(typeNetwork, `"listen.exe" is listening`)
+	f.Add(wire.TypeAPICall, `by calling the function "NtOpenProcess"`)
+	f.Add(wire.TypeNetwork, `"listen.exe" is listening`)
 	f.Fuzz(func(t *testing.T, eventType, plain string) {
 		if k := kindOf(eventType, nil, plain); !slices.Contains(model.Kinds, k) {
 			t.Errorf("%q %q: %q", eventType, plain, k)

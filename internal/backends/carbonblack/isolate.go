@@ -9,31 +9,33 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/catalog"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-func policyName(w *wirePolicy) model.Named {
-	return model.Named{ID: number(w.ID), Name: string(w.Name)}
+func policyName(w *wire.Policy) model.Named {
+	return model.Named{ID: wire.Number(w.ID), Name: string(w.Name)}
 }
 
 // policies reads all policies.
-func (d *Driver) policies(ctx context.Context, what string) ([]wirePolicy, error) {
+func (d *Driver) policies(ctx context.Context, what string) ([]wire.Policy, error) {
 	var doc struct {
-		Results list[wirePolicy] `json:"results"`
+		Results wire.List[wire.Policy] `json:"results"`
 	}
-	if _, err := d.get(ctx, what, routePolicy, "/policy", nil, &doc); err != nil {
+	if _, err := d.get(ctx, what, catalog.RoutePolicy, "/policy", nil, &doc); err != nil {
 		return nil, err
 	}
 	return doc.Results, nil
 }
 
 // findPolicy finds a policy by id or exact name.
-func findPolicy(what string, all []wirePolicy, want string) (*wirePolicy, error) {
+func findPolicy(what string, all []wire.Policy, want string) (*wire.Policy, error) {
 	want = strings.TrimSpace(want)
-	var found []*wirePolicy
+	var found []*wire.Policy
 	for i := range all {
-		if p := &all[i]; p.ID.set && (strings.EqualFold(string(p.Name), want) || number(p.ID) == want) {
+		if p := &all[i]; p.ID.Set && (strings.EqualFold(string(p.Name), want) || wire.Number(p.ID) == want) {
 			found = append(found, p)
 		}
 	}
@@ -60,13 +62,13 @@ type policyMove struct {
 
 func (m *policyMove) path() string { return "/device/" + strconv.FormatInt(m.device, 10) }
 
-func (m *policyMove) body() patchDevice {
+func (m *policyMove) body() wire.PatchDevice {
 	id, _ := strconv.ParseInt(m.to.ID, 10, 64) // read from a number
-	return patchDevice{id}
+	return wire.PatchDevice{PolicyID: id}
 }
 
 func (m *policyMove) call() client.Call {
-	return client.Call{Method: http.MethodPatch, Path: apiBase + m.path(), JSON: m.body()}
+	return client.Call{Method: http.MethodPatch, Path: catalog.Base + m.path(), JSON: m.body()}
 }
 
 func (m *policyMove) id() string {
@@ -108,12 +110,12 @@ func (d *Driver) planMove(ctx context.Context, what string, c backends.Change) (
 		return nil, pv, err
 	}
 	m := &policyMove{device: id, from: model.Named{ID: string(dev.PolicyID), Name: string(dev.PolicyName)}}
-	var to *wirePolicy
+	var to *wire.Policy
 	if c.Verb == backends.VerbIsolate {
 		if to, err = findPolicy(what+": quarantine_policy", all, quarantine); err != nil {
 			return nil, pv, err
 		}
-		switch v, told := to.setting("QUARANTINE_DEVICE"); {
+		switch v, told := to.Setting("QUARANTINE_DEVICE"); {
 		case told && !strings.EqualFold(v, "true"):
 			e := backends.Invalid(what, fmt.Sprintf("the policy %q does not quarantine: its QUARANTINE_DEVICE is %q", string(to.Name), v))
 			e.Hint = "set quarantine_policy in the profile to one that does"
@@ -121,14 +123,14 @@ func (d *Driver) planMove(ctx context.Context, what string, c backends.Change) (
 		case !told:
 			pv.Warnings = append(pv.Warnings, fmt.Sprintf("the server does not say whether policy %q quarantines devices", string(to.Name)))
 		}
-		if number(to.ID) == m.from.ID {
+		if wire.Number(to.ID) == m.from.ID {
 			pv.Nothing = fmt.Sprintf("it is in policy %q already", string(to.Name))
 			return nil, pv, nil
 		}
-		if v, told := to.setting("CB_LIVE_RESPONSE"); told && !strings.EqualFold(v, "true") {
+		if v, told := to.Setting("CB_LIVE_RESPONSE"); told && !strings.EqualFold(v, "true") {
 			pv.Warnings = append(pv.Warnings, fmt.Sprintf("policy %q does not allow live response: while isolated, nothing can be run on or collected from the device", string(to.Name)))
 		}
-		if dev.Quarantined.on {
+		if dev.Quarantined.On {
 			pv.Warnings = append(pv.Warnings, "it is quarantined already, by other means than this policy")
 		}
 	} else {
@@ -145,11 +147,11 @@ func (d *Driver) planMove(ctx context.Context, what string, c backends.Change) (
 		if to, err = findPolicy(what, all, back); err != nil {
 			return nil, pv, err
 		}
-		if number(to.ID) == m.from.ID {
+		if wire.Number(to.ID) == m.from.ID {
 			pv.Nothing = fmt.Sprintf("it is in policy %q already", string(to.Name))
 			return nil, pv, nil
 		}
-		if v, _ := to.setting("QUARANTINE_DEVICE"); strings.EqualFold(v, "true") {
+		if v, _ := to.Setting("QUARANTINE_DEVICE"); strings.EqualFold(v, "true") {
 			pv.Warnings = append(pv.Warnings, fmt.Sprintf("policy %q quarantines devices too: it stays isolated", string(to.Name)))
 		}
 	}
@@ -182,13 +184,13 @@ func formerPolicy(c backends.Change) (policy, why string) {
 }
 
 // notIsolated says that a device is not in a policy that quarantines, "" when it is.
-func (d *Driver) notIsolated(dev *wireDevice, all []wirePolicy, quarantine string) string {
-	if dev.Quarantined.on || strings.EqualFold(string(dev.PolicyName), quarantine) && quarantine != "" || string(dev.PolicyID) == quarantine {
+func (d *Driver) notIsolated(dev *wire.Device, all []wire.Policy, quarantine string) string {
+	if dev.Quarantined.On || strings.EqualFold(string(dev.PolicyName), quarantine) && quarantine != "" || string(dev.PolicyID) == quarantine {
 		return ""
 	}
 	for i := range all {
-		if number(all[i].ID) == string(dev.PolicyID) {
-			if v, _ := all[i].setting("QUARANTINE_DEVICE"); strings.EqualFold(v, "true") {
+		if wire.Number(all[i].ID) == string(dev.PolicyID) {
+			if v, _ := all[i].Setting("QUARANTINE_DEVICE"); strings.EqualFold(v, "true") {
 				return ""
 			}
 		}
@@ -212,15 +214,15 @@ func (d *Driver) move(ctx context.Context, what string, c backends.Change, act *
 	act.State = model.ActionSent
 	update(snapshot(act))
 	var doc struct {
-		DeviceInfo object[wireDevice] `json:"deviceInfo"`
+		DeviceInfo wire.Object[wire.Device] `json:"deviceInfo"`
 	}
-	if err := d.act(ctx, what, routeDevice, http.MethodPatch, m.path(), m.body(), &doc); err != nil {
+	if err := d.act(ctx, what, catalog.RouteDevice, http.MethodPatch, m.path(), m.body(), &doc); err != nil {
 		return err
 	}
-	dev := doc.DeviceInfo.v
+	dev := doc.DeviceInfo.V
 	if dev != nil {
-		if number(dev.DeviceID) != strconv.FormatInt(m.device, 10) && dev.DeviceID.set {
-			return &backends.Error{Kind: backends.KindAmbiguous, What: what, Why: fmt.Sprintf("the server answered for device %s instead of %d", number(dev.DeviceID), m.device)}
+		if wire.Number(dev.DeviceID) != strconv.FormatInt(m.device, 10) && dev.DeviceID.Set {
+			return &backends.Error{Kind: backends.KindAmbiguous, What: what, Why: fmt.Sprintf("the server answered for device %s instead of %d", wire.Number(dev.DeviceID), m.device)}
 		}
 		if p := string(dev.PolicyID); p != "" && p != m.to.ID {
 			return &backends.Error{Kind: backends.KindAmbiguous, What: what, Why: fmt.Sprintf("the server says it succeeded, and that the device is in policy %s", cmp.Or(string(dev.PolicyName), p))}

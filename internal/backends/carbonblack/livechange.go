@@ -9,6 +9,8 @@ import (
 	"unicode/utf16"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/catalog"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
@@ -106,12 +108,12 @@ func (t *liveTask) prepare(ctx context.Context) error {
 // meant. Pids are used again.
 func (t *liveTask) checkProcess(ctx context.Context) error {
 	t.say("reading the process list")
-	w, err := t.s.do(ctx, t.what, order{Name: cmdProcesses}, t.c.Within(commandTime))
+	w, err := t.s.do(ctx, t.what, wire.CommandRequest{Name: cmdProcesses}, t.c.Within(commandTime))
 	if err != nil {
 		return err
 	}
 	for _, p := range w.Processes {
-		if !p.PID.set || p.PID.n != t.c.PID {
+		if !p.PID.Set || p.PID.N != t.c.PID {
 			continue
 		}
 		if t.c.Path != "" && !samePath(t.c.Path, string(p.Path), onWindows(t.c.Host, string(p.Path))) {
@@ -126,8 +128,8 @@ func (t *liveTask) checkProcess(ctx context.Context) error {
 				t.act.Details["process_"+k] = v
 			}
 		}
-		if p.CreateTime.n > 0 {
-			t.act.Details["process_started"] = time.Unix(p.CreateTime.n, 0).UTC().Format(time.RFC3339)
+		if p.CreateTime.N > 0 {
+			t.act.Details["process_started"] = time.Unix(p.CreateTime.N, 0).UTC().Format(time.RFC3339)
 		}
 		return nil
 	}
@@ -154,19 +156,19 @@ func samePath(want, got string, windows bool) bool {
 func (t *liveTask) putScript(ctx context.Context) error {
 	t.say("uploading the script")
 	call := uploadCall(t.s.id, t.upload)
-	call.Path = apiBase + sessionPath(t.s.id) + "/file"
-	var f wireFile
-	if err := t.d.actCall(ctx, t.what, routeLive, call, &f); err != nil {
+	call.Path = catalog.Base + sessionPath(t.s.id) + "/file"
+	var f wire.File
+	if err := t.d.actCall(ctx, t.what, catalog.RouteLive, call, &f); err != nil {
 		if backends.KindOf(err) == backends.KindNotFound {
 			t.s.lose()
 			return &backends.Error{Kind: backends.KindUnavailable, What: t.what, Why: "the live response session has ended: nothing was sent to the device", Err: errGone}
 		}
 		return err
 	}
-	if !f.ID.set {
+	if !f.ID.Set {
 		return backends.Malformed(t.what, "the upload got no id")
 	}
-	_, err := t.s.do(ctx, t.what, order{Name: cmdPutFile, Object: t.put, FileID: f.ID.n}, t.c.Within(commandTime))
+	_, err := t.s.do(ctx, t.what, wire.CommandRequest{Name: cmdPutFile, Object: t.put, FileID: f.ID.N}, t.c.Within(commandTime))
 	return err
 }
 
@@ -176,7 +178,7 @@ var errStillRuns = errors.New("the command still runs")
 
 // carryOut sends the change itself, once, and follows it to its end.
 func (t *liveTask) carryOut(ctx context.Context) error {
-	var w *wireCommand
+	var w *wire.Command
 	issue := func() (err error) {
 		w, err = t.s.issue(ctx, t.what, t.main)
 		return err
@@ -193,8 +195,8 @@ func (t *liveTask) carryOut(ctx context.Context) error {
 		}
 		return err
 	}
-	t.act.ID = liveActionID(t.s.id, w.ID.n)
-	w, err = t.s.follow(ctx, t.what, w, t.c.Within(t.limit), func(w *wireCommand) {
+	t.act.ID = liveActionID(t.s.id, w.ID.N)
+	w, err = t.s.follow(ctx, t.what, w, t.c.Within(t.limit), func(w *wire.Command) {
 		before, native := t.act.State, t.act.NativeState
 		fillAction(t.act, w)
 		if t.act.State != before || t.act.NativeState != native {
@@ -205,10 +207,10 @@ func (t *liveTask) carryOut(ctx context.Context) error {
 	})
 	if err != nil {
 		if backends.KindOf(err) == backends.KindAmbiguous {
-			t.d.lost.keepIn(t.s, t.c, &lostChange{order: t.main, command: w.ID.n, act: snapshot(t.act)})
+			t.d.lost.keepIn(t.s, t.c, &lostChange{order: t.main, command: w.ID.N, act: snapshot(t.act)})
 		}
 		if ctx.Err() == nil && t.c.WaitOver() && w.Status != "" {
-			t.s.leave(w.ID.n)
+			t.s.leave(w.ID.N)
 			return errStillRuns
 		}
 		return err
@@ -219,19 +221,19 @@ func (t *liveTask) carryOut(ctx context.Context) error {
 	if t.main.Name == cmdGetFile {
 		return t.collect(w)
 	}
-	if w.PID.set {
-		t.act.Details["pid"] = number(w.PID)
+	if w.PID.Set {
+		t.act.Details["pid"] = wire.Number(w.PID)
 	}
 	return nil
 }
 
 // collect makes the file of a get file command a carve.
-func (t *liveTask) collect(w *wireCommand) error {
-	if !w.FileID.set {
+func (t *liveTask) collect(w *wire.Command) error {
+	if !w.FileID.Set {
 		return backends.Malformed(t.what, "the command completed without a file")
 	}
-	id := carveID(t.s.id, w.ID.n, w.FileID.n)
-	t.s.collected(number(w.FileID))
+	id := carveID(t.s.id, w.ID.N, w.FileID.N)
+	t.s.collected(wire.Number(w.FileID))
 	t.act.Files = append(t.act.Files, id)
 	return nil
 }
@@ -261,8 +263,8 @@ func (t *liveTask) finish(ctx context.Context, err error) error {
 	case t.main.Name == cmdMemdump && err == nil:
 		t.act.State = model.ActionRunning
 		t.say("collecting the dump")
-		var w *wireCommand
-		if w, err = t.s.do(ctx, t.what, order{Name: cmdGetFile, Object: t.fetch}, t.c.Within(getFileTime+t.limit)); err == nil {
+		var w *wire.Command
+		if w, err = t.s.do(ctx, t.what, wire.CommandRequest{Name: cmdGetFile, Object: t.fetch}, t.c.Within(getFileTime+t.limit)); err == nil {
 			err = t.collect(w)
 		} else if backends.KindOf(err) == backends.KindAmbiguous {
 			err = &backends.Error{Kind: backends.KindPartial, What: t.what, Why: "the memory was dumped, and collecting it failed: " + err.Error()}
@@ -292,7 +294,7 @@ func (t *liveTask) cleanUp(ctx context.Context) {
 	defer cancel()
 	var left []string
 	for _, f := range t.after {
-		w, err := t.s.do(ctx, t.what, order{Name: cmdDeleteFile, Object: f}, commandTime)
+		w, err := t.s.do(ctx, t.what, wire.CommandRequest{Name: cmdDeleteFile, Object: f}, commandTime)
 		if err != nil && (w == nil || !noSuchFile(w)) {
 			left = append(left, f)
 		}
@@ -303,34 +305,34 @@ func (t *liveTask) cleanUp(ctx context.Context) {
 	}
 }
 
-func noSuchFile(w *wireCommand) bool {
-	code := uint32(w.ResultCode.n) // an HRESULT is 32 bits, whatever its sign
+func noSuchFile(w *wire.Command) bool {
+	code := uint32(w.ResultCode.N) // an HRESULT is 32 bits, whatever its sign
 	return code == 0x80070002 || code == 0x80070003
 }
 
 // output fetches what a command wrote.
 func (t *liveTask) output(ctx context.Context) error {
-	w, err := t.s.do(ctx, t.what, order{Name: cmdGetFile, Object: t.fetch}, t.c.Within(getFileTime))
+	w, err := t.s.do(ctx, t.what, wire.CommandRequest{Name: cmdGetFile, Object: t.fetch}, t.c.Within(getFileTime))
 	if err != nil {
 		if w != nil && noSuchFile(w) {
 			return nil // it wrote nothing
 		}
 		return err
 	}
-	if !w.FileID.set {
+	if !w.FileID.Set {
 		return errors.New("the server gave no file")
 	}
-	info, err := t.d.fileInfo(ctx, t.what, t.s.id, w.FileID.n)
+	info, err := t.d.fileInfo(ctx, t.what, t.s.id, w.FileID.N)
 	if err != nil {
 		return err
 	}
-	if info.Size.n > maxOutput {
-		t.act.Details["output"] = fmt.Sprintf("%d bytes: too much to show, it is kept as a file", info.Size.n)
+	if info.Size.N > maxOutput {
+		t.act.Details["output"] = fmt.Sprintf("%d bytes: too much to show, it is kept as a file", info.Size.N)
 		return t.collect(w)
 	}
-	reply, err := t.d.client.Do(ctx, contentCall(t.s.id, w.FileID.n, maxOutput))
+	reply, err := t.d.client.Do(ctx, contentCall(t.s.id, w.FileID.N, maxOutput))
 	if err != nil {
-		return t.d.explain(ctx, t.what, routeLive, false, err)
+		return t.d.explain(ctx, t.what, catalog.RouteLive, false, err)
 	}
 	t.act.Stdout = readable(reply.Body)
 	return nil

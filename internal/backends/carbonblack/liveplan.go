@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/catalog"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -23,7 +25,7 @@ type livePlan struct {
 	kill     bool             // the process list is read first
 	upload   *backends.Script // put on the device first
 	put      string           // where
-	main     order
+	main     wire.CommandRequest
 	fetch    string   // file collected after main: output, or the dump
 	after    []string // files deleted on the device at the end
 }
@@ -61,17 +63,17 @@ func planLive(c backends.Change, name string) (*livePlan, error) {
 		if c.PID <= 0 {
 			return nil, backends.Invalid(what, fmt.Sprintf("%d is no pid", c.PID))
 		}
-		p.kill, p.limit, p.main = true, killTime, order{Name: cmdKill, Object: c.PID}
+		p.kill, p.limit, p.main = true, killTime, wire.CommandRequest{Name: cmdKill, Object: c.PID}
 		p.summary = fmt.Sprintf("kills process %d, if it is there and its path is %s", c.PID, c.Path)
 		if c.Path == "" {
 			p.summary = fmt.Sprintf("kills process %d, whatever it is by then", c.PID)
 			p.warnings = append(p.warnings, "without a path nothing tells whether the pid is still the process that was meant")
 		}
 	case backends.VerbDeleteFile:
-		p.main = order{Name: cmdDeleteFile, Object: c.Path}
+		p.main = wire.CommandRequest{Name: cmdDeleteFile, Object: c.Path}
 		p.summary = "deletes " + c.Path
 	case backends.VerbCarve:
-		o := order{Name: cmdGetFile, Object: c.Path}
+		o := wire.CommandRequest{Name: cmdGetFile, Object: c.Path}
 		var err error
 		if o.Offset, err = numberParam(what, c, paramOffset); err != nil {
 			return nil, err
@@ -83,7 +85,7 @@ func planLive(c backends.Change, name string) (*livePlan, error) {
 		p.summary = "collects " + c.Path
 	case backends.VerbMemdump:
 		tmp := tempFile(windows, name, ".tmp")
-		p.main, p.limit = order{Name: cmdMemdump, Object: tmp, Compress: true}, memdumpTime
+		p.main, p.limit = wire.CommandRequest{Name: cmdMemdump, Object: tmp, Compress: true}, memdumpTime
 		p.fetch = tmp + ".zip" // where a compressed dump is (§9.5)
 		p.after = []string{p.fetch}
 		p.summary = "dumps the whole memory to " + p.fetch + ", collects it and deletes it there"
@@ -109,7 +111,7 @@ func planLive(c backends.Change, name string) (*livePlan, error) {
 		}
 		p.fetch = tempFile(windows, name, ".tmp")
 		p.after = append(p.after, p.fetch)
-		p.main = order{Name: cmdRun, Object: line, Wait: true, OutputFile: p.fetch, WorkingDirectory: c.Params[paramDirectory]}
+		p.main = wire.CommandRequest{Name: cmdRun, Object: line, Wait: true, OutputFile: p.fetch, WorkingDirectory: c.Params[paramDirectory]}
 		p.summary = "runs " + line
 		if p.upload != nil {
 			p.summary = fmt.Sprintf("puts %s (%d bytes) on the device and runs %s", c.Script.Name, len(c.Script.Content), line)
@@ -229,28 +231,28 @@ func quoteShell(s string) string {
 // calls are the requests inside the session, for a preview.
 func (p *livePlan) calls(session string) []client.Call {
 	var out []client.Call
-	issue := func(o order) {
+	issue := func(o wire.CommandRequest) {
 		o.SessionID = session
-		out = append(out, client.Call{Method: http.MethodPost, Path: apiBase + "/cblr/session/" + session + "/command", JSON: o})
+		out = append(out, client.Call{Method: http.MethodPost, Path: catalog.Base + "/cblr/session/" + session + "/command", JSON: o})
 	}
 	if p.upload != nil {
 		out = append(out, uploadCall(session, p.upload))
-		issue(order{Name: cmdPutFile, Object: p.put, FileID: unknownYet})
+		issue(wire.CommandRequest{Name: cmdPutFile, Object: p.put, FileID: unknownYet})
 	}
 	if p.kill {
-		issue(order{Name: cmdProcesses})
+		issue(wire.CommandRequest{Name: cmdProcesses})
 	}
 	issue(p.main)
 	if p.fetch != "" {
-		issue(order{Name: cmdGetFile, Object: p.fetch})
+		issue(wire.CommandRequest{Name: cmdGetFile, Object: p.fetch})
 	}
 	for _, f := range p.after {
-		issue(order{Name: cmdDeleteFile, Object: f})
+		issue(wire.CommandRequest{Name: cmdDeleteFile, Object: f})
 	}
 	return out
 }
 
 func uploadCall(session string, s *backends.Script) client.Call {
-	return client.Call{Method: http.MethodPost, Path: apiBase + "/cblr/session/" + session + "/file",
+	return client.Call{Method: http.MethodPost, Path: catalog.Base + "/cblr/session/" + session + "/file",
 		Parts: []client.Part{{Name: "file", FileName: model.BaseName(s.Name), Body: s.Content}}}
 }

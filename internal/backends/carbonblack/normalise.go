@@ -6,32 +6,33 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
 // eventOf reads an event of a list or of either shape of the detail.
-func eventOf(e *wireEvent) *model.Event {
-	d := first(e.ProcessDetails.v)
-	actor := first(e.SelectedApp.v, e.ProcessHash.v)
-	parent := first(e.ParentApp.v, e.ParentHash.v)
-	target := first(e.TargetApp.v, e.TargetHash.v)
-	seen := first(e.DeviceDetails.v)
-	long, links := stripMarkup(string(e.LongDescription))
-	short, shortLinks := stripMarkup(string(e.ShortDescription))
-	device := number(seen.DeviceID)
+func eventOf(e *wire.Event) *model.Event {
+	d := wire.First(e.ProcessDetails.V)
+	actor := wire.First(e.SelectedApp.V, e.ProcessHash.V)
+	parent := wire.First(e.ParentApp.V, e.ParentHash.V)
+	target := wire.First(e.TargetApp.V, e.TargetHash.V)
+	seen := wire.First(e.DeviceDetails.V)
+	long, links := wire.PlainText(string(e.LongDescription))
+	short, shortLinks := wire.PlainText(string(e.ShortDescription))
+	device := wire.Number(seen.DeviceID)
 	stage := string(cmp.Or(e.AttackStage, e.KillChainStatus))
 
 	out := &model.Event{
 		Origin:   model.Origin{ID: string(e.EventID)},
-		Time:     model.FromMillis(e.EventTime.n),
-		Ingested: model.FromMillis(e.CreateTime.n),
+		Time:     model.FromMillis(e.EventTime.N),
+		Ingested: model.FromMillis(e.CreateTime.N),
 		Kind:     kindOf(string(e.EventType), e.ThreatIndicators, cmp.Or(long, short)),
 		Action:   actionOf(string(e.EventType), long),
 		Summary:  cmp.Or(short, long),
 		Host:     eventHost(seen),
 		User:     model.SplitUser(string(cmp.Or(d.FullUserName, d.UserName))),
-		Process:  eventActor(device, d, actor, parent, e.EventTime.n),
-		Network:  networkOf(e.NetFlow.v, cmp.Or(long, short)),
+		Process:  eventActor(device, d, actor, parent, e.EventTime.N),
+		Network:  networkOf(e.NetFlow.V, cmp.Or(long, short)),
 		Tags:     e.ThreatIndicators,
 		AlertID:  string(e.IncidentID),
 	}
@@ -53,7 +54,7 @@ func eventOf(e *wireEvent) *model.Event {
 	if t := out.Target; t != nil && t.Hash != nil {
 		t.Name = linkedName(t.Name, links, t.Hash.SHA256)
 	}
-	out.Detection = detection(cmp.Or(e.AlertScore.n, e.ThreatScore.n), stage, e.ThreatIndicators, string(e.IncidentID))
+	out.Detection = detection(cmp.Or(e.AlertScore.N, e.ThreatScore.N), stage, e.ThreatIndicators, string(e.IncidentID))
 	return out
 }
 
@@ -73,7 +74,7 @@ func detection(score int64, stage string, ttps []string, incident string) *model
 
 // actionOf is the event type, with the function it names.
 func actionOf(eventType, plain string) string {
-	if call := calledFunction(plain); call != "" && eventType == typeAPICall {
+	if call := wire.CalledFunction(plain); call != "" && eventType == wire.TypeAPICall {
 		return eventType + " " + call
 	}
 	return eventType
@@ -82,7 +83,7 @@ func actionOf(eventType, plain string) string {
 // programName is the name of the first place that has one. The server writes
 // some of them in lower case; another place that knows the same name as it is
 // written on the disk is believed.
-func programName(places ...exact) string {
+func programName(places ...wire.Exact) string {
 	name := ""
 	for _, p := range places {
 		base := model.BaseName(string(p))
@@ -98,23 +99,23 @@ func programName(places ...exact) string {
 }
 
 // linkedName is name as the description's link to the same file writes it.
-func linkedName(name string, links []link, sha256 string) string {
+func linkedName(name string, links []wire.Link, sha256 string) string {
 	for _, l := range links {
-		if l.hash == strings.ToLower(sha256) {
-			name = programName(exact(name), exact(l.name))
+		if l.Hash == strings.ToLower(sha256) {
+			name = programName(wire.Exact(name), wire.Exact(l.Name))
 		}
 	}
 	return name
 }
 
-func eventActor(device string, d *wireDetails, app, parent *wireApp, eventTime int64) *model.Process {
-	key := parsePrivatePID(string(d.PrivatePID))
+func eventActor(device string, d *wire.ProcessDetails, app, parent *wire.App, eventTime int64) *model.Process {
+	key := wire.ParsePrivatePID(string(d.PrivatePID))
 	p := &model.Process{
-		PID:         cmp.Or(d.ProcessID.n, key.pid),
+		PID:         cmp.Or(d.ProcessID.N, key.PID),
 		Name:        programName(app.ApplicationName, d.Name, app.ApplicationPath),
 		Path:        imagePath(app),
 		CommandLine: string(d.CommandLine),
-		Started:     model.At(key.started),
+		Started:     model.At(key.Started),
 		Hash:        imageHash(app),
 		Reputation:  imageReputation(app),
 		Parent:      parentOf(device, d, parent),
@@ -123,8 +124,8 @@ func eventActor(device string, d *wireDetails, app, parent *wireApp, eventTime i
 	// after the event itself; the offset is then the better source. Minutes
 	// are normal: the two times come from different clocks.
 	since := d.MilisSinceProcessStart
-	if eventTime > 0 && since.set && since.n >= 0 && (p.Started.IsZero() || p.Started.UnixMilli() > eventTime+24*60*60*1000) {
-		p.Started = model.FromMillis(eventTime - since.n)
+	if eventTime > 0 && since.Set && since.N >= 0 && (p.Started.IsZero() || p.Started.UnixMilli() > eventTime+24*60*60*1000) {
+		p.Started = model.FromMillis(eventTime - since.N)
 	}
 	p.UID = processUID(device, string(d.PrivatePID), p.PID, p.Started)
 	if empty(p) {
@@ -139,10 +140,10 @@ func empty(p *model.Process) bool {
 	return p.UID == "" && p.PID == 0 && p.Name == "" && p.Path == "" && p.CommandLine == "" && p.Hash == nil && p.Parent == nil
 }
 
-func parentOf(device string, d *wireDetails, app *wireApp) *model.ParentProcess {
-	key := parsePrivatePID(string(d.ParentPrivatePID))
+func parentOf(device string, d *wire.ProcessDetails, app *wire.App) *model.ParentProcess {
+	key := wire.ParsePrivatePID(string(d.ParentPrivatePID))
 	p := model.ParentProcess{
-		PID:         cmp.Or(d.ParentPID.n, key.pid),
+		PID:         cmp.Or(d.ParentPID.N, key.PID),
 		Name:        programName(d.ParentName, app.ApplicationName, app.ApplicationPath),
 		Path:        imagePath(app),
 		CommandLine: string(d.ParentCommandLine),
@@ -157,14 +158,14 @@ func parentOf(device string, d *wireDetails, app *wireApp) *model.ParentProcess 
 	return &p
 }
 
-func eventTarget(device string, d *wireDetails, app *wireApp) *model.Process {
-	key := parsePrivatePID(string(d.TargetPrivatePID))
+func eventTarget(device string, d *wire.ProcessDetails, app *wire.App) *model.Process {
+	key := wire.ParsePrivatePID(string(d.TargetPrivatePID))
 	p := &model.Process{
-		PID:         cmp.Or(d.TargetPID.n, key.pid),
+		PID:         cmp.Or(d.TargetPID.N, key.PID),
 		Name:        programName(d.TargetName, app.ApplicationName, app.ApplicationPath),
 		Path:        imagePath(app),
 		CommandLine: string(d.TargetCommandLine),
-		Started:     model.At(key.started),
+		Started:     model.At(key.Started),
 		Hash:        imageHash(app),
 		Reputation:  imageReputation(app),
 	}
@@ -177,7 +178,7 @@ func eventTarget(device string, d *wireDetails, app *wireApp) *model.Process {
 
 // targetFromLinks fills the child of a process start from the files the
 // description links, where the answer has no block for it (alert events).
-func targetFromLinks(p *model.Process, links []link, actor string) *model.Process {
+func targetFromLinks(p *model.Process, links []wire.Link, actor string) *model.Process {
 	if p != nil && p.Hash != nil {
 		return p
 	}
@@ -186,45 +187,45 @@ func targetFromLinks(p *model.Process, links []link, actor string) *model.Proces
 		return p
 	}
 	if p == nil {
-		p = &model.Process{Name: model.BaseName(l.name)}
+		p = &model.Process{Name: model.BaseName(l.Name)}
 	}
-	if p.Path == "" && isPath(l.name) {
-		p.Path = l.name
+	if p.Path == "" && isPath(l.Name) {
+		p.Path = l.Name
 	}
-	if p.Name == "" || strings.EqualFold(p.Name, model.BaseName(l.name)) {
-		p.Hash = &model.Hash{SHA256: l.hash}
+	if p.Name == "" || strings.EqualFold(p.Name, model.BaseName(l.Name)) {
+		p.Hash = &model.Hash{SHA256: l.Hash}
 	}
 	return p
 }
 
 // otherLink is the first linked file that is not the actor, the one with a
 // full path before one with a bare name.
-func otherLink(links []link, actor string) (link, bool) {
-	var found link
+func otherLink(links []wire.Link, actor string) (wire.Link, bool) {
+	var found wire.Link
 	for _, l := range links {
-		if l.hash == strings.ToLower(actor) {
+		if l.Hash == strings.ToLower(actor) {
 			continue
 		}
-		if isPath(l.name) {
+		if isPath(l.Name) {
 			return l, true
 		}
-		if found.hash == "" {
+		if found.Hash == "" {
 			found = l
 		}
 	}
-	return found, found.hash != ""
+	return found, found.Hash != ""
 }
 
-func fileOf(app *wireApp, links []link, actor string) *model.File {
+func fileOf(app *wire.App, links []wire.Link, actor string) *model.File {
 	f := &model.File{Path: imagePath(app), Name: programName(app.ApplicationName, app.ApplicationPath), Hash: imageHash(app)}
 	if f.Path == "" || f.Hash == nil {
-		if l, ok := otherLink(links, actor); ok && (f.Name == "" || strings.EqualFold(f.Name, model.BaseName(l.name))) {
-			if f.Path == "" && isPath(l.name) {
-				f.Path = l.name
+		if l, ok := otherLink(links, actor); ok && (f.Name == "" || strings.EqualFold(f.Name, model.BaseName(l.Name))) {
+			if f.Path == "" && isPath(l.Name) {
+				f.Path = l.Name
 			}
-			f.Name = cmp.Or(f.Name, model.BaseName(l.name))
+			f.Name = cmp.Or(f.Name, model.BaseName(l.Name))
 			if f.Hash == nil {
-				f.Hash = &model.Hash{SHA256: l.hash}
+				f.Hash = &model.Hash{SHA256: l.Hash}
 			}
 		}
 	}
@@ -241,7 +242,7 @@ func isPath(s string) bool {
 }
 
 // imagePath is the image path: applicationPath, or an applicationName that is one.
-func imagePath(a *wireApp) string {
+func imagePath(a *wire.App) string {
 	if a.ApplicationPath != "" {
 		return string(a.ApplicationPath)
 	}
@@ -251,9 +252,9 @@ func imagePath(a *wireApp) string {
 	return ""
 }
 
-func imageHash(a *wireApp) *model.Hash { return hashes(a.MD5Hash, a.SHA256Hash) }
+func imageHash(a *wire.App) *model.Hash { return hashes(a.MD5Hash, a.SHA256Hash) }
 
-func hashes(md5, sha256 text) *model.Hash {
+func hashes(md5, sha256 wire.Text) *model.Hash {
 	h := model.Hash{MD5: strings.ToLower(string(md5)), SHA256: strings.ToLower(string(sha256))}
 	if h == (model.Hash{}) {
 		return nil
@@ -261,15 +262,15 @@ func hashes(md5, sha256 text) *model.Hash {
 	return &h
 }
 
-func imageReputation(a *wireApp) *model.Reputation {
+func imageReputation(a *wire.App) *model.Reputation {
 	return reputationOf(string(cmp.Or(a.EffectiveReputation, a.ReputationProperty)))
 }
 
 // eventHost reads the device an event or a notification names.
-func eventHost(s *wireSeenOn) *model.Host {
+func eventHost(s *wire.EventDevice) *model.Host {
 	domain, name := deviceName(string(s.DeviceName))
 	h := &model.Host{
-		Origin: model.Origin{ID: number(s.DeviceID)},
+		Origin: model.Origin{ID: wire.Number(s.DeviceID)},
 		Name:   name, Domain: domain,
 		OS:     osOf(string(s.DeviceType), string(s.DeviceVersion)),
 		IP:     addresses(s.InternalIPAddress, s.DeviceIPAddress, s.DeviceIPV4Address, s.ExternalIPAddress),
@@ -299,14 +300,14 @@ func osOf(deviceType, version string) *model.OS {
 }
 
 // networkOf is nil unless one member is set: the object is always there.
-func networkOf(n *wireFlow, plain string) *model.Network {
+func networkOf(n *wire.NetFlow, plain string) *model.Network {
 	if n == nil {
 		return nil
 	}
 	src := model.Endpoint{IP: model.Address(string(n.SourceAddress)), Port: port(n.SourcePort)}
 	dst := model.Endpoint{IP: model.Address(string(n.DestAddress)), Port: port(n.DestPort)}
 	peer := model.Address(string(cmp.Or(n.PeerIPAddress, n.PeerIPV4Address)))
-	said := spoken(plain)
+	said := wire.Unquoted(plain)
 	// Which end is the peer: the address says it unless both or none match.
 	ingress := peer != "" && peer == src.IP && peer != dst.IP
 	if peer == "" || peer == src.IP && peer == dst.IP || peer != src.IP && peer != dst.IP {
@@ -340,28 +341,28 @@ func endpoint(e model.Endpoint) *model.Endpoint {
 	return &e
 }
 
-func port(w whole) int {
-	if w.n < 0 || w.n > 65535 {
+func port(w wire.Int) int {
+	if w.N < 0 || w.N > 65535 {
 		return 0
 	}
-	return int(w.n)
+	return int(w.N)
 }
 
 // listedProcess reads a row of GET /process; h is the device the row was asked for,
 // nil when the question named none.
-func listedProcess(w *wireProcess, h *model.Host) *model.Process {
-	key := parsePrivatePID(string(w.PrivatePID))
+func listedProcess(w *wire.Process, h *model.Host) *model.Process {
+	key := wire.ParsePrivatePID(string(w.PrivatePID))
 	var device string
 	if h != nil {
 		device = h.ID
 	}
 	p := &model.Process{
-		PID:        cmp.Or(w.ProcessID.n, key.pid),
+		PID:        cmp.Or(w.ProcessID.N, key.PID),
 		Name:       programName(w.ApplicationName, w.ApplicationPath),
 		Path:       string(w.ApplicationPath),
-		Started:    model.At(key.started),
+		Started:    model.At(key.Started),
 		Hash:       hashes("", w.SHA256Hash),
-		EventCount: int(max(w.NumEvents.n, 0)),
+		EventCount: int(max(w.NumEvents.N, 0)),
 		Host:       h,
 	}
 	p.UID = processUID(device, string(w.PrivatePID), p.PID, p.Started)
@@ -371,19 +372,19 @@ func listedProcess(w *wireProcess, h *model.Host) *model.Process {
 
 // deviceHost reads a device. online is derived: contact within the last 15 minutes
 // of a registered sensor (§11.6).
-func deviceHost(w *wireDevice, now model.Time) *model.Host {
+func deviceHost(w *wire.Device, now model.Time) *model.Host {
 	domain, name := deviceName(string(w.Name))
 	h := &model.Host{
-		Origin: model.Origin{ID: number(w.DeviceID)},
+		Origin: model.Origin{ID: wire.Number(w.DeviceID)},
 		Name:   name, Domain: domain,
 		OS:           osOf(string(w.DeviceType), string(w.OSVersion)),
 		IP:           addresses(w.LastInternalIPAddress, w.LastExternalIPAddress),
 		MAC:          macOf(string(w.MACAddress)),
 		User:         string(cmp.Or(w.LoginUserName, w.Email)),
 		AgentVersion: string(w.SensorVersion),
-		LastSeen:     model.FromMillis(w.LastContact.n),
+		LastSeen:     model.FromMillis(w.LastContact.N),
 		State:        string(w.Status),
-		Isolated:     w.Quarantined.ptr(),
+		Isolated:     w.Quarantined.Ptr(),
 		Policy:       named(w.PolicyID, w.PolicyName),
 		Tags:         distinct(w.ADGroupName),
 	}
@@ -397,7 +398,7 @@ func deviceHost(w *wireDevice, now model.Time) *model.Host {
 // macOf writes 12 hex digits with colons; zeroes mean unknown.
 func macOf(s string) []string {
 	s = strings.ToLower(strings.NewReplacer(":", "", "-", "").Replace(s))
-	if len(s) != 12 || !isHex(s) || s == "000000000000" {
+	if len(s) != 12 || !wire.IsHex(s) || s == "000000000000" {
 		return nil
 	}
 	var b strings.Builder
@@ -410,7 +411,7 @@ func macOf(s string) []string {
 	return []string{b.String()}
 }
 
-func named(id, name text) *model.Named {
+func named(id, name wire.Text) *model.Named {
 	if id == "0" {
 		id = ""
 	}
@@ -420,7 +421,7 @@ func named(id, name text) *model.Named {
 	return &model.Named{ID: string(id), Name: string(name)}
 }
 
-func distinct(values ...text) []string {
+func distinct(values ...wire.Text) []string {
 	var out []string
 	for _, v := range values {
 		if v != "" && !slices.Contains(out, string(v)) {
@@ -431,9 +432,9 @@ func distinct(values ...text) []string {
 }
 
 // addresses are the distinct addresses among values.
-func addresses(values ...text) []string {
+func addresses(values ...wire.Text) []string {
 	for i, v := range values {
-		values[i] = text(model.Address(string(v)))
+		values[i] = wire.Text(model.Address(string(v)))
 	}
 	return distinct(values...)
 }

@@ -7,17 +7,18 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
 // alertOf reads the answer of GET /alert/{id}; id is what was asked for.
-func alertOf(w *wireAlert, id string) *model.Alert {
-	threat := first(w.ThreatInfo.v)
-	device := first(w.DeviceInfo.v)
+func alertOf(w *wire.Alert, id string) *model.Alert {
+	threat := wire.First(w.ThreatInfo.V)
+	device := wire.First(w.DeviceInfo.V)
 	host := alertHost(device)
 	a := &model.Alert{
-		Origin:     model.Origin{ID: string(cmp.Or(threat.IncidentID, text(id)))},
-		Time:       model.FromMillis(threat.Time.n),
+		Origin:     model.Origin{ID: string(cmp.Or(threat.IncidentID, wire.Text(id)))},
+		Time:       model.FromMillis(threat.Time.N),
 		Title:      string(threat.Summary),
 		Status:     model.StatusUnknown,
 		Verdict:    model.VerdictUnknown,
@@ -29,7 +30,7 @@ func alertOf(w *wireAlert, id string) *model.Alert {
 	scoreOf(threat.ThreatScore, threat.Score).Apply(a)
 
 	events := slices.Clone(w.Events)
-	slices.SortStableFunc(events, func(x, y wireAlertEvent) int { return cmp.Compare(x.EventTime.n, y.EventTime.n) })
+	slices.SortStableFunc(events, func(x, y wire.AlertEvent) int { return cmp.Compare(x.EventTime.N, y.EventTime.N) })
 	for i := range events {
 		e := &events[i]
 		a.EventIDs = append(a.EventIDs, string(e.EventID))
@@ -39,11 +40,11 @@ func alertOf(w *wireAlert, id string) *model.Alert {
 				a.Attack = append(a.Attack, t)
 			}
 		}
-		_, links := stripMarkup(string(e.LongDescription))
+		_, links := wire.PlainText(string(e.LongDescription))
 		a.Indicators = addLinks(a.Indicators, links)
 	}
 	if e := telling(events, threat.Indicators); e != nil {
-		a.Description, _ = stripMarkup(string(e.LongDescription))
+		a.Description, _ = wire.PlainText(string(e.LongDescription))
 		ev := alertEvent(e, host)
 		a.Process, a.Target, a.User = ev.Process, ev.Target, ev.User
 		a.Ancestors = alertAncestors(e, host)
@@ -59,7 +60,7 @@ func alertOf(w *wireAlert, id string) *model.Alert {
 
 // telling is the event whose process an alert is about: the first whose
 // process the cloud names as an indicator, else the first of all.
-func telling(events []wireAlertEvent, found []wireIndicator) *wireAlertEvent {
+func telling(events []wire.AlertEvent, found []wire.Indicator) *wire.AlertEvent {
 	for _, ind := range found {
 		for i := range events {
 			if ind.SHA256Hash != "" && strings.EqualFold(string(events[i].ProcessHash), string(ind.SHA256Hash)) {
@@ -74,10 +75,10 @@ func telling(events []wireAlertEvent, found []wireIndicator) *wireAlertEvent {
 }
 
 // scoreOf reads the threat score; both names of it, absent or 0 being none.
-func scoreOf(scores ...whole) model.Scored {
+func scoreOf(scores ...wire.Int) model.Scored {
 	for _, s := range scores {
-		if s.set && s.n > 0 {
-			return model.ScoreNumber(model.ScaleCarbonBlack, float64(s.n))
+		if s.Set && s.N > 0 {
+			return model.ScoreNumber(model.ScaleCarbonBlack, float64(s.N))
 		}
 	}
 	return model.Unscored()
@@ -85,7 +86,7 @@ func scoreOf(scores ...whole) model.Scored {
 
 // indicators gives each TTP with the program it was seen in, and the hash of
 // each program once.
-func indicators(found []wireIndicator) []model.Indicator {
+func indicators(found []wire.Indicator) []model.Indicator {
 	var out []model.Indicator
 	for _, i := range found {
 		if i.IndicatorName != "" {
@@ -101,10 +102,10 @@ func indicators(found []wireIndicator) []model.Indicator {
 }
 
 // addLinks adds the files that descriptions link, each hash once.
-func addLinks(to []model.Indicator, links []link) []model.Indicator {
+func addLinks(to []model.Indicator, links []wire.Link) []model.Indicator {
 	for _, l := range links {
-		if !slices.ContainsFunc(to, func(i model.Indicator) bool { return i.Type == "sha256" && i.Value == l.hash }) {
-			to = append(to, model.Indicator{Name: model.BaseName(l.name), Value: l.hash, Type: "sha256"})
+		if !slices.ContainsFunc(to, func(i model.Indicator) bool { return i.Type == "sha256" && i.Value == l.Hash }) {
+			to = append(to, model.Indicator{Name: model.BaseName(l.Name), Value: l.Hash, Type: "sha256"})
 		}
 	}
 	return to
@@ -117,10 +118,10 @@ func addIndicator(to []model.Indicator, i model.Indicator) []model.Indicator {
 	return append(to, i)
 }
 
-func alertHost(d *wireAlertDevice) *model.Host {
+func alertHost(d *wire.AlertDevice) *model.Host {
 	domain, name := deviceName(string(d.DeviceName))
 	h := &model.Host{
-		Origin: model.Origin{ID: number(d.DeviceID)},
+		Origin: model.Origin{ID: wire.Number(d.DeviceID)},
 		Name:   name, Domain: domain,
 		OS:           osOf(string(d.DeviceType), string(d.OSVersion)),
 		User:         string(d.UserName),
@@ -136,12 +137,12 @@ func alertHost(d *wireAlertDevice) *model.Host {
 }
 
 // alertEvent reads an event inside an alert.
-func alertEvent(e *wireAlertEvent, host *model.Host) *model.Event {
-	plain, links := stripMarkup(string(e.LongDescription))
+func alertEvent(e *wire.AlertEvent, host *model.Host) *model.Event {
+	plain, links := wire.PlainText(string(e.LongDescription))
 	kind := kindOf(string(e.EventType), e.ThreatIndicators, plain)
 	out := &model.Event{
 		Origin:  model.Origin{ID: string(e.EventID)},
-		Time:    model.FromMillis(e.EventTime.n),
+		Time:    model.FromMillis(e.EventTime.N),
 		Kind:    kind,
 		Action:  actionOf(string(e.EventType), plain),
 		Summary: plain,
@@ -152,7 +153,7 @@ func alertEvent(e *wireAlertEvent, host *model.Host) *model.Event {
 	}
 	switch kind {
 	case model.KindFileCreate, model.KindFileRead:
-		out.File = fileOf(new(wireApp), links, string(e.ProcessHash))
+		out.File = fileOf(new(wire.App), links, string(e.ProcessHash))
 	case model.KindProcessStart:
 		out.Target = targetFromLinks(nil, links, string(e.ProcessHash))
 	}
@@ -174,14 +175,14 @@ func deviceOf(host *model.Host) string {
 
 // alertProcess is the acting process. processPPid is its private pid, on old macOS
 // sensors the bare pid (§7.1).
-func alertProcess(e *wireAlertEvent, host *model.Host) *model.Process {
-	key := parsePrivatePID(string(e.ProcessPPID))
+func alertProcess(e *wire.AlertEvent, host *model.Host) *model.Process {
+	key := wire.ParsePrivatePID(string(e.ProcessPPID))
 	p := &model.Process{
-		PID:         cmp.Or(e.ProcessID.n, key.pid),
+		PID:         cmp.Or(e.ProcessID.N, key.PID),
 		Name:        model.BaseName(string(e.ApplicationPath)),
 		Path:        string(e.ApplicationPath),
 		CommandLine: string(e.CommandLine),
-		Started:     model.At(key.started),
+		Started:     model.At(key.Started),
 		User:        model.SplitUser(string(e.UserName)),
 		Hash:        hashes(e.ProcessMD5Hash, e.ProcessHash),
 	}
@@ -195,13 +196,13 @@ func alertProcess(e *wireAlertEvent, host *model.Host) *model.Process {
 	return p
 }
 
-func alertParent(e *wireAlertEvent, host *model.Host) *model.Process {
-	key := parsePrivatePID(string(e.ParentPPID))
+func alertParent(e *wire.AlertEvent, host *model.Host) *model.Process {
+	key := wire.ParsePrivatePID(string(e.ParentPPID))
 	p := &model.Process{
-		PID:         cmp.Or(e.ParentPID.n, key.pid),
+		PID:         cmp.Or(e.ParentPID.N, key.PID),
 		Name:        model.BaseName(string(e.ParentName)),
 		CommandLine: string(e.ParentCommandLine),
-		Started:     model.At(key.started),
+		Started:     model.At(key.Started),
 		Hash:        hashes("", e.ParentHash),
 	}
 	if isPath(string(e.ParentName)) {
@@ -217,7 +218,7 @@ func alertParent(e *wireAlertEvent, host *model.Host) *model.Process {
 }
 
 // alertAncestors is the one level this API knows.
-func alertAncestors(e *wireAlertEvent, host *model.Host) []*model.Process {
+func alertAncestors(e *wire.AlertEvent, host *model.Host) []*model.Process {
 	if p := alertParent(e, host); p != nil {
 		return []*model.Process{p}
 	}
@@ -226,7 +227,7 @@ func alertAncestors(e *wireAlertEvent, host *model.Host) []*model.Process {
 
 // alertFromEvent stands in for an alert whose detail the server no longer
 // gives, or that has a score but no incident: what its events say of it.
-func alertFromEvent(id string, e *wireEvent, seen []wireHead) *model.Alert {
+func alertFromEvent(id string, e *wire.Event, seen []wire.EventHead) *model.Alert {
 	ev := eventOf(e)
 	a := &model.Alert{
 		Origin:      model.Origin{ID: id},
@@ -252,7 +253,7 @@ func alertFromEvent(id string, e *wireEvent, seen []wireHead) *model.Alert {
 	for _, t := range e.ThreatIndicators {
 		a.Indicators = addIndicator(a.Indicators, model.Indicator{Value: t, Type: "ttp"})
 	}
-	_, links := stripMarkup(string(e.LongDescription))
+	_, links := wire.PlainText(string(e.LongDescription))
 	a.Indicators = addLinks(a.Indicators, links)
 	for _, s := range seen {
 		a.EventIDs = append(a.EventIDs, string(s.EventID))
@@ -263,12 +264,12 @@ func alertFromEvent(id string, e *wireEvent, seen []wireHead) *model.Alert {
 
 // notificationAlert reads a notification. POLICY_ACTION has no score; a missing type is
 // THREAT when threatInfo is there; unknown types keep what is common to all.
-func notificationAlert(n *wireNotification, raw []byte) *model.Alert {
-	seen := first(n.DeviceInfo.v)
-	desc, links := stripMarkup(string(n.EventDescription))
+func notificationAlert(n *wire.Notification, raw []byte) *model.Alert {
+	seen := wire.First(n.DeviceInfo.V)
+	desc, links := wire.PlainText(string(n.EventDescription))
 	a := &model.Alert{
 		Origin:      model.Origin{ID: notificationID(n, raw)},
-		Time:        model.FromMillis(n.EventTime.n),
+		Time:        model.FromMillis(n.EventTime.N),
 		Title:       desc,
 		Description: desc,
 		Severity:    model.SeverityUnknown,
@@ -288,20 +289,20 @@ func notificationAlert(n *wireNotification, raw []byte) *model.Alert {
 		a.EventIDs, a.EventCount = []string{string(n.EventID)}, 1
 	}
 	switch {
-	case n.ThreatHunterInfo.v != nil:
-		h := n.ThreatHunterInfo.v
+	case n.ThreatHunterInfo.V != nil:
+		h := n.ThreatHunterInfo.V
 		fillHunterAlert(n, a, h)
-	case n.ThreatInfo.v != nil:
-		t := n.ThreatInfo.v
+	case n.ThreatInfo.V != nil:
+		t := n.ThreatInfo.V
 		a.Source = cmp.Or(a.Source, "THREAT")
 		a.Title = cmp.Or(string(t.Summary), a.Title)
 		a.Indicators = indicators(t.Indicators)
 		scoreOf(t.Score, t.ThreatScore).Apply(a)
 		if a.Time.IsZero() {
-			a.Time = model.FromMillis(t.Time.n)
+			a.Time = model.FromMillis(t.Time.N)
 		}
-	case n.PolicyAction.v != nil:
-		p := n.PolicyAction.v
+	case n.PolicyAction.V != nil:
+		p := n.PolicyAction.V
 		a.Title = strings.TrimSpace("Policy action " + cmp.Or(string(p.Action), "on") + " " + string(p.ApplicationName))
 		a.Process = &model.Process{
 			Name: model.BaseName(string(p.ApplicationName)), Hash: hashes("", p.SHA256Hash),
@@ -315,11 +316,11 @@ func notificationAlert(n *wireNotification, raw []byte) *model.Alert {
 	return a
 }
 
-func fillHunterAlert(n *wireNotification, a *model.Alert, h *wireHunter) {
+func fillHunterAlert(n *wire.Notification, a *model.Alert, h *wire.HunterInfo) {
 	a.Title = cmp.Or(string(h.Summary), string(h.ReportName), a.Title)
 	a.StatusNative = string(h.Status)
 	switch {
-	case h.Dismissed.on:
+	case h.Dismissed.On:
 		a.Status = model.StatusDismissed
 	case strings.EqualFold(string(h.Status), "OPEN"), strings.EqualFold(string(h.Status), "UNRESOLVED"):
 		a.Status = model.StatusOpen
@@ -335,10 +336,10 @@ func fillHunterAlert(n *wireNotification, a *model.Alert, h *wireHunter) {
 			a.Indicators[i].Type = "report" // a report id here, no TTP (§11.4)
 		}
 	}
-	a.EventCount = int(max(h.Count.n, int64(a.EventCount)))
+	a.EventCount = int(max(h.Count.N, int64(a.EventCount)))
 	scoreOf(h.Score).Apply(a)
 	if a.Time.IsZero() {
-		a.Time = model.FromMillis(h.Time.n)
+		a.Time = model.FromMillis(h.Time.N)
 	}
 	if h.ProcessPath != "" || h.SHA256 != "" || h.MD5 != "" {
 		a.Process = &model.Process{
@@ -352,11 +353,11 @@ func fillHunterAlert(n *wireNotification, a *model.Alert, h *wireHunter) {
 }
 
 // notificationID is the incident, the event, or a digest of the notification itself.
-func notificationID(n *wireNotification, raw []byte) string {
-	if id := first(n.ThreatInfo.v).IncidentID; id != "" {
+func notificationID(n *wire.Notification, raw []byte) string {
+	if id := wire.First(n.ThreatInfo.V).IncidentID; id != "" {
 		return string(id)
 	}
-	if id := first(n.ThreatHunterInfo.v).IncidentID; id != "" {
+	if id := wire.First(n.ThreatHunterInfo.V).IncidentID; id != "" {
 		return string(id)
 	}
 	if n.EventID != "" {

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/catalog"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -29,7 +31,7 @@ func (d *Driver) notificationAlerts(ctx context.Context, q backends.Query) (back
 	}
 	w := d.window(q)
 	l := backends.Listing[*model.Alert]{Plan: backends.Plan{
-		Requests: []string{d.client.Describe(client.Call{Path: apiBase + "/notification"}) + " until the queue is empty"},
+		Requests: []string{d.client.Describe(client.Call{Path: catalog.Base + "/notification"}) + " until the queue is empty"},
 		Residual: q.Filter,
 		Notes: []string{
 			"the queue gives each alert once: another tool that reads with the same SIEM key will not see these",
@@ -59,7 +61,7 @@ func (d *Driver) notificationAlerts(ctx context.Context, q backends.Query) (back
 // lost on the server: its whole elements go to the spool like any other, the
 // broken rest to a file beside it, and the error says so.
 func (d *Driver) drain(ctx context.Context) error {
-	if _, _, err := d.keyFor(ctx, routeNotification); err != nil {
+	if _, _, err := d.keyFor(ctx, catalog.RouteNotification); err != nil {
 		return err
 	}
 	for range maxBatches {
@@ -72,9 +74,9 @@ func (d *Driver) drain(ctx context.Context) error {
 }
 
 func (d *Driver) drainOnce(ctx context.Context) (int, error) {
-	stream, err := d.client.Open(ctx, client.Call{Path: apiBase + "/notification", Acts: true})
+	stream, err := d.client.Open(ctx, client.Call{Path: catalog.Base + "/notification", Acts: true})
 	if err != nil {
-		return 0, d.explain(ctx, whatDrain, routeNotification, true, err)
+		return 0, d.explain(ctx, whatDrain, catalog.RouteNotification, true, err)
 	}
 	body, readErr := io.ReadAll(io.LimitReader(stream.Body, maxBatch+1))
 	stream.Body.Close()
@@ -84,10 +86,10 @@ func (d *Driver) drainOnce(ctx context.Context) (int, error) {
 	if readErr == nil && len(bytes.TrimSpace(body)) == 0 {
 		return 0, nil // 204
 	}
-	var env envelope
+	var env wire.Envelope
 	var got [][]byte
 	var parseErr error
-	for element, err := range client.Array(bytes.NewReader(body), "notifications", env.member) {
+	for element, err := range client.Array(bytes.NewReader(body), "notifications", env.Member) {
 		if err != nil {
 			parseErr = err
 			break
@@ -116,8 +118,8 @@ func (d *Driver) drainOnce(ctx context.Context) (int, error) {
 func (d *Driver) spooledAlerts(raw bool) ([]*model.Alert, error) {
 	byID := map[string]*model.Alert{}
 	err := d.spool.each(func(line []byte) {
-		var n wireNotification
-		if err := decode(line, &n); err != nil {
+		var n wire.Notification
+		if err := wire.Decode(line, &n); err != nil {
 			d.warn("a line of " + d.spool.path + " is no notification and was left out")
 			return
 		}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/catalog"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 )
 
 const (
@@ -17,7 +19,7 @@ const (
 )
 
 // scanned is an element of an event list.
-type scanned interface{ key() (id string, ms int64) }
+type scanned interface{ Key() (id string, ms int64) }
 
 // span is a time window in epoch milliseconds, end exclusive.
 type span struct{ from, to int64 }
@@ -66,7 +68,7 @@ func (d *Driver) window(q backends.Query) span {
 // cannot be completed ends the sequence with an error.
 func scan[T scanned](ctx context.Context, d *Driver, what string, q url.Values, w span, rows int, read func([]byte) (T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		s := scanner[T]{d: d, what: what, q: q, whole: w, rows: rows, read: read, yield: yield, seen: newRecent(2 * eventRows)}
+		s := scanner[T]{d: d, what: what, q: q, whole: w, rows: rows, read: read, yield: yield, seen: newRecent(2 * catalog.EventRows)}
 		for _, piece := range w.split(eventWindow) {
 			s.again = false
 			for again := true; again; {
@@ -106,12 +108,12 @@ func (s *scanner[T]) fail(err error) {
 // ceiling, and gives the window that is left.
 func (s *scanner[T]) pass(ctx context.Context, w span) (left span, again bool) {
 	q := cloneQuery(s.q)
-	setWindow(q, w.from, w.to)
+	wire.SetWindow(q, w.from, w.to)
 	received, fresh, oldest := 0, 0, int64(0)
-	once, repeated, counted := newRecent(2*eventRows), 0, int64(-1)
+	once, repeated, counted := newRecent(2*catalog.EventRows), 0, int64(-1)
 	for {
 		var p page
-		for element, err := range s.d.list(ctx, s.what, routeEvent, "/event", q, received+1, s.rows, &p) {
+		for element, err := range s.d.list(ctx, s.what, catalog.RouteEvent, "/event", q, received+1, s.rows, &p) {
 			if err != nil {
 				s.fail(err)
 				return span{}, false
@@ -121,7 +123,7 @@ func (s *scanner[T]) pass(ctx context.Context, w span) (left span, again bool) {
 				s.fail(backends.Malformed(s.what, "an event is not the JSON it should be: "+err.Error()))
 				return span{}, false
 			}
-			id, ms := item.key()
+			id, ms := item.Key()
 			if id != "" && !once.add(id) {
 				repeated++
 			}

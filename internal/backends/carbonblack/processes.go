@@ -13,6 +13,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/catalog"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
@@ -111,7 +113,7 @@ func (d *Driver) Processes(ctx context.Context, q backends.Query) (backends.List
 	l := backends.Listing[*model.Process]{Plan: backends.Plan{Residual: p.residual, Notes: p.notes}}
 	if p.perHost {
 		l.Plan.Requests = append(l.Plan.Requests, d.client.Describe(client.Call{
-			Path: apiBase + "/device", Query: url.Values{"start": {"1"}, "rows": {strconv.Itoa(deviceRows)}},
+			Path: catalog.Base + "/device", Query: url.Values{"start": {"1"}, "rows": {strconv.Itoa(deviceRows)}},
 		})+" …")
 		l.Plan.Notes = append(l.Plan.Notes, "the device list answers --host and --ip; each device found is asked for by its name")
 	}
@@ -234,17 +236,17 @@ func mergeProcesses(found [][]*model.Process) []*model.Process {
 // processRows pages through one window of at most a day.
 func (d *Driver) processRows(ctx context.Context, q url.Values, w span, h *model.Host, raw bool) ([]*model.Process, error) {
 	query := cloneQuery(q)
-	setWindow(query, w.from, w.to)
+	wire.SetWindow(query, w.from, w.to)
 	var out []*model.Process
 	seen := map[string]bool{}
 	for received := 0; ; {
 		var p page
-		for element, err := range d.list(ctx, whatProcesses, routeProcess, "/process", query, received+1, processRows, &p) {
+		for element, err := range d.list(ctx, whatProcesses, catalog.RouteProcess, "/process", query, received+1, processRows, &p) {
 			if err != nil {
 				return nil, err
 			}
-			var row wireProcess
-			if err := decode(element, &row); err != nil {
+			var row wire.Process
+			if err := wire.Decode(element, &row); err != nil {
 				return nil, backends.Malformed(whatProcesses, "a process is not the JSON it should be: "+err.Error())
 			}
 			one := listedProcess(&row, h)
@@ -318,7 +320,7 @@ func (d *Driver) matchingHosts(ctx context.Context, f filter.Filter) ([]askedHos
 			continue
 		}
 		named[name]++
-		h := deviceHost(&dev.wireDevice, now)
+		h := deviceHost(&dev.Device, now)
 		if !f.Match(h) {
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 	"github.com/edrctl/edrctl/internal/filter"
 )
 
@@ -38,7 +39,7 @@ func pushes() []backends.Push {
 }
 
 func wholeSHA256(t filter.Term) bool {
-	return allOf(t, func(p filter.Pattern) bool { return isSHA256(strings.ToLower(p.Text)) })
+	return allOf(t, func(p filter.Pattern) bool { return wire.IsSHA256(strings.ToLower(p.Text)) })
 }
 
 func namesOnly(t filter.Term) bool { return allOf(t, filter.Pattern.IsExact) }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/catalog"
 	"github.com/edrctl/edrctl/internal/filter"
 )
 
@@ -121,8 +122,8 @@ func parseNative(s string) (url.Values, error) {
 func (p eventPush) rows(q backends.Query) int {
 	others := q.Filter
 	others.Terms = nil
-	if q.Limit > 0 && q.Limit < eventRows && p.sure == len(q.Filter.Terms) && others.Empty() {
+	if q.Limit > 0 && q.Limit < catalog.EventRows && p.sure == len(q.Filter.Terms) && others.Empty() {
 		return q.Limit
 	}
-	return eventRows
+	return catalog.EventRows
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/catalog"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -62,11 +64,11 @@ func (d *Driver) Verbs() []backends.VerbSpec {
 }
 
 // deviceInfo reads one device.
-func (d *Driver) deviceInfo(ctx context.Context, what, id string) (*wireDevice, jsontext.Value, error) {
+func (d *Driver) deviceInfo(ctx context.Context, what, id string) (*wire.Device, jsontext.Value, error) {
 	var doc struct {
 		DeviceInfo jsontext.Value `json:"deviceInfo"`
 	}
-	if _, err := d.get(ctx, what, routeDevice, "/device/"+id, nil, &doc); err != nil {
+	if _, err := d.get(ctx, what, catalog.RouteDevice, "/device/"+id, nil, &doc); err != nil {
 		if backends.KindOf(err) == backends.KindNotFound {
 			e := backends.NotFound("host", id)
 			e.Err = err
@@ -77,12 +79,12 @@ func (d *Driver) deviceInfo(ctx context.Context, what, id string) (*wireDevice, 
 	if doc.DeviceInfo.Kind() != '{' {
 		return nil, nil, backends.Malformed(what, "the answer has no deviceInfo")
 	}
-	var dev wireDevice
-	if err := decode(doc.DeviceInfo, &dev); err != nil {
+	var dev wire.Device
+	if err := wire.Decode(doc.DeviceInfo, &dev); err != nil {
 		return nil, nil, backends.Malformed(what, err.Error())
 	}
-	if number(dev.DeviceID) != id {
-		return nil, nil, backends.Malformed(what, fmt.Sprintf("the server gives device %s where %s was asked for", number(dev.DeviceID), id))
+	if wire.Number(dev.DeviceID) != id {
+		return nil, nil, backends.Malformed(what, fmt.Sprintf("the server gives device %s where %s was asked for", wire.Number(dev.DeviceID), id))
 	}
 	return &dev, doc.DeviceInfo, nil
 }
@@ -169,7 +171,7 @@ func (d *Driver) previewLive(ctx context.Context, what string, c backends.Change
 	if err != nil {
 		return pv, err
 	}
-	if _, _, err := d.keyFor(ctx, routeLive); err != nil {
+	if _, _, err := d.keyFor(ctx, catalog.RouteLive); err != nil {
 		return pv, backends.FromClient(what, err)
 	}
 	p, err := planLive(c, unknownYet)
@@ -187,16 +189,16 @@ func (d *Driver) previewLive(ctx context.Context, what string, c backends.Change
 	show := func(call client.Call) {
 		pv.Requests = append(pv.Requests, strings.ReplaceAll(d.client.Describe(call), url.PathEscape(unknownYet), unknownYet))
 	}
-	show(client.Call{Method: http.MethodPost, Path: apiBase + "/cblr/session/" + strconv.FormatInt(id, 10), JSON: sessionOpen{id}})
+	show(client.Call{Method: http.MethodPost, Path: catalog.Base + "/cblr/session/" + strconv.FormatInt(id, 10), JSON: wire.OpenSession{SensorID: id}})
 	for _, call := range p.calls(unknownYet) {
 		show(call)
 	}
-	show(client.Call{Method: http.MethodPut, Path: apiBase + "/cblr/session", JSON: sessionClose{unknownYet, "CLOSE"}})
+	show(client.Call{Method: http.MethodPut, Path: catalog.Base + "/cblr/session", JSON: wire.CloseSession{SessionID: unknownYet, Status: "CLOSE"}})
 	return pv, nil
 }
 
 // takesLive says why a device cannot take live response now (§9.1), "" when it can.
-func (d *Driver) takesLive(dev *wireDevice) (notReady string, warnings []string) {
+func (d *Driver) takesLive(dev *wire.Device) (notReady string, warnings []string) {
 	states := map[string]bool{}
 	for _, s := range dev.SensorStates {
 		states[strings.ToUpper(s)] = true
@@ -223,8 +225,8 @@ func (d *Driver) takesLive(dev *wireDevice) (notReady string, warnings []string)
 }
 
 // offline says since when a device has not been heard of, "" when it is online (§11.6).
-func (d *Driver) offline(dev *wireDevice) string {
-	seen := model.FromMillis(dev.LastContact.n)
+func (d *Driver) offline(dev *wire.Device) string {
+	seen := model.FromMillis(dev.LastContact.N)
 	switch {
 	case seen.IsZero():
 		return "the device has never been in contact"
@@ -343,8 +345,8 @@ func (d *Driver) Action(ctx context.Context, id string) (*model.Action, error) {
 	if !ok {
 		return nil, backends.NotFound("action", id)
 	}
-	var w wireCommand
-	if _, err := d.get(ctx, what, routeLive, commandPath(session, command), nil, &w); err != nil {
+	var w wire.Command
+	if _, err := d.get(ctx, what, catalog.RouteLive, commandPath(session, command), nil, &w); err != nil {
 		if backends.KindOf(err) == backends.KindNotFound {
 			e := backends.NotFound("action", id)
 			e.Why, e.Err = "its live response session has ended, and the server keeps commands no longer", err
@@ -365,12 +367,12 @@ var verbOfCommand = map[string]string{
 	cmdGetFile: backends.VerbCarve, cmdMemdump: backends.VerbMemdump,
 }
 
-func commandAction(session string, command int64, w *wireCommand) *model.Action {
+func commandAction(session string, command int64, w *wire.Command) *model.Action {
 	act := &model.Action{
 		Origin: model.Origin{ID: liveActionID(session, command)}, Verb: verbOfCommand[string(w.Name)],
 		NativeState: string(w.Status), Details: map[string]string{detailSession: session},
 	}
-	if dev := number(w.SensorID); dev != "" {
+	if dev := wire.Number(w.SensorID); dev != "" {
 		act.Host = &model.Host{Origin: model.Origin{ID: dev}}
 	}
 	fillAction(act, w)
@@ -378,16 +380,16 @@ func commandAction(session string, command int64, w *wireCommand) *model.Action 
 }
 
 // fillAction takes over what a command says.
-func fillAction(act *model.Action, w *wireCommand) {
+func fillAction(act *model.Action, w *wire.Command) {
 	act.State, act.NativeState = commandState(w), string(w.Status)
 	if act.State == model.ActionFailed {
-		act.Error = w.failure()
+		act.Error = w.Failure()
 	}
-	if w.ReturnCode.set && act.State == model.ActionDone && string(w.Name) == cmdRun {
-		act.ExitCode = model.Ptr(w.ReturnCode.n)
+	if w.ReturnCode.Set && act.State == model.ActionDone && string(w.Name) == cmdRun {
+		act.ExitCode = model.Ptr(w.ReturnCode.N)
 	}
-	if string(w.Name) == cmdMemdump && w.PercentDone.set && !act.State.Final() {
-		act.NativeState = fmt.Sprintf("%d%% dumped", w.PercentDone.n)
+	if string(w.Name) == cmdMemdump && w.PercentDone.Set && !act.State.Final() {
+		act.NativeState = fmt.Sprintf("%d%% dumped", w.PercentDone.N)
 	}
 }
 
@@ -396,7 +398,7 @@ func cancelCall(what, id string) (client.Call, error) {
 	if !ok {
 		return client.Call{}, backends.Invalid(what, fmt.Sprintf("%q is no live response command; only those can be cancelled", id))
 	}
-	return client.Call{Method: http.MethodPut, Path: apiBase + commandPath(session, command), JSON: cancelOrder{command}}, nil
+	return client.Call{Method: http.MethodPut, Path: catalog.Base + commandPath(session, command), JSON: wire.CancelRequest{CmdID: command}}, nil
 }
 
 func (d *Driver) cancelCommand(ctx context.Context, what string, c backends.Change, act *model.Action, update func(*model.Action)) error {
@@ -406,7 +408,7 @@ func (d *Driver) cancelCommand(ctx context.Context, what string, c backends.Chan
 	session, command, _ := parseLiveID(c.ActionID)
 	act.ID, act.State, act.RequestedAt = c.ActionID, model.ActionSent, model.At(d.opt.Clock())
 	update(snapshot(act))
-	if err := d.act(ctx, what, routeLive, http.MethodPut, commandPath(session, command), cancelOrder{command}, nil); err != nil {
+	if err := d.act(ctx, what, catalog.RouteLive, http.MethodPut, commandPath(session, command), wire.CancelRequest{CmdID: command}, nil); err != nil {
 		return err
 	}
 	act.NativeState = "accepted" // whether it was in time, a look tells

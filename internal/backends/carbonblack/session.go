@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/catalog"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 )
 
 // Live response (§9): a session with the sensor of one device, opened, polled
@@ -97,8 +99,8 @@ func (d *Driver) session(ctx context.Context, what string, device int64, limit t
 	if s := d.live.use(device); s != nil {
 		return s, true, nil
 	}
-	var w wireSession
-	err = d.act(ctx, what, routeLive, http.MethodPost, "/cblr/session/"+strconv.FormatInt(device, 10), sessionOpen{device}, &w)
+	var w wire.Session
+	err = d.act(ctx, what, catalog.RouteLive, http.MethodPost, "/cblr/session/"+strconv.FormatInt(device, 10), wire.OpenSession{SensorID: device}, &w)
 	if err != nil {
 		return nil, false, err
 	}
@@ -108,7 +110,7 @@ func (d *Driver) session(ctx context.Context, what string, device int64, limit t
 	s = &session{
 		d: d, device: device, id: string(w.ID), users: 1, files: map[string]bool{}, runs: map[int64]bool{}, stop: func() {},
 		// One that is at work at once was there before.
-		foreign: w.is("ACTIVE") && w.CommandIndex.n > 0,
+		foreign: w.Is("ACTIVE") && w.CommandIndex.N > 0,
 	}
 	if err := s.await(ctx, what, &w, limit); err != nil {
 		s.shut()
@@ -126,8 +128,8 @@ func (d *Driver) session(ctx context.Context, what string, device int64, limit t
 
 // await polls a session until its sensor has checked in. A 404 says that it
 // never did (§9.2).
-func (s *session) await(ctx context.Context, what string, w *wireSession, limit time.Duration) error {
-	if w.is("ACTIVE") && len(w.SupportedCommands) > 0 {
+func (s *session) await(ctx context.Context, what string, w *wire.Session, limit time.Duration) error {
+	if w.Is("ACTIVE") && len(w.SupportedCommands) > 0 {
 		return nil
 	}
 	never := func(why string) error {
@@ -146,8 +148,8 @@ func (s *session) await(ctx context.Context, what string, w *wireSession, limit 
 			}
 			return never(fmt.Sprintf("it has not checked in for %s", limit.Round(100*time.Millisecond)))
 		}
-		var next wireSession
-		_, err := s.d.get(waiting, what, routeLive, sessionPath(s.id), nil, &next)
+		var next wire.Session
+		_, err := s.d.get(waiting, what, catalog.RouteLive, sessionPath(s.id), nil, &next)
 		switch {
 		case backends.KindOf(err) == backends.KindNotFound:
 			return never("the server has given it up")
@@ -158,9 +160,9 @@ func (s *session) await(ctx context.Context, what string, w *wireSession, limit 
 		}
 		*w = next
 		switch {
-		case w.is("ACTIVE"):
+		case w.Is("ACTIVE"):
 			return nil
-		case w.over():
+		case w.Over():
 			return never("it is " + string(w.Status))
 		}
 	}
@@ -179,17 +181,17 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // keepAlive asks for the session from time to time until it is closed; one
 // that the server does not know any more is not used again.
-func (s *session) keepAlive(timeout whole) {
+func (s *session) keepAlive(timeout wire.Int) {
 	every := sessionTimeout
-	if timeout.set && timeout.n > 0 && timeout.n < int64(sessionTimeout/time.Second) {
-		every = time.Duration(timeout.n) * time.Second
+	if timeout.Set && timeout.N > 0 && timeout.N < int64(sessionTimeout/time.Second) {
+		every = time.Duration(timeout.N) * time.Second
 	}
 	every = max(every/4, 250*time.Millisecond)
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop = cancel
 	go func() {
 		for pause(ctx, every) == nil {
-			_, err := s.d.get(ctx, "cannot keep the session", routeLive, sessionPath(s.id)+"/keepalive", nil, nil)
+			_, err := s.d.get(ctx, "cannot keep the session", catalog.RouteLive, sessionPath(s.id)+"/keepalive", nil, nil)
 			if backends.KindOf(err) == backends.KindNotFound {
 				s.lose()
 				return
@@ -257,7 +259,7 @@ func (s *session) shut() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
-	err := s.d.act(ctx, "cannot close the session", routeLive, http.MethodPut, "/cblr/session", sessionClose{s.id, "CLOSE"}, nil)
+	err := s.d.act(ctx, "cannot close the session", catalog.RouteLive, http.MethodPut, "/cblr/session", wire.CloseSession{SessionID: s.id, Status: "CLOSE"}, nil)
 	if err != nil && backends.KindOf(err) != backends.KindNotFound {
 		s.d.warn(fmt.Sprintf("live response session %s could not be closed: %v; the server ends it after about %s", s.id, err, sessionTimeout))
 	}

@@ -18,52 +18,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/catalog"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 	"github.com/edrctl/edrctl/internal/client"
 )
-
-// apiBase is before every path.
-const apiBase = "/integrationServices/v3"
-
-// route is one resource of the API: the key types it takes, best first (§1,
-// §4), and whether a 404 on it means that the server has switched it off.
-type route struct {
-	noun string
-	keys []string
-}
-
-var (
-	routeEvent        = route{"events", []string{keyAPI}}
-	routeProcess      = route{"processes", []string{keyAPI}}
-	routeAlert        = route{"alerts", []string{keyAPI}}
-	routeNotification = route{"notifications", []string{keySIEM}}
-	routeAudit        = route{"audit logs", []string{keyAPI}}
-	routeDevice       = route{"devices", []string{keyAPI, keyLiveResponse}}
-	routePolicy       = route{"policies", []string{keyAPI}}
-	routeLive         = route{"live response", []string{keyLiveResponse}}
-)
-
-// routes by the first part of the path.
-var routes = map[string]route{
-	"event": routeEvent, "process": routeProcess, "alert": routeAlert,
-	"notification": routeNotification, "auditlogs": routeAudit,
-	"device": routeDevice, "policy": routePolicy, "cblr": routeLive,
-}
-
-// keyTypes are the vendor's names of the secrets.
-var keyTypes = map[string]string{keyAPI: "API", keySIEM: "SIEM", keyLiveResponse: "LIVE_RESPONSE"}
-
-// routeOf finds the route of a request path; what is not known takes an API key.
-func routeOf(path string) route {
-	_, rest, ok := strings.Cut(path, apiBase+"/")
-	if !ok {
-		return route{"the API", []string{keyAPI}}
-	}
-	head, _, _ := strings.Cut(rest, "/")
-	if r, ok := routes[head]; ok {
-		return r
-	}
-	return route{head, []string{keyAPI}}
-}
 
 type keyOverride struct{}
 
@@ -81,8 +39,8 @@ func (d *Driver) key(ctx context.Context, name string) (string, error) {
 	}
 	missing := &backends.Error{
 		Kind: backends.KindAuth,
-		Why:  fmt.Sprintf("no key of type %s (secret %s) is set", keyTypes[name], name),
-		Hint: "edrctl auth login, with SECRET/ID of a key whose access level is " + keyTypes[name],
+		Why:  fmt.Sprintf("no key of type %s (secret %s) is set", catalog.KeyTypes[name], name),
+		Hint: "edrctl auth login, with SECRET/ID of a key whose access level is " + catalog.KeyTypes[name],
 	}
 	if d.opt.Secret == nil {
 		return "", missing
@@ -117,8 +75,8 @@ func (d *Driver) key(ctx context.Context, name string) (string, error) {
 
 // keyFor chooses the key of a route: the first of its types that is set. The
 // error names the type the route wants most.
-func (d *Driver) keyFor(ctx context.Context, r route) (name, key string, err error) {
-	names := r.keys
+func (d *Driver) keyFor(ctx context.Context, r catalog.Route) (name, key string, err error) {
+	names := r.Keys
 	if forced, ok := ctx.Value(keyOverride{}).(string); ok {
 		names = []string{forced}
 	}
@@ -136,7 +94,7 @@ func (d *Driver) keyFor(ctx context.Context, r route) (name, key string, err err
 
 // authorize puts the key of the request's route on it.
 func (d *Driver) authorize(ctx context.Context, r *http.Request) error {
-	_, key, err := d.keyFor(ctx, routeOf(r.URL.Path))
+	_, key, err := d.keyFor(ctx, catalog.RouteOf(r.URL.Path))
 	if err != nil {
 		return err
 	}
@@ -146,11 +104,11 @@ func (d *Driver) authorize(ctx context.Context, r *http.Request) error {
 
 // get asks for one document and decodes it into a wire type; into may be nil.
 // collection paths (no id) that answer 404 or 410 are reported as switched off.
-func (d *Driver) get(ctx context.Context, what string, r route, path string, q url.Values, into any) (*client.Reply, error) {
+func (d *Driver) get(ctx context.Context, what string, r catalog.Route, path string, q url.Values, into any) (*client.Reply, error) {
 	if _, _, err := d.keyFor(ctx, r); err != nil {
 		return nil, backends.FromClient(what, err)
 	}
-	reply, err := d.client.Do(ctx, client.Call{Path: apiBase + path, Query: q})
+	reply, err := d.client.Do(ctx, client.Call{Path: catalog.Base + path, Query: q})
 	if err != nil {
 		return nil, d.explain(ctx, what, r, isCollection(path), err)
 	}
@@ -160,15 +118,15 @@ func (d *Driver) get(ctx context.Context, what string, r route, path string, q u
 		}
 		return nil, backends.Malformed(what, "the answer is empty")
 	}
-	var env envelope
-	if err := decodeEnvelope(reply.Body, &env); err != nil {
+	var env wire.Envelope
+	if err := wire.DecodeEnvelope(reply.Body, &env); err != nil {
 		return nil, backends.Malformed(what, err.Error())
 	}
 	if err := refused(&env); err != nil {
 		return nil, backends.FromClient(what, err)
 	}
 	if into != nil {
-		if err := decode(reply.Body, into); err != nil {
+		if err := wire.Decode(reply.Body, into); err != nil {
 			return nil, backends.Malformed(what, "the answer is not the JSON it should be: "+err.Error())
 		}
 	}
@@ -180,7 +138,7 @@ func isCollection(path string) bool { return !strings.Contains(strings.TrimPrefi
 
 // explain turns an error of the transport into one that says what this API
 // means by it.
-func (d *Driver) explain(ctx context.Context, what string, r route, collection bool, err error) error {
+func (d *Driver) explain(ctx context.Context, what string, r catalog.Route, collection bool, err error) error {
 	out := backends.FromClient(what, err)
 	var status *client.StatusError
 	var e *backends.Error
@@ -192,19 +150,19 @@ func (d *Driver) explain(ctx context.Context, what string, r route, collection b
 	case http.StatusUnauthorized, http.StatusForbidden:
 		used, _, _ := d.keyFor(ctx, r)
 		c.Why = fmt.Sprintf("%s: the %s was refused", status.Error(), cmp.Or(used, "key"))
-		c.Hint = fmt.Sprintf("%s need a key of type %s (secret %s), as SECRET/ID", r.noun, typesOf(r), strings.Join(r.keys, " or "))
+		c.Hint = fmt.Sprintf("%s need a key of type %s (secret %s), as SECRET/ID", r.Noun, catalog.KeyTypesOf(r), strings.Join(r.Keys, " or "))
 	case http.StatusNotFound, http.StatusGone:
 		if !collection {
-			if m := saidBy(status.Body); m != "" {
+			if m := wire.NotFoundMessage(status.Body); m != "" {
 				c.Why += ": " + m
 			}
 			break
 		}
 		c.Kind = backends.KindUnsupported
-		c.Why = fmt.Sprintf("this server no longer serves v3 %s (%d)", r.noun, status.Code)
+		c.Why = fmt.Sprintf("this server no longer serves v3 %s (%d)", r.Noun, status.Code)
 		c.Hint = "API v3 was switched off step by step until 2024; check the url, or use a gateway that still speaks v3"
 	default:
-		var env envelope
+		var env wire.Envelope
 		if json.Unmarshal(status.Body, &env) == nil {
 			if m := strings.TrimSpace(cmp.Or(env.Message, env.ErrorMessage)); m != "" {
 				c.Why += ": " + m
@@ -214,24 +172,16 @@ func (d *Driver) explain(ctx context.Context, what string, r route, collection b
 	return &c
 }
 
-func typesOf(r route) string {
-	var out []string
-	for _, k := range r.keys {
-		out = append(out, keyTypes[k])
-	}
-	return strings.Join(out, " or ")
-}
-
 // page is what one request of a list gave.
 type page struct {
-	envelope
+	wire.Envelope
 	received int
 	null     bool // results was null, not []
 }
 
 // list streams one page: each element of results as its JSON, valid until the
 // next step. info is complete when the sequence has ended.
-func (d *Driver) list(ctx context.Context, what string, r route, path string, q url.Values, start, rows int, info *page) iter.Seq2[[]byte, error] {
+func (d *Driver) list(ctx context.Context, what string, r catalog.Route, path string, q url.Values, start, rows int, info *page) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		*info = page{}
 		if _, _, err := d.keyFor(ctx, r); err != nil {
@@ -241,7 +191,7 @@ func (d *Driver) list(ctx context.Context, what string, r route, path string, q 
 		query := cloneQuery(q)
 		query.Set("start", strconv.Itoa(start)) // one-based
 		query.Set("rows", strconv.Itoa(rows))
-		stream, err := d.client.Open(ctx, client.Call{Path: apiBase + path, Query: query})
+		stream, err := d.client.Open(ctx, client.Call{Path: catalog.Base + path, Query: query})
 		if err != nil {
 			yield(nil, d.explain(ctx, what, r, true, err))
 			return
@@ -250,11 +200,11 @@ func (d *Driver) list(ctx context.Context, what string, r route, path string, q 
 		if stream.Status == http.StatusNoContent {
 			return
 		}
-		head := newHeadKeeper(stream.Body)
-		for element, err := range client.Array(head, "results", info.member) {
+		head := wire.NewHeadRecorder(stream.Body)
+		for element, err := range client.Array(head, "results", info.Member) {
 			if err != nil {
 				// A refusal may come without results at all.
-				if why := refused(&info.envelope); why != nil {
+				if why := refused(&info.Envelope); why != nil {
 					err = why
 				}
 				yield(nil, d.explain(ctx, what, r, true, err))
@@ -265,11 +215,11 @@ func (d *Driver) list(ctx context.Context, what string, r route, path string, q 
 				return
 			}
 		}
-		if err := refused(&info.envelope); err != nil {
+		if err := refused(&info.Envelope); err != nil {
 			yield(nil, backends.FromClient(what, err))
 			return
 		}
-		info.null = info.received == 0 && head.resultsNull()
+		info.null = info.received == 0 && head.ResultsNull()
 	}
 }
 
@@ -283,11 +233,11 @@ func cloneQuery(q url.Values) url.Values {
 
 // act sends a request that changes something, once. An answer that was lost or
 // cannot be read is KindAmbiguous. into nil: the answer may be empty.
-func (d *Driver) act(ctx context.Context, what string, r route, method, path string, body, into any) error {
-	return d.actCall(ctx, what, r, client.Call{Method: method, Path: apiBase + path, JSON: body}, into)
+func (d *Driver) act(ctx context.Context, what string, r catalog.Route, method, path string, body, into any) error {
+	return d.actCall(ctx, what, r, client.Call{Method: method, Path: catalog.Base + path, JSON: body}, into)
 }
 
-func (d *Driver) actCall(ctx context.Context, what string, r route, call client.Call, into any) error {
+func (d *Driver) actCall(ctx context.Context, what string, r catalog.Route, call client.Call, into any) error {
 	if _, _, err := d.keyFor(ctx, r); err != nil {
 		return backends.FromClient(what, err)
 	}
@@ -304,8 +254,8 @@ func (d *Driver) actCall(ctx context.Context, what string, r route, call client.
 		}
 		return doubt("the answer is empty")
 	}
-	var env envelope
-	if err := decodeEnvelope(reply.Body, &env); err != nil {
+	var env wire.Envelope
+	if err := wire.DecodeEnvelope(reply.Body, &env); err != nil {
 		return doubt(err.Error())
 	}
 	if err := refused(&env); err != nil {
@@ -314,7 +264,7 @@ func (d *Driver) actCall(ctx context.Context, what string, r route, call client.
 	if into == nil {
 		return nil
 	}
-	if err := decode(reply.Body, into); err != nil {
+	if err := wire.Decode(reply.Body, into); err != nil {
 		return doubt("the answer is not the JSON it should be: " + err.Error())
 	}
 	return nil
@@ -322,12 +272,12 @@ func (d *Driver) actCall(ctx context.Context, what string, r route, call client.
 
 // getList reads an array, or an object that has it under a name.
 func getList[T any](ctx context.Context, d *Driver, what string, path string, name string) ([]T, error) {
-	if _, _, err := d.keyFor(ctx, routeLive); err != nil {
+	if _, _, err := d.keyFor(ctx, catalog.RouteLive); err != nil {
 		return nil, backends.FromClient(what, err)
 	}
-	stream, err := d.client.Open(ctx, client.Call{Path: apiBase + path})
+	stream, err := d.client.Open(ctx, client.Call{Path: catalog.Base + path})
 	if err != nil {
-		return nil, d.explain(ctx, what, routeLive, false, err)
+		return nil, d.explain(ctx, what, catalog.RouteLive, false, err)
 	}
 	defer stream.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(stream.Body, 64<<20))
@@ -337,7 +287,7 @@ func getList[T any](ctx context.Context, d *Driver, what string, path string, na
 	body = bytes.TrimSpace(body)
 	if len(body) > 0 && body[0] == '{' {
 		var doc map[string]jsontext.Value
-		if err := decode(body, &doc); err != nil {
+		if err := wire.Decode(body, &doc); err != nil {
 			return nil, backends.Malformed(what, err.Error())
 		}
 		body = doc[name]
@@ -348,16 +298,16 @@ func getList[T any](ctx context.Context, d *Driver, what string, path string, na
 	if len(body) == 0 || body[0] != '[' {
 		return nil, backends.Malformed(what, "the answer is not a list")
 	}
-	var out list[T]
-	if err := decode(body, &out); err != nil {
+	var out wire.List[T]
+	if err := wire.Decode(body, &out); err != nil {
 		return nil, backends.Malformed(what, err.Error())
 	}
 	return out, nil
 }
 
 // refused is the failure that an answer with status 200 carries, nil for none.
-func refused(e *envelope) error {
-	why := e.refusal()
+func refused(e *wire.Envelope) error {
+	why := e.Refusal()
 	if why == "" {
 		return nil
 	}

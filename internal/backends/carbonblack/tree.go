@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/catalog"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
@@ -100,7 +102,7 @@ func (k *kinsfolk) parent(p *model.ParentProcess, h *model.Host) {
 	_, private, _ := splitUID(p.UID)
 	k.add(&model.Process{
 		UID: p.UID, PID: p.PID, Name: p.Name, Path: p.Path, CommandLine: p.CommandLine,
-		Started: model.At(parsePrivatePID(private).started),
+		Started: model.At(wire.ParsePrivatePID(private).Started),
 	}, h)
 }
 
@@ -158,7 +160,7 @@ func (d *Driver) learnFrom(ctx context.Context, what string, k *kinsfolk, q url.
 	if w.to <= w.from {
 		return 0, nil
 	}
-	for e, err := range scan(ctx, d, what, q, w, eventRows, readEvent(false)) {
+	for e, err := range scan(ctx, d, what, q, w, catalog.EventRows, readEvent(false)) {
 		if err != nil {
 			return read, err
 		}
@@ -190,7 +192,7 @@ func (d *Driver) Ancestors(ctx context.Context, p backends.ProcessRef) ([]*model
 			k.parent(a.Process.Parent, a.Host)
 		}
 	}
-	started := cmp.Or(parsePrivatePID(private).started, p.Started)
+	started := cmp.Or(wire.ParsePrivatePID(private).Started, p.Started)
 	seen := map[string]bool{p.UID: true}
 	var chain []*model.Process
 	for uid := p.UID; len(chain) < maxAncestry; {
@@ -221,7 +223,7 @@ func (d *Driver) Ancestors(ctx context.Context, p backends.ProcessRef) ([]*model
 		chain = append(chain, k.m[up])
 		uid = up
 		_, private, _ := splitUID(up)
-		started = parsePrivatePID(private).started
+		started = wire.ParsePrivatePID(private).Started
 	}
 	slices.Reverse(chain)
 	return chain, nil
@@ -237,7 +239,7 @@ func (d *Driver) Children(ctx context.Context, p backends.ProcessRef, _ string) 
 	}
 	now := d.opt.Clock()
 	from := now.Add(-retention)
-	if s := cmp.Or(parsePrivatePID(private).started, p.Started); s.After(from) {
+	if s := cmp.Or(wire.ParsePrivatePID(private).Started, p.Started); s.After(from) {
 		from = s.Add(-aroundStart) // the clocks of sensor and server
 	}
 	starts, err := d.starts(ctx, device, p.Host, span{from.UnixMilli(), now.UnixMilli() + 1})
@@ -307,9 +309,9 @@ func (d *Driver) starts(ctx context.Context, device string, h *model.Host, w spa
 	if err != nil {
 		return nil, err
 	}
-	q.Set("eventType", typeCreateProcess)
+	q.Set("eventType", wire.TypeCreateProcess)
 	fresh := map[string][]*model.Event{}
-	for e, err := range scan(ctx, d, whatTree, q, span{w.from, f.have.from}, eventRows, readEvent(false)) {
+	for e, err := range scan(ctx, d, whatTree, q, span{w.from, f.have.from}, catalog.EventRows, readEvent(false)) {
 		if err != nil {
 			return nil, err // what is half read is read again
 		}
@@ -352,7 +354,7 @@ func (d *Driver) Process(ctx context.Context, id string, near time.Time) (*model
 	}
 	k := newKinsfolk(device)
 	now := d.opt.Clock()
-	started := parsePrivatePID(private).started
+	started := wire.ParsePrivatePID(private).Started
 	oldest := now.Add(-retention)
 	var windows []span
 	if !started.IsZero() {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/catalog"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
@@ -21,7 +23,7 @@ import (
 type lostChange struct {
 	before  string // it ended before the change itself was sent: why
 	s       *session
-	order   order
+	order   wire.CommandRequest
 	command int64 // -1: not known
 	act     *model.Action
 }
@@ -126,9 +128,9 @@ const whatFind = "cannot look the change up"
 // findIn looks a command up in its session. ended tells that nothing more
 // will come of it.
 func (d *Driver) findIn(ctx context.Context, lost *lostChange, limit time.Duration) (act *model.Action, ended bool, err error) {
-	w := &wireCommand{ID: whole{lost.command, true}}
+	w := &wire.Command{ID: wire.Int{N: lost.command, Set: true}}
 	if lost.command < 0 {
-		all, err := getList[wireCommand](ctx, d, whatFind, sessionPath(lost.s.id)+"/command", "commands")
+		all, err := getList[wire.Command](ctx, d, whatFind, sessionPath(lost.s.id)+"/command", "commands")
 		if err != nil {
 			return nil, true, err
 		}
@@ -136,7 +138,7 @@ func (d *Driver) findIn(ctx context.Context, lost *lostChange, limit time.Durati
 		if found == nil {
 			return nil, true, nil // the session has no such command: it never arrived
 		}
-		w, lost.command = found, found.ID.n
+		w, lost.command = found, found.ID.N
 	}
 	act = lost.act
 	act.ID, act.Details[detailSession] = liveActionID(lost.s.id, lost.command), lost.s.id
@@ -148,9 +150,9 @@ func (d *Driver) findIn(ctx context.Context, lost *lostChange, limit time.Durati
 		}
 		return nil, true, err
 	}
-	if act.State == model.ActionDone && lost.order.Name == cmdGetFile && w.FileID.set {
-		lost.s.collected(number(w.FileID))
-		act.Files = []string{carveID(lost.s.id, lost.command, w.FileID.n)}
+	if act.State == model.ActionDone && lost.order.Name == cmdGetFile && w.FileID.Set {
+		lost.s.collected(wire.Number(w.FileID))
+		act.Files = []string{carveID(lost.s.id, lost.command, w.FileID.N)}
 	}
 	if lost.order.OutputFile != "" {
 		act.Details["left_on_device"] = lost.order.OutputFile
@@ -159,17 +161,17 @@ func (d *Driver) findIn(ctx context.Context, lost *lostChange, limit time.Durati
 }
 
 // matching is the newest command that an order may have become.
-func matching(all []wireCommand, o order, since time.Time) *wireCommand {
-	var found *wireCommand
+func matching(all []wire.Command, o wire.CommandRequest, since time.Time) *wire.Command {
+	var found *wire.Command
 	for i := range all {
 		w := &all[i]
-		if !w.ID.set || !strings.EqualFold(string(w.Name), o.Name) || w.operand() != strings.TrimSpace(fmt.Sprint(o.Object)) {
+		if !w.ID.Set || !strings.EqualFold(string(w.Name), o.Name) || w.Operand() != strings.TrimSpace(fmt.Sprint(o.Object)) {
 			continue
 		}
-		if !since.IsZero() && w.CreateTime.n > 0 && time.UnixMilli(w.CreateTime.n).Before(since) {
+		if !since.IsZero() && w.CreateTime.N > 0 && time.UnixMilli(w.CreateTime.N).Before(since) {
 			continue
 		}
-		if found == nil || w.ID.n > found.ID.n {
+		if found == nil || w.ID.N > found.ID.N {
 			found = w
 		}
 	}
@@ -187,7 +189,7 @@ func (d *Driver) findElsewhere(ctx context.Context, c backends.Change, sent time
 	if err != nil {
 		return nil, nil //nolint:nilerr // what cannot be sent was not
 	}
-	sessions, err := getList[wireSession](ctx, d, whatFind, "/cblr/session", "sessions")
+	sessions, err := getList[wire.Session](ctx, d, whatFind, "/cblr/session", "sessions")
 	if err != nil {
 		e := *asError(err)
 		e.What, e.Why = whatFind, "this server does not list its live response sessions: "+err.Error()
@@ -196,21 +198,21 @@ func (d *Driver) findElsewhere(ctx context.Context, c backends.Change, sent time
 	// The clocks of two machines: a minute is allowed for.
 	since := sent.Add(-time.Minute)
 	for _, s := range sessions {
-		if s.SensorID.n != id || !validSession(string(s.ID)) {
+		if s.SensorID.N != id || !validSession(string(s.ID)) {
 			continue
 		}
-		all, err := getList[wireCommand](ctx, d, whatFind, sessionPath(string(s.ID))+"/command", "commands")
+		all, err := getList[wire.Command](ctx, d, whatFind, sessionPath(string(s.ID))+"/command", "commands")
 		if err != nil {
 			return nil, err
 		}
-		var w *wireCommand
+		var w *wire.Command
 		if c.Verb == backends.VerbMemdump || c.Verb == backends.VerbScript {
 			// Its file has a random name: the newest of its kind since then.
-			all = slices.DeleteFunc(all, func(w wireCommand) bool {
-				return !strings.HasPrefix(w.operand(), strings.SplitN(fmt.Sprint(p.main.Object), unknownYet, 2)[0])
+			all = slices.DeleteFunc(all, func(w wire.Command) bool {
+				return !strings.HasPrefix(w.Operand(), strings.SplitN(fmt.Sprint(p.main.Object), unknownYet, 2)[0])
 			})
 			for i := range all {
-				all[i].Object = text(fmt.Sprint(p.main.Object))
+				all[i].Object = wire.Text(fmt.Sprint(p.main.Object))
 			}
 		}
 		if w = matching(all, p.main, since); w == nil {
@@ -221,10 +223,10 @@ func (d *Driver) findElsewhere(ctx context.Context, c backends.Change, sent time
 		if err != nil && backends.KindOf(err) != backends.KindAmbiguous {
 			return nil, err
 		}
-		act := commandAction(string(s.ID), w.ID.n, w)
+		act := commandAction(string(s.ID), w.ID.N, w)
 		act.Verb, act.Host = c.Verb, c.Host
-		if f := cmp.Or(w.FileID, file); act.State == model.ActionDone && p.main.Name == cmdGetFile && f.set {
-			act.Files = []string{carveID(string(s.ID), w.ID.n, f.n)}
+		if f := cmp.Or(w.FileID, file); act.State == model.ActionDone && p.main.Name == cmdGetFile && f.Set {
+			act.Files = []string{carveID(string(s.ID), w.ID.N, f.N)}
 		}
 		return act, nil
 	}
@@ -245,7 +247,7 @@ func (d *Driver) findDropped(ctx context.Context, c backends.Change) (*model.Act
 	if !ok {
 		return nil, backends.Invalid(whatFind, "the collected file is not known")
 	}
-	_, err := d.get(ctx, whatFind, routeLive, filePath(session, file), nil, nil)
+	_, err := d.get(ctx, whatFind, catalog.RouteLive, filePath(session, file), nil, nil)
 	if backends.KindOf(err) == backends.KindNotFound {
 		return &model.Action{Verb: c.Verb, State: model.ActionDone, NativeState: "it is gone"}, nil
 	}

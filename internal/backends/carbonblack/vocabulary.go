@@ -4,19 +4,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
-)
-
-// The event types of the vendor (docs/wire/carbonblack.md §11.1).
-const (
-	typeNetwork       = "NETWORK"
-	typeFileCreate    = "FILE_CREATE"
-	typeRegistry      = "REGISTRY_ACCESS"
-	typeAPICall       = "SYSTEM_API_CALL"
-	typeCreateProcess = "CREATE_PROCESS"
-	typeDataAccess    = "DATA_ACCESS"
-	typeInjectCode    = "INJECT_CODE"
 )
 
 // kindSource is the one event type a kind can come from, and whether every
@@ -31,19 +21,19 @@ type kindSource struct {
 // here never comes from this backend, except "other", which an unknown event
 // type becomes.
 var kindSources = map[model.Kind]kindSource{
-	model.KindProcessStart:   {typeCreateProcess, true},
-	model.KindProcessInject:  {typeInjectCode, true},
-	model.KindFileCreate:     {typeFileCreate, true},
-	model.KindNetworkConnect: {typeNetwork, false},
-	model.KindNetworkListen:  {typeNetwork, false},
-	model.KindRegistrySet:    {typeRegistry, false},
-	model.KindRegistryDelete: {typeRegistry, false},
-	model.KindRegistryCreate: {typeRegistry, false},
-	model.KindFileRead:       {typeDataAccess, false},
-	model.KindDeviceAccess:   {typeDataAccess, false},
-	model.KindProcessAccess:  {typeAPICall, false},
-	model.KindHook:           {typeAPICall, false},
-	model.KindAPICall:        {typeAPICall, false},
+	model.KindProcessStart:   {wire.TypeCreateProcess, true},
+	model.KindProcessInject:  {wire.TypeInjectCode, true},
+	model.KindFileCreate:     {wire.TypeFileCreate, true},
+	model.KindNetworkConnect: {wire.TypeNetwork, false},
+	model.KindNetworkListen:  {wire.TypeNetwork, false},
+	model.KindRegistrySet:    {wire.TypeRegistry, false},
+	model.KindRegistryDelete: {wire.TypeRegistry, false},
+	model.KindRegistryCreate: {wire.TypeRegistry, false},
+	model.KindFileRead:       {wire.TypeDataAccess, false},
+	model.KindDeviceAccess:   {wire.TypeDataAccess, false},
+	model.KindProcessAccess:  {wire.TypeAPICall, false},
+	model.KindHook:           {wire.TypeAPICall, false},
+	model.KindAPICall:        {wire.TypeAPICall, false},
 }
 
 // Words of the TTP vocabulary (§11.4) and API names that tell the kinds of one
@@ -66,25 +56,25 @@ func anyOf(tags, of []string) bool {
 // words in the description (never what stands in quotes).
 func kindOf(eventType string, ttps []string, plain string) model.Kind {
 	switch eventType {
-	case typeCreateProcess:
+	case wire.TypeCreateProcess:
 		return model.KindProcessStart
-	case typeInjectCode:
+	case wire.TypeInjectCode:
 		return model.KindProcessInject
-	case typeFileCreate:
+	case wire.TypeFileCreate:
 		return model.KindFileCreate
-	case typeDataAccess:
+	case wire.TypeDataAccess:
 		if anyOf(ttps, deviceTTPs) {
 			return model.KindDeviceAccess
 		}
 		return model.KindFileRead
-	case typeNetwork:
-		said := spoken(plain)
+	case wire.TypeNetwork:
+		said := wire.Unquoted(plain)
 		if strings.Contains(said, "listen") || anyOf(ttps, listenTTPs) && !strings.Contains(said, "connection") {
 			return model.KindNetworkListen
 		}
 		return model.KindNetworkConnect
-	case typeRegistry:
-		said := spoken(plain)
+	case wire.TypeRegistry:
+		said := wire.Unquoted(plain)
 		switch {
 		case strings.Contains(said, "delete"):
 			return model.KindRegistryDelete
@@ -92,8 +82,8 @@ func kindOf(eventType string, ttps []string, plain string) model.Kind {
 			return model.KindRegistryCreate
 		}
 		return model.KindRegistrySet
-	case typeAPICall:
-		call := strings.ToLower(calledFunction(plain))
+	case wire.TypeAPICall:
+		call := strings.ToLower(wire.CalledFunction(plain))
 		switch {
 		case anyOf(ttps, hookTTPs) || strings.HasPrefix(call, hookCallHead):
 			return model.KindHook

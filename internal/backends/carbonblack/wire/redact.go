@@ -1,4 +1,4 @@
-package carbonblack
+package wire
 
 import (
 	"bytes"
@@ -9,9 +9,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// withoutMembers copies a JSON value without the object members of the given
+// WithoutMembers copies a JSON value without the object members of the given
 // names, at any depth; nothing else changes but blanks.
-func withoutMembers(b []byte, names []string) ([]byte, error) {
+func WithoutMembers(b []byte, names []string) ([]byte, error) {
 	var out bytes.Buffer
 	dec := jsontext.NewDecoder(bytes.NewReader(b), lenient)
 	enc := jsontext.NewEncoder(&out, lenient, jsontext.PreserveRawStrings(true))
@@ -51,5 +51,5 @@ func withoutMembers(b []byte, names []string) ([]byte, error) {
 	}
 }
 
-// deviceSecrets must never leave the driver (§8.1).
-var deviceSecrets = []string{"uninstallCode", "activationCode", "encodedActivationCode"}
+// DeviceSecrets must never leave the driver (§8.1).
+var DeviceSecrets = []string{"uninstallCode", "activationCode", "encodedActivationCode"}

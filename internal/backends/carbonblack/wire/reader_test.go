@@ -1,4 +1,4 @@
-package carbonblack
+package wire
 
 import (
 	"encoding/json"
@@ -36,25 +36,25 @@ func TestEventReaders(t *testing.T) {
 			}
 		}
 	}
-	r := new(eventReader)
+	r := new(EventReader)
 	for _, in := range inputs {
-		var a, b wireEvent
-		var h wireHead
-		if err := decode(in, &a); err != nil {
+		var a, b Event
+		var h EventHead
+		if err := Decode(in, &a); err != nil {
 			t.Fatal(err)
 		}
-		if err := r.event(in, &b); err != nil {
+		if err := r.Event(in, &b); err != nil {
 			t.Fatal(err)
 		}
 		if !reflect.DeepEqual(a, b) {
 			t.Errorf("%s:\n%+v\n%+v", in, a, b)
 		}
-		if err := r.head(in, &h); err != nil || h.EventID != a.EventID || h.EventTime != a.EventTime || h.AlertScore != a.AlertScore || h.IncidentID != a.IncidentID {
+		if err := r.Head(in, &h); err != nil || h.EventID != a.EventID || h.EventTime != a.EventTime || h.AlertScore != a.AlertScore || h.IncidentID != a.IncidentID {
 			t.Errorf("%s: %+v %v", in, h, err)
 		}
 	}
 	for _, bad := range []string{``, `[]`, `7`, `{`, `{"eventId":}`, `{"eventId":"x"`, `{"netFlow":{"destPort":"1"}`} {
-		if r.event([]byte(bad), new(wireEvent)) == nil || r.head([]byte(bad), new(wireHead)) == nil {
+		if r.Event([]byte(bad), new(Event)) == nil || r.Head([]byte(bad), new(EventHead)) == nil {
 			t.Errorf("%q is no event", bad)
 		}
 	}

@@ -1,6 +1,11 @@
-package carbonblack
+// Package catalog lists the operations of API v3 as data: what they take, which
+// key they need, and the nouns by which edrctl administers a server.
+package catalog
 
-import "github.com/edrctl/edrctl/internal/backends"
+import (
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
+)
 
 // The sections of the vendor's document, and what is known of v3 beside it
 // (docs/wire/carbonblack.md §4, §8, §9).
@@ -66,9 +71,9 @@ func join(lists ...[]backends.Param) []backends.Param {
 	return out
 }
 
-// Catalog lists every operation of API v3: the four of the vendor's document
+// Operations lists every operation of API v3: the four of the vendor's document
 // first, then the rest that working clients use.
-func Catalog() []backends.Operation {
+func Operations() []backends.Operation {
 	hash := query("sha256Hash", "string", "SHA-256 of the acting process, lower case")
 	app := query("applicationName", "string", "name of the acting process, lower case")
 	deviceID := path("deviceId", "int", "device id")
@@ -81,43 +86,43 @@ func Catalog() []backends.Operation {
 	ruleInfo := body("ruleInfo", "object", true, "id, required, action, operation, application{type, value}")
 
 	ops := []backends.Operation{
-		{Name: "events.list", Method: "GET", Path: "/event", Summary: "Find events", Section: secEvents, Key: keyAPI, Paging: "one-based",
+		{Name: "events.list", Method: "GET", Path: "/event", Summary: "Find events", Section: secEvents, Key: KeyAPI, Paging: "one-based",
 			Params: join(deviceFilters(), []backends.Param{hash, app,
 				{Name: "eventType", In: "query", Type: "string", Help: "one event type",
-					Enum: []string{typeNetwork, typeFileCreate, typeRegistry, typeAPICall, typeCreateProcess, typeDataAccess, typeInjectCode}}},
+					Enum: []string{wire.TypeNetwork, wire.TypeFileCreate, wire.TypeRegistry, wire.TypeAPICall, wire.TypeCreateProcess, wire.TypeDataAccess, wire.TypeInjectCode}}},
 				window([]string{"3h", "1d", "1w", "2w"}, "2 weeks"), paging("rows, up to 10000"))},
-		{Name: "events.get", Method: "GET", Path: "/event/{eventId}", Summary: "Read one event that belongs to an alert", Section: secEvents, Key: keyAPI,
+		{Name: "events.get", Method: "GET", Path: "/event/{eventId}", Summary: "Read one event that belongs to an alert", Section: secEvents, Key: KeyAPI,
 			Params: []backends.Param{path("eventId", "string", "32 hex digits")}},
 		{Name: "processes.list", Method: "GET", Path: "/process", Summary: "Find processes by device, owner, address, hash or name (one of them is required)",
-			Section: secProcesses, Key: keyAPI, Paging: "one-based",
+			Section: secProcesses, Key: KeyAPI, Paging: "one-based",
 			Params: join(deviceFilters(), []backends.Param{hash, app}, window([]string{"3h", "1d"}, "1 day"), paging("rows, 100 unless given, up to 5000"))},
-		{Name: "alerts.get", Method: "GET", Path: "/alert/{incidentId}", Summary: "Read an alert with its events", Section: secAlerts, Key: keyAPI,
+		{Name: "alerts.get", Method: "GET", Path: "/alert/{incidentId}", Summary: "Read an alert with its events", Section: secAlerts, Key: KeyAPI,
 			Params: []backends.Param{path("incidentId", "string", "incident id")}},
 
-		{Name: "notifications.drain", Method: "GET", Path: "/notification", Summary: "Take the queued alerts of the SIEM key", Section: secOther, Key: keySIEM, Mutates: true, Danger: readOnce},
-		{Name: "auditlogs.drain", Method: "GET", Path: "/auditlogs", Summary: "Take the queued audit records", Section: secOther, Key: keyAPI, Mutates: true, Danger: readOnce},
+		{Name: "notifications.drain", Method: "GET", Path: "/notification", Summary: "Take the queued alerts of the SIEM key", Section: secOther, Key: KeySIEM, Mutates: true, Danger: readOnce},
+		{Name: "auditlogs.drain", Method: "GET", Path: "/auditlogs", Summary: "Take the queued audit records", Section: secOther, Key: KeyAPI, Mutates: true, Danger: readOnce},
 
-		{Name: "devices.list", Method: "GET", Path: "/device", Summary: "List devices", Section: secOther, Key: keyAPI, Paging: "one-based",
+		{Name: "devices.list", Method: "GET", Path: "/device", Summary: "List devices", Section: secOther, Key: KeyAPI, Paging: "one-based",
 			Hides:  []string{"results.*.activationCode", "results.*.uninstallCode"},
 			Params: join(deviceFilters(), paging("rows; the most is not documented"))},
-		{Name: "devices.get", Method: "GET", Path: "/device/{deviceId}", Summary: "Read a device", Section: secOther, Key: keyAPI, Params: []backends.Param{deviceID},
+		{Name: "devices.get", Method: "GET", Path: "/device/{deviceId}", Summary: "Read a device", Section: secOther, Key: KeyAPI, Params: []backends.Param{deviceID},
 			Hides: []string{"deviceInfo.activationCode", "deviceInfo.uninstallCode"}},
-		{Name: "devices.policy", Method: "PATCH", Path: "/device/{deviceId}", Summary: "Move a device to a policy", Section: secOther, Key: keyAPI, Mutates: true, Danger: movesDevice,
+		{Name: "devices.policy", Method: "PATCH", Path: "/device/{deviceId}", Summary: "Move a device to a policy", Section: secOther, Key: KeyAPI, Mutates: true, Danger: movesDevice,
 			Hides:  []string{"deviceInfo.activationCode", "deviceInfo.uninstallCode"},
 			Params: []backends.Param{deviceID, body("policyId", "int", false, "policy by id; this or policyName"), body("policyName", "string", false, "policy by name")}},
 
-		{Name: "policies.list", Method: "GET", Path: "/policy", Summary: "List policies", Section: secPolicies, Key: keyAPI},
-		{Name: "policies.create", Method: "POST", Path: "/policy", Summary: "Create a policy", Section: secPolicies, Key: keyAPI, Mutates: true, Params: []backends.Param{policyInfo}},
-		{Name: "policies.get", Method: "GET", Path: "/policy/{policyId}", Summary: "Read a policy", Section: secPolicies, Key: keyAPI, Params: []backends.Param{policyID}},
-		{Name: "policies.replace", Method: "PUT", Path: "/policy/{policyId}", Summary: "Replace a policy", Section: secPolicies, Key: keyAPI, Mutates: true, Danger: policyChange,
+		{Name: "policies.list", Method: "GET", Path: "/policy", Summary: "List policies", Section: secPolicies, Key: KeyAPI},
+		{Name: "policies.create", Method: "POST", Path: "/policy", Summary: "Create a policy", Section: secPolicies, Key: KeyAPI, Mutates: true, Params: []backends.Param{policyInfo}},
+		{Name: "policies.get", Method: "GET", Path: "/policy/{policyId}", Summary: "Read a policy", Section: secPolicies, Key: KeyAPI, Params: []backends.Param{policyID}},
+		{Name: "policies.replace", Method: "PUT", Path: "/policy/{policyId}", Summary: "Replace a policy", Section: secPolicies, Key: KeyAPI, Mutates: true, Danger: policyChange,
 			Params: []backends.Param{policyID, policyInfo}},
-		{Name: "policies.delete", Method: "DELETE", Path: "/policy/{policyId}", Summary: "Delete a policy", Section: secPolicies, Key: keyAPI, Mutates: true, Danger: policyChange,
+		{Name: "policies.delete", Method: "DELETE", Path: "/policy/{policyId}", Summary: "Delete a policy", Section: secPolicies, Key: KeyAPI, Mutates: true, Danger: policyChange,
 			Params: []backends.Param{policyID}},
-		{Name: "policies.rules.add", Method: "POST", Path: "/policy/{policyId}/rule", Summary: "Add a rule to a policy", Section: secPolicies, Key: keyAPI, Mutates: true,
+		{Name: "policies.rules.add", Method: "POST", Path: "/policy/{policyId}/rule", Summary: "Add a rule to a policy", Section: secPolicies, Key: KeyAPI, Mutates: true,
 			Params: []backends.Param{policyID, ruleInfo}},
-		{Name: "policies.rules.replace", Method: "PUT", Path: "/policy/{policyId}/rule/{ruleId}", Summary: "Replace a rule of a policy", Section: secPolicies, Key: keyAPI, Mutates: true, Danger: policyChange,
+		{Name: "policies.rules.replace", Method: "PUT", Path: "/policy/{policyId}/rule/{ruleId}", Summary: "Replace a rule of a policy", Section: secPolicies, Key: KeyAPI, Mutates: true, Danger: policyChange,
 			Params: []backends.Param{policyID, ruleID, ruleInfo}},
-		{Name: "policies.rules.delete", Method: "DELETE", Path: "/policy/{policyId}/rule/{ruleId}", Summary: "Delete a rule of a policy", Section: secPolicies, Key: keyAPI, Mutates: true, Danger: policyChange,
+		{Name: "policies.rules.delete", Method: "DELETE", Path: "/policy/{policyId}/rule/{ruleId}", Summary: "Delete a rule of a policy", Section: secPolicies, Key: KeyAPI, Mutates: true, Danger: policyChange,
 			Params: []backends.Param{policyID, ruleID}},
 
 		{Name: "live.sessions.open", Method: "POST", Path: "/cblr/session/{deviceId}", Summary: "Open a live response session", Section: secLive, Mutates: true,
@@ -162,9 +167,9 @@ func Catalog() []backends.Operation {
 			Params: []backends.Param{session}},
 	}
 	for i := range ops {
-		ops[i].Path = apiBase + ops[i].Path
+		ops[i].Path = Base + ops[i].Path
 		if ops[i].Key == "" {
-			ops[i].Key = keyLiveResponse
+			ops[i].Key = KeyLiveResponse
 		}
 	}
 	return ops

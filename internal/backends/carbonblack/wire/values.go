@@ -1,4 +1,4 @@
-package carbonblack
+package wire
 
 import (
 	"strconv"
@@ -13,41 +13,41 @@ import (
 // a leaf of another type than the expected one is converted where that makes
 // sense and is absent otherwise; only broken JSON is an error.
 
-// text is a string that may also be null or a number; surrounding blanks are
+// Text is a string that may also be null or a number; surrounding blanks are
 // dropped. Anything else reads as "".
-type text string
+type Text string
 
 // UnmarshalJSONFrom reads one value.
-func (t *text) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+func (t *Text) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	switch dec.PeekKind() {
 	case '"':
 		tok, err := dec.ReadToken()
 		if err != nil {
 			return err
 		}
-		*t = text(strings.TrimSpace(tok.String()))
+		*t = Text(strings.TrimSpace(tok.String()))
 		return nil
 	case '0':
 		tok, err := dec.ReadToken()
 		if err != nil {
 			return err
 		}
-		*t = text(tok.String())
+		*t = Text(tok.String())
 		return nil
 	}
 	*t = ""
 	return dec.SkipValue()
 }
 
-// exact is a text whose blanks are part of it: a command line, a path, the
+// Exact is a text whose blanks are part of it: a command line, a path, the
 // name of a program. One that ends in a blank is another than the one that
 // does not, and some intruders count on it. Blanks alone read as "".
-type exact string
+type Exact string
 
 // UnmarshalJSONFrom reads one value.
-func (e *exact) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+func (e *Exact) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	if dec.PeekKind() != '"' {
-		return (*text)(e).UnmarshalJSONFrom(dec)
+		return (*Text)(e).UnmarshalJSONFrom(dec)
 	}
 	tok, err := dec.ReadToken()
 	if err != nil {
@@ -57,36 +57,36 @@ func (e *exact) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return nil
 }
 
-func exactly(s string) exact {
+func exactly(s string) Exact {
 	if strings.TrimSpace(s) == "" {
 		return ""
 	}
-	return exact(s)
+	return Exact(s)
 }
 
-// whole is an integer that may also be null or a string of digits. A number
+// Int is an integer that may also be null or a string of digits. A number
 // with a fraction is cut; one out of range or not a number at all is absent.
-type whole struct {
-	n   int64
-	set bool
+type Int struct {
+	N   int64
+	Set bool
 }
 
 // UnmarshalJSONFrom reads one value.
-func (w *whole) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	*w = whole{}
+func (w *Int) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	*w = Int{}
 	switch dec.PeekKind() {
 	case '"', '0':
 		tok, err := dec.ReadToken()
 		if err != nil {
 			return err
 		}
-		w.n, w.set = parseWhole(strings.TrimSpace(tok.String()))
+		w.N, w.Set = parseInt(strings.TrimSpace(tok.String()))
 		return nil
 	}
 	return dec.SkipValue()
 }
 
-func parseWhole(s string) (int64, bool) {
+func parseInt(s string) (int64, bool) {
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 		return n, true
 	}
@@ -97,12 +97,12 @@ func parseWhole(s string) (int64, bool) {
 	return int64(f), true
 }
 
-// flag is a bool that may also be null, a number or a word.
-type flag struct{ on, set bool }
+// Flag is a bool that may also be null, a number or a word.
+type Flag struct{ On, set bool }
 
 // UnmarshalJSONFrom reads one value.
-func (f *flag) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	*f = flag{}
+func (f *Flag) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	*f = Flag{}
 	switch dec.PeekKind() {
 	case 't', 'f', '"', '0':
 		tok, err := dec.ReadToken()
@@ -110,34 +110,34 @@ func (f *flag) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 			return err
 		}
 		on, err := strconv.ParseBool(strings.ToLower(strings.TrimSpace(tok.String())))
-		f.on, f.set = on, err == nil
+		f.On, f.set = on, err == nil
 		return nil
 	}
 	return dec.SkipValue()
 }
 
-// ptr gives the value for an optional field of the model.
-func (f flag) ptr() *bool {
+// Ptr gives the value for an optional field of the model.
+func (f Flag) Ptr() *bool {
 	if !f.set {
 		return nil
 	}
-	return &f.on
+	return &f.On
 }
 
-// texts is a list of strings that may also be null or a single string.
-type texts []string
+// Texts is a list of strings that may also be null or a single string.
+type Texts []string
 
 // UnmarshalJSONFrom reads one value; members that are no strings are left out.
-func (l *texts) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+func (l *Texts) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	*l = nil
 	switch dec.PeekKind() {
 	case '"':
-		var t text
+		var t Text
 		if err := t.UnmarshalJSONFrom(dec); err != nil {
 			return err
 		}
 		if t != "" {
-			*l = texts{string(t)}
+			*l = Texts{string(t)}
 		}
 		return nil
 	case '[':
@@ -145,7 +145,7 @@ func (l *texts) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 			return err
 		}
 		for dec.PeekKind() != ']' {
-			var t text
+			var t Text
 			if err := t.UnmarshalJSONFrom(dec); err != nil {
 				return err
 			}
@@ -159,26 +159,26 @@ func (l *texts) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return dec.SkipValue()
 }
 
-// object is a JSON object that may be missing, null or, in the other shape of
+// Object is a JSON object that may be missing, null or, in the other shape of
 // the same key, something else; only an object is read.
-type object[T any] struct{ v *T }
+type Object[T any] struct{ V *T }
 
 // UnmarshalJSONFrom reads one value.
-func (o *object[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	o.v = nil
+func (o *Object[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	o.V = nil
 	if dec.PeekKind() != '{' {
 		return dec.SkipValue()
 	}
-	o.v = new(T)
-	return json.UnmarshalDecode(dec, o.v)
+	o.V = new(T)
+	return json.UnmarshalDecode(dec, o.V)
 }
 
-// list is an array of objects that may be missing or null; members that are
+// List is an array of objects that may be missing or null; members that are
 // no objects are left out.
-type list[T any] []T
+type List[T any] []T
 
 // UnmarshalJSONFrom reads one value.
-func (l *list[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+func (l *List[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	*l = nil
 	if dec.PeekKind() != '[' {
 		return dec.SkipValue()
@@ -187,12 +187,12 @@ func (l *list[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		return err
 	}
 	for dec.PeekKind() != ']' {
-		var o object[T]
+		var o Object[T]
 		if err := o.UnmarshalJSONFrom(dec); err != nil {
 			return err
 		}
-		if o.v != nil {
-			*l = append(*l, *o.v)
+		if o.V != nil {
+			*l = append(*l, *o.V)
 		}
 	}
 	_, err := dec.ReadToken()
@@ -206,19 +206,20 @@ var lenient = json.JoinOptions(
 	jsontext.AllowDuplicateNames(true),
 )
 
-// decode reads one JSON value into a wire type.
-func decode(b []byte, into any) error { return json.Unmarshal(b, into, lenient) }
+// Decode reads one JSON value into a wire type.
+func Decode(b []byte, into any) error { return json.Unmarshal(b, into, lenient) }
 
-func number(w whole) string {
-	if !w.set || w.n == 0 {
+// Number writes an id, "" for none: 0 and null are none.
+func Number(w Int) string {
+	if !w.Set || w.N == 0 {
 		return ""
 	}
-	return strconv.FormatInt(w.n, 10)
+	return strconv.FormatInt(w.N, 10)
 }
 
-// first is the first of its arguments that is there, an empty one when none
+// First is the first of its arguments that is there, an empty one when none
 // is: every block of an answer may be null.
-func first[T any](of ...*T) *T {
+func First[T any](of ...*T) *T {
 	for _, v := range of {
 		if v != nil {
 			return v

@@ -1,4 +1,4 @@
-package carbonblack
+package wire
 
 import (
 	"strings"
@@ -23,12 +23,12 @@ func TestMarkup(t *testing.T) {
 		{`<<share>`, `<`, ``},
 		{`<link hash="` + h + `"><accent>n</accent></link>`, `n`, `n`},
 	} {
-		plain, links := stripMarkup(tc.in)
+		plain, links := PlainText(tc.in)
 		var names []string
 		for _, l := range links {
-			names = append(names, l.name)
-			if l.hash != h {
-				t.Errorf("%q: hash %s", tc.in, l.hash)
+			names = append(names, l.Name)
+			if l.Hash != h {
+				t.Errorf("%q: hash %s", tc.in, l.Hash)
 			}
 		}
 		if plain != tc.plain || strings.Join(names, ",") != tc.links {
@@ -42,15 +42,15 @@ func FuzzMarkup(f *testing.F) {
 	f.Add(`The application "<share><link hash="` + h + `">x.exe</link></share>" <accent>TCP</accent>`)
 	f.Add(`<link hash="<link hash="">`)
 	f.Fuzz(func(t *testing.T, s string) {
-		plain, links := stripMarkup(s)
+		plain, links := PlainText(s)
 		if len(plain) > len(s) || utf8.ValidString(s) && !utf8.ValidString(plain) {
 			t.Errorf("%q: %q", s, plain)
 		}
 		for _, l := range links {
-			if !isSHA256(l.hash) {
-				t.Errorf("%q: hash %q", s, l.hash)
+			if !IsSHA256(l.Hash) {
+				t.Errorf("%q: hash %q", s, l.Hash)
 			}
 		}
-		_, _ = spoken(plain), calledFunction(plain)
+		_, _ = Unquoted(plain), CalledFunction(plain)
 	})
 }

@@ -1,4 +1,4 @@
-package carbonblack
+package wire
 
 import (
 	"strings"
@@ -28,13 +28,13 @@ func TestPrivatePID(t *testing.T) {
 		{"9999999999999999999999-1490617768004-1", 0, "2017-03-27T12:29:28.004Z"},
 		{"672-1523523204431-825", 672, "2018-04-12T08:53:24.431Z"},
 	} {
-		got := parsePrivatePID(tc.in)
+		got := ParsePrivatePID(tc.in)
 		at := ""
-		if !got.started.IsZero() {
-			at = got.started.Format(time.RFC3339Nano)
+		if !got.Started.IsZero() {
+			at = got.Started.Format(time.RFC3339Nano)
 		}
-		if tc.started != "" && strings.HasSuffix(tc.started, "07Z") || got.pid != tc.pid || (at == "") != (tc.started == "") {
-			t.Errorf("%q: %d %s, want %d %s", tc.in, got.pid, at, tc.pid, tc.started)
+		if tc.started != "" && strings.HasSuffix(tc.started, "07Z") || got.PID != tc.pid || (at == "") != (tc.started == "") {
+			t.Errorf("%q: %d %s, want %d %s", tc.in, got.PID, at, tc.pid, tc.started)
 			continue
 		}
 		if tc.started != "" && !strings.HasPrefix(at, strings.TrimSuffix(tc.started, "Z")) {
@@ -48,8 +48,8 @@ func FuzzPrivatePID(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		p := parsePrivatePID(s)
-		if p.pid < 0 || !p.started.IsZero() && (p.started.Before(earliestStart) || p.started.After(latestStart)) {
+		p := ParsePrivatePID(s)
+		if p.PID < 0 || !p.Started.IsZero() && (p.Started.Before(earliestStart) || p.Started.After(latestStart)) {
 			t.Errorf("%q: %+v", s, p)
 		}
 	})

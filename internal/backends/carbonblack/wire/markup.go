@@ -1,9 +1,9 @@
-package carbonblack
+package wire
 
 import "strings"
 
-// link is a file named in a description: <link hash="sha256">name</link>.
-type link struct{ hash, name string }
+// Link is a file named in a description: <link hash="sha256">name</link>.
+type Link struct{ Hash, Name string }
 
 // The tags descriptions contain (docs/wire/carbonblack.md §10.2). Everything else
 // in angle brackets is text, written by whoever wrote the command line.
@@ -11,10 +11,10 @@ var markupTags = []string{"<share>", "</share>", "<accent>", "</accent>", "</lin
 
 const linkOpen = `<link hash="`
 
-// stripMarkup gives the plain text of a description and the files it links.
+// PlainText gives the plain text of a description and the files it links.
 // It is no HTML: quotes, backslashes and other brackets are literal. A link
 // without a well-formed hash is dropped like the rest of the markup.
-func stripMarkup(s string) (plain string, links []link) {
+func PlainText(s string) (plain string, links []Link) {
 	if !strings.Contains(s, "<") {
 		return strings.TrimSpace(s), nil
 	}
@@ -23,8 +23,8 @@ func stripMarkup(s string) (plain string, links []link) {
 	open := -1 // where the text of the open link begins in b
 	var hash string
 	closeLink := func() {
-		if open >= 0 && isSHA256(hash) {
-			links = append(links, link{hash: hash, name: b.String()[open:]})
+		if open >= 0 && IsSHA256(hash) {
+			links = append(links, Link{Hash: hash, Name: b.String()[open:]})
 		}
 		open = -1
 	}
@@ -60,9 +60,9 @@ scan:
 	return strings.TrimSpace(b.String()), links
 }
 
-// spoken is a description without what stands in double quotes: the server's
+// Unquoted is a description without what stands in double quotes: the server's
 // own words, free of names and command lines an attacker chose.
-func spoken(plain string) string {
+func Unquoted(plain string) string {
 	var b strings.Builder
 	for i, part := range strings.Split(plain, `"`) {
 		if i%2 == 0 {
@@ -72,8 +72,8 @@ func spoken(plain string) string {
 	return strings.ToLower(b.String())
 }
 
-// calledFunction is the API a description says was called, "" for none.
-func calledFunction(plain string) string {
+// CalledFunction is the API a description says was called, "" for none.
+func CalledFunction(plain string) string {
 	const before = `by calling the function "`
 	i := strings.LastIndex(plain, before)
 	if i < 0 {
@@ -86,9 +86,11 @@ func calledFunction(plain string) string {
 	return name
 }
 
-func isSHA256(s string) bool { return len(s) == 64 && isHex(s) }
+// IsSHA256 reports whether s is a SHA-256 in lower case.
+func IsSHA256(s string) bool { return len(s) == 64 && IsHex(s) }
 
-func isHex(s string) bool {
+// IsHex reports whether s has nothing but hexadecimal digits in lower case.
+func IsHex(s string) bool {
 	for i := range len(s) {
 		c := s[i]
 		if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f') {

@@ -1,4 +1,4 @@
-package carbonblack
+package wire
 
 import (
 	"strings"
@@ -6,12 +6,12 @@ import (
 	"github.com/edrctl/edrctl/internal/client/jsonwalk"
 )
 
-// eventReader reads events without reflection: lists hold hundreds of
+// EventReader reads events without reflection: lists hold hundreds of
 // thousands of them, and most of their strings (types, names, paths, hashes,
 // reputations) come again and again. It means exactly what decode means; a
 // test and a fuzz target hold the two together. It is not safe for use by
 // several goroutines.
-type eventReader struct {
+type EventReader struct {
 	w     jsonwalk.Walker
 	buf   []byte
 	known map[string]string
@@ -24,7 +24,7 @@ const (
 
 // members calls f with the name of each member of an object; f must take the
 // value. It reports false after skipping something that is no object.
-func (r *eventReader) members(f func(name []byte)) bool {
+func (r *EventReader) members(f func(name []byte)) bool {
 	if !r.w.Enter('{') {
 		r.w.Skip()
 		return false
@@ -35,32 +35,32 @@ func (r *eventReader) members(f func(name []byte)) bool {
 	return r.w.Err() == nil
 }
 
-func (r *eventReader) text() text {
+func (r *EventReader) text() Text {
 	switch c := r.w.Peek(); {
 	case c == '"':
 		r.buf = r.w.AppendString(r.buf[:0])
 		return r.share()
 	case c == '-' || c >= '0' && c <= '9':
-		return text(r.w.Raw())
+		return Text(r.w.Raw())
 	}
 	r.w.Skip()
 	return ""
 }
 
 // exact reads a text whose blanks are part of it.
-func (r *eventReader) exact() exact {
+func (r *EventReader) exact() Exact {
 	if r.w.Peek() != '"' {
-		return exact(r.text())
+		return Exact(r.text())
 	}
 	r.buf = r.w.AppendString(r.buf[:0])
 	return exactly(r.shared())
 }
 
-func (r *eventReader) share() text { return text(strings.TrimSpace(r.shared())) }
+func (r *EventReader) share() Text { return Text(strings.TrimSpace(r.shared())) }
 
 // shared gives what is in the buffer, a short one that was seen before
 // without a copy.
-func (r *eventReader) shared() string {
+func (r *EventReader) shared() string {
 	if len(r.buf) > internLen {
 		return string(r.buf)
 	}
@@ -75,20 +75,20 @@ func (r *eventReader) shared() string {
 	return s
 }
 
-func (r *eventReader) whole() (out whole) {
+func (r *EventReader) whole() (out Int) {
 	switch c := r.w.Peek(); {
 	case c == '-' || c >= '0' && c <= '9':
 		if raw := r.w.Raw(); len(raw) < 19 {
 			if n, ok := smallInt(raw); ok {
-				return whole{n, true}
+				return Int{n, true}
 			}
-			out.n, out.set = parseWhole(string(raw))
+			out.N, out.Set = parseInt(string(raw))
 		} else {
-			out.n, out.set = parseWhole(string(raw))
+			out.N, out.Set = parseInt(string(raw))
 		}
 	case c == '"':
 		r.buf = r.w.AppendString(r.buf[:0])
-		out.n, out.set = parseWhole(strings.TrimSpace(string(r.buf)))
+		out.N, out.Set = parseInt(strings.TrimSpace(string(r.buf)))
 	default:
 		r.w.Skip()
 	}
@@ -106,11 +106,11 @@ func smallInt(b []byte) (n int64, ok bool) {
 	return n, len(b) > 0
 }
 
-func (r *eventReader) texts() (out texts) {
+func (r *EventReader) texts() (out Texts) {
 	switch r.w.Peek() {
 	case '"':
 		if t := r.text(); t != "" {
-			out = texts{string(t)}
+			out = Texts{string(t)}
 		}
 	case '[':
 		if !r.w.Enter('[') {
@@ -127,8 +127,8 @@ func (r *eventReader) texts() (out texts) {
 	return out
 }
 
-// event reads one event.
-func (r *eventReader) event(b []byte, e *wireEvent) error {
+// Event reads one event.
+func (r *EventReader) Event(b []byte, e *Event) error {
 	r.w.Reset(b)
 	if r.w.Peek() != '{' {
 		r.w.Fail("an object was expected")
@@ -165,23 +165,23 @@ func (r *eventReader) event(b []byte, e *wireEvent) error {
 		case "registryValue":
 			e.RegistryValue = r.exact()
 		case "processDetails":
-			e.ProcessDetails.v = r.details()
+			e.ProcessDetails.V = r.details()
 		case "selectedApp":
-			e.SelectedApp.v = r.app()
+			e.SelectedApp.V = r.app()
 		case "parentApp":
-			e.ParentApp.v = r.app()
+			e.ParentApp.V = r.app()
 		case "targetApp":
-			e.TargetApp.v = r.app()
+			e.TargetApp.V = r.app()
 		case "processHash":
-			e.ProcessHash.v = r.app()
+			e.ProcessHash.V = r.app()
 		case "parentHash":
-			e.ParentHash.v = r.app()
+			e.ParentHash.V = r.app()
 		case "targetHash":
-			e.TargetHash.v = r.app()
+			e.TargetHash.V = r.app()
 		case "netFlow":
-			e.NetFlow.v = r.flow()
+			e.NetFlow.V = r.flow()
 		case "deviceDetails":
-			e.DeviceDetails.v = r.seenOn()
+			e.DeviceDetails.V = r.seenOn()
 		default:
 			r.w.Skip()
 		}
@@ -189,8 +189,8 @@ func (r *eventReader) event(b []byte, e *wireEvent) error {
 	return r.w.Err()
 }
 
-// head reads what tells whether an event belongs to an alert.
-func (r *eventReader) head(b []byte, e *wireHead) error {
+// Head reads what tells whether an event belongs to an alert.
+func (r *EventReader) Head(b []byte, e *EventHead) error {
 	r.w.Reset(b)
 	if r.w.Peek() != '{' {
 		r.w.Fail("an object was expected")
@@ -213,8 +213,8 @@ func (r *eventReader) head(b []byte, e *wireHead) error {
 	return r.w.Err()
 }
 
-func (r *eventReader) details() *wireDetails {
-	var d wireDetails
+func (r *EventReader) details() *ProcessDetails {
+	var d ProcessDetails
 	if !r.members(func(name []byte) {
 		switch string(name) {
 		case "userName":
@@ -256,8 +256,8 @@ func (r *eventReader) details() *wireDetails {
 	return &d
 }
 
-func (r *eventReader) app() *wireApp {
-	var a wireApp
+func (r *EventReader) app() *App {
+	var a App
 	if !r.members(func(name []byte) {
 		switch string(name) {
 		case "applicationName":
@@ -281,8 +281,8 @@ func (r *eventReader) app() *wireApp {
 	return &a
 }
 
-func (r *eventReader) flow() *wireFlow {
-	var n wireFlow
+func (r *EventReader) flow() *NetFlow {
+	var n NetFlow
 	if !r.members(func(name []byte) {
 		switch string(name) {
 		case "sourceAddress":
@@ -310,8 +310,8 @@ func (r *eventReader) flow() *wireFlow {
 	return &n
 }
 
-func (r *eventReader) seenOn() *wireSeenOn {
-	var s wireSeenOn
+func (r *EventReader) seenOn() *EventDevice {
+	var s EventDevice
 	if !r.members(func(name []byte) {
 		switch string(name) {
 		case "deviceId":

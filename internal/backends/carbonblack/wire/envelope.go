@@ -1,4 +1,4 @@
-package carbonblack
+package wire
 
 import (
 	"bytes"
@@ -10,17 +10,17 @@ import (
 	"strings"
 )
 
-// envelope is around every answer (§3).
-type envelope struct {
+// Envelope is around every answer (§3).
+type Envelope struct {
 	Success      *bool  `json:"success"`
 	Message      string `json:"message"`
 	ErrorMessage string `json:"errorMessage"`
 	Total        int64  `json:"totalResults"`
 }
 
-// refusal is the failure an answer with status 200 may carry, "" for none: success
+// Refusal is the failure an answer with status 200 may carry, "" for none: success
 // false, or the key errorMessage in any reply (§3.1).
-func (e *envelope) refusal() string {
+func (e *Envelope) Refusal() string {
 	if e.ErrorMessage == "" && (e.Success == nil || *e.Success) {
 		return ""
 	}
@@ -33,8 +33,8 @@ func (e *envelope) refusal() string {
 	return why
 }
 
-// member reads one member of the envelope as it goes by.
-func (e *envelope) member(name string, value []byte) error {
+// Member reads one member of the envelope as it goes by.
+func (e *Envelope) Member(name string, value []byte) error {
 	var into any
 	switch name {
 	case "success":
@@ -53,7 +53,8 @@ func (e *envelope) member(name string, value []byte) error {
 	return nil
 }
 
-func decodeEnvelope(body []byte, env *envelope) error {
+// DecodeEnvelope reads what is around an answer that was read whole.
+func DecodeEnvelope(body []byte, env *Envelope) error {
 	trimmed := bytes.TrimSpace(body)
 	if trimmed[0] != '{' {
 		return errors.New("the answer is not a JSON object")
@@ -63,15 +64,15 @@ func decodeEnvelope(body []byte, env *envelope) error {
 		return fmt.Errorf("the answer is not JSON: %w", err)
 	}
 	for name, value := range members {
-		_ = env.member(name, value)
+		_ = env.Member(name, value)
 	}
 	return nil
 }
 
-// saidBy is what the body of a 404 says: JSON, or for live response a plain
+// NotFoundMessage is what the body of a 404 says: JSON, or for live response a plain
 // line that begins with Sensor or Session (§3.1).
-func saidBy(body []byte) string {
-	var env envelope
+func NotFoundMessage(body []byte) string {
+	var env Envelope
 	if json.Unmarshal(body, &env) == nil {
 		return strings.TrimSpace(cmp.Or(env.Message, env.ErrorMessage))
 	}
@@ -82,28 +83,31 @@ func saidBy(body []byte) string {
 	return ""
 }
 
-// headKeeper keeps the first bytes of a body: a page without elements is
+// HeadRecorder keeps the first bytes of a body: a page without elements is
 // short, and whether its results were null or [] decides what it means.
-type headKeeper struct {
+type HeadRecorder struct {
 	r    io.Reader
-	kept []byte
+	head []byte
 }
 
-func newHeadKeeper(r io.Reader) *headKeeper { return &headKeeper{r: r} }
+// NewHeadRecorder records what is read from r.
+func NewHeadRecorder(r io.Reader) *HeadRecorder { return &HeadRecorder{r: r} }
 
-func (h *headKeeper) Read(p []byte) (int, error) {
+// Read reads on.
+func (h *HeadRecorder) Read(p []byte) (int, error) {
 	n, err := h.r.Read(p)
-	if room := 8<<10 - len(h.kept); room > 0 {
-		h.kept = append(h.kept, p[:min(n, room)]...)
+	if room := 8<<10 - len(h.head); room > 0 {
+		h.head = append(h.head, p[:min(n, room)]...)
 	}
 	return n, err
 }
 
-func (h *headKeeper) resultsNull() bool {
+// ResultsNull reports whether results was null, or missing.
+func (h *HeadRecorder) ResultsNull() bool {
 	var doc struct {
 		Results json.RawMessage `json:"results"`
 	}
-	if json.Unmarshal(h.kept, &doc) != nil {
+	if json.Unmarshal(h.head, &doc) != nil {
 		return true // cannot be told: take the reading that looks further
 	}
 	return len(doc.Results) == 0 || string(doc.Results) == "null"

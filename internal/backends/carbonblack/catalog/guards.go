@@ -1,4 +1,4 @@
-package carbonblack
+package catalog
 
 import (
 	"errors"
@@ -11,15 +11,15 @@ import (
 	"github.com/edrctl/edrctl/internal/backends"
 )
 
-// eventRows is how many rows one request for events asks for, as the vendor's own export (§5.1).
-const eventRows = 10_000
+// EventRows is how many rows one request for events asks for, as the vendor's own export (§5.1).
+const EventRows = 10_000
 
-// callRows is the page size of a call that names none, by operation (§3, §5).
-var callRows = map[string]int{"events.list": eventRows, "processes.list": 5000, "devices.list": 1000}
+// PageRows is the page size of a call that names none, by operation (§3, §5).
+var PageRows = map[string]int{"events.list": EventRows, "processes.list": 5000, "devices.list": 1000}
 
-// callLists is where the records of an answer stand; "-" is one object, or an
+// RecordsAt is where the records of an answer stand; "-" is one object, or an
 // array that is the whole answer.
-var callLists = map[string]string{
+var RecordsAt = map[string]string{
 	"events.list": "results", "processes.list": "results", "devices.list": "results", "policies.list": "results", "alerts.get": "-",
 }
 
@@ -75,9 +75,9 @@ func checkRule(info map[string]any) error {
 	return nil
 }
 
-// complete fills in what follows from the rest of a call: ids the body
+// Complete fills in what follows from the rest of a call: ids the body
 // repeats, and what a policy's document must say (§8.3, §9).
-func complete(c backends.Call) (backends.Call, error) {
+func Complete(c backends.Call) (backends.Call, error) {
 	if c.Body != nil {
 		return c, nil
 	}

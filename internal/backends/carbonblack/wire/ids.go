@@ -1,4 +1,4 @@
-package carbonblack
+package wire
 
 import (
 	"strconv"
@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// privatePID is a process key, `pid-<start>-<n>`: unique on its device. The
+// PrivatePID is a process key, `pid-<start>-<n>`: unique on its device. The
 // start is epoch milliseconds up to 2018 and a Windows FILETIME in 2020; old
 // macOS sensors send the bare pid (docs/wire/carbonblack.md §10.1).
-type privatePID struct {
-	pid     int64
-	started time.Time // zero when the key holds none that can be
+type PrivatePID struct {
+	PID     int64
+	Started time.Time // zero when the key holds none that can be
 }
 
 const (
@@ -26,12 +26,12 @@ var (
 	latestStart   = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
-// parsePrivatePID reads a key; what cannot be read stays zero.
-func parsePrivatePID(s string) privatePID {
-	var p privatePID
+// ParsePrivatePID reads a key; what cannot be read stays zero.
+func ParsePrivatePID(s string) PrivatePID {
+	var p PrivatePID
 	head, rest, dashed := strings.Cut(s, "-")
 	if n, err := strconv.ParseInt(head, 10, 64); err == nil && n >= 0 {
-		p.pid = n
+		p.PID = n
 	}
 	if !dashed {
 		return p
@@ -51,6 +51,6 @@ func parsePrivatePID(s string) privatePID {
 	if t.Before(earliestStart) || t.After(latestStart) {
 		return p
 	}
-	p.started = t
+	p.Started = t
 	return p
 }

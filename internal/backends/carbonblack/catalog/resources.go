@@ -1,4 +1,4 @@
-package carbonblack
+package catalog
 
 import "github.com/edrctl/edrctl/internal/backends"
 

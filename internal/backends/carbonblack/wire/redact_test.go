@@ -1,4 +1,4 @@
-package carbonblack
+package wire
 
 import "testing"
 
@@ -9,12 +9,12 @@ func TestWithoutMembers(t *testing.T) {
 		`{"uninstall\u0043ode":"x","k":"\u00e9"}`:                                                 `{"k":"\u00e9"}`,
 		`"x"`: `"x"`,
 	} {
-		got, err := withoutMembers([]byte(in), deviceSecrets)
+		got, err := WithoutMembers([]byte(in), DeviceSecrets)
 		if err != nil || string(got) != want {
 			t.Errorf("%s: %s %v", in, got, err)
 		}
 	}
-	if _, err := withoutMembers([]byte(`{"a":`), deviceSecrets); err == nil {
+	if _, err := WithoutMembers([]byte(`{"a":`), DeviceSecrets); err == nil {
 		t.Error("cut JSON")
 	}
 }
