@@ -143,6 +143,9 @@ func prepare(cmd *cobra.Command, f *cmdutil.Factory) error {
 		}
 		shellquote.Use(sh)
 	}
+	if err := f.UseFrom(cmd.Flags().Changed("profile")); err != nil {
+		return err
+	}
 	if why := cmdutil.BadZone(f.Getenv("TZ")); why != "" && g.TZ == "" {
 		f.Warn("%s", why)
 	}

@@ -29,6 +29,7 @@ import (
 // GlobalFlags are the flags every command takes (contract section 1).
 type GlobalFlags struct {
 	Profile  string
+	From     []string // evidence files instead of servers
 	Output   string
 	JQ       string
 	Template string
@@ -49,6 +50,7 @@ type GlobalFlags struct {
 // Bind adds the flags. An unset flag takes its value from the environment.
 func (g *GlobalFlags) Bind(fs *pflag.FlagSet, getenv func(string) string) {
 	fs.StringVarP(&g.Profile, "profile", "p", getenv("EDRCTL_PROFILE"), "profiles: NAME[,NAME…], @GROUP or all [EDRCTL_PROFILE]")
+	fs.StringArrayVar(&g.From, "from", nil, "read evidence instead of servers: a file, folder, pattern or archive, - for standard input; repeatable")
 	fs.StringVarP(&g.Output, "output", "o", getenv("EDRCTL_OUTPUT"), "format: "+strings.Join(output.Formats(), " ")+" [EDRCTL_OUTPUT]")
 	fs.StringVar(&g.JQ, "jq", "", "filter the JSON with a jq expression")
 	fs.StringVar(&g.Template, "template", "", "format the JSON with a Go template")
@@ -210,6 +212,7 @@ func (f *Factory) Config() (*config.Config, error) {
 	for _, w := range c.Warnings {
 		f.Warn("%s", w)
 	}
+	f.addFrom(c)
 	f.config = c
 	return c, nil
 }

@@ -85,9 +85,12 @@ func (l *ListFlags) Bind(cmd *cobra.Command) {
 	l.ctx = cmd.Context
 }
 
+// defaultSince is where a list begins; not one of archives.
+const defaultSince = "24h"
+
 // AddTime adds --since, --until, --around and --window.
 func (l *ListFlags) AddTime(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&l.Since, "since", "24h", "start: a duration back from now (15m 24h 7d 2w), RFC 3339, or a date")
+	cmd.Flags().StringVar(&l.Since, "since", defaultSince, "start: a duration back from now (15m 24h 7d 2w), RFC 3339, or a date")
 	cmd.Flags().StringVar(&l.Until, "until", "", "end, exclusive, written like --since (default: open, so that records stamped later than now are shown)")
 	RefVar(cmd.Flags(), &l.Around, "around", "a time, or the ref of an alert or event, to look around instead of --since and --until")
 	cmd.Flags().StringVar(&l.Window, "window", "5m", "how far to look before and after --around")
@@ -126,7 +129,7 @@ func (l *ListFlags) Request(f *Factory) (ops.Request, error) {
 	if err != nil {
 		return ops.Request{}, err
 	}
-	req := ops.Request{Sort: l.Sort, Now: now}
+	req := ops.Request{Sort: l.Sort, Now: now, DefaultSince: l.set != nil && !l.set("since") && l.Around == ""}
 	if !ops.ValidSort(l.Sort) {
 		return req, NoneOf("sort", l.Sort, ops.SortKeys())
 	}
@@ -163,6 +166,11 @@ func (l *ListFlags) Request(f *Factory) (ops.Request, error) {
 	return req, nil
 }
 
+// anyAge tells whether all there is is meant: without --since, of archives only.
+func (l *ListFlags) anyAge(f *Factory) bool {
+	return l.set != nil && !l.set("since") && f.OnlyArchives()
+}
+
 func (l *ListFlags) window(f *Factory, narrow *filter.Filter, now time.Time, zone *time.Location) (since, until time.Time, err error) {
 	if l.Around != "" {
 		if l.set("since") || l.set("until") {
@@ -184,7 +192,9 @@ func (l *ListFlags) window(f *Factory, narrow *filter.Filter, now time.Time, zon
 		}
 		return at.Add(-d), at.Add(d), nil
 	}
-	if since, err = ParseTime(l.Since, now, zone); err != nil {
+	if l.anyAge(f) {
+		since = time.Time{}
+	} else if since, err = ParseTime(l.Since, now, zone); err != nil {
 		return since, until, Usagef("invalid --since %w", err)
 	}
 	if l.Until == "" {

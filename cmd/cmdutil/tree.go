@@ -34,7 +34,7 @@ such. -o text (default), json (nested) or dot (Graphviz).`,
 	cmd.Flags().StringVar(&window, "window", "1h", "take in events and alerts this far before and after")
 	cmd.Flags().BoolVar(&whole, "whole", false, "keep what is not related")
 	if kind == ops.TreeOfProcess {
-		cmd.Flags().StringVar(&since, "since", "24h", "start of where the process is looked for: a duration back from now, RFC 3339, or a date")
+		cmd.Flags().StringVar(&since, "since", defaultSince, "start of where the process is looked for: a duration back from now, RFC 3339, or a date")
 		cmd.Flags().StringVar(&until, "until", "now", "end of where the process is looked for")
 	}
 	return cmd
@@ -57,7 +57,9 @@ func runTree(ctx context.Context, f *Factory, kind ops.TreeKind, ref, window, si
 		if err != nil {
 			return err
 		}
-		if q.Since, err = ParseTime(since, f.Now(), zone); err != nil {
+		if since == defaultSince && f.OnlyArchives() {
+			q.Since = time.Time{}
+		} else if q.Since, err = ParseTime(since, f.Now(), zone); err != nil {
 			return Usagef("invalid --since %w", err)
 		}
 		if q.Until, err = ParseTime(until, f.Now(), zone); err != nil {

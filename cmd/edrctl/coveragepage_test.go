@@ -159,6 +159,9 @@ named. The test looks that it is there and rests on this operation, and does not
 		fmt.Fprintf(&b, "| %s | %d | %d | %d of %d |\n", c.target.label, in, beyond, len(c.api), in+beyond)
 	}
 	for _, backend := range backends.All() {
+		if len(backend.Catalog()) == 0 {
+			continue // no server
+		}
 		var of []*covered
 		for _, c := range all {
 			if c.target.backend.Name == backend.Name {

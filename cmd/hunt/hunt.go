@@ -147,7 +147,11 @@ func (h *flags) hunt(ctx context.Context, f *cmdutil.Factory, list *ioc.List, ke
 		}
 		outcomes = append(outcomes, ops.Outcome{Profile: p.Profile, Backend: p.Backend, Err: p.Err, Count: p.Hits, Ahead: p.Ahead})
 	}
-	f.Note("%d indicators, %d hits, %s to %s", sum.Indicators, sum.Hits, q.Span.Since.Format(time.RFC3339), q.Span.End().Format(time.RFC3339))
+	from := "all times up"
+	if !q.Span.Since.IsZero() {
+		from = q.Span.Since.Format(time.RFC3339)
+	}
+	f.Note("%d indicators, %d hits, %s to %s", sum.Indicators, sum.Hits, from, q.Span.End().Format(time.RFC3339))
 	return hits, outcomes, nil
 }
 

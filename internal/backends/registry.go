@@ -20,6 +20,7 @@ type Backend struct {
 	Secrets    []SecretSpec
 	Keys       []KeySpec
 	Limits     Limits
+	Archive    bool // its records are of any age: without a beginning all of them are meant
 	New        func(Options) (Driver, error)
 	Catalog    func() []Operation
 	Resources  func() []Resource // nil = none

@@ -38,6 +38,9 @@ func (s Span) steps(kept bool) (out []Span) {
 	if s.Until.IsZero() {
 		out = append(out, Span{Since: s.Began})
 	}
+	if s.Since.IsZero() { // of an archive: how far back it reaches is not known
+		return append(out, Span{Until: s.End()})
+	}
 	for until := s.End(); until.After(s.Since); until = until.Add(-scanStep) {
 		since := until.Add(-scanStep)
 		if since.Before(s.Since) {

@@ -24,6 +24,9 @@ type Request struct {
 	Now time.Time
 	// DefaultLimit tells that the user gave no limit: what it cuts is reported.
 	DefaultLimit bool
+	// DefaultSince tells that the user gave no beginning: an archive is asked
+	// for all it has.
+	DefaultSince bool
 	// Explain is told every profile's plan before its first record.
 	Explain func(profile string, p backends.Plan)
 }
@@ -123,6 +126,9 @@ func feed[T model.Record](ctx context.Context, s *Source, profiles []string, req
 			explain.Unlock()
 		}
 		return nil
+	}
+	if b, err := backends.Lookup(s.Backend); req.DefaultSince && err == nil && b.Archive {
+		q.Since = time.Time{}
 	}
 	listing, err := open(ctx, s, q)
 	if err != nil {

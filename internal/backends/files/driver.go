@@ -1,0 +1,128 @@
+// Package files is the driver for evidence files: what analysts have on disk
+// instead of a server. internal/evidence reads the formats; this package keeps
+// an index of places, not of records, so that a folder of any size is listed
+// newest first in bounded memory. Nothing is executed, and nothing is written
+// beside the evidence.
+package files
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/evidence"
+)
+
+// Name is the registered name, and the name of the profile that --from makes.
+const Name = "files"
+
+// The keys of a profile.
+const (
+	KeyPath = "path"
+	KeyZone = "time_zone"
+)
+
+func init() {
+	backends.Register(backends.Backend{
+		Name:  Name,
+		Title: "Evidence files",
+		Keys: []backends.KeySpec{
+			{Name: KeyPath, Help: "file, folder or pattern; several one a line", Required: true},
+			{Name: KeyZone, Help: "time zone of times that name none (default: that of --tz)"},
+		},
+		Archive: true,
+		Limits:  backends.Limits{Precision: time.Nanosecond},
+		New:     New,
+		Catalog: func() []backends.Operation { return nil },
+		Pushes:  func() []backends.Push { return nil },
+	})
+}
+
+// Driver reads the files of one profile. It is safe for concurrent use.
+type Driver struct {
+	o     backends.Options
+	paths []string
+	zone  *time.Location
+
+	mu    sync.Mutex
+	index *index
+	once  sync.Map // texts already told to the user
+}
+
+// New builds a driver. It does no I/O.
+func New(o backends.Options) (backends.Driver, error) {
+	d := &Driver{o: o, zone: time.UTC}
+	for line := range strings.Lines(o.Settings[KeyPath]) {
+		if line = strings.TrimSpace(line); line != "" {
+			d.paths = append(d.paths, line)
+		}
+	}
+	if len(d.paths) == 0 {
+		return nil, backends.Invalid("invalid "+KeyPath, "want a file or folder")
+	}
+	if name := o.Settings[KeyZone]; name != "" {
+		z, err := time.LoadLocation(name)
+		if err != nil {
+			return nil, backends.Invalid(fmt.Sprintf("invalid %s %q", KeyZone, name), "want UTC or a name like Europe/Paris")
+		}
+		d.zone = z
+	}
+	return d, nil
+}
+
+// Backend is "files".
+func (d *Driver) Backend() string { return Name }
+
+// Close forgets what was read.
+func (d *Driver) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.index == nil {
+		return nil
+	}
+	err := d.index.close()
+	d.index = nil
+	return err
+}
+
+// Check reads the files.
+func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
+	began := time.Now()
+	x, err := d.indexed(ctx)
+	if err != nil {
+		return backends.Health{}, err
+	}
+	return backends.Health{Product: "Evidence files", RoundTrip: time.Since(began), Notes: x.summary()}, nil
+}
+
+// indexed reads all files once.
+func (d *Driver) indexed(ctx context.Context) (*index, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.index != nil {
+		return d.index, nil
+	}
+	sources, err := evidence.Files(d.paths)
+	if err != nil {
+		return nil, &backends.Error{Kind: backends.KindNotFound, What: err.Error()}
+	}
+	x, err := build(ctx, sources, evidence.Options{Zone: d.zone})
+	if err != nil {
+		return nil, err
+	}
+	d.index = x
+	for _, text := range x.notices(d.zone) {
+		d.tell(text)
+	}
+	return x, nil
+}
+
+// tell says something to the user, once.
+func (d *Driver) tell(text string) {
+	if _, told := d.once.LoadOrStore(text, true); !told && d.o.Warn != nil {
+		d.o.Warn(text)
+	}
+}

@@ -1,0 +1,351 @@
+package files
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/evidence"
+	"github.com/edrctl/edrctl/internal/model"
+)
+
+// entry is a record's place: 32 bytes, whatever the record holds.
+type entry struct {
+	time int64 // Unix nanoseconds; math.MinInt64 without one
+	id   uint64
+	off  int64  // of the plain text of its file
+	file uint32 // index.files
+	ord  uint16 // of the items at the same place
+	kind kind
+}
+
+type kind uint8
+
+const (
+	kindEvent kind = iota
+	kindAlert
+	kindHost
+	kindProcess
+	kinds
+)
+
+// index is what is known of a profile's files.
+type index struct {
+	files   []*file
+	entries [kinds][]entry // newest first
+	twice   int            // records that were met before
+}
+
+// file is one source and what it held.
+type file struct {
+	evidence.Source
+	text    store
+	hash    string // SHA-256 of what was read
+	formats []string
+	header  int64 // of a table: where its first record begins
+	first   bool  // header is known
+
+	records int
+	unread  int
+	samples []string // of unread, the first few
+	local   int      // records whose time had no zone
+	err     error    // why the rest could not be read
+	found   []entry
+	hosts   map[string]*model.Host
+}
+
+// maxSamples is how many unread lines of a file are named.
+const maxSamples = 5
+
+// build reads all sources, several at once.
+func build(ctx context.Context, sources []evidence.Source, o evidence.Options) (*index, error) {
+	x := &index{files: make([]*file, len(sources))}
+	room := &budget{left: memoryOfTexts}
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	var wg sync.WaitGroup
+	for i, s := range sources {
+		f := &file{Source: s, hosts: map[string]*model.Host{}}
+		x.files[i] = f
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			f.err = f.scan(ctx, uint32(i), o, room)
+		})
+	}
+	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, errors.Join(err, x.close())
+	}
+	x.arrange()
+	return x, nil
+}
+
+// scan reads a file once: places, hosts, hash, and the text where the file
+// itself cannot be read from the middle.
+func (f *file) scan(ctx context.Context, number uint32, o evidence.Options, room *budget) (err error) {
+	rc, err := f.Open()
+	if err != nil {
+		return err
+	}
+	defer rc.Close() //nolint:errcheck // read only
+	sum := sha256.New()
+	raw := io.TeeReader(rc, sum)
+	plain, same, err := evidence.Plain(raw)
+	if err != nil {
+		return err
+	}
+	defer plain.Close() //nolint:errcheck // a decoder
+	var in io.Reader = plain
+	if _, onDisk := rc.(*os.File); onDisk && same {
+		f.text.path = f.Name
+	} else {
+		in = io.TeeReader(plain, f.text.keep(room))
+	}
+	place, ord := int64(-1), 0
+	for it, rerr := range evidence.Read(ctx, f.Name, in, o) {
+		if rerr != nil {
+			err = rerr
+			break
+		}
+		if it.Offset != place {
+			place, ord = it.Offset, 0
+		}
+		f.take(&it, number, ord)
+		if it.Err == nil {
+			ord++
+		}
+	}
+	if _, cerr := io.Copy(io.Discard, in); err == nil {
+		err = cerr
+	}
+	if _, cerr := io.Copy(io.Discard, raw); err == nil {
+		err = cerr
+	}
+	f.hash = hex.EncodeToString(sum.Sum(nil))
+	return errors.Join(err, f.text.flush())
+}
+
+// take notes one item.
+func (f *file) take(it *evidence.Item, number uint32, ord int) {
+	if it.Err != nil {
+		if f.unread++; len(f.samples) < maxSamples {
+			f.samples = append(f.samples, fmt.Sprintf("%s: %s", place(it, f.Name), it.Err))
+		}
+		return
+	}
+	r := it.Record()
+	if r == nil {
+		return
+	}
+	if !f.first {
+		f.header, f.first = it.Offset, true
+	}
+	if it.Format != "" && !slices.Contains(f.formats, it.Format) {
+		f.formats = append(f.formats, it.Format)
+	}
+	if it.Local {
+		f.local++
+	}
+	f.records++
+	f.found = append(f.found, entry{
+		time: nanos(model.TimeOf(r).Time), id: backends.Hash64(recordID(r)), off: it.Offset, file: number, ord: uint16(min(ord, math.MaxUint16)), kind: kindOf(it),
+	})
+	f.meet(r)
+}
+
+// meet notes the host of a record.
+func (f *file) meet(r model.Record) {
+	h, ok := r.(*model.Host)
+	if !ok {
+		h = model.HostOf(r)
+	}
+	if h == nil || h.Name == "" && h.ID == "" {
+		return
+	}
+	key := hostKey(h)
+	known := f.hosts[key]
+	if known == nil {
+		known = &model.Host{}
+		f.hosts[key] = known
+	}
+	learn(known, h)
+	if at := model.TimeOf(r); at.After(known.LastSeen.Time) {
+		known.LastSeen = at
+	}
+}
+
+// arrange sorts the places, the newest first, and leaves out those of records
+// that another file or line has too.
+func (x *index) arrange() {
+	n := 0
+	for _, f := range x.files {
+		n += len(f.found)
+	}
+	all := make([]entry, 0, n)
+	for _, f := range x.files {
+		all = append(all, f.found...)
+		f.found = nil
+	}
+	slices.SortFunc(all, func(a, b entry) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.id, b.id), cmp.Compare(a.file, b.file), cmp.Compare(a.off, b.off), cmp.Compare(a.ord, b.ord))
+	})
+	once := slices.CompactFunc(all, func(a, b entry) bool { return a.kind == b.kind && a.id == b.id })
+	x.twice = len(all) - len(once)
+	slices.SortFunc(once, func(a, b entry) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(b.time, a.time), cmp.Compare(a.file, b.file), cmp.Compare(b.off, a.off), cmp.Compare(b.ord, a.ord))
+	})
+	for len(once) > 0 {
+		k := once[0].kind
+		end := slices.IndexFunc(once, func(e entry) bool { return e.kind != k })
+		if end < 0 {
+			end = len(once)
+		}
+		x.entries[k], once = once[:end:end], once[end:]
+	}
+}
+
+// window gives the places of a kind that lie in [since, until).
+func (x *index) window(k kind, since, until time.Time) []entry {
+	all := x.entries[k]
+	if !until.IsZero() {
+		end := nanos(until)
+		all = all[searchBelow(all, end):]
+	}
+	if !since.IsZero() {
+		all = all[:searchBelow(all, nanos(since))]
+	}
+	return all
+}
+
+// searchBelow gives the first entry that is older than at.
+func searchBelow(all []entry, at int64) int {
+	i, _ := slices.BinarySearchFunc(all, at, func(e entry, at int64) int {
+		if e.time >= at {
+			return -1
+		}
+		return 1
+	})
+	return i
+}
+
+// find gives the places of a kind with an id.
+func (x *index) find(k kind, id string) []entry {
+	h := backends.Hash64(id)
+	var out []entry
+	for _, e := range x.entries[k] {
+		if e.id == h {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func (x *index) close() error {
+	var errs []error
+	for _, f := range x.files {
+		errs = append(errs, f.text.close())
+	}
+	return errors.Join(errs...)
+}
+
+// broken says which files could not be read to their end.
+func (x *index) broken() error {
+	var names []string
+	for _, f := range x.files {
+		if f.err != nil {
+			names = append(names, strings.TrimPrefix(f.err.Error(), "cannot read "+f.Name+": "))
+			names[len(names)-1] = f.Name + ": " + names[len(names)-1]
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	why := strings.Join(names[:min(len(names), 3)], "; ")
+	if len(names) > 3 {
+		why += fmt.Sprintf("; and %d more", len(names)-3)
+	}
+	return &backends.Error{Kind: backends.KindPartial, What: "cannot read all evidence", Why: why}
+}
+
+// notices are what a user should know without asking.
+func (x *index) notices(zone *time.Location) []string {
+	var out []string
+	unread, where, local, files := 0, "", 0, 0
+	for _, f := range x.files {
+		unread += f.unread
+		if where == "" && len(f.samples) > 0 {
+			where = f.samples[0]
+		}
+		if f.local > 0 {
+			local += f.local
+			files++
+		}
+	}
+	if unread > 0 {
+		out = append(out, fmt.Sprintf("not understood: %s, for example %s (--explain lists more)", count(unread, "line"), where))
+	}
+	if local > 0 {
+		out = append(out, fmt.Sprintf("the times of %s in %s name no time zone: they are read as %s; --tz says otherwise", count(local, "record"), count(files, "file"), zone))
+	}
+	return out
+}
+
+// summary names every file with its hash, and what was not understood.
+func (x *index) summary() []string {
+	var out []string
+	for _, f := range x.files {
+		if f.err == nil && f.records == 0 && f.unread == 0 {
+			out = append(out, fmt.Sprintf("%s: empty, SHA-256 %s", f.Name, f.hash))
+			continue
+		}
+		text := fmt.Sprintf("%s: %s", f.Name, count(f.records, "record"))
+		if len(f.formats) > 0 {
+			text += " (" + strings.Join(f.formats, ", ") + ")"
+		}
+		if f.unread > 0 {
+			text += fmt.Sprintf(", %d not understood", f.unread)
+		}
+		out = append(out, text+", SHA-256 "+f.hash)
+		out = append(out, f.samples...)
+		if more := f.unread - len(f.samples); more > 0 {
+			out = append(out, fmt.Sprintf("%s: %d more not understood", f.Name, more))
+		}
+	}
+	if x.twice > 0 {
+		out = append(out, fmt.Sprintf("%s more than once in the files: shown once", count(x.twice, "record")))
+	}
+	return out
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
+}
+
+// nanos is a time that compares as int64 whatever its year is.
+func nanos(t time.Time) int64 {
+	switch y := t.Year(); {
+	case t.IsZero():
+		return math.MinInt64
+	case y < 1700:
+		return math.MinInt64 + 1
+	case y > 2250:
+		return math.MaxInt64
+	}
+	return t.UnixNano()
+}
