@@ -27,7 +27,7 @@ func FromRecord(r *winlog.Record, record int64, raw []byte, o Options) []Item {
 		}
 	}
 	if o.Log {
-		e.Log = logRecord(r)
+		e.Log = winlog.Log(r)
 	}
 	items := []Item{{Event: e}}
 	if a := alertOf(e, r); a != nil {
@@ -48,15 +48,6 @@ func splitHost(name string) (host, domain string) {
 		return name[:i], name[i+1:]
 	}
 	return name, ""
-}
-
-func logRecord(r *winlog.Record) *model.LogRecord {
-	l := &model.LogRecord{Product: "windows", Channel: r.Channel, Provider: r.Provider, EventID: r.EventID, Computer: r.Computer, Text: r.Message}
-	if strings.HasPrefix(r.Provider, "Linux-") {
-		l.Product = "linux"
-	}
-	l.Data = append([]model.LogField(nil), r.Data...)
-	return l
 }
 
 // isWindows: a record as the event log's XML has it, turned into JSON by one of

@@ -6,6 +6,7 @@
 package winlog
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +32,17 @@ type Record struct {
 // Field is one member of EventData or UserData. Members without a name are
 // given one by the reader (param1, Data); the order is that of the record.
 type Field = model.LogField
+
+// Log is the record as rules read it that name the fields of a log. It shares
+// nothing with r.
+func Log(r *Record) *model.LogRecord {
+	l := &model.LogRecord{Product: "windows", Channel: r.Channel, Provider: r.Provider, EventID: r.EventID, Computer: r.Computer, Text: r.Message}
+	if strings.HasPrefix(r.Provider, "Linux-") {
+		l.Product = "linux"
+	}
+	l.Data = slices.Clone(r.Data)
+	return l
+}
 
 // Get gives the value of the first of the names that has one. Names are
 // compared without case, and "Threat Name" equals "Threat_Name". "-" is how

@@ -39,7 +39,7 @@ func (d *Driver) alertSeq(ctx context.Context, q backends.Query) iter.Seq2[*mode
 // Alert reads one alert: id is the hash the manager gave its event, or the
 // SHA-1 of the event where it gave none.
 func (d *Driver) Alert(ctx context.Context, id string, raw bool) (*model.Alert, error) {
-	f, err := d.find(ctx, id, true, raw, alertLookBack)
+	f, err := d.find(ctx, id, true, keep{raw: raw}, alertLookBack)
 	if err != nil {
 		return nil, d.fail("cannot read alert "+id, err)
 	}
@@ -57,7 +57,7 @@ func (d *Driver) AlertEvents(ctx context.Context, id string, q backends.Query) (
 	plan := d.plan(backends.Query{Since: d.now().Add(-alertLookBack)}, routeDetections)
 	plan.Residual = q.Filter
 	return backends.Listing[*model.Event]{Plan: plan, Seq: func(yield func(*model.Event, error) bool) {
-		f, err := d.find(ctx, id, true, q.Raw, alertLookBack)
+		f, err := d.find(ctx, id, true, keepOf(q), alertLookBack)
 		switch {
 		case err != nil:
 			yield(nil, d.fail("cannot read the events of alert "+id, err))

@@ -38,13 +38,13 @@ func (d *Driver) eventSeq(ctx context.Context, q backends.Query) iter.Seq2[*mode
 // Event reads one event by its id: first among the detections, of which there
 // are few, then in the logs of the last week.
 func (d *Driver) Event(ctx context.Context, id string, raw bool) (*model.Event, error) {
-	what := "cannot read event " + id
-	f, err := d.find(ctx, id, true, raw, alertLookBack)
+	what, k := "cannot read event "+id, keep{raw: raw}
+	f, err := d.find(ctx, id, true, k, alertLookBack)
 	if err != nil {
 		return nil, d.fail(what, err)
 	}
 	if f.event == nil {
-		if f, err = d.find(ctx, id, false, raw, eventLookBack); err != nil {
+		if f, err = d.find(ctx, id, false, k, eventLookBack); err != nil {
 			return nil, d.fail(what, err)
 		}
 	}

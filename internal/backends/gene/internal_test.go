@@ -33,7 +33,7 @@ func TestDecodeLegacy(t *testing.T) {
 	if !good {
 		t.Fatal("not decoded")
 	}
-	e := normalise(d, endpoint{Endpoint: wire.Endpoint{UUID: "u", Hostname: "desk"}}, true)
+	e := normalise(d, endpoint{Endpoint: wire.Endpoint{UUID: "u", Hostname: "desk"}}, keep{raw: true})
 	a := alertOf(d, e)
 	if e.Kind != model.KindProcessStart || e.Host.Name != "desk" || e.Host.Domain != "corp.local" || e.Host.ID != "u" ||
 		e.Process.Hash.Imphash != "4606d7a079ba8d6e7f9540975d7e79ff" || e.Process.PID != 2796 || e.User.Name != "SYSTEM" || e.User.Domain != "NT AUTHORITY" ||
@@ -75,7 +75,7 @@ func TestKindsOfOddEvents(t *testing.T) {
 			t.Errorf("%s: not decoded", tc.doc)
 			continue
 		}
-		e := normalise(d, endpoint{}, false)
+		e := normalise(d, endpoint{}, keep{})
 		if e.Kind != tc.kind {
 			t.Errorf("%s: %s, want %s", tc.doc, e.Kind, tc.kind)
 		}
@@ -100,7 +100,7 @@ func FuzzEvent(f *testing.F) {
 		if !json.Valid(d.Raw) {
 			t.Fatalf("%q is taken for JSON", d.Raw)
 		}
-		e := normalise(d, byUUID("u"), true)
+		e := normalise(d, byUUID("u"), keep{raw: true})
 		if e.ID == "" && d.Get(wire.FieldHash) != "-" {
 			t.Error("an event without an id")
 		}
@@ -166,7 +166,7 @@ func BenchmarkDecode(b *testing.B) {
 		w.Reset(doc)
 		d.Walk(&w)
 		d.Finish()
-		normalise(d, ep, false)
+		normalise(d, ep, keep{})
 	}
 }
 

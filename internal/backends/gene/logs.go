@@ -24,6 +24,7 @@ type logReader struct {
 	places    map[string]int // of all endpoints by UUID, when they are read at once
 	route     string         // routeLogs, routeDetections or routeAlerts
 	legacy    bool
+	verbatim  bool // the fields of the log are kept as they are
 }
 
 // uuid is the endpoint in the path.
@@ -179,6 +180,7 @@ func (r *logReader) page(ctx context.Context, lo, until time.Time, skip int, add
 	defer func() { _ = stream.Body.Close() }()
 	dec := decoders.Get().(*wire.EventDecoder)
 	defer decoders.Put(dec)
+	dec.Verbatim = r.verbatim
 	var said string
 	var message, failure bool
 	err = jsonwalk.Elements(stream.Body, "data", func(w *jsonwalk.Walker) error {

@@ -25,7 +25,7 @@ var errFound = errors.New("found")
 // finder is a sink that keeps the one event with an id.
 type finder struct {
 	id        string
-	raw       bool
+	keep      keep
 	endpoints []endpoint
 
 	mu    sync.Mutex
@@ -51,7 +51,7 @@ func (f *finder) add(d *wire.EventDecoder, place int) error {
 	if place >= 0 {
 		ep = f.endpoints[place]
 	}
-	f.event = normalise(d, ep, f.raw)
+	f.event = normalise(d, ep, f.keep)
 	if d.Fired() {
 		f.alert = alertOf(d, f.event)
 	}
@@ -59,8 +59,8 @@ func (f *finder) add(d *wire.EventDecoder, place int) error {
 }
 
 // find looks for an event through the logs of all endpoints, newest first.
-func (d *Driver) find(ctx context.Context, id string, alerts, raw bool, back time.Duration) (*finder, error) {
-	s, err := d.sweepFor(ctx, backends.Query{Since: d.now().Add(-back)}, alerts)
+func (d *Driver) find(ctx context.Context, id string, alerts bool, k keep, back time.Duration) (*finder, error) {
+	s, err := d.sweepFor(ctx, backends.Query{Since: d.now().Add(-back), Raw: k.raw, Log: k.log}, alerts)
 	if err != nil || len(s.endpoints) == 0 {
 		return &finder{}, err
 	}
@@ -72,7 +72,7 @@ func (d *Driver) find(ctx context.Context, id string, alerts, raw bool, back tim
 	if alerts {
 		size = firstAlerts
 	}
-	found := &finder{id: id, raw: raw, endpoints: s.endpoints}
+	found := &finder{id: id, keep: k, endpoints: s.endpoints}
 	for hi := s.until; hi.After(s.since) && found.event == nil; {
 		lo := s.lower(f, hi, size)
 		group, gctx := errgroup.WithContext(ctx)

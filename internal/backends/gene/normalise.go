@@ -6,14 +6,23 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/winlog"
 )
 
+// keep is what of the vendor's own words a query wants in its events.
+type keep struct {
+	raw bool // the vendor's JSON
+	log bool // the fields of the log record
+}
+
+func keepOf(q backends.Query) keep { return keep{raw: q.Raw, log: q.Log} }
+
 // normalise turns the document last walked and finished into the normalised
 // event. ep is the endpoint it was asked of; its zero value is "any".
-func normalise(d *wire.EventDecoder, ep endpoint, raw bool) *model.Event {
+func normalise(d *wire.EventDecoder, ep endpoint, k keep) *model.Event {
 	e := winlog.Event(&d.Record)
 	e.ID = d.Get(wire.FieldHash)
 	if t, ok := wire.ParseTime(d.Get(wire.FieldReceiptTime)); ok {
@@ -30,7 +39,10 @@ func normalise(d *wire.EventDecoder, ep endpoint, raw bool) *model.Event {
 		}
 		e.Detection, e.Tags, e.AlertID = det, slices.Clone(det.Rules), e.ID
 	}
-	if raw {
+	if k.log {
+		e.Log = winlog.Log(&d.Record)
+	}
+	if k.raw {
 		e.Raw = bytes.Clone(d.Raw)
 	}
 	return e

@@ -307,7 +307,7 @@ func TestWatch(t *testing.T) {
 		d, _, _ := start(t, data, fake.Options{Version: v, Now: ticking})
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		l, err := d.WatchEvents(ctx, backends.Query{Raw: true})
+		l, err := d.WatchEvents(ctx, backends.Query{Raw: true, Log: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -325,6 +325,9 @@ func TestWatch(t *testing.T) {
 		}
 		if len(got) != 4 || got[0].Host.ID != uuid1 || got[0].Kind != model.KindDNSQuery || len(got[1].DNS.Question.Name) != 6009 {
 			t.Fatalf("%d events: %+v", len(got), got)
+		}
+		for _, e := range got {
+			checkRecord(t, e, e.Raw)
 		}
 		if v == fake.Beta2 || v == fake.Head {
 			restart()

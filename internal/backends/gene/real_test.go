@@ -113,9 +113,13 @@ func TestRealTelemetry(t *testing.T) {
 		}
 	}))
 	q := dataSpan
-	q.Raw = true
+	q.Raw, q.Log = true, true
 	l, err := d.Events(t.Context(), q)
-	compareReal(t, lines, collect(t, l, err))
+	events := collect(t, l, err)
+	compareReal(t, lines, events)
+	for i := 0; i < len(events); i += 16 {
+		checkRecord(t, events[i], events[i].Raw)
+	}
 }
 
 func compareReal(t *testing.T, lines [][]byte, events []*model.Event) {

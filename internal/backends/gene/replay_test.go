@@ -520,7 +520,7 @@ func checkLog(t *testing.T, e *exchange, h *replayed, d reader, rest, said strin
 		raw []byte
 	}
 	byID := map[string]want{}
-	q := backends.Query{Since: now, Until: now.Add(time.Second), Raw: true}
+	q := backends.Query{Since: now, Until: now.Add(time.Second), Raw: true, Log: true}
 	first := true
 	for _, raw := range env.Data {
 		var doc recordedEvent
@@ -566,6 +566,7 @@ func checkLog(t *testing.T, e *exchange, h *replayed, d reader, rest, said strin
 				t.Fatalf("event %s is not in the recording", ev.ID)
 			}
 			checkEvent(t, ev, w.doc, w.raw)
+			checkRecord(t, ev, w.raw)
 		}
 		return
 	}

@@ -29,7 +29,7 @@ const (
 // endpoint at once) is sorted a few MB at a time, put into the spool as runs,
 // and merged from there: memory does not grow with the window.
 type pile struct {
-	raw       bool
+	keep      keep
 	alerts    bool // only events with a signature
 	endpoints []endpoint
 	most      int // above which the window is too wide; 0 = never
@@ -120,7 +120,7 @@ func (b *share) add(d *wire.EventDecoder, place int) error {
 	direct, err := b.take(e, d)
 	if direct {
 		// Outside the lock: the other readers go on.
-		ev := normalise(d, *b.endpoint(e.place), b.raw)
+		ev := normalise(d, *b.endpoint(e.place), b.keep)
 		if e.id, e.event = ev.ID, ev; b.alerts {
 			e.alert, e.event = alertOf(d, ev), nil
 		}
@@ -346,13 +346,14 @@ func (p *pile) reveal(e *entry) (*model.Event, *model.Alert, error) {
 	}
 	dec := decoders.Get().(*wire.EventDecoder)
 	defer decoders.Put(dec)
+	dec.Verbatim = p.keep.log
 	var w jsonwalk.Walker
 	w.Reset(e.json)
 	if dec.Walk(&w); w.Err() != nil {
 		return nil, nil, w.Err()
 	}
 	dec.FinishAs(e.id)
-	ev := normalise(dec, *p.endpoint(e.place), p.raw)
+	ev := normalise(dec, *p.endpoint(e.place), p.keep)
 	if p.alerts {
 		return nil, alertOf(dec, ev), nil
 	}

@@ -23,8 +23,8 @@ func (d *Driver) WatchEvents(ctx context.Context, q backends.Query) (backends.Li
 	const path, what = "/stream/events", "cannot follow events"
 	return backends.Listing[*model.Event]{Plan: d.streamPlan(q, path), Seq: func(yield func(*model.Event, error) bool) {
 		stopped := false
-		err := d.follow(ctx, path, what, func(dec *wire.EventDecoder, ep endpoint) bool {
-			stopped = !yield(normalise(dec, ep, q.Raw), nil)
+		err := d.follow(ctx, path, what, q.Log, func(dec *wire.EventDecoder, ep endpoint) bool {
+			stopped = !yield(normalise(dec, ep, keepOf(q)), nil)
 			return !stopped
 		})
 		if err != nil && !stopped {
@@ -41,11 +41,11 @@ func (d *Driver) WatchAlerts(ctx context.Context, q backends.Query) (backends.Li
 	const path, what = "/stream/detections", "cannot follow alerts"
 	return backends.Listing[*model.Alert]{Plan: d.streamPlan(q, path), Seq: func(yield func(*model.Alert, error) bool) {
 		stopped := false
-		err := d.follow(ctx, path, what, func(dec *wire.EventDecoder, ep endpoint) bool {
+		err := d.follow(ctx, path, what, q.Log, func(dec *wire.EventDecoder, ep endpoint) bool {
 			if !dec.Fired() {
 				return true
 			}
-			stopped = !yield(alertOf(dec, normalise(dec, ep, q.Raw)), nil)
+			stopped = !yield(alertOf(dec, normalise(dec, ep, keepOf(q))), nil)
 			return !stopped
 		})
 		if err != nil && !stopped {
@@ -60,7 +60,7 @@ func (d *Driver) streamPlan(q backends.Query, path string) backends.Plan {
 
 // follow reads the messages of a stream until it breaks, ctx ends or take
 // says false.
-func (d *Driver) follow(ctx context.Context, path, what string, take func(*wire.EventDecoder, endpoint) bool) error {
+func (d *Driver) follow(ctx context.Context, path, what string, verbatim bool, take func(*wire.EventDecoder, endpoint) bool) error {
 	list, err := d.endpoints(ctx, false)
 	if err != nil {
 		return err
@@ -81,7 +81,7 @@ func (d *Driver) follow(ctx context.Context, path, what string, take func(*wire.
 	}
 	defer func() { _ = conn.CloseNow() }()
 	conn.SetReadLimit(maxMessage)
-	dec := new(wire.EventDecoder)
+	dec := &wire.EventDecoder{Verbatim: verbatim}
 	for {
 		_, msg, err := conn.Read(ctx)
 		if err != nil {

@@ -36,7 +36,7 @@ type sweep struct {
 	d         *Driver
 	endpoints []endpoint
 	alerts    bool
-	raw       bool
+	keep      keep
 	few       bool // a few of the newest are wanted, not all
 	since     time.Time
 	until     time.Time
@@ -235,7 +235,7 @@ func (s *sweep) readers(f flavour) []*logReader {
 	if s.alerts {
 		route = f.path
 	}
-	r := logReader{d: s.d, endpoints: s.endpoints, route: route, legacy: f.legacy()}
+	r := logReader{d: s.d, endpoints: s.endpoints, route: route, legacy: f.legacy(), verbatim: s.keep.log}
 	if f.everybody {
 		r.places = make(map[string]int, len(s.endpoints))
 		for i, ep := range s.endpoints {
@@ -253,7 +253,7 @@ func (s *sweep) readers(f flavour) []*logReader {
 
 // load reads [lo, hi) of every endpoint. The caller closes the pile's spool.
 func (s *sweep) load(ctx context.Context, f flavour, lo, hi time.Time, most int) (*pile, error) {
-	p := &pile{raw: s.raw, alerts: s.alerts, endpoints: s.endpoints, most: most, spool: &spool{dir: s.d.spoolDir()}}
+	p := &pile{keep: s.keep, alerts: s.alerts, endpoints: s.endpoints, most: most, spool: &spool{dir: s.d.spoolDir()}}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(concurrent)
 	for _, r := range s.readers(f) {
@@ -274,7 +274,7 @@ func (d *Driver) sweepFor(ctx context.Context, q backends.Query, alerts bool) (*
 	}
 	since, until := d.span(q)
 	return &sweep{
-		d: d, endpoints: wanted(list, hostFilter(q.Filter)), alerts: alerts, raw: q.Raw, few: q.Limit > 0, since: since, until: until, present: d.present(q),
+		d: d, endpoints: wanted(list, hostFilter(q.Filter)), alerts: alerts, keep: keepOf(q), few: q.Limit > 0, since: since, until: until, present: d.present(q),
 	}, nil
 }
 

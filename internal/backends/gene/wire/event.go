@@ -52,6 +52,9 @@ type attackSpan struct{ id, tactic, description span }
 // in one buffer, and makes one string of it: an event costs a handful of
 // allocations however many members it has.
 type EventDecoder struct {
+	// Verbatim leaves values as the log has them: hashes keep their case.
+	Verbatim bool
+
 	scratch   []byte
 	fields    [numFields]span
 	eventData []datum
@@ -198,7 +201,7 @@ func (d *EventDecoder) data(w *jsonwalk.Walker, depth int) {
 			}
 		default:
 			v := d.value(w)
-			if strings.HasSuffix(name, "Hashes") || name == "Hash" {
+			if !d.Verbatim && (strings.HasSuffix(name, "Hashes") || name == "Hash") {
 				lower(d.scratch[v.from:v.to])
 			}
 			d.eventData = append(d.eventData, datum{name, v})
