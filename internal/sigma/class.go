@@ -18,10 +18,10 @@ type class struct {
 
 func (e *Engine) newClass(key classKey) *class {
 	src := key.sources()
-	eventID := lower(strconv.Itoa(key.EventID))
+	eventID := strconv.Itoa(key.EventID)
 	known := func(n *node) truth {
 		if n.leaf.field == "EventID" && key.isLog() && !n.leaf.null && n.leaf.exists == nil && n.leaf.ref == nil {
-			ok := n.eval1(&value{raw: eventID, low: eventID})
+			ok := n.eval1(&value{raw: eventID})
 			return truth{ok, !ok}
 		}
 		return either

@@ -29,7 +29,7 @@ type fieldRef struct {
 }
 
 func (r *fieldRef) match(a, b *value) bool {
-	x, y := a.low, b.low
+	x, y := a.fold(), b.fold()
 	if r.cased {
 		x, y = a.raw, b.raw
 	}
@@ -68,7 +68,7 @@ type test struct {
 func (t *test) match(v *value) bool {
 	switch t.kind {
 	case testText:
-		return t.text.match(v.raw, v.low)
+		return t.text.match(v)
 	case testRegexp:
 		return t.re.MatchString(v.raw)
 	case testCIDR:
@@ -79,7 +79,7 @@ func (t *test) match(v *value) bool {
 		at, ok := readTime(v.raw)
 		return ok && t.cmp.holds(timePart(at, t.part).order(t.num))
 	}
-	if t.cmp == cmpEqual && v.low == t.text.lit {
+	if t.cmp == cmpEqual && v.fold() == t.text.lit {
 		return true
 	}
 	n, ok := readNumber(v.raw)

@@ -59,8 +59,8 @@ func (s Source) sources() *sources {
 	if service, ok := services[channel]; ok {
 		out.services = append(out.services, service)
 	}
-	if s.Product == "linux" && channel != "" {
-		out.services = append(out.services, channel) // auditd, sshd, syslog, …
+	if s.Product != "windows" && channel != "" {
+		out.services = append(out.services, channel) // auditd, sshd, aaa, …
 	}
 	if names, ok := logCategories[logEvent{channel, s.EventID}]; ok && s.isLog() {
 		out.categories = names
@@ -72,7 +72,7 @@ func (s Source) sources() *sources {
 	return out
 }
 
-// ByKind reports whether the log sources of an event follow from its kind: its
+// byKind reports whether the log sources of an event follow from its kind: its
 // fields are then those of the normalised event as well.
 func (s Source) byKind() bool {
 	if !s.isLog() {

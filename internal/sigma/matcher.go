@@ -40,6 +40,7 @@ type Matcher struct {
 	states map[classKey]*state
 	byRule map[*class]*state
 	values int // that the states remember
+	block  []value
 	slots  []slot
 	gen    uint32
 	state  *state
@@ -54,9 +55,19 @@ type Matcher struct {
 
 // value is the value of a field, and what is known of it.
 type value struct {
-	raw, low string
-	rules    []int32  // whose literals are in it
-	said     []uint64 // by leaf: two bits, known and true
+	raw    string
+	low    string // of raw, once folded
+	folded bool
+	rules  []int32  // whose literals are in it
+	said   []uint64 // by leaf: two bits, known and true
+}
+
+// fold gives the value in lower case.
+func (v *value) fold() string {
+	if !v.folded {
+		v.low, v.folded = lower(v.raw), true
+	}
+	return v.low
 }
 
 // slot is what the event has in one field.
@@ -215,9 +226,9 @@ func (m *Matcher) valueOf(id int32, raw string) *value {
 	if len(raw) <= maxLong {
 		raw = strings.Clone(raw) // it may be part of a large buffer
 	}
-	v := &value{raw: raw, low: lower(raw)}
+	v := m.newValue(raw)
 	if x := s.class.byField[id]; x != nil {
-		v.rules = x.find(v.low, nil)
+		v.rules = x.find(v.fold(), nil)
 		if len(v.rules) > 1 {
 			slices.Sort(v.rules)
 			v.rules = slices.Compact(v.rules)
@@ -235,6 +246,17 @@ func (m *Matcher) valueOf(id int32, raw string) *value {
 		s.known[id] = known
 	}
 	known[raw] = v
+	return v
+}
+
+// newValue takes values from blocks: one allocation for many.
+func (m *Matcher) newValue(raw string) *value {
+	if len(m.block) == 0 {
+		m.block = make([]value, 32)
+	}
+	v := &m.block[0]
+	m.block = m.block[1:]
+	v.raw = raw
 	return v
 }
 

@@ -154,10 +154,10 @@ func compileText(w wild, cased bool) text {
 	return t
 }
 
-func (t *text) match(raw, low string) bool {
-	s := low
-	if t.cased {
-		s = raw
+func (t *text) match(v *value) bool {
+	s := v.raw
+	if !t.cased {
+		s = v.fold()
 	}
 	switch t.kind {
 	case textEqual:

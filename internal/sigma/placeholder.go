@@ -38,7 +38,7 @@ func (p Placeholders) expandLit(out []wild, lit string) ([]wild, *fault) {
 			continue
 		}
 		n := 0
-		for i+1+n < len(lit) && (isWord(rune(lit[i+1+n])) && lit[i+1+n] < 0x80 || lit[i+1+n] == '-') {
+		for i+1+n < len(lit) && lit[i+1+n] < 0x80 && isWord(rune(lit[i+1+n])) {
 			n++
 		}
 		if n == 0 || i+1+n >= len(lit) || lit[i+1+n] != '%' {
