@@ -25,6 +25,7 @@ type Backend struct {
 	Catalog    func() []Operation
 	Resources  func() []Resource // nil = none
 	Pushes     func() []Push     // the filters the server evaluates
+	Fields     []Fields          // which fields of the model it fills
 }
 
 // SecretSpec is one secret a profile of this backend may have.
