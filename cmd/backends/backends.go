@@ -4,14 +4,12 @@ package backends
 import (
 	"cmp"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/output"
-	"github.com/edrctl/edrctl/internal/suggest"
 )
 
 // New builds `edrctl backends`.
@@ -23,7 +21,7 @@ func New(f *cmdutil.Factory) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  list.RunE,
 	}
-	cmd.AddCommand(list, newMatrix(f), newOperations(f))
+	cmd.AddCommand(list, newMatrix(f), newFields(f), newOperations(f))
 	return cmd
 }
 
@@ -137,22 +135,16 @@ type Operation struct {
 
 func newOperations(f *cmdutil.Factory) *cobra.Command {
 	return &cobra.Command{
-		Use:     "operations NAME",
-		Hidden:  true, // edrctl api list --backend NAME
-		Short:   "List every operation of a product's API",
-		Example: `$ edrctl backends operations esp -o json | jq '.[] | select(.mutates) | .name'`,
-		Args:    cobra.ExactArgs(1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return names(), cobra.ShellCompDirectiveNoFileComp
-		},
+		Use:               "operations NAME",
+		Hidden:            true, // edrctl api list --backend NAME
+		Short:             "List every operation of a product's API",
+		Example:           `$ edrctl backends operations esp -o json | jq '.[] | select(.mutates) | .name'`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeName,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			b, err := backends.Lookup(args[0])
+			b, err := lookup(args[0])
 			if err != nil {
-				u := &cmdutil.UsageError{Err: fmt.Errorf("%q is no backend", args[0]), Hint: "one of " + strings.Join(names(), " ")}
-				if s := suggest.Nearest(args[0], names()); s != "" {
-					u.Hint = "did you mean " + s + "?"
-				}
-				return u
+				return err
 			}
 			var rows []any
 			for _, o := range b.Catalog() {

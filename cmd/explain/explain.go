@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
+	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/output"
 	"github.com/edrctl/edrctl/internal/schema"
 	"github.com/edrctl/edrctl/internal/suggest"
@@ -20,12 +21,28 @@ const formatSchema = "jsonschema"
 
 var (
 	kindKind  = output.NewKind[kindRow]("kind", []output.Column{{Name: "kind"}, {Name: "description", Min: 20}}, nil)
-	kindField = output.NewKind[schema.Field]("field", []output.Column{
+	kindField = output.NewKind[fieldRow]("field", []output.Column{
 		{Name: "name", Header: "FIELD", Min: 12}, {Name: "type", Min: 8}, {Name: "description", Min: 20},
 	}, []output.Column{
-		{Name: "name", Header: "FIELD", Min: 12}, {Name: "type", Min: 8}, {Name: "description", Min: 20}, {Name: "values", Min: 12},
+		{Name: "name", Header: "FIELD", Min: 12}, {Name: "type", Min: 8}, {Name: "description", Min: 20}, {Name: "values", Min: 12}, {Name: "backends", Min: 12},
 	})
 )
+
+// fieldRow is a field and the backends that fill it, where that is known.
+type fieldRow struct {
+	schema.Field
+	Backends []string `json:"backends,omitempty"`
+}
+
+// filledBy lists the backends that fill a field always or sometimes.
+func filledBy(kind, field string) (names []string) {
+	for _, b := range backends.All() {
+		if b.Fill(kind, "", field) != backends.FillNever {
+			names = append(names, b.Name)
+		}
+	}
+	return names
+}
 
 type kindRow struct {
 	Kind        string `json:"kind"`
@@ -41,8 +58,8 @@ func New(f *cmdutil.Factory) *cobra.Command {
 they can hold. Names are those of the JSON, as --columns, --jq and --template
 take them. Without KIND, list the kinds of records.
 
--o wide adds the words that a field can hold. -o jsonschema prints the JSON
-Schema of one record.`,
+-o wide adds the words that a field can hold and the backends that fill it.
+-o jsonschema prints the JSON Schema of one record.`,
 		Example: `$ edrctl explain
 $ edrctl explain alert.score
 $ edrctl explain event.process -o wide
@@ -102,7 +119,7 @@ func fields(ctx context.Context, f *cmdutil.Factory, kind schema.Kind, name stri
 	for _, field := range kind.Fields() {
 		known = append(known, field.Name)
 		if name == "" || field.Name == name || strings.HasPrefix(field.Name, name+".") {
-			rows = append(rows, &field)
+			rows = append(rows, &fieldRow{field, filledBy(kind.Name, field.Name)})
 		}
 	}
 	if len(rows) == 0 {

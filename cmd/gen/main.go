@@ -71,6 +71,9 @@ func run() error {
 	if err := replace("docs/backends/pushdown.md", "pushes", pushTables()); err != nil {
 		return err
 	}
+	if err := replace("docs/backends/fields.md", "fields", fieldTables()); err != nil {
+		return err
+	}
 	if err := pictures("docs/img"); err != nil {
 		return err
 	}
