@@ -1,9 +1,7 @@
 package gene_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"net/http"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -99,19 +97,7 @@ var dataSpan = backends.Query{
 // TestRealTelemetry reads 22,054 real Sysmon events from a v1.7.0 envelope.
 func TestRealTelemetry(t *testing.T) {
 	lines := realEvents(t)
-	body := append([]byte(`{"data":[`), bytes.Join(lines, []byte{','})...)
-	body = append(body, `],"message":"OK","error":""}`...)
-	d, _ := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		switch {
-		case r.URL.Path == "/endpoints":
-			_, _ = w.Write([]byte(`{"data":[{"uuid":"` + uuid1 + `","hostname":"","ip":"","key":"k","last-connection":"0001-01-01T00:00:00Z"}]` + ok))
-		case strings.HasSuffix(r.URL.Path, "/logs"):
-			_, _ = w.Write(body)
-		default:
-			http.Error(w, "404 page not found", http.StatusNotFound)
-		}
-	}))
+	d, _ := serve(t, answerLines(lines))
 	q := dataSpan
 	q.Raw, q.Log = true, true
 	l, err := d.Events(t.Context(), q)
