@@ -44,6 +44,7 @@ func init() {
 		Catalog:   catalog.Operations,
 		Resources: catalog.Resources,
 		Pushes:    pushes,
+		Fields:    fields,
 	})
 }
 
