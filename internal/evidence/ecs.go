@@ -267,7 +267,7 @@ func (x ecsReader) network(e *model.Event) {
 
 func (x ecsReader) endpoint(side string) *model.Endpoint {
 	v := x.Get(side)
-	return endpoint(v.Str("ip", "address"), v.Int("port"), v.Str("domain"))
+	return documentEndpoint(v.Str("ip", "address"), v.Int("port"), v.Str("domain"))
 }
 
 func (x ecsReader) dns(e *model.Event) {
@@ -306,8 +306,9 @@ func (x ecsReader) module(e *model.Event) {
 }
 
 // rest is what edrctl keeps beside the schema.
-func (x ecsReader) rest(e *model.Event) {
-	v := x.Get("edrctl.event")
+func (x ecsReader) rest(e *model.Event) { x.restOf(e, x.Get("edrctl.event")) }
+
+func (x ecsReader) restOf(e *model.Event, v Value) {
 	if s := v.Str("pipe.name"); s != "" {
 		e.Pipe = &model.Pipe{Name: s}
 	}
@@ -404,7 +405,7 @@ func (x ecsReader) alert() *model.Alert {
 	}
 	a.ID = x.Str("event.id", "kibana.alert.uuid")
 	x.score(a)
-	if r := (model.Named{ID: x.Str("rule.id", "kibana.alert.rule.uuid", "signal.rule.id"), Name: x.Str("rule.name", "kibana.alert.rule.name", "signal.rule.name")}); r != (model.Named{}) {
+	if r := (model.Named{ID: x.Str("rule.id", "kibana.alert.rule.uuid", "signal.rule.id"), Name: x.Str("rule.name", "kibana.alert.rule.name", "signal.rule.name")}); r != (model.Named{}) && x.Str("edrctl.rule") != "none" {
 		a.Rule = &r
 	}
 	if s := x.Str("rule.ruleset"); s != "" {

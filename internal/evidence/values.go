@@ -77,6 +77,15 @@ func endpoint(ip string, port int64, domain string) *model.Endpoint {
 	return &e
 }
 
+// documentEndpoint is endpoint of a schema's document, where the unspecified
+// address is what a listener is bound to.
+func documentEndpoint(ip string, port int64, domain string) *model.Endpoint {
+	if a, err := netip.ParseAddr(strings.TrimSpace(ip)); err == nil && a.IsUnspecified() {
+		return &model.Endpoint{IP: a.Unmap().String(), Port: portOf(port), Domain: domain}
+	}
+	return endpoint(ip, port, domain)
+}
+
 // hashes makes a hash of what has the right length.
 func hashes(md5, sha1, sha256, imphash string) *model.Hash {
 	h := model.Hash{MD5: hexOf(md5, 32), SHA1: hexOf(sha1, 40), SHA256: hexOf(sha256, 64), Imphash: hexOf(imphash, 32)}

@@ -103,6 +103,9 @@ func ecsAlert(a *model.Alert) doc {
 		d.at("rule.ruleset", first(a.Policy.Name, a.Policy.ID))
 	}
 	ecsThreat(d, a.Attack)
+	if a.Rule == nil {
+		d.at("edrctl.rule", "none") // rule.name is the title
+	}
 	ecsIndicators(d, a.Indicators)
 	ecsActors(d, a.Host, a.User, a.Process, a.Ancestors)
 	d.at("edrctl.target", ecsProcess(a.Target))
@@ -187,6 +190,13 @@ func ecsEvent(e *model.Event) doc {
 		if e.Kind == model.KindProcessStart { // the child is the subject, the actor its parent
 			d.set("process", ecsProcess(t))
 			d.at("process.parent", ecsParent(e.Process))
+			if p := ecsProcess(e.Process); len(p) > 0 { // to tell it from a record of the child alone
+				p.set("parent", ecsParent(parentOf(e.Process, nil)))
+				d.at("edrctl.actor", p)
+			}
+			if parent := parentOf(t, nil); parent != nil && e.Process == nil {
+				d.at("process.parent", ecsParent(parent))
+			}
 		} else {
 			d.at("edrctl.target", ecsProcess(t))
 		}
@@ -218,6 +228,9 @@ func ecsEvent(e *model.Event) doc {
 			path += `\` + r.Value
 		}
 		d.at("registry.path", path)
+		if path != r.Path {
+			d.at("edrctl.registry.path", r.Path)
+		}
 		d.at("registry.value", r.Value)
 		if r.Data != "" {
 			d.at("registry.data.strings", []string{r.Data})
@@ -487,6 +500,17 @@ func ecsThreat(d doc, attack []model.Attack) {
 	}
 	if len(attack) == 0 {
 		return
+	}
+	if len(attack) > 1 { // which tactic goes with which technique
+		var pairs []doc
+		for _, a := range attack {
+			x := doc{}
+			x.at("technique.id", a.Technique.ID)
+			x.at("technique.name", a.Technique.Name)
+			x.set("tactic", a.Tactic)
+			pairs = append(pairs, x)
+		}
+		d.at("edrctl.attack", pairs)
 	}
 	d.at("threat.framework", "MITRE ATT&CK")
 	d.at("threat.technique.id", tech)

@@ -155,10 +155,70 @@ func ocsfEvent(e *model.Event, opt Options) doc {
 	if e.File != nil {
 		d.at("unmapped.old_path", e.File.OldPath)
 	}
+	ocsfLost(d, e, c)
 	d.at("unmapped.url", e.URL)
 	d.at("unmapped.event", eventRest(e))
 	d.at("unmapped.image", ocsfImage(e.Process))
 	d.set("raw_data", string(e.Raw))
+	return d
+}
+
+// ocsfLost keeps in unmapped what the class of the event has no place for, so
+// that a document says all that its record does: which of two processes was
+// the target, processes without pid or uid, and the file, connection or
+// registry value of an event whose class is about something else.
+func ocsfLost(d doc, e *model.Event, c ocsfClass) {
+	own, _ := d["process"].(doc)
+	actor, _ := d["actor"].(doc)
+	by, _ := actor["process"].(doc)
+	if e.Target != nil && len(own) > 0 {
+		d.at("unmapped.subject", "target")
+	}
+	kept := len(by) > 0
+	if e.Kind == model.KindProcessStart && e.Target == nil { // the actor is the parent
+		kept = len(own) > 0
+		if p := parentOf(e.Process, nil); p != nil && own["parent_process"] == nil && len(by) == 0 {
+			kept = false
+		}
+	}
+	if p := e.Process; p != nil && !kept {
+		d.at("unmapped.actor_process", ocsfUnnamed(p))
+	}
+	if t := e.Target; t != nil && len(own) == 0 && (c != classBase || !validProcess(ocsfProcessEntity(t))) {
+		d.at("unmapped.target_process", ocsfUnnamed(t))
+	}
+	if f := e.File; f != nil && d["file"] == nil && c != classBase {
+		d.at("unmapped.file", ocsfFile(f))
+	}
+	if n := e.Network; n != nil && c != classNetwork && c != classSMB {
+		x := doc{}
+		x.set("direction", n.Direction)
+		x.set("transport", n.Transport)
+		x.set("src_endpoint", ocsfEndpoint(n.Source))
+		x.set("dst_endpoint", ocsfEndpoint(n.Destination))
+		d.at("unmapped.network", x)
+	}
+	if r := e.Registry; r != nil && c != classBase {
+		v, _ := d["reg_value"].(doc)
+		k, _ := d["reg_key"].(doc)
+		if c == classRegValue && r.Value != "" && v["path"] == r.Path || c == classRegKey && k["path"] == r.Path && r.Value == "" && r.Data == "" {
+			return
+		}
+		x := doc{}
+		x.set("path", r.Path)
+		x.set("value", r.Value)
+		x.set("data", r.Data)
+		d.at("unmapped.registry", x)
+	}
+}
+
+// ocsfUnnamed is a process that OCSF takes for none, as it has neither pid nor
+// uid, with all that is known of it.
+func ocsfUnnamed(p *model.Process) doc {
+	d := ocsfProcessFull(p, nil)
+	if parent := ocsfProcessEntity(parentOf(p, nil)); len(parent) > 0 {
+		d["parent_process"] = parent
+	}
 	return d
 }
 
@@ -180,6 +240,7 @@ func ocsfRest(d doc, e *model.Event) {
 	}
 	if e.DNS != nil {
 		d.at("unmapped.query", e.DNS.Question.Name)
+		d.at("unmapped.query_type", e.DNS.Question.Type)
 		d.at("unmapped.answers", answerData(e.DNS))
 	}
 }
@@ -232,10 +293,14 @@ func validProcess(p doc) bool { return p["pid"] != nil || p["uid"] != nil }
 // pid or uid the process is known by its name only, and OCSF takes none: it is
 // then empty.
 func ocsfProcess(p *model.Process, ancestors []*model.Process) doc {
-	d := ocsfProcessEntity(p)
-	if p == nil || !validProcess(d) {
+	if p == nil || !validProcess(ocsfProcessEntity(p)) {
 		return doc{}
 	}
+	return ocsfProcessFull(p, ancestors)
+}
+
+func ocsfProcessFull(p *model.Process, ancestors []*model.Process) doc {
+	d := ocsfProcessEntity(p)
 	d.set("working_directory", p.WorkingDirectory)
 	d.set("terminated_time", millis(p.Ended))
 	d.set("file", ocsfFile(&model.File{Path: p.Path, Hash: p.Hash}))
