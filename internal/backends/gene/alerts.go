@@ -11,7 +11,7 @@ import (
 // Alerts gives the detections of all endpoints, newest first. Only events
 // with a signature are alerts.
 func (d *Driver) Alerts(ctx context.Context, q backends.Query) (backends.Listing[*model.Alert], error) {
-	if err := native(q); err != nil {
+	if err := refuseNative(q); err != nil {
 		return backends.Listing[*model.Alert]{}, err
 	}
 	return backends.Listing[*model.Alert]{Plan: d.plan(q, routeDetections), Seq: d.alertSeq(ctx, q)}, nil

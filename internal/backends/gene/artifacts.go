@@ -23,7 +23,7 @@ func (d *Driver) carves(ctx context.Context, q backends.Query, query url.Values)
 		return nil, err
 	}
 	var out []*model.Carve
-	for _, ep := range wanted(all, hostFilter(q.Filter)) {
+	for _, ep := range filterEndpoints(all, hostFilter(q.Filter)) {
 		var docs []json.RawMessage
 		_, err := d.get(ctx, "/endpoints/"+ep.UUID+"/artifacts", query, &docs)
 		switch {
@@ -158,9 +158,9 @@ func (d *Driver) downloadArtifact(ctx context.Context, uuid, guid, hash, escaped
 		case err != nil && err != io.EOF && err != io.ErrUnexpectedEOF:
 			return 0, err
 		case err != nil:
-			var said *wire.AnswerError
-			if _, eerr := wire.DecodeEnvelope(head); errors.As(eerr, &said) {
-				if wire.IsEmptyStore(eerr) || said.Text == "File not found" {
+			var answer *wire.AnswerError
+			if _, eerr := wire.DecodeEnvelope(head); errors.As(eerr, &answer) {
+				if wire.IsEmptyStore(eerr) || answer.Text == "File not found" {
 					return 0, backends.NotFound("file", escaped)
 				}
 				return 0, eerr

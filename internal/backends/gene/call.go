@@ -80,7 +80,7 @@ func (d *Driver) ask(ctx context.Context, req client.Call) (reply *client.Reply,
 	if !strings.HasPrefix(req.Path, "/endpoints") || strings.HasSuffix(req.Path, "/"+routeLogs) {
 		return d.c.Do(ctx, req)
 	}
-	err = d.alone(ctx, func() error {
+	err = d.serialised(ctx, func() error {
 		reply, err = d.c.Do(ctx, req)
 		return err
 	})

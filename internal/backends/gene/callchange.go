@@ -66,7 +66,7 @@ func (d *Driver) previewCall(ctx context.Context, what string, c backends.Change
 		return backends.Preview{}, err
 	}
 	shown := d.described(p.requests())
-	d.hands.note(func() { d.hands.plans[callKey(c.Call)] = strings.Join(shown, "\n") })
+	d.session.locked(func() { d.session.shownPlans[callKey(c.Call)] = strings.Join(shown, "\n") })
 	return backends.Preview{Requests: shown, Summary: p.summary, Warnings: p.warnings, Nothing: p.nothing}, nil
 }
 
@@ -78,7 +78,7 @@ func callKey(c *backends.Call) string {
 
 // applyCall sends the requests of a call, one after the other, as they were
 // shown; after the first that fails nothing more is sent.
-func (d *Driver) applyCall(ctx context.Context, what string, c backends.Change, act *model.Action, tell func()) error {
+func (d *Driver) applyCall(ctx context.Context, what string, c backends.Change, act *model.Action, notify func()) error {
 	p, err := d.planCall(ctx, what, c.Call)
 	if err != nil {
 		return err
@@ -88,21 +88,21 @@ func (d *Driver) applyCall(ctx context.Context, what string, c backends.Change, 
 		return nil
 	}
 	shown, now := "", strings.Join(d.described(p.requests()), "\n")
-	d.hands.note(func() { shown = d.hands.plans[callKey(c.Call)] })
+	d.session.locked(func() { shown = d.session.shownPlans[callKey(c.Call)] })
 	if shown != "" && shown != now {
 		return &backends.Error{
 			Kind: backends.KindRefused, What: what + ": nothing was sent", Why: "what the manager keeps has changed since this was shown",
 			Hint: "run it again to see what it would do now",
 		}
 	}
-	tell()
+	notify()
 	for i, s := range p.steps {
 		reply, err := d.c.Do(ctx, s.req)
 		var data json.RawMessage
 		if err == nil {
 			data, err = wire.DecodeEnvelope(reply.Body)
 			if err != nil && !isAnswer(err) {
-				err = unclear(what, err.Error())
+				err = ambiguous(what, err.Error())
 			}
 		}
 		if err == nil && i == 0 {
@@ -114,7 +114,7 @@ func (d *Driver) applyCall(ctx context.Context, what string, c backends.Change, 
 		if err != nil {
 			err = d.callFailed(what, c.Call.Op, err)
 			if len(p.steps) > 1 {
-				err = p.stoppedAt(i, err)
+				err = p.failedAt(i, err)
 			}
 			return err
 		}
@@ -132,7 +132,7 @@ func (d *Driver) applyCall(ctx context.Context, what string, c backends.Change, 
 
 // findCall looks up by reading what became of a call whose answer was lost.
 func (d *Driver) findCall(ctx context.Context, what string, c backends.Change) (*model.Action, error) {
-	newKey := c.Call != nil && truthOf(c.Call.Args["newkey"])
+	newKey := c.Call != nil && isTrue(c.Call.Args["newkey"])
 	if !catalog.Findable(callOp(c)) || newKey {
 		return nil, &backends.Error{What: what, Why: "nothing the manager shows tells whether this was carried out"}
 	}
@@ -149,7 +149,7 @@ func (d *Driver) findCall(ctx context.Context, what string, c backends.Change) (
 	switch {
 	case !there:
 		return nil, nil
-	case truthOf(c.Call.Args["activate"]) && !d.live():
+	case isTrue(c.Call.Args["activate"]) && !d.live():
 		return nil, &backends.Error{What: what, Why: "the manager shows the change, but what should have followed (save, reload) was not sent: edrctl rules save, then edrctl rules reload"}
 	}
 	return &model.Action{

@@ -52,8 +52,8 @@ func (d *Driver) planEndpointUpdate(ctx context.Context, what string, c backends
 	if err := d.editable(what, e); err != nil {
 		return nil, err
 	}
-	newKey := truthOf(c.Args["newkey"])
-	says := e.words()
+	newKey := isTrue(c.Args["newkey"])
+	says := e.describe()
 	if newKey {
 		says = strings.TrimPrefix(says+", a new key", ", ")
 	}
@@ -64,8 +64,8 @@ func (d *Driver) planEndpointUpdate(ctx context.Context, what string, c backends
 	if err != nil {
 		return nil, err
 	}
-	if !newKey && c.Body == nil && e.stands(ep) {
-		p.nothing = nameOf(ep) + " has " + e.words() + " already"
+	if !newKey && c.Body == nil && e.appliedTo(ep) {
+		p.nothing = nameOf(ep) + " has " + e.describe() + " already"
 	}
 	if newKey {
 		p.warnings = append(p.warnings, "the agent with the old key is refused from then on")
@@ -150,7 +150,7 @@ func (d *Driver) planReportDelete(ctx context.Context, what string, c backends.C
 	}
 	c.Args["uuid"] = ep.UUID
 	var r *wire.Report
-	if err := d.alone(ctx, func() error {
+	if err := d.serialised(ctx, func() error {
 		_, err := d.get(ctx, "/endpoints/"+ep.UUID+"/report", nil, &r)
 		return err
 	}); err != nil {
@@ -182,7 +182,7 @@ func (d *Driver) planConfigSet(ctx context.Context, what string, c backends.Call
 	if err != nil {
 		return nil, err
 	}
-	text := bytes.TrimSpace(given(c, "config"))
+	text := bytes.TrimSpace(bodyText(c, "config"))
 	if len(text) == 0 {
 		return nil, backends.Invalid(what, "the configuration is empty: the agent would take over an empty one")
 	}
@@ -211,7 +211,7 @@ func (d *Driver) planConfigSet(ctx context.Context, what string, c backends.Call
 		has = map[string]any{}
 	}
 	d.hideKeys(has)
-	whole := truthOf(c.Args["replace"])
+	whole := isTrue(c.Args["replace"])
 	delete(c.Args, "replace")
 	merged := wire.MergeConfig(has, want, whole)
 	if masked := wire.FindMaskedKey(merged, ""); masked != "" {

@@ -26,9 +26,9 @@ type callPlan struct {
 // callStep is one request, and what is so when it failed and nothing after it
 // was sent.
 type callStep struct {
-	req   client.Call
-	does  string // "adds 2 rules"
-	stuck string // the state when this step failed, and the way on
+	req      client.Call
+	does     string // "adds 2 rules"
+	recovery string // the state when this step failed, and the way on
 }
 
 func onePlan(c backends.Call, does string) (*callPlan, error) {
@@ -48,8 +48,8 @@ func (p *callPlan) requests() []client.Call {
 	return out
 }
 
-// tell adds up what the steps do.
-func (p *callPlan) tell() {
+// summarise adds up what the steps do.
+func (p *callPlan) summarise() {
 	var does []string
 	for _, s := range p.steps {
 		does = append(does, s.does)
@@ -57,8 +57,8 @@ func (p *callPlan) tell() {
 	p.summary = strings.Join(does, ", then ")
 }
 
-// stoppedAt says what is so after a step of several failed.
-func (p *callPlan) stoppedAt(i int, err error) error {
+// failedAt says what is so after a step of several failed.
+func (p *callPlan) failedAt(i int, err error) error {
 	var own *backends.Error
 	e := &backends.Error{Kind: backends.KindOf(err), Err: err, Why: err.Error()}
 	if asError(err, &own) {
@@ -73,16 +73,16 @@ func (p *callPlan) stoppedAt(i int, err error) error {
 		state = "done before it: " + strings.Join(done, ", ")
 	}
 	e.Why = fmt.Sprintf("step %d of %d (%s) failed: %s; %s, and nothing after it was sent", i+1, len(p.steps), p.steps[i].does, e.Why, state)
-	if p.steps[i].stuck != "" {
-		e.Hint = p.steps[i].stuck
+	if p.steps[i].recovery != "" {
+		e.Hint = p.steps[i].recovery
 	}
 	return e
 }
 
 func asError(err error, into **backends.Error) bool { return errors.As(err, into) }
 
-// given reads the text of a parameter that is the whole body.
-func given(c backends.Call, param string) []byte {
+// bodyText reads the text of a parameter that is the whole body.
+func bodyText(c backends.Call, param string) []byte {
 	if c.Body != nil {
 		return c.Body
 	}
@@ -99,7 +99,7 @@ func given(c backends.Call, param string) []byte {
 	}
 }
 
-func truthOf(v any) bool { return backends.Text(v) == "true" }
+func isTrue(v any) bool { return backends.Text(v) == "true" }
 
 func cloned(args map[string]any) map[string]any {
 	out := make(map[string]any, len(args)+2)

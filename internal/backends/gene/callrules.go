@@ -51,11 +51,11 @@ func (d *Driver) storedRules(ctx context.Context, names []string) (map[string]js
 // language: what an older manager refuses it shows all the same, and a later
 // save writes it to its disk, after which nothing reloads (traps 14 and 20).
 func (d *Driver) planRules(ctx context.Context, what string, c backends.Call) (*callPlan, error) {
-	parsed, err := generule.Parse(given(c, "rules"))
+	parsed, err := generule.Parse(bodyText(c, "rules"))
 	if err != nil {
 		return nil, backends.Invalid(what, err.Error())
 	}
-	update, activate := truthOf(c.Args["update"]), truthOf(c.Args["activate"])
+	update, activate := isTrue(c.Args["update"]), isTrue(c.Args["activate"])
 	dia, err := d.dialect(ctx)
 	if err != nil {
 		return nil, err
@@ -139,12 +139,12 @@ func (d *Driver) planRules(ctx context.Context, what string, c backends.Call) (*
 		p.steps = []callStep{step}
 		p.warnings = append(p.warnings, "the manager empties all reports")
 		p.check = func(data json.RawMessage) error { return keptRules(data, names) }
-		p.tell()
+		p.summarise()
 		return p, nil
 	}
 	req.Body = bytes.Join(bodies, []byte("\n"))
 	step.req = req
-	step.stuck = "edrctl api rules.reload forgets what was refused; do not save before it"
+	step.recovery = "edrctl api rules.reload forgets what was refused; do not save before it"
 	p.steps = []callStep{step}
 	switch {
 	case activate && update:
@@ -159,19 +159,19 @@ func (d *Driver) planRules(ctx context.Context, what string, c backends.Call) (*
 	if activate {
 		p.warnings = append(p.warnings, "the reload empties all reports")
 	}
-	p.tell()
+	p.summarise()
 	return p, nil
 }
 
 func saveStep() callStep {
 	return callStep{
 		req: client.Call{Path: "/rules/save", Acts: true}, does: "saves the rules on the manager's disk",
-		stuck: "the rules are in use on the manager, and forgotten at its next reload: edrctl rules save, then edrctl rules reload",
+		recovery: "the rules are in use on the manager, and forgotten at its next reload: edrctl rules save, then edrctl rules reload",
 	}
 }
 
 func reloadStep(state string) callStep {
-	return callStep{req: client.Call{Path: "/rules/reload", Acts: true}, does: "reloads the engine", stuck: state + ": edrctl rules reload tries again"}
+	return callStep{req: client.Call{Path: "/rules/reload", Acts: true}, does: "reloads the engine", recovery: state + ": edrctl rules reload tries again"}
 }
 
 func ruleWord(names []string) string {
@@ -208,7 +208,7 @@ func sameRule(stored, body []byte, dia dialect) bool {
 func keptRules(data json.RawMessage, names []string) error {
 	var got []wire.Rule
 	if err := json.Unmarshal(data, &got); err != nil {
-		return unclear("", "the answer holds no rules")
+		return ambiguous("", "the answer holds no rules")
 	}
 	var have []string
 	for _, r := range got {
@@ -256,13 +256,13 @@ func (d *Driver) planRuleDelete(ctx context.Context, what string, c backends.Cal
 			}
 			return nil
 		}
-	case truthOf(c.Args["activate"]):
+	case isTrue(c.Args["activate"]):
 		p.steps = append(p.steps, reloadStep("the rule is off the manager's disk, and still in use"))
 		p.warnings = append(p.warnings, "the reload empties all reports")
 	default:
 		p.warnings = append(p.warnings, "the rule is in use until rules.reload; rules.save before that brings it back")
 	}
-	p.tell()
+	p.summarise()
 	return p, nil
 }
 
@@ -287,7 +287,7 @@ func (d *Driver) planSave(ctx context.Context, what string, _ backends.Call) (*c
 	}
 	p := &callPlan{steps: []callStep{saveStep()}}
 	p.warnings = []string{"a rule that was deleted and not reloaded since is written again: reload first"}
-	p.tell()
+	p.summarise()
 	return p, nil
 }
 
@@ -328,6 +328,6 @@ func (d *Driver) planReload(ctx context.Context, what string, _ backends.Call) (
 	}
 	p := &callPlan{steps: []callStep{reloadStep("the manager goes on with the rules it had")}}
 	p.warnings = []string{"rules that were added and not saved are forgotten", "all reports are emptied"}
-	p.tell()
+	p.summarise()
 	return p, nil
 }

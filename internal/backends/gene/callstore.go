@@ -20,7 +20,7 @@ import (
 
 // planToolSet stores the program that agents install and run.
 func (d *Driver) planToolSet(ctx context.Context, what string, c backends.Call) (*callPlan, error) {
-	content := given(c, "binary")
+	content := bodyText(c, "binary")
 	if len(content) == 0 {
 		return nil, backends.Invalid(what, "the program is empty")
 	}
@@ -82,7 +82,7 @@ func (d *Driver) planStoredDelete(ctx context.Context, _ string, c backends.Call
 
 // planSysmonSet stores a Sysmon configuration, which agents install.
 func (d *Driver) planSysmonSet(_ context.Context, what string, c backends.Call) (*callPlan, error) {
-	text := bytes.TrimSpace(given(c, "config"))
+	text := bytes.TrimSpace(bodyText(c, "config"))
 	if len(text) == 0 {
 		return nil, backends.Invalid(what, "the configuration is empty")
 	}
@@ -134,7 +134,7 @@ func wantedIOCs(c backends.Call) ([]wire.IOC, error) {
 		}
 		out = append(out, e)
 	}
-	text := bytes.TrimSpace(given(c, "iocs"))
+	text := bytes.TrimSpace(bodyText(c, "iocs"))
 	if len(text) > 0 && text[0] != '[' {
 		text = append(append([]byte("["), text...), ']')
 	}
@@ -208,11 +208,11 @@ func (d *Driver) planIOCs(ctx context.Context, what string, c backends.Call) (*c
 	p.check = func(data json.RawMessage) error {
 		var kept []wire.IOC
 		if err := json.Unmarshal(data, &kept); err != nil || len(kept) != len(send) {
-			return unclear(what, "the answer does not hold what was stored")
+			return ambiguous(what, "the answer does not hold what was stored")
 		}
 		return nil
 	}
-	p.tell()
+	p.summarise()
 	return p, nil
 }
 
@@ -261,14 +261,14 @@ func (d *Driver) planIOCDelete(ctx context.Context, what string, c backends.Call
 	p.check = func(data json.RawMessage) error {
 		var out []wire.IOC
 		if err := json.Unmarshal(data, &out); err != nil {
-			return unclear(what, "the answer does not hold what was deleted")
+			return ambiguous(what, "the answer does not hold what was deleted")
 		}
 		if len(out) != len(gone) {
 			return &backends.Error{What: what, Why: fmt.Sprintf("the manager deleted %d indicators, and %d were shown: somebody else changed the store meanwhile", len(out), len(gone))}
 		}
 		return nil
 	}
-	p.tell()
+	p.summarise()
 	return p, nil
 }
 
@@ -316,7 +316,7 @@ func (d *Driver) planUserAdd(ctx context.Context, what string, c backends.Call) 
 	p.check = func(data json.RawMessage) error {
 		var u wire.User
 		if json.Unmarshal(data, &u) != nil || u.Identifier != name {
-			return unclear(what, "the answer holds no user "+name)
+			return ambiguous(what, "the answer holds no user "+name)
 		}
 		return nil
 	}
@@ -360,7 +360,7 @@ func (d *Driver) planUserUpdate(ctx context.Context, what string, c backends.Cal
 		}
 	}
 	slices.Sort(says)
-	newKey := truthOf(c.Args["newkey"])
+	newKey := isTrue(c.Args["newkey"])
 	switch {
 	case newKey:
 		says, same = append(says, "a new key"), false
@@ -388,7 +388,7 @@ func (d *Driver) planUserUpdate(ctx context.Context, what string, c backends.Cal
 func sameUser(what string, data json.RawMessage, want wire.User) error {
 	var got wire.User
 	if json.Unmarshal(data, &got) != nil || got.UUID != want.UUID {
-		return unclear(what, "the answer is not of user "+want.Identifier)
+		return ambiguous(what, "the answer is not of user "+want.Identifier)
 	}
 	return nil
 }

@@ -20,30 +20,30 @@ import (
 	"github.com/edrctl/edrctl/internal/lazyregexp"
 )
 
-// harmless is the command that carries a fetch and that takes another's
+// noopCommand is the command that carries a fetch and that takes another's
 // place: every system has it, and it changes nothing.
-const harmless = "hostname"
+const noopCommand = "hostname"
 
-// patience is the time-out of our own PowerShell commands: a busy machine
+// ownTimeout is the time-out of our own PowerShell commands: a busy machine
 // takes more than the 15 s that newer managers give when none is named.
-const patience = time.Minute
+const ownTimeout = time.Minute
 
-// ordered is a change as a command.
-type ordered struct {
+// agentCommand is a change as a command.
+type agentCommand struct {
 	words    []string
 	body     wire.CommandRequest
 	summary  string
 	warnings []string
 }
 
-// order makes the command of a change. Nothing is asked.
-func order(what string, c backends.Change, ep endpoint) (ordered, error) {
-	o := ordered{}
+// buildCommand makes the command of a change. Nothing is asked.
+func buildCommand(what string, c backends.Change, ep endpoint) (agentCommand, error) {
+	o := agentCommand{}
 	limit := c.Timeout
 	own := func(words ...string) {
 		o.words = words
 		if limit == 0 {
-			limit = patience
+			limit = ownTimeout
 		}
 	}
 	var err error
@@ -95,9 +95,9 @@ func order(what string, c backends.Change, ep endpoint) (ordered, error) {
 		if err = absolute(what, c.Path, ep); err != nil {
 			return o, err
 		}
-		o.words, o.body.Fetch, o.summary = []string{harmless}, []string{c.Path}, "collects "+c.Path
+		o.words, o.body.Fetch, o.summary = []string{noopCommand}, []string{c.Path}, "collects "+c.Path
 	case backends.VerbCancel:
-		o.words, o.summary = []string{harmless}, "puts a harmless command in the place of the one that has not been picked up"
+		o.words, o.summary = []string{noopCommand}, "puts a harmless command in the place of the one that has not been picked up"
 	default:
 		return o, backends.Unsupported(Name, what, "")
 	}
@@ -132,9 +132,9 @@ func powershell(script string) []string {
 	return []string{"powershell.exe", "-NoProfile", "-NonInteractive", "-Command", script}
 }
 
-// literal writes a PowerShell string in single quotes. PowerShell takes the
+// psLiteral writes a PowerShell string in single quotes. PowerShell takes the
 // typographic ones for the same, and a doubled one for itself.
-func literal(s string) string {
+func psLiteral(s string) string {
 	var b strings.Builder
 	b.WriteByte('\'')
 	for _, r := range s {
@@ -155,12 +155,12 @@ func killScript(pid int64, path string) string {
 	return "$ErrorActionPreference = 'Stop'; " +
 		fmt.Sprintf("$p = Get-Process -Id %d -ErrorAction SilentlyContinue; ", pid) +
 		"if (-not $p) { [Console]::Error.WriteLine('no process has this pid'); exit 2 }; " +
-		"if ($p.Path -ne " + literal(path) + ") { [Console]::Error.WriteLine('the pid is of ' + $p.Path + ': it was left alone'); exit 3 }; " +
+		"if ($p.Path -ne " + psLiteral(path) + ") { [Console]::Error.WriteLine('the pid is of ' + $p.Path + ': it was left alone'); exit 3 }; " +
 		"$p.Kill()"
 }
 
 func deleteScript(path string) string {
-	p := literal(path)
+	p := psLiteral(path)
 	return "$ErrorActionPreference = 'Stop'; " +
 		"if (-not (Test-Path -LiteralPath " + p + " -PathType Leaf)) { [Console]::Error.WriteLine('there is no such file'); exit 2 }; " +
 		"Remove-Item -LiteralPath " + p + " -Force"
@@ -183,7 +183,7 @@ func script(what string, s *backends.Script, ep endpoint) (words []string, summa
 		}
 		words = []string{
 			"powershell.exe", "-NoProfile", "-NonInteractive", "-OutputFormat", "Text", "-ExecutionPolicy", "Bypass",
-			"-EncodedCommand", encoded(text),
+			"-EncodedCommand", encodePowerShell(text),
 		}
 	case ep.windows():
 		return nil, "", backends.Unsupported(Name, what, dropped+"only PowerShell (.ps1) can be; a batch file's lines can be run with respond run -- cmd.exe /c …")
@@ -202,8 +202,8 @@ func script(what string, s *backends.Script, ep endpoint) (words []string, summa
 	return words, fmt.Sprintf("runs the script %s (%d bytes) as the agent's user (SYSTEM)", path.Base(s.Name), len(s.Content)), nil
 }
 
-// encoded is a script as -EncodedCommand takes it: base64 of UTF-16LE.
-func encoded(text string) string {
+// encodePowerShell is a script as -EncodedCommand takes it: base64 of UTF-16LE.
+func encodePowerShell(text string) string {
 	units := utf16.Encode([]rune(text))
 	b := make([]byte, 0, 2*len(units))
 	for _, u := range units {

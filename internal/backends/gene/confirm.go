@@ -41,7 +41,7 @@ func (d *Driver) confirm(ctx context.Context, what string, h *model.Host) (endpo
 		}
 	}
 	var doc json.RawMessage
-	err = d.alone(ctx, func() error {
+	err = d.serialised(ctx, func() error {
 		_, err := d.get(ctx, "/endpoints/"+listed.UUID, url.Values{"showkey": {"true"}}, &doc)
 		return err
 	})
@@ -64,7 +64,7 @@ func (d *Driver) confirm(ctx context.Context, what string, h *model.Host) (endpo
 	if err := json.Unmarshal(doc, &one); err != nil {
 		return endpoint{}, d.fail(what, backends.Malformed("", "the endpoint is not of the promised shape"))
 	}
-	d.take(&one, doc, false)
+	d.sanitize(&one, doc, false)
 	if one.UUID != listed.UUID {
 		return endpoint{}, d.wrongIndex(what, listed, one)
 	}
@@ -110,9 +110,9 @@ func (d *Driver) actOn(ctx context.Context, what, did string, ep endpoint, call 
 	}
 	var got answered
 	if len(raw) == 0 || string(raw) == "null" || json.Unmarshal(raw, &got) != nil {
-		return got, unclear(what, "the answer holds no endpoint")
+		return got, ambiguous(what, "the answer holds no endpoint")
 	}
-	d.take(&got.endpoint, raw, false)
+	d.sanitize(&got.endpoint, raw, false)
 	if got.UUID != ep.UUID {
 		err := misdirected(what, did, ep, got.endpoint)
 		d.warn(err.Error())
@@ -130,7 +130,7 @@ func (d *Driver) breaksIndex(ctx context.Context, ep endpoint) (bool, error) {
 	var list []struct {
 		UUID string `json:"uuid"`
 	}
-	err := d.alone(ctx, func() error {
+	err := d.serialised(ctx, func() error {
 		_, err := d.get(ctx, "/endpoints", nil, &list)
 		return err
 	})
@@ -155,7 +155,7 @@ func (d *Driver) ofEndpoint(what, did string, ep endpoint) func(json.RawMessage)
 	return func(data json.RawMessage) error {
 		var got answered
 		if len(data) == 0 || string(data) == "null" || json.Unmarshal(data, &got) != nil {
-			return unclear(what, "the answer holds no endpoint")
+			return ambiguous(what, "the answer holds no endpoint")
 		}
 		d.redactor.Add(got.Key)
 		if got.UUID != ep.UUID {

@@ -58,10 +58,10 @@ type Driver struct {
 	// managers up for good (trap 4).
 	reads chan struct{}
 
-	verMu sync.Mutex
-	ver   flavour
-	warns sync.Map // texts already told to the user
-	hands hands    // what this run has sent
+	verMu   sync.Mutex
+	ver     flavour
+	warns   sync.Map // texts already told to the user
+	session session  // what this run has sent
 }
 
 // New builds a driver. It does no I/O.
@@ -132,10 +132,10 @@ func (d *Driver) secret(ctx context.Context) (string, error) {
 func (d *Driver) now() time.Time { return d.o.Clock() }
 
 // warn tells the user something once a driver.
-func (d *Driver) warn(text string) { d.once(text, text) }
+func (d *Driver) warn(text string) { d.warnOnce(text, text) }
 
-// once warns of a kind of thing once a driver, whatever the text.
-func (d *Driver) once(kind, text string) {
+// warnOnce warns of a kind of thing once a driver, whatever the text.
+func (d *Driver) warnOnce(kind, text string) {
 	if _, told := d.warns.LoadOrStore(kind, true); !told && d.o.Warn != nil {
 		d.o.Warn(text)
 	}

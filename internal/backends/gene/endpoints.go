@@ -23,7 +23,7 @@ import (
 func (d *Driver) endpoints(ctx context.Context, raw bool) ([]endpoint, error) {
 	var docs []json.RawMessage
 	var reply *client.Reply
-	err := d.alone(ctx, func() (err error) {
+	err := d.serialised(ctx, func() (err error) {
 		reply, err = d.get(ctx, "/endpoints", nil, &docs)
 		return err
 	})
@@ -39,7 +39,7 @@ func (d *Driver) endpoints(ctx context.Context, raw bool) ([]endpoint, error) {
 		if ep.UUID == "" {
 			continue
 		}
-		d.take(&ep, doc, raw)
+		d.sanitize(&ep, doc, raw)
 		list = append(list, ep)
 	}
 	// The newest managers list in no order.
@@ -49,12 +49,12 @@ func (d *Driver) endpoints(ctx context.Context, raw bool) ([]endpoint, error) {
 		}
 		return strings.Compare(a.UUID, b.UUID)
 	})
-	d.learn(reply.Header, list)
+	d.learnVersion(reply.Header, list)
 	return list, nil
 }
 
-// take prepares an endpoint just read: no secret stays in it.
-func (d *Driver) take(ep *endpoint, doc []byte, raw bool) {
+// sanitize prepares an endpoint just read: no secret stays in it.
+func (d *Driver) sanitize(ep *endpoint, doc []byte, raw bool) {
 	if ep.Key != "" {
 		d.redactor.Add(ep.Key)
 		ep.Key = ""
@@ -84,8 +84,8 @@ func (d *Driver) take(ep *endpoint, doc []byte, raw bool) {
 	}
 }
 
-// learn notes what the list told about the manager's version.
-func (d *Driver) learn(h http.Header, list []endpoint) {
+// learnVersion notes what the list told about the manager's version.
+func (d *Driver) learnVersion(h http.Header, list []endpoint) {
 	d.verMu.Lock()
 	defer d.verMu.Unlock()
 	d.ver.json = strings.HasPrefix(h.Get("Content-Type"), "application/json")
@@ -149,7 +149,7 @@ func (d *Driver) endpoint(ctx context.Context, id string, raw bool) (endpoint, e
 		q.Set("showkey", "true") // trap 3: without it beta.2 forgets the key
 	}
 	var doc json.RawMessage
-	err = d.alone(ctx, func() error {
+	err = d.serialised(ctx, func() error {
 		_, err := d.get(ctx, "/endpoints/"+ep.UUID, q, &doc)
 		return err
 	})
@@ -166,7 +166,7 @@ func (d *Driver) endpoint(ctx context.Context, id string, raw bool) (endpoint, e
 		d.warnIndex(ep.UUID, one.UUID)
 		return ep, nil
 	}
-	d.take(&one, doc, raw)
+	d.sanitize(&one, doc, raw)
 	return one, nil
 }
 
@@ -224,10 +224,10 @@ func hostFilter(f filter.Filter) func(*model.Host) bool {
 	return func(h *model.Host) bool { return only.Match(h) }
 }
 
-// wanted leaves the endpoints a host filter asks for. An endpoint whose name the
+// filterEndpoints leaves the endpoints a host filter asks for. An endpoint whose name the
 // manager does not know (managers before the database forget names at a
 // restart) has to be asked.
-func wanted(all []endpoint, match func(*model.Host) bool) []endpoint {
+func filterEndpoints(all []endpoint, match func(*model.Host) bool) []endpoint {
 	return slices.DeleteFunc(slices.Clone(all), func(ep endpoint) bool {
 		return ep.Hostname != "" && !match(&model.Host{Origin: model.Origin{ID: ep.UUID}, Name: ep.Hostname})
 	})

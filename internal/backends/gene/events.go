@@ -10,7 +10,7 @@ import (
 
 // Events gives the events of all endpoints, newest first.
 func (d *Driver) Events(ctx context.Context, q backends.Query) (backends.Listing[*model.Event], error) {
-	if err := native(q); err != nil {
+	if err := refuseNative(q); err != nil {
 		return backends.Listing[*model.Event]{}, err
 	}
 	return backends.Listing[*model.Event]{Plan: d.plan(q, routeLogs), Seq: d.eventSeq(ctx, q)}, nil

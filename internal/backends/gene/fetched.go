@@ -12,9 +12,9 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// maxKept bounds the files of ours that are kept in memory while the next
+// maxCached bounds the files of ours that are kept in memory while the next
 // command takes their slot.
-const maxKept = 128 << 20
+const maxCached = 128 << 20
 
 // A fetched file's id is endpoint/command/COMMAND/FILE, an artifact's
 // endpoint/process GUID/event hash/name.
@@ -27,14 +27,14 @@ func fetchID(uuid, command, file string) string {
 // fetched reads a file of a command.
 func (d *Driver) fetched(ctx context.Context, id, uuid, command, file string) (*model.Carve, error) {
 	var mine *sentCommand
-	var kept keptFile
+	var cached cachedFile
 	var have bool
-	d.hands.note(func() {
-		mine = d.hands.sent[command]
-		kept, have = d.hands.kept[id]
+	d.session.locked(func() {
+		mine = d.session.sent[command]
+		cached, have = d.session.cached[id]
 	})
 	if have {
-		one := kept.record
+		one := cached.record
 		return &one, nil
 	}
 	c := &model.Carve{Origin: model.Origin{ID: id}, Host: &model.Host{Origin: model.Origin{ID: uuid}}}
@@ -50,7 +50,7 @@ func (d *Driver) fetched(ctx context.Context, id, uuid, command, file string) (*
 		return nil, err
 	}
 	if s == nil || s.UUID != command {
-		return nil, replaced(id)
+		return nil, errReplaced(id)
 	}
 	if t, ok := wire.ParseTime(s.SentTime); ok {
 		c.Created = model.At(t)
@@ -75,18 +75,18 @@ func (d *Driver) fetched(ctx context.Context, id, uuid, command, file string) (*
 	return nil, backends.NotFound("carve", id)
 }
 
-func replaced(id string) error {
+func errReplaced(id string) error {
 	e := backends.NotFound("carve", id)
 	e.Hint = "a file collected by a command stands in its answer only until the endpoint's next command: collect it again"
 	return e
 }
 
 func (d *Driver) downloadFetched(ctx context.Context, id, uuid, command, file string, w io.Writer) (int64, error) {
-	var kept keptFile
+	var cached cachedFile
 	var have bool
-	d.hands.note(func() { kept, have = d.hands.kept[id] })
+	d.session.locked(func() { cached, have = d.session.cached[id] })
 	if have {
-		n, err := wire.MarkErrors(w).Write(kept.content)
+		n, err := wire.MarkErrors(w).Write(cached.content)
 		return int64(n), err
 	}
 	// Which path the file has is told after its content: look first.
@@ -95,7 +95,7 @@ func (d *Driver) downloadFetched(ctx context.Context, id, uuid, command, file st
 		return 0, err
 	}
 	if s == nil || s.UUID != command {
-		return 0, replaced(id)
+		return 0, errReplaced(id)
 	}
 	path, found := "", false
 	for p, f := range s.Fetch {
@@ -137,14 +137,14 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// held takes a file into memory, as far as there is room.
-type held struct {
+// cachingWriter takes a file into memory, as far as there is room.
+type cachingWriter struct {
 	b    bytes.Buffer
 	over bool
 }
 
-func (k *held) Write(p []byte) (int, error) {
-	if k.over || k.b.Len()+len(p) > maxKept {
+func (k *cachingWriter) Write(p []byte) (int, error) {
+	if k.over || k.b.Len()+len(p) > maxCached {
 		k.over = true
 		k.b.Reset()
 	} else {
@@ -155,38 +155,38 @@ func (k *held) Write(p []byte) (int, error) {
 
 // slotFiles are the files of a command of ours, by path: they are read into
 // memory before the next command takes its slot.
-type slotFiles map[string]*held
+type slotFiles map[string]*cachingWriter
 
 func (f slotFiles) sink(d *Driver) func(command, path string) io.Writer {
 	return func(command, path string) io.Writer {
 		var mine *sentCommand
-		d.hands.note(func() { mine = d.hands.sent[command] })
+		d.session.locked(func() { mine = d.session.sent[command] })
 		if mine == nil || !mine.fetch {
 			return nil
 		}
-		f[path] = &held{}
+		f[path] = &cachingWriter{}
 		return f[path]
 	}
 }
 
-// keep takes over the files of a command of ours that is about to be
+// cacheFiles takes over the files of a command of ours that is about to be
 // replaced.
-func (d *Driver) keep(what string, ep endpoint, s *wire.Command, files slotFiles) error {
+func (d *Driver) cacheFiles(what string, ep endpoint, s *wire.Command, files slotFiles) error {
 	var err error
-	d.hands.note(func() {
-		mine := d.hands.sent[s.UUID]
+	d.session.locked(func() {
+		mine := d.session.sent[s.UUID]
 		if mine == nil || !mine.fetch {
 			return
 		}
 		for path, f := range s.Fetch {
 			id := fetchID(ep.UUID, s.UUID, f.UUID)
-			if _, have := d.hands.kept[id]; have || f.Error != "" || f.UUID == "" {
+			if _, have := d.session.cached[id]; have || f.Error != "" || f.UUID == "" {
 				continue
 			}
 			var b []byte
 			if k := files[path]; k != nil {
 				b = k.b.Bytes()
-				if k.over || d.hands.size+int64(len(b)) > maxKept {
+				if k.over || d.session.cachedSize+int64(len(b)) > maxCached {
 					err = &backends.Error{
 						Kind: backends.KindRefused, What: what + ": nothing was sent",
 						Why:  fmt.Sprintf("the slot of %s holds %s (%d bytes), which is too large to be kept here and would be lost", nameOf(ep), path, f.Size),
@@ -202,8 +202,8 @@ func (d *Driver) keep(what string, ep endpoint, s *wire.Command, files slotFiles
 			if t, ok := wire.ParseTime(s.SentTime); ok {
 				one.Created = model.At(t)
 			}
-			d.hands.kept[id] = keptFile{one, b}
-			d.hands.size += int64(len(b))
+			d.session.cached[id] = cachedFile{one, b}
+			d.session.cachedSize += int64(len(b))
 		}
 	})
 	return err

@@ -28,9 +28,9 @@ type editBody struct {
 	Criticality *int   `json:"criticality,omitempty"`
 }
 
-func (e editBody) none() bool { return e == editBody{} }
+func (e editBody) empty() bool { return e == editBody{} }
 
-func (e editBody) words() string {
+func (e editBody) describe() string {
 	var s []string
 	if e.Group != "" {
 		s = append(s, "group "+strconv.Quote(e.Group))
@@ -44,8 +44,8 @@ func (e editBody) words() string {
 	return strings.Join(s, ", ")
 }
 
-// stands tells whether an endpoint is so already.
-func (e editBody) stands(ep endpoint) bool {
+// appliedTo tells whether an endpoint is so already.
+func (e editBody) appliedTo(ep endpoint) bool {
 	return (e.Group == "" || ep.Group != nil && *ep.Group == e.Group) && (e.Status == "" || ep.Status == e.Status) &&
 		(e.Criticality == nil || ep.Criticality != nil && *ep.Criticality == flex.Int(*e.Criticality))
 }
@@ -76,7 +76,7 @@ func edit(what string, c backends.Change) (editBody, error) {
 			return e, backends.Invalid(what, fmt.Sprintf("it takes group, status and criticality, not %q", name))
 		}
 	}
-	if c.Verb == backends.VerbHostEdit && e.none() {
+	if c.Verb == backends.VerbHostEdit && e.empty() {
 		return e, backends.Invalid(what, "say what to set: group, status or criticality; none can be made empty")
 	}
 	return e, writable(what, e.Group, e.Status)
@@ -86,7 +86,7 @@ func edit(what string, c backends.Change) (editBody, error) {
 // run: the list was read.
 func (d *Driver) editable(what string, e editBody) error {
 	switch f := d.flavour(); {
-	case e.none():
+	case e.empty():
 		return nil
 	case !f.json:
 		return backends.Unsupported(Name, what, "group, status and criticality need a manager of v1.8.0-beta.2 or later")
@@ -123,9 +123,9 @@ func (d *Driver) previewHost(ctx context.Context, what string, c backends.Change
 		}
 		pv.Requests = []string{d.c.Describe(putEndpoint())}
 		pv.Summary = "adds an endpoint; the manager chooses its UUID and key"
-		if !e.none() {
+		if !e.empty() {
 			pv.Requests = append(pv.Requests, d.c.Describe(postEndpoint("…", e)))
-			pv.Summary += "; then sets " + e.words()
+			pv.Summary += "; then sets " + e.describe()
 		}
 		if c.Host != nil && c.Host.Name != "" {
 			pv.Warnings = append(pv.Warnings, "the manager takes no name: the endpoint gets its host's when the agent first connects")
@@ -147,12 +147,12 @@ func (d *Driver) previewHost(ctx context.Context, what string, c backends.Change
 			return pv, err
 		}
 		pv.Requests = []string{d.c.Describe(postEndpoint(ep.UUID, e))}
-		pv.Summary = "sets " + e.words()
+		pv.Summary = "sets " + e.describe()
 		if e.Group != "" && ep.Group != nil && *ep.Group != "" {
 			pv.Summary += ", in the place of group " + strconv.Quote(*ep.Group)
 		}
-		if e.stands(ep) {
-			pv.Nothing = "it has " + e.words() + " already"
+		if e.appliedTo(ep) {
+			pv.Nothing = "it has " + e.describe() + " already"
 		}
 		if e.Group != "" || e.Status != "" {
 			pv.Warnings = append(pv.Warnings, "group and status can be changed, but not be taken away again")
@@ -175,10 +175,10 @@ func (d *Driver) previewHost(ctx context.Context, what string, c backends.Change
 	return pv, backends.Unsupported(Name, what, "")
 }
 
-func (d *Driver) applyHost(ctx context.Context, what string, c backends.Change, act *model.Action, tell func()) error {
+func (d *Driver) applyHost(ctx context.Context, what string, c backends.Change, act *model.Action, notify func()) error {
 	switch c.Verb {
 	case backends.VerbHostAdd:
-		return d.addHost(ctx, what, c, act, tell)
+		return d.addHost(ctx, what, c, act, notify)
 	case backends.VerbHostTag, backends.VerbHostEdit:
 		e, err := edit(what, c)
 		if err != nil {
@@ -191,13 +191,13 @@ func (d *Driver) applyHost(ctx context.Context, what string, c backends.Change, 
 		if err := d.editable(what, e); err != nil {
 			return err
 		}
-		tell()
-		got, err := d.actOn(ctx, what, "that has "+e.words()+" now", ep, postEndpoint(ep.UUID, e))
+		notify()
+		got, err := d.actOn(ctx, what, "that has "+e.describe()+" now", ep, postEndpoint(ep.UUID, e))
 		if err != nil {
 			return d.misdirectedDetails(act, ep, got, err)
 		}
-		if !e.stands(got.endpoint) {
-			return &backends.Error{What: what, Why: "the manager took the request, but the endpoint has not " + e.words()}
+		if !e.appliedTo(got.endpoint) {
+			return &backends.Error{What: what, Why: "the manager took the request, but the endpoint has not " + e.describe()}
 		}
 		if ep.Group != nil {
 			act.Details["former_group"] = *ep.Group
@@ -212,7 +212,7 @@ func (d *Driver) applyHost(ctx context.Context, what string, c backends.Change, 
 		if err != nil {
 			return d.fail(what+": nothing was sent: cannot list endpoints", err)
 		}
-		tell()
+		notify()
 		got, err := d.actOn(ctx, what, "that is deleted", ep, deleteEndpoint(ep.UUID))
 		if err != nil {
 			return d.misdirectedDetails(act, ep, got, err)
@@ -231,7 +231,7 @@ func (d *Driver) applyHost(ctx context.Context, what string, c backends.Change, 
 
 // addHost makes an endpoint. Its key stands in the action once; the journal
 // and every log have it masked, as the redactor knows it.
-func (d *Driver) addHost(ctx context.Context, what string, c backends.Change, act *model.Action, tell func()) error {
+func (d *Driver) addHost(ctx context.Context, what string, c backends.Change, act *model.Action, notify func()) error {
 	e, err := edit(what, c)
 	if err != nil {
 		return err
@@ -247,30 +247,30 @@ func (d *Driver) addHost(ctx context.Context, what string, c backends.Change, ac
 	for _, ep := range list {
 		there = append(there, ep.UUID)
 	}
-	d.hands.note(func() { d.hands.roster[wantedName(c)] = there })
-	tell()
+	d.session.locked(func() { d.session.hostsBefore[wantedName(c)] = there })
+	notify()
 	raw, err := d.act(ctx, what, putEndpoint())
 	if err != nil {
 		return err
 	}
 	var made endpoint
 	if json.Unmarshal(raw, &made) != nil || !wire.IsUUID(made.UUID) || slices.Contains(there, made.UUID) {
-		return unclear(what, "the answer holds no new endpoint")
+		return ambiguous(what, "the answer holds no new endpoint")
 	}
 	key := made.Key
-	d.take(&made, raw, false)
+	d.sanitize(&made, raw, false)
 	d.added(act, c, made, key)
-	if e.none() {
+	if e.empty() {
 		act.State, act.FinishedAt = model.ActionDone, model.At(d.now())
 		return nil
 	}
-	tell()
+	notify()
 	const half = "the endpoint was added, but its settings were not made"
 	ep, err := d.confirm(ctx, half, act.Host)
 	if err != nil {
 		return err
 	}
-	got, err := d.actOn(ctx, half, "that has "+e.words()+" now", ep, postEndpoint(made.UUID, e))
+	got, err := d.actOn(ctx, half, "that has "+e.describe()+" now", ep, postEndpoint(made.UUID, e))
 	if err != nil {
 		return d.misdirectedDetails(act, ep, got, err)
 	}
@@ -320,7 +320,7 @@ func (d *Driver) findHost(ctx context.Context, what string, c backends.Change) (
 		if c.Host == nil {
 			return nil, nil
 		}
-		if i := find(c.Host.ID); i >= 0 && e.stands(list[i]) {
+		if i := find(c.Host.ID); i >= 0 && e.appliedTo(list[i]) {
 			act.Host = d.host(list[i])
 			return act, nil
 		}
@@ -328,7 +328,7 @@ func (d *Driver) findHost(ctx context.Context, what string, c backends.Change) (
 	case backends.VerbHostAdd:
 		var there []string
 		known := false
-		d.hands.note(func() { there, known = d.hands.roster[wantedName(c)] })
+		d.session.locked(func() { there, known = d.session.hostsBefore[wantedName(c)] })
 		if !known {
 			return nil, &backends.Error{What: what, Why: "which endpoints there were before is not known: look for one without a name in the list"}
 		}
@@ -341,7 +341,7 @@ func (d *Driver) findHost(ctx context.Context, what string, c backends.Change) (
 			return nil, &backends.Error{What: what, Why: fmt.Sprintf("%d endpoints were added meanwhile: look at the list", len(list))}
 		}
 		var doc json.RawMessage
-		err := d.alone(ctx, func() error {
+		err := d.serialised(ctx, func() error {
 			_, err := d.get(ctx, "/endpoints/"+list[0].UUID, url.Values{"showkey": {"true"}}, &doc)
 			return err
 		})
@@ -351,7 +351,7 @@ func (d *Driver) findHost(ctx context.Context, what string, c backends.Change) (
 			return act, nil
 		}
 		key := made.Key
-		d.take(&made, doc, false)
+		d.sanitize(&made, doc, false)
 		d.added(act, c, made, key)
 		return act, nil
 	}

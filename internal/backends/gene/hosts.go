@@ -58,7 +58,7 @@ func (d *Driver) Host(ctx context.Context, id string, raw bool) (*model.Host, er
 	}
 	h := d.host(ep)
 	var r *wire.Report
-	err = d.alone(ctx, func() error {
+	err = d.serialised(ctx, func() error {
 		_, err := d.get(ctx, "/endpoints/"+ep.UUID+"/report", nil, &r)
 		return err
 	})

@@ -75,7 +75,7 @@ func (r *logReader) read(ctx context.Context, lo, hi time.Time, b sink) error {
 // halve reads a window; whole asks for everything to the end of its last day.
 func (r *logReader) halve(ctx context.Context, lo, hi time.Time, whole bool, b sink) error {
 	reset := b.mark()
-	span, began, held := hi.Sub(lo), time.Now(), b.size()
+	span, began, before := hi.Sub(lo), time.Now(), b.size()
 	err := r.pages(ctx, lo, hi, whole, b)
 	if err == nil || ctx.Err() != nil || !isCut(err) && !(isSilent(err) && r.answers(ctx, hi)) {
 		return err
@@ -111,7 +111,7 @@ func (r *logReader) halve(ctx context.Context, lo, hi time.Time, whole bool, b s
 	if err := r.halve(ctx, lo, mid, older, b); err != nil {
 		return err
 	}
-	if took >= lateFailure || b.size()-held >= muchEvents {
+	if took >= lateFailure || b.size()-before >= muchEvents {
 		b.narrow(span / 2)
 	}
 	return nil
@@ -181,7 +181,7 @@ func (r *logReader) page(ctx context.Context, lo, until time.Time, skip int, add
 	dec := decoders.Get().(*wire.EventDecoder)
 	defer decoders.Put(dec)
 	dec.Verbatim = r.verbatim
-	var said string
+	var answer string
 	var message, failure bool
 	err = jsonwalk.Elements(stream.Body, "data", func(w *jsonwalk.Walker) error {
 		if dec.Walk(w); w.Err() != nil {
@@ -200,7 +200,7 @@ func (r *logReader) page(ctx context.Context, lo, until time.Time, skip int, add
 			failure = true
 			var w jsonwalk.Walker
 			w.Reset(value)
-			said = string(w.AppendString(nil))
+			answer = string(w.AppendString(nil))
 			if w.Err() != nil {
 				return backends.Malformed("", "the error in the answer is no text")
 			}
@@ -212,8 +212,8 @@ func (r *logReader) page(ctx context.Context, lo, until time.Time, skip int, add
 	switch {
 	case err != nil:
 		return n, readError(err)
-	case said != "":
-		return n, &wire.AnswerError{Text: said}
+	case answer != "":
+		return n, &wire.AnswerError{Text: answer}
 	case !failure || !message:
 		return n, backends.Malformed("", "the answer is not the manager's envelope of data, message and error")
 	}

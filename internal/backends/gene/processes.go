@@ -13,7 +13,7 @@ import (
 // creation (Sysmon event 1) and from every event it took part in. Those whose
 // creation lies before the window come last, with what their events tell.
 func (d *Driver) Processes(ctx context.Context, q backends.Query) (backends.Listing[*model.Process], error) {
-	if err := native(q); err != nil {
+	if err := refuseNative(q); err != nil {
 		return backends.Listing[*model.Process]{}, err
 	}
 	plan := d.plan(q, routeLogs)
@@ -25,10 +25,10 @@ func (d *Driver) Processes(ctx context.Context, q backends.Query) (backends.List
 			yield(nil, d.fail(what, err))
 			return
 		}
-		var seen census
+		var seen processTable
 		stopped := false
 		err = s.each(ctx, func(e *model.Event, _ *model.Alert) bool {
-			if p := seen.meet(e); p != nil {
+			if p := seen.observe(e); p != nil {
 				stopped = !yield(p, nil)
 			}
 			return !stopped
@@ -37,7 +37,7 @@ func (d *Driver) Processes(ctx context.Context, q backends.Query) (backends.List
 			yield(nil, d.fail(what, err))
 			return
 		}
-		for _, p := range seen.open() {
+		for _, p := range seen.unfinished() {
 			if stopped || !yield(p, nil) {
 				return
 			}
@@ -45,27 +45,27 @@ func (d *Driver) Processes(ctx context.Context, q backends.Query) (backends.List
 	}}, nil
 }
 
-// census follows processes through events that come newest first: one is
+// processTable follows processes through events that come newest first: one is
 // complete when its creation has been met.
-type census struct {
-	running map[string]*model.Process
+type processTable struct {
+	known   map[string]*model.Process
 	order   []string        // of running, as met
-	born    map[string]bool // given out already
+	created map[string]bool // given out already
 }
 
-// meet counts an event and gives the process whose creation it is.
-func (c *census) meet(e *model.Event) *model.Process {
-	if c.running == nil {
-		c.running, c.born = map[string]*model.Process{}, map[string]bool{}
+// observe counts an event and gives the process whose creation it is.
+func (c *processTable) observe(e *model.Event) *model.Process {
+	if c.known == nil {
+		c.known, c.created = map[string]*model.Process{}, map[string]bool{}
 	}
-	c.note(e.Target, e)
-	p := c.note(e.Process, e)
+	c.update(e.Target, e)
+	p := c.update(e.Process, e)
 	if p == nil || e.Kind != model.KindProcessStart {
 		return nil
 	}
 	key := processKey(p, e.Host)
-	delete(c.running, key)
-	c.born[key] = true
+	delete(c.known, key)
+	c.created[key] = true
 	if e.Raw != nil {
 		p.Raw = e.Raw
 	}
@@ -79,20 +79,20 @@ func processKey(p *model.Process, h *model.Host) string {
 	return h.ID + "|" + strconv.FormatInt(p.PID, 10) + "|" + p.Path
 }
 
-func (c *census) note(p *model.Process, e *model.Event) *model.Process {
+func (c *processTable) update(p *model.Process, e *model.Event) *model.Process {
 	if p == nil {
 		return nil
 	}
 	key := processKey(p, e.Host)
-	if c.born[key] {
+	if c.created[key] {
 		return nil
 	}
-	known := c.running[key]
+	known := c.known[key]
 	if known == nil {
 		one := *p
 		one.Host, one.ID, one.Raw = e.Host, key, e.Raw
 		known = &one
-		c.running[key] = known
+		c.known[key] = known
 		c.order = append(c.order, key)
 	} else {
 		complete(known, p)
@@ -137,13 +137,13 @@ func complete(into, from *model.Process) {
 	}
 }
 
-// open gives the processes whose creation was not met, the last seen first.
-func (c *census) open() []*model.Process {
+// unfinished gives the processes whose creation was not met, the last seen first.
+func (c *processTable) unfinished() []*model.Process {
 	var out []*model.Process
 	for _, key := range c.order {
-		if p := c.running[key]; p != nil {
+		if p := c.known[key]; p != nil {
 			out = append(out, p)
-			delete(c.running, key)
+			delete(c.known, key)
 		}
 	}
 	return out

@@ -17,7 +17,7 @@ import (
 // for endpoints without an alert since the manager started.
 func (d *Driver) reports(ctx context.Context) (map[string]*wire.Report, error) {
 	var docs map[string]json.RawMessage
-	err := d.alone(ctx, func() error {
+	err := d.serialised(ctx, func() error {
 		_, err := d.get(ctx, "/endpoints/reports", nil, &docs)
 		return err
 	})
@@ -68,7 +68,7 @@ func (d *Driver) reportList(ctx context.Context, host string, raw bool) ([]*mode
 		}
 		list = []endpoint{ep}
 		var doc json.RawMessage
-		err = d.alone(ctx, func() error {
+		err = d.serialised(ctx, func() error {
 			_, err := d.get(ctx, "/endpoints/"+ep.UUID+"/report", nil, &doc)
 			return err
 		})
@@ -81,7 +81,7 @@ func (d *Driver) reportList(ctx context.Context, host string, raw bool) ([]*mode
 		if list, err = d.endpoints(ctx, false); err != nil {
 			return nil, err
 		}
-		err = d.alone(ctx, func() error {
+		err = d.serialised(ctx, func() error {
 			_, err := d.get(ctx, "/endpoints/reports", nil, &docs)
 			return err
 		})

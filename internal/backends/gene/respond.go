@@ -110,7 +110,7 @@ func (d *Driver) Preview(ctx context.Context, c backends.Change) (backends.Previ
 	if err != nil {
 		return pv, err
 	}
-	o, err := order(what, c, ep)
+	o, err := buildCommand(what, c, ep)
 	if err != nil {
 		return pv, err
 	}
@@ -124,7 +124,7 @@ func (d *Driver) Preview(ctx context.Context, c backends.Change) (backends.Previ
 	if s != nil && !bool(s.Completed) {
 		pending = s.UUID
 	}
-	d.hands.note(func() { d.hands.shown[ep.UUID] = pending })
+	d.session.locked(func() { d.session.shown[ep.UUID] = pending })
 	if c.Verb == backends.VerbCancel {
 		_, _, id, ok := actionParts(c.ActionID)
 		switch {
@@ -170,7 +170,7 @@ func (d *Driver) Preview(ctx context.Context, c backends.Change) (backends.Previ
 func (d *Driver) Apply(ctx context.Context, c backends.Change, update func(*model.Action)) (*model.Action, error) {
 	what := cannot(c.Verb)
 	act := &model.Action{Verb: c.Verb, Host: c.Host, State: model.ActionSent, RequestedAt: model.At(d.now()), Details: map[string]string{}}
-	tell := func() {
+	notify := func() {
 		if update != nil {
 			copied := *act
 			update(&copied)
@@ -179,11 +179,11 @@ func (d *Driver) Apply(ctx context.Context, c backends.Change, update func(*mode
 	var err error
 	switch {
 	case c.Verb == backends.VerbCall:
-		err = d.applyCall(ctx, cannotCall(c), c, act, tell)
+		err = d.applyCall(ctx, cannotCall(c), c, act, notify)
 	case onHost(c.Verb):
-		err = d.applyCommand(ctx, what, c, act, tell)
+		err = d.applyCommand(ctx, what, c, act, notify)
 	default:
-		err = d.applyHost(ctx, what, c, act, tell)
+		err = d.applyHost(ctx, what, c, act, notify)
 	}
 	if err != nil {
 		act.State, act.Error = model.ActionFailed, err.Error()
@@ -192,25 +192,25 @@ func (d *Driver) Apply(ctx context.Context, c backends.Change, update func(*mode
 		}
 		return act, err
 	}
-	tell()
+	notify()
 	return act, nil
 }
 
-func (d *Driver) applyCommand(ctx context.Context, what string, c backends.Change, act *model.Action, tell func()) error {
+func (d *Driver) applyCommand(ctx context.Context, what string, c backends.Change, act *model.Action, notify func()) error {
 	ep, err := d.confirm(ctx, what, c.Host)
 	if err != nil {
 		return err
 	}
-	o, err := order(what, c, ep)
+	o, err := buildCommand(what, c, ep)
 	if err != nil {
 		return err
 	}
-	last, err := d.vacate(ctx, what, c, ep)
+	last, err := d.clearSlot(ctx, what, c, ep)
 	if err != nil {
 		return err
 	}
-	d.hands.note(func() { d.hands.before[o.key(ep.UUID)] = last })
-	tell()
+	d.session.locked(func() { d.session.before[o.key(ep.UUID)] = last })
+	notify()
 	did := wire.QuoteCommand(o.words) + " may run there"
 	got, err := d.actOn(ctx, what, did, ep, postCommand(ep.UUID, o.body))
 	if err != nil {
@@ -221,7 +221,7 @@ func (d *Driver) applyCommand(ctx context.Context, what string, c backends.Chang
 	}
 	s := got.Posted
 	if s == nil || !wire.IsUUID(s.UUID) {
-		return unclear(what, "the answer holds no command")
+		return ambiguous(what, "the answer holds no command")
 	}
 	if !s.Runs(o.words) || !s.Fetches(o.body.Fetch) {
 		act.Details["command"] = s.UUID
@@ -231,21 +231,21 @@ func (d *Driver) applyCommand(ctx context.Context, what string, c backends.Chang
 			Hint: "look at the endpoint at once: edrctl respond run, or carve get",
 		}
 	}
-	d.hands.note(func() {
-		d.hands.sent[s.UUID] = &sentCommand{endpoint: ep, verb: c.Verb, fetch: len(o.body.Fetch) > 0}
+	d.session.locked(func() {
+		d.session.sent[s.UUID] = &sentCommand{endpoint: ep, verb: c.Verb, fetch: len(o.body.Fetch) > 0}
 	})
 	if c.Verb == backends.VerbCancel {
 		act.State, act.FinishedAt = model.ActionDone, model.At(d.now())
 		act.Details["note"] = "a moment before, the agent had not picked the command up"
 		return nil
 	}
-	return d.fill(act, ep.UUID, c.Verb, s)
+	return d.fillAction(act, ep.UUID, c.Verb, s)
 }
 
-// vacate makes sure that what a new command replaces is what was shown, or is
+// clearSlot makes sure that what a new command replaces is what was shown, or is
 // over; files of ours in the slot that were not downloaded yet are kept. last
 // is the command that the slot holds.
-func (d *Driver) vacate(ctx context.Context, what string, c backends.Change, ep endpoint) (last string, err error) {
+func (d *Driver) clearSlot(ctx context.Context, what string, c backends.Change, ep endpoint) (last string, err error) {
 	for end := time.Now().Add(c.Within(ownWait)); ; {
 		files := slotFiles{}
 		s, err := d.slot(ctx, ep.UUID, files.sink(d))
@@ -254,22 +254,22 @@ func (d *Driver) vacate(ctx context.Context, what string, c backends.Change, ep 
 		}
 		if s == nil {
 			if c.Verb == backends.VerbCancel {
-				return "", gone(what)
+				return "", errPickedUp(what)
 			}
 			return "", nil
 		}
 		if c.Verb == backends.VerbCancel {
 			if _, _, id, ok := actionParts(c.ActionID); !ok || s.UUID != id || bool(s.Completed) || bool(s.Sent) {
-				return "", gone(what)
+				return "", errPickedUp(what)
 			}
 			return s.UUID, nil
 		}
 		if s.Completed {
-			return s.UUID, d.keep(what, ep, s, files)
+			return s.UUID, d.cacheFiles(what, ep, s, files)
 		}
 		var shown string
 		var mine *sentCommand
-		d.hands.note(func() { shown, mine = d.hands.shown[ep.UUID], d.hands.sent[s.UUID] })
+		d.session.locked(func() { shown, mine = d.session.shown[ep.UUID], d.session.sent[s.UUID] })
 		if shown == s.UUID {
 			return s.UUID, nil // its replacement was shown, and agreed to
 		}
@@ -294,7 +294,7 @@ func (d *Driver) vacate(ctx context.Context, what string, c backends.Change, ep 
 	}
 }
 
-func gone(what string) error {
+func errPickedUp(what string) error {
 	return &backends.Error{Kind: backends.KindRefused, What: what + ": nothing was sent", Why: "the agent has picked it up, or it is over, since it was looked at"}
 }
 
@@ -309,8 +309,8 @@ func actionParts(id string) (uuid, verb, command string, ok bool) {
 	return p[0], p[1], p[2], true
 }
 
-// fill takes over what the slot says of an action.
-func (d *Driver) fill(act *model.Action, uuid, verb string, s *wire.Command) error {
+// fillAction takes over what the slot says of an action.
+func (d *Driver) fillAction(act *model.Action, uuid, verb string, s *wire.Command) error {
 	act.ID = actionID(uuid, verb, s.UUID)
 	if act.Details == nil {
 		act.Details = map[string]string{}
@@ -388,18 +388,18 @@ func (d *Driver) Action(ctx context.Context, id string) (*model.Action, error) {
 	}
 	var mine *sentCommand
 	var ended *model.Action
-	d.hands.note(func() { mine, ended = d.hands.sent[command], d.hands.ended[command] })
+	d.session.locked(func() { mine, ended = d.session.sent[command], d.session.ended[command] })
 	act := &model.Action{Verb: verb, Host: &model.Host{Origin: model.Origin{ID: uuid}}}
 	if mine != nil {
 		act.Host = d.host(mine.endpoint)
 	}
 	if s != nil && s.UUID == command {
-		if err := d.fill(act, uuid, verb, s); err != nil {
+		if err := d.fillAction(act, uuid, verb, s); err != nil {
 			return nil, d.fail(what, err)
 		}
 		if act.State.Final() {
 			copied := *act
-			d.hands.note(func() { d.hands.ended[command] = &copied })
+			d.session.locked(func() { d.session.ended[command] = &copied })
 		}
 		return act, nil
 	}
@@ -437,7 +437,7 @@ func (d *Driver) FindAction(ctx context.Context, c backends.Change, sent time.Ti
 	if err != nil {
 		return nil, err
 	}
-	o, err := order(what, c, ep)
+	o, err := buildCommand(what, c, ep)
 	if err != nil {
 		return nil, err
 	}
@@ -449,29 +449,29 @@ func (d *Driver) FindAction(ctx context.Context, c backends.Change, sent time.Ti
 		return nil, nil
 	}
 	before, known := "", false
-	d.hands.note(func() { before, known = d.hands.before[o.key(ep.UUID)] })
+	d.session.locked(func() { before, known = d.session.before[o.key(ep.UUID)] })
 	if known && before == s.UUID {
 		return nil, nil
 	}
 	if at, ok := wire.ParseTime(s.SentTime); !known && ok && at.Before(sent.Add(-skew)) {
 		return nil, nil // the same command, of an earlier day
 	}
-	d.hands.note(func() {
-		d.hands.sent[s.UUID] = &sentCommand{endpoint: ep, verb: c.Verb, fetch: len(o.body.Fetch) > 0}
+	d.session.locked(func() {
+		d.session.sent[s.UUID] = &sentCommand{endpoint: ep, verb: c.Verb, fetch: len(o.body.Fetch) > 0}
 	})
 	act := &model.Action{Verb: c.Verb, Host: c.Host, RequestedAt: model.At(sent)}
 	if c.Verb == backends.VerbCancel {
 		act.State = model.ActionDone
 		return act, nil
 	}
-	if err := d.fill(act, ep.UUID, c.Verb, s); err != nil {
+	if err := d.fillAction(act, ep.UUID, c.Verb, s); err != nil {
 		return nil, d.fail(what, err)
 	}
 	return act, nil
 }
 
 // key names this command on an endpoint.
-func (o ordered) key(uuid string) string {
+func (o agentCommand) key(uuid string) string {
 	return uuid + "\x00" + o.body.Line + "\x00" + strings.Join(o.body.Fetch, "\x00")
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// decoders are kept: each owns buffers that grow to the size of an event.
+// decoders are reused: each owns buffers that grow to the size of an event.
 var decoders = sync.Pool{New: func() any { return new(wire.EventDecoder) }}
 
 const (
@@ -23,17 +23,17 @@ const (
 	blockSize    = 32 << 10
 )
 
-// pile holds the events of one window until they can be given out newest
+// eventSorter holds the events of one window until they can be given out newest
 // first, an order managers do not keep. The first directEvents are kept
 // decoded. What exceeds them (the older managers give a whole day of a busy
-// endpoint at once) is sorted a few MB at a time, put into the spool as runs,
+// endpoint at once) is sorted a few MB at a time, put into the spill file as runs,
 // and merged from there: memory does not grow with the window.
-type pile struct {
+type eventSorter struct {
 	keep      keep
 	alerts    bool // only events with a signature
 	endpoints []endpoint
 	most      int // above which the window is too wide; 0 = never
-	spool     *spool
+	spill     *spillFile
 
 	mu        sync.Mutex
 	total     int
@@ -46,15 +46,15 @@ type pile struct {
 	repeated  int            // events that one answer gave twice
 }
 
-// errDense says that a window holds more than is wise to hold at once.
-var errDense = errors.New("too many events in one window")
+// errTooMany says that a window holds more than is wise to hold at once.
+var errTooMany = errors.New("too many events in one window")
 
-// entry is one event of a pile.
+// entry is one event of a sorter.
 type entry struct {
 	at     int64 // ns since 1970; math.MinInt64 without a time
 	id     string
 	answer int32 // which one it came in
-	place  int32 // its endpoint in the pile's; -1 = not known
+	place  int32 // its endpoint in the sorter's; -1 = not known
 	event  *model.Event
 	alert  *model.Alert
 	json   []byte // when it is not decoded
@@ -67,15 +67,15 @@ func compare(x, y *entry) int {
 // heap, sort and repetitions look at the same two things.
 func same(x, y *entry) bool { return x.at == y.at && x.id == y.id }
 
-// share is what one reader adds to a pile. It is its sink.
-type share struct {
-	*pile
+// sorterInput is what one reader adds to a sorter. It is its sink.
+type sorterInput struct {
+	*eventSorter
 	n    int     // events that count
 	mine []int32 // numbers of the answers
 }
 
 // begin counts an answer: what add gets from now on is of it.
-func (b *share) begin() {
+func (b *sorterInput) begin() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.answers++
@@ -84,7 +84,7 @@ func (b *share) begin() {
 
 // mark remembers the answers there are; the function it gives withdraws those
 // that came later.
-func (b *share) mark() func() {
+func (b *sorterInput) mark() func() {
 	n, answers := b.n, len(b.mine)
 	return func() {
 		b.mu.Lock()
@@ -100,9 +100,9 @@ func (b *share) mark() func() {
 	}
 }
 
-func (b *share) size() int { return b.n }
+func (b *sorterInput) size() int { return b.n }
 
-func (b *share) narrow(span time.Duration) {
+func (b *sorterInput) narrow(span time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.widest == 0 || span < b.widest {
@@ -111,7 +111,7 @@ func (b *share) narrow(span time.Duration) {
 }
 
 // add takes the event a decoder has just walked and finished.
-func (b *share) add(d *wire.EventDecoder, place int) error {
+func (b *sorterInput) add(d *wire.EventDecoder, place int) error {
 	if b.alerts && !d.Fired() {
 		return nil
 	}
@@ -130,11 +130,11 @@ func (b *share) add(d *wire.EventDecoder, place int) error {
 
 // take counts an entry and keeps it: among the decoded ones, which the caller
 // then decodes, or in the run in the making.
-func (p *pile) take(e *entry, d *wire.EventDecoder) (direct bool, err error) {
+func (p *eventSorter) take(e *entry, d *wire.EventDecoder) (direct bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.total++; p.most > 0 && p.total > p.most {
-		return false, errDense
+		return false, errTooMany
 	}
 	if len(p.direct) < directEvents {
 		p.direct = append(p.direct, e)
@@ -146,7 +146,7 @@ func (p *pile) take(e *entry, d *wire.EventDecoder) (direct bool, err error) {
 
 var nobodysEndpoint endpoint
 
-func (p *pile) endpoint(place int32) *endpoint {
+func (p *eventSorter) endpoint(place int32) *endpoint {
 	if place < 0 {
 		return &nobodysEndpoint
 	}
@@ -160,12 +160,12 @@ func nanos(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-// run is a part of a pile: in the making, records in buf in any order; when
+// run is a part of a sorter: in the making, records in buf in any order; when
 // it is done, blocks of records, newest first.
 type run struct {
 	buf     []byte
 	records []record
-	blocks  []kept
+	blocks  []blockRef
 	newest  int64
 }
 
@@ -180,7 +180,7 @@ type record struct {
 const headerSize = 8 + 4 + 4 + 4 + 4
 
 // store adds an entry to the run in the making.
-func (p *pile) store(e *entry) error {
+func (p *eventSorter) store(e *entry) error {
 	r := &p.run
 	size := headerSize + len(e.id) + len(e.json)
 	if r.buf == nil {
@@ -204,8 +204,8 @@ func (p *pile) store(e *entry) error {
 	return nil
 }
 
-// seal sorts the run in the making and puts it into the spool.
-func (p *pile) seal() error {
+// seal sorts the run in the making and puts it into the spill file.
+func (p *eventSorter) seal() error {
 	r := &p.run
 	if len(r.records) == 0 {
 		return nil
@@ -220,7 +220,7 @@ func (p *pile) seal() error {
 		if len(block) < blockSize && i < len(r.records)-1 {
 			continue
 		}
-		k, err := p.spool.put(block)
+		k, err := p.spill.put(block)
 		if err != nil {
 			return err
 		}
@@ -231,7 +231,7 @@ func (p *pile) seal() error {
 	return nil
 }
 
-// cursor goes through one sorted part of a pile. Its entry is valid until the
+// cursor goes through one sorted part of a sorter. Its entry is valid until the
 // next step.
 type cursor struct {
 	entry
@@ -240,11 +240,11 @@ type cursor struct {
 	opened bool
 	next   int    // block
 	block  []byte // what is left of the one that is open
-	whole  []byte
+	buffer []byte
 }
 
 // step moves to the next entry; false at the end.
-func (c *cursor) step(s *spool) (bool, error) {
+func (c *cursor) step(s *spillFile) (bool, error) {
 	if c.run == nil {
 		if len(c.rest) == 0 {
 			return false, nil
@@ -257,12 +257,12 @@ func (c *cursor) step(s *spool) (bool, error) {
 		if c.next == len(c.run.blocks) {
 			return false, nil
 		}
-		b, err := s.get(c.run.blocks[c.next], c.whole)
+		b, err := s.get(c.run.blocks[c.next], c.buffer)
 		if err != nil {
 			return false, err
 		}
-		c.run.blocks[c.next] = kept{} // it may be in memory
-		c.whole, c.block, c.next = b, b, c.next+1
+		c.run.blocks[c.next] = blockRef{} // it may be in memory
+		c.buffer, c.block, c.next = b, b, c.next+1
 	}
 	b := c.block
 	id, size := int(binary.LittleEndian.Uint32(b[16:])), int(binary.LittleEndian.Uint32(b[20:]))
@@ -290,9 +290,9 @@ func (h *cursors) Pop() any {
 	return c
 }
 
-// each gives the events of a complete pile, newest first and each once, until
+// each gives the events of a complete sorter, newest first and each once, until
 // yield says false. It can be called once.
-func (p *pile) each(yield func(*model.Event, *model.Alert) bool) error {
+func (p *eventSorter) each(yield func(*model.Event, *model.Alert) bool) error {
 	slices.SortFunc(p.direct, compare)
 	if err := p.seal(); err != nil {
 		return err
@@ -315,7 +315,7 @@ func (p *pile) each(yield func(*model.Event, *model.Alert) bool) error {
 					p.repeated++
 				}
 			} else {
-				ev, al, err := p.reveal(e)
+				ev, al, err := p.decode(e)
 				if err != nil {
 					return err
 				}
@@ -325,7 +325,7 @@ func (p *pile) each(yield func(*model.Event, *model.Alert) bool) error {
 				}
 			}
 		}
-		more, err := c.step(p.spool)
+		more, err := c.step(p.spill)
 		switch {
 		case err != nil:
 			return err
@@ -338,9 +338,9 @@ func (p *pile) each(yield func(*model.Event, *model.Alert) bool) error {
 	return nil
 }
 
-// reveal gives the event or alert of an entry, decoding it when it was kept
+// decode gives the event or alert of an entry, decoding it when it was kept
 // as JSON.
-func (p *pile) reveal(e *entry) (*model.Event, *model.Alert, error) {
+func (p *eventSorter) decode(e *entry) (*model.Event, *model.Alert, error) {
 	if e.json == nil {
 		return e.event, e.alert, nil
 	}

@@ -9,37 +9,37 @@ import (
 	"sync"
 )
 
-// spool keeps blocks of bytes until they are read back, in a file that nobody
+// spillFile keeps blocks of bytes until they are read back, in a file that nobody
 // else can open: 0600, without a name where the system allows that, gone when
 // it is closed. Where no file can be written the blocks stay in memory,
 // compressed. put and get may run at the same time as other gets.
-type spool struct {
+type spillFile struct {
 	dir string // "" = no file may be written
 
-	mu     sync.Mutex
-	file   *os.File
-	name   string // to be removed with it; "" = it has none any more
-	size   int64
-	broken bool // the file could not be made or written
-	pack   *flate.Writer
+	mu         sync.Mutex
+	file       *os.File
+	name       string // to be removed with it; "" = it has none any more
+	size       int64
+	broken     bool // the file could not be made or written
+	compressor *flate.Writer
 }
 
-// kept is where a block is.
-type kept struct {
-	at     int64
-	size   int
-	memory []byte // compressed, when it is not in the file
+// blockRef is where a block is.
+type blockRef struct {
+	at         int64
+	size       int
+	compressed []byte // compressed, when it is not in the file
 }
 
 // put keeps a copy of block.
-func (s *spool) put(block []byte) (kept, error) {
+func (s *spillFile) put(block []byte) (blockRef, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.file == nil && !s.broken {
 		s.broken = s.create() != nil
 	}
 	if !s.broken {
-		k := kept{at: s.size, size: len(block)}
+		k := blockRef{at: s.size, size: len(block)}
 		if _, err := s.file.WriteAt(block, s.size); err == nil {
 			s.size += int64(len(block))
 			return k, nil
@@ -47,21 +47,21 @@ func (s *spool) put(block []byte) (kept, error) {
 		s.broken = true // a full disk: what was written can still be read
 	}
 	var out bytes.Buffer
-	if s.pack == nil {
-		s.pack, _ = flate.NewWriter(&out, flate.BestSpeed) // the level is a valid one
+	if s.compressor == nil {
+		s.compressor, _ = flate.NewWriter(&out, flate.BestSpeed) // the level is a valid one
 	} else {
-		s.pack.Reset(&out)
+		s.compressor.Reset(&out)
 	}
-	if _, err := s.pack.Write(block); err != nil {
-		return kept{}, err
+	if _, err := s.compressor.Write(block); err != nil {
+		return blockRef{}, err
 	}
-	if err := s.pack.Close(); err != nil {
-		return kept{}, err
+	if err := s.compressor.Close(); err != nil {
+		return blockRef{}, err
 	}
-	return kept{size: len(block), memory: bytes.Clone(out.Bytes())}, nil
+	return blockRef{size: len(block), compressed: bytes.Clone(out.Bytes())}, nil
 }
 
-func (s *spool) create() error {
+func (s *spillFile) create() error {
 	if s.dir == "" {
 		return os.ErrNotExist
 	}
@@ -80,15 +80,15 @@ func (s *spool) create() error {
 }
 
 // get reads a block into buf, or into a longer buffer.
-func (s *spool) get(k kept, buf []byte) ([]byte, error) {
+func (s *spillFile) get(k blockRef, buf []byte) ([]byte, error) {
 	if cap(buf) < k.size {
 		buf = make([]byte, k.size)
 	}
 	buf = buf[:k.size]
-	if k.memory != nil {
-		zr := unpackers.Get().(io.ReadCloser)
-		defer unpackers.Put(zr)
-		if err := zr.(flate.Resetter).Reset(bytes.NewReader(k.memory), nil); err != nil {
+	if k.compressed != nil {
+		zr := decompressors.Get().(io.ReadCloser)
+		defer decompressors.Put(zr)
+		if err := zr.(flate.Resetter).Reset(bytes.NewReader(k.compressed), nil); err != nil {
 			return nil, err
 		}
 		_, err := io.ReadFull(zr, buf)
@@ -98,10 +98,10 @@ func (s *spool) get(k kept, buf []byte) ([]byte, error) {
 	return buf, err
 }
 
-// unpackers are kept: each owns a window of 32 KiB.
-var unpackers = sync.Pool{New: func() any { return flate.NewReader(bytes.NewReader(nil)) }}
+// decompressors are reused: each owns a window of 32 KiB.
+var decompressors = sync.Pool{New: func() any { return flate.NewReader(bytes.NewReader(nil)) }}
 
-func (s *spool) close() {
+func (s *spillFile) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.file == nil {
@@ -114,8 +114,8 @@ func (s *spool) close() {
 	s.file, s.broken = nil, true
 }
 
-// spoolDir is where this driver's spools are; "" = none may be written.
-func (d *Driver) spoolDir() string {
+// spillDir is where this driver's spools are; "" = none may be written.
+func (d *Driver) spillDir() string {
 	if d.o.StateDir == "" {
 		return ""
 	}

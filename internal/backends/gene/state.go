@@ -11,21 +11,21 @@ const (
 	routeDetections = "detections"
 	routeAlerts     = "alerts"
 
-	// nobody is a UUID no endpoint has. It is used only on routes whose
+	// nilUUID is a UUID no endpoint has. It is used only on routes whose
 	// existence alone is asked, and never on managers that remember it (trap 2).
-	nobody = "00000000-0000-0000-0000-000000000000"
+	nilUUID = "00000000-0000-0000-0000-000000000000"
 )
 
 // flavour is what has been found out about the manager.
 type flavour struct {
-	path         string // routeDetections or routeAlerts; "" = not known yet
-	json         bool   // answers are labelled application/json: beta.2 or later
-	needsShowKey bool   // beta.2: GET of one endpoint without showkey erases its key
-	criticality  bool
-	systemInfo   bool
-	everybody    bool     // beta.2, beta.3: logs hold everybody's events, whatever UUID is asked
-	split        bool     // everybody is known
-	rules        *dialect // nil = not known yet
+	path            string // routeDetections or routeAlerts; "" = not known yet
+	json            bool   // answers are labelled application/json: beta.2 or later
+	needsShowKey    bool   // beta.2: GET of one endpoint without showkey erases its key
+	criticality     bool
+	systemInfo      bool
+	sharedLogs      bool     // beta.2, beta.3: logs hold everybody's events, whatever UUID is asked
+	sharedLogsKnown bool     // sharedLogs is known
+	rules           *dialect // nil = not known yet
 }
 
 // legacy tells the managers that have /alerts: no limit, no paging, and a
@@ -39,27 +39,27 @@ type dialect struct {
 	actions bool // v1.8.0-beta and later
 }
 
-// hands remembers what this run has looked at and sent.
-type hands struct {
-	mu     sync.Mutex
-	shown  map[string]string        // endpoint → command its slot held when a preview showed it
-	before map[string]string        // endpoint and command → command its slot held before
-	sent   map[string]*sentCommand  // by command
-	ended  map[string]*model.Action // by command: how it ended
-	kept   map[string]keptFile      // by carve: files whose slot was taken since
-	size   int64                    // of kept
-	roster map[string][]string      // wanted name → endpoints there were before one was added
-	plans  map[string]string        // call → the requests that were shown for it
+// session remembers what this run has looked at and sent.
+type session struct {
+	mu          sync.Mutex
+	shown       map[string]string        // endpoint → command its slot held when a preview showed it
+	before      map[string]string        // endpoint and command → command its slot held before
+	sent        map[string]*sentCommand  // by command
+	ended       map[string]*model.Action // by command: how it ended
+	cached      map[string]cachedFile    // by carve: files whose slot was taken since
+	cachedSize  int64                    // of cached
+	hostsBefore map[string][]string      // wanted name → endpoints there were before one was added
+	shownPlans  map[string]string        // call → the requests that were shown for it
 }
 
-// note runs f with the lock held.
-func (h *hands) note(f func()) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.shown == nil {
-		h.shown, h.before, h.sent = map[string]string{}, map[string]string{}, map[string]*sentCommand{}
-		h.ended, h.kept, h.roster = map[string]*model.Action{}, map[string]keptFile{}, map[string][]string{}
-		h.plans = map[string]string{}
+// locked runs f with the lock held.
+func (s *session) locked(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.shown == nil {
+		s.shown, s.before, s.sent = map[string]string{}, map[string]string{}, map[string]*sentCommand{}
+		s.ended, s.cached, s.hostsBefore = map[string]*model.Action{}, map[string]cachedFile{}, map[string][]string{}
+		s.shownPlans = map[string]string{}
 	}
 	f()
 }
@@ -71,8 +71,8 @@ type sentCommand struct {
 	fetch    bool
 }
 
-// keptFile is a file of ours whose slot was taken.
-type keptFile struct {
+// cachedFile is a file of ours whose slot was taken.
+type cachedFile struct {
 	record  model.Carve
 	content []byte
 }

@@ -34,9 +34,9 @@ func (d *Driver) get(ctx context.Context, path string, q url.Values, data any) (
 	return reply, nil
 }
 
-// alone runs f while no other read of the endpoint and report routes is under
+// serialised runs f while no other read of the endpoint and report routes is under
 // way (trap 4), and tells a locked-up manager from one that is away.
-func (d *Driver) alone(ctx context.Context, f func() error) error {
+func (d *Driver) serialised(ctx context.Context, f func() error) error {
 	select {
 	case d.reads <- struct{}{}:
 	case <-ctx.Done():
@@ -77,10 +77,10 @@ func (d *Driver) fail(what string, err error) error {
 	if errors.As(err, &malformed) {
 		return &backends.Error{Kind: backends.KindMalformed, What: what, Why: malformed.Why, Err: err}
 	}
-	var said *wire.AnswerError
-	if errors.As(err, &said) {
-		e := &backends.Error{What: what, Why: "the manager says: " + d.redactor.String(said.Text), Err: err}
-		if said.UnknownEndpoint() {
+	var answer *wire.AnswerError
+	if errors.As(err, &answer) {
+		e := &backends.Error{What: what, Why: "the manager says: " + d.redactor.String(answer.Text), Err: err}
+		if answer.UnknownEndpoint() {
 			e.Kind = backends.KindNotFound
 		}
 		return e
@@ -149,8 +149,8 @@ func isSilent(err error) bool {
 }
 
 func isAnswer(err error) bool {
-	var said *wire.AnswerError
-	return errors.As(err, &said)
+	var answer *wire.AnswerError
+	return errors.As(err, &answer)
 }
 
 // cutError is an answer that ended too early.
@@ -185,12 +185,12 @@ func (d *Driver) act(ctx context.Context, what string, call client.Call) (json.R
 	}
 	raw, err := wire.DecodeEnvelope(reply.Body)
 	if err != nil && !isAnswer(err) {
-		return nil, unclear(what, err.Error())
+		return nil, ambiguous(what, err.Error())
 	}
 	return raw, d.fail(what, err)
 }
 
-// unclear is an action whose answer was lost or is unreadable.
-func unclear(what, why string) error {
+// ambiguous is an action whose answer was lost or is unreadable.
+func ambiguous(what, why string) error {
 	return &backends.Error{Kind: backends.KindAmbiguous, What: what, Why: why + ": the request may have been carried out"}
 }

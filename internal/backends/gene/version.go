@@ -33,19 +33,19 @@ func (d *Driver) probe(ctx context.Context, uuid string) (flavour, error) {
 			return flavour{}, err
 		}
 	}
-	if !f.split {
-		f.split = true
+	if !f.sharedLogsKnown {
+		f.sharedLogsKnown = true
 		if f.json && !f.systemInfo { // beta.2 to beta.6
 			later, err := d.sinceBeta4(ctx)
 			if err != nil {
 				return flavour{}, err
 			}
-			f.everybody = !later
+			f.sharedLogs = !later
 		}
 	}
 	d.verMu.Lock()
 	defer d.verMu.Unlock()
-	d.ver.path, d.ver.everybody, d.ver.split = f.path, f.everybody, f.split
+	d.ver.path, d.ver.sharedLogs, d.ver.sharedLogsKnown = f.path, f.sharedLogs, f.sharedLogsKnown
 	return d.ver, nil
 }
 
@@ -54,7 +54,7 @@ func (d *Driver) probe(ctx context.Context, uuid string) (flavour, error) {
 // the older two refuse one under the new name (recorded of beta.2). Taken for
 // older, a manager would be asked for one endpoint's events only.
 func (d *Driver) sinceBeta4(ctx context.Context) (bool, error) {
-	has, err := d.exists(ctx, "/iocs", url.Values{"uuid": {nobody}})
+	has, err := d.exists(ctx, "/iocs", url.Values{"uuid": {nilUUID}})
 	if has || err != nil {
 		return has, err
 	}
@@ -123,7 +123,7 @@ func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
 func (d *Driver) version(ctx context.Context, list []endpoint) (string, error) {
 	f := d.flavour()
 	if !f.json {
-		uuid := nobody
+		uuid := nilUUID
 		if len(list) > 0 {
 			uuid = list[0].UUID
 		}
@@ -159,7 +159,7 @@ func (d *Driver) version(ctx context.Context, list []endpoint) (string, error) {
 	case f.criticality:
 		return beta3, nil
 	}
-	uuid := nobody // these managers remember no UUID that was asked for
+	uuid := nilUUID // these managers remember no UUID that was asked for
 	if len(list) > 0 {
 		uuid = list[0].UUID
 	}

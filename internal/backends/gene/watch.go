@@ -17,7 +17,7 @@ const maxMessage = 1 << 20
 // manager's event stream (beta.2 and later). Nothing is kept for later: the
 // caller reads what fell into a gap with Events. Older managers: Unsupported.
 func (d *Driver) WatchEvents(ctx context.Context, q backends.Query) (backends.Listing[*model.Event], error) {
-	if err := native(q); err != nil {
+	if err := refuseNative(q); err != nil {
 		return backends.Listing[*model.Event]{}, err
 	}
 	const path, what = "/stream/events", "cannot follow events"
@@ -35,7 +35,7 @@ func (d *Driver) WatchEvents(ctx context.Context, q backends.Query) (backends.Li
 
 // WatchAlerts is WatchEvents for detections.
 func (d *Driver) WatchAlerts(ctx context.Context, q backends.Query) (backends.Listing[*model.Alert], error) {
-	if err := native(q); err != nil {
+	if err := refuseNative(q); err != nil {
 		return backends.Listing[*model.Alert]{}, err
 	}
 	const path, what = "/stream/detections", "cannot follow alerts"

@@ -37,7 +37,7 @@ type sweep struct {
 	endpoints []endpoint
 	alerts    bool
 	keep      keep
-	few       bool // a few of the newest are wanted, not all
+	limited   bool // a few of the newest are wanted, not all
 	since     time.Time
 	until     time.Time
 	present   time.Time // what lies beyond is read in one window: little is stamped ahead
@@ -67,8 +67,8 @@ func (d *Driver) present(q backends.Query) time.Time {
 
 // window is one step of a sweep that has been read.
 type window struct {
-	pile *pile
-	err  error
+	events *eventSorter
+	err    error
 }
 
 // each gives every event or alert of the sweep, newest first. The next window
@@ -93,7 +93,7 @@ func (s *sweep) each(ctx context.Context, yield func(*model.Event, *model.Alert)
 	repeated := 0
 	defer func() {
 		if repeated > 0 {
-			s.d.once(repeatedEvents, fmt.Sprintf("the manager lists events more than once (equal Hash): each is given once, %d repetitions are left out", repeated))
+			s.d.warnOnce(repeatedEvents, fmt.Sprintf("the manager lists events more than once (equal Hash): each is given once, %d repetitions are left out", repeated))
 		}
 	}()
 	defer done.Wait()
@@ -102,8 +102,8 @@ func (s *sweep) each(ctx context.Context, yield func(*model.Event, *model.Alert)
 		if w.err != nil {
 			return w.err
 		}
-		more, err := w.give(ready, yield)
-		repeated += w.pile.repeated
+		more, err := w.emit(ready, yield)
+		repeated += w.events.repeated
 		if err != nil || !more {
 			return err
 		}
@@ -111,23 +111,23 @@ func (s *sweep) each(ctx context.Context, yield func(*model.Event, *model.Alert)
 	return ctx.Err()
 }
 
-// give gives out a window and says when half of it has been taken. It tells
+// emit gives out a window and says when half of it has been taken. It tells
 // whether yield wants more.
-func (w window) give(ready chan<- struct{}, yield func(*model.Event, *model.Alert) bool) (more bool, err error) {
-	defer w.pile.spool.close()
-	given, half, said, stopped := 0, w.pile.total/2, false, false
-	err = w.pile.each(func(e *model.Event, a *model.Alert) bool {
+func (w window) emit(ready chan<- struct{}, yield func(*model.Event, *model.Alert) bool) (more bool, err error) {
+	defer w.events.spill.close()
+	given, half, signalled, stopped := 0, w.events.total/2, false, false
+	err = w.events.each(func(e *model.Event, a *model.Alert) bool {
 		if !yield(e, a) {
 			stopped = true
 			return false
 		}
-		if given++; !said && given >= half {
-			said = true
+		if given++; !signalled && given >= half {
+			signalled = true
 			ready <- struct{}{}
 		}
 		return true
 	})
-	if !said && err == nil && !stopped {
+	if !signalled && err == nil && !stopped {
 		ready <- struct{}{}
 	}
 	return !stopped, err
@@ -147,15 +147,15 @@ func (s *sweep) produce(ctx context.Context, f flavour, out chan<- window, ready
 			most = 0
 		}
 		p, err := s.load(ctx, f, lo, hi, most)
-		if errors.Is(err, errDense) {
+		if errors.Is(err, errTooMany) {
 			size = max(hi.Sub(lo)/step, smallestWindow)
 			continue
 		}
 		select {
-		case out <- window{pile: p, err: err}:
+		case out <- window{events: p, err: err}:
 		case <-ctx.Done():
 			if err == nil {
-				p.spool.close()
+				p.spill.close()
 			}
 			return
 		}
@@ -163,20 +163,20 @@ func (s *sweep) produce(ctx context.Context, f flavour, out chan<- window, ready
 			return
 		}
 		if ahead {
-			if hi = lo; !s.waits(ctx, ready) {
+			if hi = lo; !s.waitReady(ctx, ready) {
 				return
 			}
 			continue
 		}
-		size, ceiling = s.following(f, hi.Sub(lo), ceiling, want, p)
-		if hi = lo; !s.waits(ctx, ready) {
+		size, ceiling = s.nextSize(f, hi.Sub(lo), ceiling, want, p)
+		if hi = lo; !s.waitReady(ctx, ready) {
 			return
 		}
 	}
 }
 
-// waits until the next window is wanted; it reports false when none is.
-func (s *sweep) waits(ctx context.Context, ready <-chan struct{}) bool {
+// waitReady until the next window is wanted; it reports false when none is.
+func (s *sweep) waitReady(ctx context.Context, ready <-chan struct{}) bool {
 	select {
 	case <-ready:
 		return true
@@ -185,8 +185,8 @@ func (s *sweep) waits(ctx context.Context, ready <-chan struct{}) bool {
 	}
 }
 
-// following is how wide the next window should be, and how wide one may grow.
-func (s *sweep) following(f flavour, size, ceiling time.Duration, want int, p *pile) (next, most time.Duration) {
+// nextSize is how wide the next window should be, and how wide one may grow.
+func (s *sweep) nextSize(f flavour, size, ceiling time.Duration, want int, p *eventSorter) (next, most time.Duration) {
 	factor := float64(step)
 	if p.total > 0 && !f.legacy() {
 		factor = min(max(float64(want)/float64(p.total), 1.0/step), step)
@@ -217,7 +217,7 @@ func (s *sweep) lower(f flavour, hi time.Time, size time.Duration) time.Time {
 	if f.legacy() {
 		day := hi.Add(-time.Nanosecond).Truncate(24 * time.Hour)
 		switch lo = lo.Truncate(24 * time.Hour); {
-		case s.few && hi.Add(-size).After(day):
+		case s.limited && hi.Add(-size).After(day):
 			lo = hi.Add(-size)
 		case lo.After(day) || size <= 24*time.Hour:
 			lo = day
@@ -236,7 +236,7 @@ func (s *sweep) readers(f flavour) []*logReader {
 		route = f.path
 	}
 	r := logReader{d: s.d, endpoints: s.endpoints, route: route, legacy: f.legacy(), verbatim: s.keep.log}
-	if f.everybody {
+	if f.sharedLogs {
 		r.places = make(map[string]int, len(s.endpoints))
 		for i, ep := range s.endpoints {
 			r.places[ep.UUID] = i
@@ -251,16 +251,16 @@ func (s *sweep) readers(f flavour) []*logReader {
 	return out
 }
 
-// load reads [lo, hi) of every endpoint. The caller closes the pile's spool.
-func (s *sweep) load(ctx context.Context, f flavour, lo, hi time.Time, most int) (*pile, error) {
-	p := &pile{keep: s.keep, alerts: s.alerts, endpoints: s.endpoints, most: most, spool: &spool{dir: s.d.spoolDir()}}
+// load reads [lo, hi) of every endpoint. The caller closes the sorter's spill file.
+func (s *sweep) load(ctx context.Context, f flavour, lo, hi time.Time, most int) (*eventSorter, error) {
+	p := &eventSorter{keep: s.keep, alerts: s.alerts, endpoints: s.endpoints, most: most, spill: &spillFile{dir: s.d.spillDir()}}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(concurrent)
 	for _, r := range s.readers(f) {
-		group.Go(func() error { return r.read(ctx, lo, hi, &share{pile: p}) })
+		group.Go(func() error { return r.read(ctx, lo, hi, &sorterInput{eventSorter: p}) })
 	}
 	if err := group.Wait(); err != nil {
-		p.spool.close()
+		p.spill.close()
 		return nil, err
 	}
 	return p, nil
@@ -274,7 +274,7 @@ func (d *Driver) sweepFor(ctx context.Context, q backends.Query, alerts bool) (*
 	}
 	since, until := d.span(q)
 	return &sweep{
-		d: d, endpoints: wanted(list, hostFilter(q.Filter)), alerts: alerts, keep: keepOf(q), few: q.Limit > 0, since: since, until: until, present: d.present(q),
+		d: d, endpoints: filterEndpoints(list, hostFilter(q.Filter)), alerts: alerts, keep: keepOf(q), limited: q.Limit > 0, since: since, until: until, present: d.present(q),
 	}, nil
 }
 
@@ -305,7 +305,7 @@ func (d *Driver) ofEach(f filter.Filter, route string, query url.Values) string 
 	return line
 }
 
-func native(q backends.Query) error {
+func refuseNative(q backends.Query) error {
 	if q.Native != "" {
 		return backends.Unsupported(Name, "cannot pass --query through", "the manager has no query language; use the shared filters")
 	}

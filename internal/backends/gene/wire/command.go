@@ -38,26 +38,26 @@ type FetchedFile struct {
 
 // Words is the command line the manager understood: name and arguments
 // before the agent has run it, the agent's argv after.
-func (s *Command) Words() []string {
-	if bool(s.Completed) && len(s.Args) > 0 && withoutExe(s.Name) == withoutExe(s.Args[0]) {
-		return s.Args
+func (c *Command) Words() []string {
+	if bool(c.Completed) && len(c.Args) > 0 && withoutExe(c.Name) == withoutExe(c.Args[0]) {
+		return c.Args
 	}
-	if s.Name == "" && len(s.Args) == 0 {
+	if c.Name == "" && len(c.Args) == 0 {
 		return nil
 	}
-	return append([]string{s.Name}, s.Args...)
+	return append([]string{c.Name}, c.Args...)
 }
 
-// Runs tells whether the slot holds this command. After completion the agent
-// has resolved the name, and args may or may not begin with it.
-func (s *Command) Runs(words []string) bool {
-	if slices.Equal(s.Words(), words) {
+// Runs tells whether it is this command line. After completion the agent has
+// resolved the name, and args may or may not begin with it.
+func (c *Command) Runs(words []string) bool {
+	if slices.Equal(c.Words(), words) {
 		return true
 	}
-	if !s.Completed || len(words) == 0 {
+	if !c.Completed || len(words) == 0 {
 		return false
 	}
-	return slices.Equal(s.Args, words) || slices.Equal(s.Args, words[1:]) && withoutExe(s.Name) == withoutExe(words[0])
+	return slices.Equal(c.Args, words) || slices.Equal(c.Args, words[1:]) && withoutExe(c.Name) == withoutExe(words[0])
 }
 
 func withoutExe(path string) string {
@@ -65,13 +65,13 @@ func withoutExe(path string) string {
 	return strings.TrimSuffix(strings.ToLower(name), ".exe")
 }
 
-// Fetches tells whether the slot asks for exactly these paths.
-func (s *Command) Fetches(paths []string) bool {
-	if len(s.Fetch) != len(paths) {
+// Fetches tells whether it asks for exactly these paths.
+func (c *Command) Fetches(paths []string) bool {
+	if len(c.Fetch) != len(paths) {
 		return false
 	}
 	for _, p := range paths {
-		if _, ok := s.Fetch[p]; !ok {
+		if _, ok := c.Fetch[p]; !ok {
 			return false
 		}
 	}
@@ -79,8 +79,8 @@ func (s *Command) Fetches(paths []string) bool {
 }
 
 // Title is the command for people.
-func (s *Command) Title() string {
-	text := strings.Join(s.Words(), " ")
+func (c *Command) Title() string {
+	text := strings.Join(c.Words(), " ")
 	if text == "" {
 		text = "an empty command"
 	}
@@ -132,17 +132,17 @@ func ReadCommand(r io.Reader, sink func(command, path string) io.Writer) (*Comma
 	if err != nil || len(raw) == 0 || string(raw) == "null" {
 		return nil, err
 	}
-	var s Command
-	if err := json.Unmarshal(raw, &s); err != nil || s.UUID == "" {
+	var c Command
+	if err := json.Unmarshal(raw, &c); err != nil || c.UUID == "" {
 		return nil, &MalformedError{Why: "the command of the answer is not of the promised shape"}
 	}
 	for path, got := range x.files {
-		f, ok := s.Fetch[path]
-		if !ok || x.command != s.UUID {
+		f, ok := c.Fetch[path]
+		if !ok || x.command != c.UUID {
 			return nil, &MalformedError{Why: "the files of the answer do not belong to its command"}
 		}
 		f.FileContent = *got
-		s.Fetch[path] = f
+		c.Fetch[path] = f
 	}
-	return &s, nil
+	return &c, nil
 }

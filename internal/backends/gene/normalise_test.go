@@ -2,15 +2,11 @@ package gene
 
 import (
 	"encoding/json"
-	"runtime"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/client/jsonwalk"
-	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
@@ -113,48 +109,6 @@ func FuzzEvent(f *testing.F) {
 	})
 }
 
-// A window of many events costs no memory beyond the decoded ones and a run.
-func TestPileIsFlat(t *testing.T) {
-	sp := &spool{dir: t.TempDir()}
-	defer sp.close()
-	p := &pile{endpoints: make([]endpoint, 1), spool: sp}
-	b := &share{pile: p}
-	b.begin()
-	heap := func() uint64 {
-		var m runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
-	before := heap()
-	const n = 60_000
-	var d wire.EventDecoder
-	for i := range n {
-		var w jsonwalk.Walker
-		at := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC).Add(time.Duration(i^0x155) * time.Second)
-		w.Reset([]byte(strings.NewReplacer("2021-03-03T21:34:51.7906616Z", at.Format(time.RFC3339), "2796", strconv.Itoa(i)).Replace(legacyEvent)))
-		d.Walk(&w)
-		d.Finish()
-		if err := b.add(&d, 0); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if grown := int64(heap()-before) >> 20; grown > 12 { // of 70 MB of JSON
-		t.Errorf("%d events take %d MiB", n, grown)
-	}
-	given, last := 0, model.At(time.Now().AddDate(100, 0, 0))
-	err := p.each(func(e *model.Event, _ *model.Alert) bool {
-		if e.Time.After(last.Time) {
-			t.Fatalf("event %d is newer than the one before", given)
-		}
-		given, last = given+1, e.Time
-		return true
-	})
-	if err != nil || given != n {
-		t.Errorf("%d events, %v", given, err)
-	}
-}
-
 func BenchmarkDecode(b *testing.B) {
 	doc := []byte(legacyEvent)
 	b.SetBytes(int64(len(doc)))
@@ -167,27 +121,5 @@ func BenchmarkDecode(b *testing.B) {
 		d.Walk(&w)
 		d.Finish()
 		normalise(d, ep, keep{})
-	}
-}
-
-// In an expression a quoted * or ? is a letter; the manager's regular
-// expression must not be narrower than that.
-func TestRuleQueryTakesQuotedWildcardsAsLetters(t *testing.T) {
-	for source, want := range map[string]string{
-		`rule~"a?c"`:  `(?is)a\?c`,
-		`rule="a*"`:   `(?is)^a\*$`,
-		`rule=a*`:     `(?is)^a.*$`,
-		`not rule=a`:  "",
-		`!rule~b`:     "",
-		`rule=a or b`: "",
-	} {
-		x, err := filter.ParseExpr(source, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		q, err := ruleQuery(x.Filter)
-		if err != nil || q.Get("name") != want {
-			t.Errorf("%s: name=%q %v, want %q", source, q.Get("name"), err, want)
-		}
 	}
 }
