@@ -31,6 +31,7 @@ type options struct {
 	view, filter, ref string
 	replay            string
 	since, interval   string
+	dated             bool // --since was given
 	theme             string
 }
 
@@ -52,7 +53,10 @@ $ edrctl tui --filter 'severity>=high host~FIN'
 $ edrctl tui --view hosts
 $ edrctl tui --replay night-shift.ndjson`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return Run(cmd.Context(), f, o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.dated = cmd.Flags().Changed("since")
+			return Run(cmd.Context(), f, o)
+		},
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&o.view, "view", "", "where to start: "+strings.Join(screen.ViewNames(), " "))
@@ -144,6 +148,9 @@ func hush(f *cmdutil.Factory) (release func()) {
 // with forty a key shows 12 ms later on average, 25 ms at most.
 const framesPerSecond = 40
 
+// anyAge reaches back beyond all evidence.
+const anyAge = 100 * 365 * 24 * time.Hour
+
 func programOptions(ctx context.Context, f *cmdutil.Factory) []tea.ProgramOption {
 	opts := []tea.ProgramOption{
 		tea.WithContext(ctx),
@@ -173,6 +180,9 @@ func prepare(ctx context.Context, f *cmdutil.Factory, o options) (screen.Options
 	var err error
 	if opt.Window, err = cmdutil.ParseDuration(o.since); err != nil {
 		return opt, cmdutil.Usagef("invalid --since %w", err)
+	}
+	if !o.dated && o.replay == "" && f.OnlyArchives() {
+		opt.Archive, opt.Window = true, anyAge
 	}
 	if opt.Interval, err = cmdutil.ParseDuration(o.interval); err != nil {
 		return opt, cmdutil.Usagef("invalid --interval %w", err)

@@ -36,9 +36,20 @@ func alertOf(e *model.Event, r *winlog.Record) *model.Alert {
 	}
 	e.Detection = &model.Detection{Rules: []string{rule}, Attack: attack}
 	a := alertFrom(e, rule)
+	a.Title = ruleTitle(rule)
 	a.Source, a.Category = "Sysmon", "rule name"
 	model.Unscored().Apply(a)
 	return a
+}
+
+// ruleTitle is the technique's name where the rule is made of members.
+func ruleTitle(rule string) string {
+	for part := range strings.SplitSeq(rule, ",") {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(part), "technique_name="); ok && name != "" {
+			return name
+		}
+	}
+	return rule
 }
 
 // ruleTechniques reads "technique_id=T1059.001,technique_name=PowerShell" and

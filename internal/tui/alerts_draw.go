@@ -87,11 +87,11 @@ func (v *alertsView) empty(s *shell) safetext.Display {
 	case !v.expr.Empty() || v.quick != (quick{}):
 		return "no alert matches; esc clears the filter"
 	case reading > 0:
-		return safetext.Sprintf("reading the last %s…", age(s.app.opt.Window))
+		return safetext.Sprintf("reading %s…", s.app.reach())
 	case bad > 0 && why != nil:
 		return safetext.Sprintf("no profile has answered: %s", why)
 	}
-	return safetext.Sprintf("no alerts in the last %s", age(s.app.opt.Window))
+	return safetext.Sprintf("no alerts in %s", s.app.reach())
 }
 
 // summary is the line of counts, arrivals, filter and order.

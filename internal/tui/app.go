@@ -31,6 +31,7 @@ type Options struct {
 	Now      func() time.Time
 	Zone     *time.Location
 	Window   time.Duration // how far back alerts are read; 0 = 24 h
+	Archive  bool          // the records are of any age: all of them are read, and Window reaches that far
 	Interval time.Duration // between two polls; 0 = the default of ops
 	View     string        // where to start, "" = alerts
 	Filter   string
@@ -52,6 +53,22 @@ type Options struct {
 	// Manual is for tests: nothing ticks, and what arrives by itself waits
 	// until Drain.
 	Manual bool
+}
+
+// reach says how far back is looked.
+func (a *App) reach() string {
+	if a.opt.Archive {
+		return "all the evidence"
+	}
+	return "the last " + age(a.opt.Window)
+}
+
+// recent is where a list of events begins that is of no moment in particular.
+func (a *App) recent() time.Time {
+	if a.opt.Archive {
+		return a.opt.Now().Add(-a.opt.Window)
+	}
+	return a.opt.Now().Add(-time.Hour)
 }
 
 // Least size of a terminal anything can be shown on.

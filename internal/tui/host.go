@@ -268,7 +268,7 @@ func (v *hostView) make(s *shell, w int) {
 		c.wrap(t.Err, safetext.Sprintf("%s: %s", o.Profile, o.Err))
 	}
 	v.count(s)
-	c.section(safetext.Sprintf("%s in the last %s  (enter lists them)", count(len(v.mine), "alert"), age(s.app.opt.Window)))
+	c.section(safetext.Sprintf("%s in %s  (enter lists them)", count(len(v.mine), "alert"), s.app.reach()))
 	for _, r := range worstRows(v.mine, 12) {
 		_, score := scoreCell(t, r.a, 2)
 		c.lines = append(c.lines, para{
@@ -299,7 +299,7 @@ func (v *hostView) key(s *shell, a keys.Action, _ string) (tea.Cmd, bool) {
 	case keys.Tree:
 		return s.push(newProcesses(s, name)), true
 	case keys.Events:
-		return s.push(newEvents(s, " on "+name, `host="`+quoteInner(name)+`"`, s.now().Add(-time.Hour), s.now())), true
+		return s.push(newEvents(s, " on "+name, `host="`+quoteInner(name)+`"`, s.app.recent(), time.Time{})), true
 	case keys.Host:
 		return nil, true
 	}

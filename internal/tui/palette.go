@@ -57,8 +57,8 @@ func commands() []command {
 			}
 			return s.push(newHost(&model.Host{Name: args}, "")), nil
 		}},
-		{"events", "[filter]", "what happened, in the last hour", push(func(s *shell, args string) view {
-			return newEvents(s, "", args, s.now().Add(-time.Hour), s.now())
+		{"events", "[filter]", "what happened, in the last hour (of evidence: ever)", push(func(s *shell, args string) view {
+			return newEvents(s, "", args, s.app.recent(), time.Time{})
 		})},
 		{"processes", "[host]", "processes of the window", push(func(s *shell, args string) view { return newProcesses(s, args) })},
 		{"alert", "REF", "one alert", func(s *shell, args string) (tea.Cmd, error) {

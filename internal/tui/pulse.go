@@ -23,7 +23,9 @@ type pulseView struct {
 	viewCore
 	at      uint64
 	minute  int64
-	hours   []int
+	hours   []int // up to until, over span
+	until   time.Time
+	span    time.Duration
 	rows    []pulseRow // every line that can be opened, in order
 	cursor  int
 	scroll  int
@@ -68,7 +70,11 @@ func (v *pulseView) make(s *shell) {
 	}
 	v.counted = now
 	v.made, v.at, v.minute = true, s.store.version, minute
-	v.hours = s.store.arrivals(now, s.app.opt.Window, 24)
+	v.until, v.span = now, s.app.opt.Window
+	if s.app.opt.Archive {
+		v.until, v.span = s.store.reach(now)
+	}
+	v.hours = s.store.arrivals(v.until, v.span, 24)
 	type tally map[string]*pulseRow
 	backends, hosts, rules, techniques := tally{}, tally{}, tally{}, tally{}
 	v.tactics = map[string]int{}
@@ -201,7 +207,7 @@ func (v *pulseView) hints(*shell) []hint {
 }
 
 func (v *pulseView) status(s *shell) safetext.Display {
-	return safetext.Sprintf("%s, last %s", count(len(s.store.all), "alert"), age(s.app.opt.Window))
+	return safetext.Sprintf("%s, %s", count(len(s.store.all), "alert"), strings.TrimPrefix(s.app.reach(), "the "))
 }
 
 func (v *pulseView) draw(s *shell, w, h int) []string {
@@ -213,7 +219,11 @@ func (v *pulseView) draw(s *shell, w, h int) []string {
 	}
 
 	// Arrivals: a bar an hour, two lines high where there is room.
-	put(t.Head, safetext.Sprintf("ALERTS PER HOUR, LAST %s", strings.ToUpper(age(s.app.opt.Window))))
+	title, from, until := "ALERTS PER HOUR, "+strings.ToUpper(strings.TrimPrefix(s.app.reach(), "the ")), "15:04", "now"
+	if s.app.opt.Archive {
+		title, from, until = "ALERTS OVER TIME", "2006-01-02 15:04", v.until.In(s.zone).Format("2006-01-02 15:04")
+	}
+	put(t.Head, safetext.Display(title))
 	top, sum := 0, 0
 	for _, n := range v.hours {
 		top, sum = max(top, n), sum+n
@@ -242,8 +252,8 @@ func (v *pulseView) draw(s *shell, w, h int) []string {
 		}
 		lines = append(lines, l.String())
 	}
-	from := s.now().Add(-s.app.opt.Window).In(s.zone).Format("15:04")
-	lines = append(lines, ui.NewLine(t, w, "").Space(1).Put(t.Dim, safetext.Display(from)).Space(max(1, 24*each-9)).Put(t.Dim, "now").String())
+	from = v.until.Add(-v.span).In(s.zone).Format(from)
+	lines = append(lines, ui.NewLine(t, w, "").Space(1).Put(t.Dim, safetext.Display(from)).Space(max(1, 24*each-len(from)-len(until)-1)).Put(t.Dim, safetext.Display(until)).String())
 
 	// The tactics as a strip of heat, in the order of an intrusion.
 	if h >= 18 {

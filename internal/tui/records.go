@@ -130,7 +130,7 @@ func eventsFor(s *shell, r model.Record) view {
 	}
 	at := model.TimeOf(r).Time
 	if _, isHost := r.(*model.Host); isHost || at.IsZero() {
-		return newEvents(s, " on "+hostName(h), `host="`+quoteInner(hostName(h))+`"`, s.now().Add(-time.Hour), time.Time{})
+		return newEvents(s, " on "+hostName(h), `host="`+quoteInner(hostName(h))+`"`, s.app.recent(), time.Time{})
 	}
 	v := newEvents(s, " around "+at.In(s.zone).Format("15:04")+" on "+hostName(h), `host="`+quoteInner(hostName(h))+`"`, at.Add(-eventSpan), at.Add(eventSpan))
 	return v

@@ -270,13 +270,26 @@ func (s *store) loss() safetext.Display {
 // arrivals counts the alerts of the last span in n equal buckets, oldest first.
 func (s *store) arrivals(now time.Time, span time.Duration, n int) []int {
 	out := make([]int, n)
-	minutes := int(span / time.Minute)
-	last := now.Unix() / 60
-	for i := range minutes {
-		at := last - int64(minutes-1-i)
-		out[i*n/minutes] += s.minutes[at]
+	minutes := int64(span / time.Minute)
+	first := now.Unix()/60 - minutes + 1
+	for at, alerts := range s.minutes {
+		if i := at - first; i >= 0 && i < minutes {
+			out[i*int64(n)/minutes] += alerts
+		}
 	}
 	return out
+}
+
+// reach is from the oldest to the newest alert.
+func (s *store) reach(now time.Time) (until time.Time, span time.Duration) {
+	if len(s.minutes) == 0 {
+		return now, 24 * time.Hour
+	}
+	oldest, newest := int64(math.MaxInt64), int64(math.MinInt64)
+	for at := range s.minutes {
+		oldest, newest = min(oldest, at), max(newest, at)
+	}
+	return time.Unix(newest*60, 0), time.Duration(max(newest-oldest+1, 60)) * time.Minute
 }
 
 func hostName(h *model.Host) string {

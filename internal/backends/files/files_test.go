@@ -230,6 +230,25 @@ func TestWhatIsNotReadIsNamed(t *testing.T) {
 	}
 }
 
+func TestTheTitleOfASysmonRuleIsItsTechnique(t *testing.T) {
+	one := starts(1, time.Second)
+	one[0].Data[0].Value = "technique_id=T1059.003,technique_name=Windows Command Shell"
+	d, _ := folder(t, map[string][]byte{"a.evtx": evtxtest.File(one...)})
+	l, err := d.Alerts(t.Context(), backends.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for a := range l.Seq {
+		if n++; a.Title != "Windows Command Shell" || a.Rule.Name != one[0].Data[0].Value || len(a.Attack) != 1 {
+			t.Errorf("%+v %+v", a, a.Rule)
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d alerts", n)
+	}
+}
+
 func TestProcessesAreGatheredFromEvents(t *testing.T) {
 	d, _ := folder(t, map[string][]byte{"a.evtx": evtxtest.File(starts(5, time.Second)...)})
 	l, err := d.Processes(t.Context(), backends.Query{})
