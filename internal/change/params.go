@@ -6,11 +6,9 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
-	"github.com/edrctl/edrctl/internal/ops"
 )
 
 // What people write for the parameters of a change, read the same way by the
@@ -117,21 +115,4 @@ func ReadScript(path string) (*backends.Script, error) {
 		return nil, fmt.Errorf("%s is larger than %d MiB", path, maxScript>>20)
 	}
 	return &backends.Script{Name: filepath.Base(path), Content: b}, nil
-}
-
-// Refuse marks the steps whose backend would leave out what was asked for: a
-// parameter by its name in VerbSpec.Takes. Nothing is sent without it.
-func (p *Plan) Refuse(params ...string) {
-	for _, s := range p.Steps {
-		if s.Err != nil || s.Source == nil {
-			continue
-		}
-		for _, name := range params {
-			names := func(spec string) bool { return slices.Contains(strings.Split(spec, "|"), name) }
-			if !slices.ContainsFunc(s.Spec.Takes, names) && !slices.ContainsFunc(s.Spec.Needs, names) {
-				s.Err = ops.InProfile(s.Source, backends.Invalid("cannot "+Words(s.Change.Verb), s.Source.Backend+" takes no "+name+": leave it out"))
-				break
-			}
-		}
-	}
 }

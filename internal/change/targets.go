@@ -175,6 +175,12 @@ func ProfileItems(f *ops.Fleet, change backends.Change) []Item {
 	return items
 }
 
+// CallItem is a changing call as an item of Acts: previewed with the guards
+// of its driver, approved, journaled and sent once.
+func CallItem(s *ops.Source, c backends.Call) Item {
+	return Item{Label: s.Profile, Source: s, Change: backends.Change{Verb: backends.VerbCall, Call: &c}}
+}
+
 // Split opens an item in one a value, for verbs that take one path at a time.
 func Split(items []Item, set func(*backends.Change, string), values []string) []Item {
 	var out []Item

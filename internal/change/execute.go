@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,15 +15,12 @@ import (
 	"github.com/edrctl/edrctl/internal/ops"
 )
 
+// parallel is how many hosts are worked on at once.
+const parallel = 8
+
 // grace is how long a request that was sent may go on after an interruption,
 // so that its answer is not lost for want of a second.
 const grace = 3 * time.Second
-
-// lookUp bounds the read-back of a change whose answer was lost.
-const (
-	lookUp      = 20 * time.Second
-	lookUpLeast = 5 * time.Second // when the wait is over
-)
 
 // Run is how a plan is carried out.
 type Run struct {
@@ -280,148 +276,6 @@ func (x *execution) follow(ctx context.Context, s *Step, act *model.Action, unti
 	})
 }
 
-// poll reads an action until it is final. A read that fails for the moment is
-// tried again; the end of the wait is no error.
-func poll(ctx context.Context, p backends.ActionPoller, id string, wait time.Duration, update func(*model.Action)) error {
-	if wait > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, wait)
-		defer cancel()
-	}
-	delay := 500 * time.Millisecond
-	for {
-		u, err := p.Action(ctx, id)
-		switch kind := backends.KindOf(err); {
-		case err == nil && u != nil:
-			update(u)
-			if u.State.Final() {
-				return nil
-			}
-		case ctx.Err() != nil:
-			return nil
-		case kind == backends.KindUnavailable || kind == backends.KindRateLimited || kind == backends.KindNotFound || kind == backends.KindMalformed:
-			var e *backends.Error
-			if errors.As(err, &e) && e.After > delay {
-				delay = min(e.After, time.Minute)
-			}
-		case err != nil:
-			return nil // it was sent; only following it failed
-		}
-		t := time.NewTimer(delay)
-		select {
-		case <-ctx.Done():
-			t.Stop()
-			return nil
-		case <-t.C:
-		}
-		delay = min(delay*3/2, 5*time.Second)
-	}
-}
-
-// errOnlyAccepted is a change that the server took without describing what it
-// did: success is what servers also answer for what they did not do.
-var errOnlyAccepted = errors.New("the server accepted it without saying what it did")
-
-// Details of an action that was looked up: why, and what the look showed. The
-// journal keeps them, and tells by them that done was not the server's word.
-const (
-	detailDoubt = "doubt"
-	detailFound = "found_out"
-)
-
-// readBack looks up, by reading only, a change whose answer was lost or says
-// nothing. It never sends it again. The error is nil when it was found.
-func (a *Acts) readBack(ctx context.Context, s *Step, act *model.Action, sent time.Time, cause error) (note string, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTime(s.Change.Until))
-	defer cancel()
-	why := "its answer was lost"
-	if cause != nil {
-		why = backends.InWords(cause.Error())
-	}
-	addDetail(act, detailDoubt, why)
-	lost := func(note string) (string, error) {
-		addDetail(act, detailFound, note)
-		return note, &backends.Error{
-			Kind: backends.KindAmbiguous, What: "cannot tell whether " + Words(s.Change.Verb) + " was carried out", Why: why + "; " + note,
-			Hint: "it was not sent again; edrctl respond get looks again",
-		}
-	}
-	finder, ok := s.driver.(backends.ActionFinder)
-	if !ok {
-		return lost("this backend cannot be asked what became of it: look at the host before sending it again")
-	}
-	found, err := finder.FindAction(ctx, s.Change, sent)
-	switch {
-	case backends.KindOf(err) == backends.KindUnsupported:
-		return lost("nothing can tell by reading what became of it: look at what it was to change before sending it again")
-	case err != nil:
-		return lost("looking it up failed: " + backends.InWords(err.Error()))
-	case found == nil:
-		return lost("a look at the backend shows no trace of it")
-	}
-	s.merge(act, found)
-	if act.State == model.ActionAmbiguous || act.State == "" {
-		act.State = model.ActionSent
-	}
-	note = "a look at the backend found it: " + string(act.State)
-	addDetail(act, detailFound, note)
-	if errors.Is(cause, errOnlyAccepted) {
-		return "", nil // nothing was lost: nobody needs to be told
-	}
-	return "the answer was lost, and " + note, nil
-}
-
-// lookTime is how long a look may take: what became of a change is looked up
-// also when nobody waits any longer, but then quickly.
-func lookTime(until time.Time) time.Duration {
-	if until.IsZero() {
-		return lookUp
-	}
-	return min(lookUp, max(time.Until(until), lookUpLeast))
-}
-
-// addDetail sets a detail on a copy of the map: reports share the old one.
-func addDetail(act *model.Action, name, value string) {
-	act.Details = maps.Clone(act.Details)
-	if act.Details == nil {
-		act.Details = map[string]string{}
-	}
-	act.Details[name] = value
-}
-
-// lookAgain reads host and preview again when the plan is old. What has
-// changed meanwhile is not sent unseen.
-func (a *Acts) lookAgain(ctx context.Context, s *Step) error {
-	if s.Nothing != "" {
-		return nil
-	}
-	if h := s.Change.Host; h != nil && a.Fleet != nil && h.ID != "" {
-		fresh, err := s.Source.Host(ctx, h.ID)
-		if err != nil {
-			return err
-		}
-		if fresh.Name != h.Name || fresh.ID != h.ID {
-			return ops.InProfile(s.Source, backends.Malformed("nothing was sent", fmt.Sprintf("host %s was %q and is %q now", h.ID, h.Name, fresh.Name)))
-		}
-		s.Change.Host = fresh
-	}
-	pv, err := s.driver.Preview(ctx, s.Change)
-	if err != nil {
-		return ops.InProfile(s.Source, err)
-	}
-	if pv.Summary != s.Preview.Summary && pv.Nothing == "" {
-		return ops.InProfile(s.Source, &backends.Error{
-			Kind: backends.KindRefused, What: "nothing was sent to " + s.Name(), Why: "it changed after it was shown: now it " + pv.Summary, Hint: "run the command again",
-		})
-	}
-	if pv.Inverse == "" {
-		pv.Inverse = s.Preview.Inverse
-	}
-	pv.Reversible = pv.Reversible || s.Preview.Reversible
-	s.Preview = pv
-	return nil
-}
-
 // lingering is ctx, ending grace after ctx does.
 func lingering(ctx context.Context) (context.Context, context.CancelFunc) {
 	out, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -432,66 +286,32 @@ func lingering(ctx context.Context) (context.Context, context.CancelFunc) {
 	return out, func() { stop(); cancel(nil) }
 }
 
-// blank is the action of a step before anything happened.
-func (s *Step) blank() *model.Action {
-	act := &model.Action{
-		Origin: model.Origin{ID: s.Action, Ref: s.Ref()}, Verb: s.Change.Verb, Host: s.Change.Host, Target: actionTarget(s.Change),
-		Reversible: s.Preview.Reversible, Inverse: s.Preview.Inverse,
-	}
-	if s.Source != nil {
-		act.Profile, act.Backend = s.Source.Profile, s.Source.Backend
-	}
-	if c := s.Change.Call; c != nil && len(c.Makes()) > 0 {
-		act.Details = map[string]string{backends.DetailMakes: strings.Join(c.Makes(), "\n")}
-	}
-	return act
-}
-
-// merge takes over what the driver says of the action. Its id is kept as
-// native_id; ours stays.
-func (s *Step) merge(act, u *model.Action) {
-	if u == act {
+// tell reports a copy of the action, one call at a time.
+func (x *execution) tell(s *Step, act *model.Action, note string) {
+	if x.run.Update == nil {
 		return
 	}
-	native := nativeID(act)
-	if u.ID != "" && u.ID != act.ID {
-		native = u.ID
-	}
-	origin, verb, host, target, requested := act.Origin, act.Verb, act.Host, act.Target, act.RequestedAt
-	inverse, reversible, details := act.Inverse, act.Reversible, act.Details
-	*act = *u
-	act.Origin, act.Verb = origin, verb
-	switch {
-	case host != nil && (host.ID != "" || act.Host == nil || act.Host.ID == ""):
-		act.Host = host // freshly read, and stamped
-	case act.Host != nil && s.Source != nil && act.Host.ID != "" && act.Host.Ref == "": // just made
-		h := *act.Host
-		h.Profile, h.Backend, h.Ref = s.Source.Profile, s.Source.Backend, s.Source.Profile+"/"+h.ID
-		act.Host = &h
-	}
-	if act.Target == nil {
-		act.Target = target
-	}
-	if act.RequestedAt.IsZero() {
-		act.RequestedAt = requested
-	}
-	if act.Inverse == "" {
-		act.Inverse, act.Reversible = inverse, reversible
-	}
-	act.Details = maps.Clone(details)
-	if act.Details == nil {
-		act.Details = map[string]string{}
-	}
-	maps.Copy(act.Details, u.Details)
-	if native != "" {
-		act.Details[nativeIDKey] = native
-	}
-	if len(act.Details) == 0 {
-		act.Details = nil
-	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	c := *act
+	c.Details = maps.Clone(act.Details)
+	x.run.Update(Update{Step: s, Action: &c, Note: note})
 }
 
-// nativeIDKey is where an action keeps the backend's own id.
-const nativeIDKey = "native_id"
-
-func nativeID(a *model.Action) string { return a.Details[nativeIDKey] }
+// record writes the action down. After a failed intent nothing more is sent.
+func (x *execution) record(s *Step, act *model.Action, phase audit.Phase) error {
+	x.mu.Lock()
+	if phase == audit.PhaseIntent && x.broken != nil {
+		defer x.mu.Unlock()
+		return x.broken
+	}
+	r := x.acts.entry(s, act, phase, x.run)
+	x.mu.Unlock()
+	err := x.acts.Journal.Append(r)
+	if err != nil {
+		x.mu.Lock()
+		x.broken = err
+		x.mu.Unlock()
+	}
+	return err
+}
