@@ -51,7 +51,7 @@ func (v *verb) change(ctx context.Context, fleet *ops.Fleet, args []string) erro
 	}
 	columns := v.f.Flags.Columns
 	v.f.Flags.Columns = nil
-	res, err := cmdutil.Carry(ctx, v.f, cmdutil.Order{Flags: &v.act, Refs: []string{s.Profile + "/"}, Items: func(context.Context, *change.Acts) ([]change.Item, error) {
+	res, err := cmdutil.Carry(ctx, v.f, cmdutil.Order{Flags: &v.act, Refs: []string{s.Profile + "/"}, Items: func(context.Context, *change.Actor) ([]change.Item, error) {
 		return items, nil
 	}})
 	v.f.Flags.Output, v.f.Flags.Columns = format, columns

@@ -35,7 +35,7 @@ func triage(f *cmdutil.Factory, use, short, long, example, verb string, withVerd
 			if err != nil {
 				return err
 			}
-			return cmdutil.RunOrder(cmd.Context(), f, cmdutil.Order{Flags: &flags, Refs: refs, Items: func(_ context.Context, acts *change.Acts) ([]change.Item, error) {
+			return cmdutil.RunOrder(cmd.Context(), f, cmdutil.Order{Flags: &flags, Refs: refs, Items: func(_ context.Context, acts *change.Actor) ([]change.Item, error) {
 				return change.AlertItems(acts.Fleet, refs, c), nil
 			}})
 		},
@@ -88,7 +88,7 @@ of them. Every object is one alert and one request.`,
 			if err != nil {
 				return err
 			}
-			return cmdutil.RunOrder(cmd.Context(), f, cmdutil.Order{Flags: &flags, Made: madeAlert, Items: func(_ context.Context, acts *change.Acts) ([]change.Item, error) {
+			return cmdutil.RunOrder(cmd.Context(), f, cmdutil.Order{Flags: &flags, Made: madeAlert, Items: func(_ context.Context, acts *change.Actor) ([]change.Item, error) {
 				if len(acts.Fleet.Sources) != 1 {
 					return nil, cmdutil.Usagef("an alert is created on one backend: choose the profile with -p")
 				}

@@ -349,7 +349,7 @@ func checkInForce(ctx context.Context, f *cmdutil.Factory, all bool) error {
 	if err != nil {
 		return err
 	}
-	acts, err := f.Acts(fleet, "")
+	acts, err := f.Actor(fleet, "")
 	if err != nil {
 		return err
 	}

@@ -111,7 +111,7 @@ func passwd(ctx context.Context, f *cmdutil.Factory, t target, act *cmdutil.ActF
 	}
 	call := backends.Call{Op: op, Args: map[string]any{"old_password": old, "new_password": next}}
 	act.Danger = true // asked once, with the new password typed twice, is enough
-	res, err := cmdutil.Carry(ctx, f, cmdutil.Order{Flags: act, Refs: []string{t.profile + "/"}, Items: func(_ context.Context, a *change.Acts) ([]change.Item, error) {
+	res, err := cmdutil.Carry(ctx, f, cmdutil.Order{Flags: act, Refs: []string{t.profile + "/"}, Items: func(_ context.Context, a *change.Actor) ([]change.Item, error) {
 		return []change.Item{change.CallItem(a.Fleet.Sources[0], call)}, nil
 	}})
 	if err != nil || res == nil {

@@ -70,7 +70,7 @@ type wanted struct {
 }
 
 // fetch brings files here, one after the other.
-func (o *fetchFlags) fetch(ctx context.Context, f *cmdutil.Factory, acts *change.Acts, files []wanted, left func() time.Duration, caseID string) (got []*model.Carve, errs []error) {
+func (o *fetchFlags) fetch(ctx context.Context, f *cmdutil.Factory, acts *change.Actor, files []wanted, left func() time.Duration, caseID string) (got []*model.Carve, errs []error) {
 	for i, w := range files {
 		bar := f.IO.StartProgress()
 		m := meter{start: f.Now(), last: f.Now(), of: fmt.Sprintf("%d/%d ", i+1, len(files))}
@@ -285,7 +285,7 @@ $ edrctl carve get SRV-DB-02 --memdump --wait 1h`,
 					f.Note("%s is still under way: edrctl respond wait %s", a.Ref, a.Ref)
 				}
 			}
-			acts, err := f.Acts(f.Opened(), flags.Case)
+			acts, err := f.Actor(f.Opened(), flags.Case)
 			if err != nil {
 				return err
 			}
@@ -380,7 +380,7 @@ func getOrder(f *cmdutil.Factory, flags *cmdutil.ActFlags, args []string, memdum
 			return o, cmdutil.Usagef("--from-alert names the host: give no other")
 		}
 		o.Refs = []string{flags.FromAlert}
-		o.Items = func(ctx context.Context, acts *change.Acts) ([]change.Item, error) {
+		o.Items = func(ctx context.Context, acts *change.Actor) ([]change.Item, error) {
 			a, err := change.ReadFromAlert(ctx, acts.Fleet, flags.FromAlert)
 			if err != nil {
 				return nil, err
@@ -394,7 +394,7 @@ func getOrder(f *cmdutil.Factory, flags *cmdutil.ActFlags, args []string, memdum
 			}
 			c := base
 			c.Host = a.Host
-			return split([]change.Item{{Label: flags.FromAlert, Source: a.Source, Change: c}}, paths), nil
+			return split([]change.Item{change.NewItem(a.Source, flags.FromAlert, c)}, paths), nil
 		}
 		return o, nil
 	}
@@ -403,7 +403,7 @@ func getOrder(f *cmdutil.Factory, flags *cmdutil.ActFlags, args []string, memdum
 		return o, err
 	}
 	o.Refs = names
-	o.Items = func(ctx context.Context, acts *change.Acts) ([]change.Item, error) {
+	o.Items = func(ctx context.Context, acts *change.Actor) ([]change.Item, error) {
 		items, err := change.HostItems(ctx, acts.Fleet, names, base)
 		return split(items, args), err
 	}
@@ -441,7 +441,7 @@ $ edrctl carve list --host build-07 -o id | edrctl carve download - -O case-2231
 			if err != nil {
 				return err
 			}
-			acts, err := f.Acts(fleet, flags.Case)
+			acts, err := f.Actor(fleet, flags.Case)
 			if err != nil {
 				return err
 			}
@@ -499,7 +499,7 @@ func newDelete(f *cmdutil.Factory) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return cmdutil.RunOrder(cmd.Context(), f, cmdutil.Order{Flags: &flags, Refs: refs, Items: func(_ context.Context, acts *change.Acts) ([]change.Item, error) {
+			return cmdutil.RunOrder(cmd.Context(), f, cmdutil.Order{Flags: &flags, Refs: refs, Items: func(_ context.Context, acts *change.Actor) ([]change.Item, error) {
 				return change.CarveItems(acts.Fleet, refs, backends.Change{Verb: backends.VerbCarveDelete}), nil
 			}})
 		},

@@ -199,7 +199,7 @@ func (f *Factory) runChange(ctx context.Context, s *ops.Source, c backends.Call,
 	if out == output.FormatNDJSON && !act.DryRun {
 		f.Flags.Output = output.FormatJSON
 	}
-	res, err := Carry(ctx, f, Order{Flags: act, Items: func(context.Context, *change.Acts) ([]change.Item, error) {
+	res, err := Carry(ctx, f, Order{Flags: act, Items: func(context.Context, *change.Actor) ([]change.Item, error) {
 		return []change.Item{change.CallItem(s, c)}, nil
 	}})
 	f.Flags.Output = out

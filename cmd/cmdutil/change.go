@@ -69,7 +69,7 @@ var kindPlanned = output.NewKind[Planned]("planned change", []output.Column{
 type Order struct {
 	Flags *ActFlags
 	Refs  []string
-	Items func(ctx context.Context, acts *change.Acts) ([]change.Item, error)
+	Items func(ctx context.Context, acts *change.Actor) ([]change.Item, error)
 	// Print shows the result in the place of rows of actions, for people and
 	// pipes when no format was chosen; nil = the rows.
 	Print func(res *change.Result) error
@@ -105,7 +105,7 @@ func Carry(ctx context.Context, f *Factory, o Order) (*change.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	acts, err := f.Acts(fleet, o.Flags.Case)
+	acts, err := f.Actor(fleet, o.Flags.Case)
 	if err != nil {
 		return nil, err
 	}
@@ -257,7 +257,7 @@ func (f *Factory) showStep(s *change.Step) {
 
 // headline names the target: pid 8120 on FIN-WS-014 (demo-gene, online, …).
 func headline(s *change.Step, now time.Time) string {
-	if s.Source == nil {
+	if s.Profile == "" {
 		return s.Name()
 	}
 	c := s.Change
@@ -278,7 +278,7 @@ func headline(s *change.Step, now time.Time) string {
 	if c.Host == nil {
 		return out + s.Name()
 	}
-	facts := []string{s.Source.Profile}
+	facts := []string{s.Profile}
 	h := c.Host
 	if h.ID != "" && h.ID != h.Name {
 		facts = append(facts, "host "+h.ID)
@@ -322,7 +322,7 @@ func (f *Factory) printPlan(ctx context.Context, plan *change.Plan) error {
 			continue
 		}
 		p := &Planned{
-			Verb: s.Change.Verb, Profile: s.Source.Profile, Backend: s.Source.Backend, Host: s.Change.Host, On: change.What(s.Change),
+			Verb: s.Change.Verb, Profile: s.Profile, Backend: s.Backend, Host: s.Change.Host, On: change.What(s.Change),
 			Summary: s.Preview.Summary, Requests: []string{}, Inverse: s.Preview.Inverse, Warnings: s.Preview.Warnings, Blocked: s.Blocked(),
 		}
 		for _, r := range s.Preview.Requests {

@@ -70,7 +70,7 @@ func (f *Factory) SelectedJournals(named bool) (dirs, only []string, err error) 
 }
 
 // Acts is the one path of changes, over fleet and the journals of its profiles.
-func (f *Factory) Acts(fleet *ops.Fleet, caseID string) (*change.Acts, error) {
+func (f *Factory) Actor(fleet *ops.Fleet, caseID string) (*change.Actor, error) {
 	paths, err := f.Paths()
 	if err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func (f *Factory) Acts(fleet *ops.Fleet, caseID string) (*change.Acts, error) {
 	who := audit.Who{
 		User: userName(f.Getenv), Host: host, PID: os.Getpid(), Command: f.CommandLine(f.Args), Case: caseID, Version: f.Version,
 	}
-	return &change.Acts{
+	return &change.Actor{
 		Fleet:   fleet,
 		Journal: journals{audit.Open(paths.State, who, f.Now), audit.Open(demo.JournalDir(paths.State), who, f.Now)},
 		Ledger:  &change.Ledger{Dir: dirs[0], Also: dirs[1:]}, Redact: f.redactor.String, Now: f.Now,

@@ -21,7 +21,7 @@ func TestTheDemosJournalIsItsOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	acts, err := f.Acts(&ops.Fleet{Sources: []*ops.Source{{Profile: "lab"}, {Profile: "demo-esp"}}}, "IR-1")
+	acts, err := f.Actor(&ops.Fleet{Sources: []*ops.Source{{Profile: "lab"}, {Profile: "demo-esp"}}}, "IR-1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestTheDemosJournalIsItsOwn(t *testing.T) {
 		t.Errorf("both journals together: %d entries, %v", len(entries), err)
 	}
 	for profiles, want := range map[string]string{"lab": "act-2", "demo-esp": "act-1"} {
-		acts, err := f.Acts(&ops.Fleet{Sources: []*ops.Source{{Profile: profiles}}}, "")
+		acts, err := f.Actor(&ops.Fleet{Sources: []*ops.Source{{Profile: profiles}}}, "")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -55,7 +55,7 @@ func onHosts(ctx context.Context, f *cmdutil.Factory, flags *cmdutil.ActFlags, a
 	if len(names) == 0 {
 		return cmdutil.Usagef("say which host: HOST or --hosts-file")
 	}
-	return cmdutil.RunOrder(ctx, f, cmdutil.Order{Flags: flags, Refs: names, Items: func(ctx context.Context, acts *change.Acts) ([]change.Item, error) {
+	return cmdutil.RunOrder(ctx, f, cmdutil.Order{Flags: flags, Refs: names, Items: func(ctx context.Context, acts *change.Actor) ([]change.Item, error) {
 		return change.HostItems(ctx, acts.Fleet, names, c)
 	}})
 }
@@ -92,7 +92,7 @@ reference and key are written once, and the journal does not keep the key.`,
 			if len(args) == 1 {
 				c.Host = &model.Host{Name: args[0]}
 			}
-			return cmdutil.RunOrder(cmd.Context(), f, cmdutil.Order{Flags: &flags, Print: printAdded(f), Made: madeHost, Items: func(_ context.Context, acts *change.Acts) ([]change.Item, error) {
+			return cmdutil.RunOrder(cmd.Context(), f, cmdutil.Order{Flags: &flags, Print: printAdded(f), Made: madeHost, Items: func(_ context.Context, acts *change.Actor) ([]change.Item, error) {
 				if len(acts.Fleet.Sources) != 1 {
 					return nil, cmdutil.Usagef("an endpoint is added to one backend: choose the profile with -p")
 				}

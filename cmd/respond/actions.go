@@ -57,7 +57,7 @@ $ edrctl respond list --state ambiguous -o id | xargs edrctl respond get`,
 			if err != nil {
 				return err
 			}
-			acts, err := f.Acts(fleet, "")
+			acts, err := f.Actor(fleet, "")
 			if err != nil {
 				return err
 			}
@@ -135,7 +135,7 @@ func show(ctx context.Context, f *cmdutil.Factory, args []string, wait string) e
 	left := cmdutil.Countdown(d)
 	err = cmdutil.GetEach(ctx, f, args, cmdutil.KindAction, func(ctx context.Context, fleet *ops.Fleet, ref string) (model.Record, error) {
 		count++
-		acts, err := f.Acts(fleet, "")
+		acts, err := f.Actor(fleet, "")
 		if err != nil {
 			return nil, err
 		}
@@ -171,7 +171,7 @@ func progress(_ *iostreams.Streams, a *model.Action) safetext.Display {
 }
 
 // onActions builds a verb that changes actions.
-func onActions(f *cmdutil.Factory, use, short, long, example string, items func(ctx context.Context, acts *change.Acts, refs []string) []change.Item) *cobra.Command {
+func onActions(f *cmdutil.Factory, use, short, long, example string, items func(ctx context.Context, acts *change.Actor, refs []string) []change.Item) *cobra.Command {
 	var flags cmdutil.ActFlags
 	cmd := &cobra.Command{
 		Use: use + " ACTION-REF…", Short: short, Long: long, Example: example,
@@ -181,7 +181,7 @@ func onActions(f *cmdutil.Factory, use, short, long, example string, items func(
 			if err != nil {
 				return err
 			}
-			return cmdutil.RunOrder(cmd.Context(), f, cmdutil.Order{Flags: &flags, Refs: refs, Items: func(ctx context.Context, acts *change.Acts) ([]change.Item, error) {
+			return cmdutil.RunOrder(cmd.Context(), f, cmdutil.Order{Flags: &flags, Refs: refs, Items: func(ctx context.Context, acts *change.Actor) ([]change.Item, error) {
 				return items(ctx, acts, refs), nil
 			}})
 		},
@@ -194,7 +194,7 @@ func onActions(f *cmdutil.Factory, use, short, long, example string, items func(
 
 func newCancel(f *cmdutil.Factory) *cobra.Command {
 	return onActions(f, "cancel", "Cancel actions that did not run yet, where the backend can", "", `$ edrctl respond cancel prod-esp/act-7hq2mk9a`,
-		func(ctx context.Context, acts *change.Acts, refs []string) []change.Item {
+		func(ctx context.Context, acts *change.Actor, refs []string) []change.Item {
 			return acts.CancelItems(ctx, refs)
 		})
 }
@@ -203,7 +203,7 @@ func newUndo(f *cmdutil.Factory) *cobra.Command {
 	return onActions(f, "undo", "Take actions back: release what was isolated, unblock what was blocked",
 		`Take actions back, with what the journal remembers of how it was before. What can be
 taken back: edrctl audit in-force --all.`, `$ edrctl respond undo cb/act-19f2mk7q`,
-		func(ctx context.Context, acts *change.Acts, refs []string) []change.Item {
+		func(ctx context.Context, acts *change.Actor, refs []string) []change.Item {
 			return acts.UndoItems(ctx, refs)
 		})
 }
@@ -212,7 +212,7 @@ taken back: edrctl audit in-force --all.`, `$ edrctl respond undo cb/act-19f2mk7
 func newForget(f *cmdutil.Factory) *cobra.Command {
 	return onActions(f, "forget", "Delete the backend's record of actions", "The action itself stays as it is, and so does the audit journal.",
 		`$ edrctl respond forget prod-esp/act-7hq2mk9a`,
-		func(ctx context.Context, acts *change.Acts, refs []string) []change.Item {
+		func(ctx context.Context, acts *change.Actor, refs []string) []change.Item {
 			return acts.RecordItems(ctx, refs, backends.VerbActionDelete)
 		})
 }

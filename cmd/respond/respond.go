@@ -55,7 +55,7 @@ func (t *targets) order(f *cmdutil.Factory, base backends.Change) (cmdutil.Order
 			return o, cmdutil.Usagef("--from-alert names the host: give no other")
 		}
 		o.Refs = []string{t.flags.FromAlert}
-		o.Items = func(ctx context.Context, acts *change.Acts) ([]change.Item, error) {
+		o.Items = func(ctx context.Context, acts *change.Actor) ([]change.Item, error) {
 			a, err := change.ReadFromAlert(ctx, acts.Fleet, t.flags.FromAlert)
 			if err != nil {
 				return nil, err
@@ -67,7 +67,7 @@ func (t *targets) order(f *cmdutil.Factory, base backends.Change) (cmdutil.Order
 					return nil, err
 				}
 			}
-			return []change.Item{{Label: t.flags.FromAlert, Source: a.Source, Change: c}}, nil
+			return []change.Item{change.NewItem(a.Source, t.flags.FromAlert, c)}, nil
 		}
 		return o, nil
 	}
@@ -79,7 +79,7 @@ func (t *targets) order(f *cmdutil.Factory, base backends.Change) (cmdutil.Order
 		return o, cmdutil.Usagef("say which host: HOST, --hosts-file or --from-alert")
 	}
 	o.Refs = names
-	o.Items = func(ctx context.Context, acts *change.Acts) ([]change.Item, error) {
+	o.Items = func(ctx context.Context, acts *change.Actor) ([]change.Item, error) {
 		return change.HostItems(ctx, acts.Fleet, names, base)
 	}
 	return o, nil

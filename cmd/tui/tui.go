@@ -209,7 +209,7 @@ func prepare(ctx context.Context, f *cmdutil.Factory, o options) (screen.Options
 		return opt, err
 	}
 	opt.Service = screen.NewService(fleet)
-	acts, err := f.Acts(fleet, "")
+	acts, err := f.Actor(fleet, "")
 	if err != nil {
 		return opt, err
 	}

@@ -29,6 +29,10 @@ var layers = []struct {
 		"alerts.go events.go tree.go", "lookup.go processes.go watch.go", "windows.go", "logs.go", "sorter.go", "spill.go",
 		"hosts.go", "reports.go rules.go version.go", "endpoints.go", "transport.go", "driver.go", "state.go", "fields.go normalise.go pushes.go",
 	}},
+	{pkg: "internal/change", from: []string{
+		"inforce.go", "actions.go fetch.go undo.go", "execute.go", "approve.go follow.go lookup.go result.go", "plan.go targets.go",
+		"journal.go", "actor.go", "ledger.go", "journaled.go", "step.go", "params.go words.go",
+	}},
 	{pkg: "internal/hunt", from: []string{"hunt.go", "checkpoint.go indicators.go live.go", "span.go"}},
 }
 

@@ -1,6 +1,7 @@
 package change
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -48,7 +49,7 @@ func (q ActionQuery) match(a *model.Action) bool {
 // Actions lists what the journal knows of the selected profiles together with
 // what their backends remember, newest first. What both know stands once,
 // with our reference and the backend's state.
-func (a *Acts) Actions(ctx context.Context, q ActionQuery) (list []*model.Action, outcomes []ops.Outcome, cut bool, err error) {
+func (a *Actor) Actions(ctx context.Context, q ActionQuery) (list []*model.Action, outcomes []ops.Outcome, cut bool, err error) {
 	entries, err := a.Ledger.Entries()
 	if err != nil {
 		return nil, nil, false, err
@@ -90,10 +91,10 @@ func actionsOf(ctx context.Context, s *ops.Source, entries []*Entry, q ActionQue
 	}
 	err := remembered(ctx, s, q, func(u *model.Action) {
 		if known := byNative[u.ID]; known != nil {
-			step := &Step{Item: Item{Source: s, Change: backends.Change{Verb: known.Verb}}}
+			step := &Step{Item: NewItem(s, "", backends.Change{Verb: known.Verb})}
 			native := known.NativeState
 			step.merge(known, u)
-			known.NativeState = orElse(known.NativeState, native)
+			known.NativeState = cmp.Or(known.NativeState, native)
 			return
 		}
 		s.StampRecord(u)
@@ -127,7 +128,7 @@ func remembered(ctx context.Context, s *ops.Source, q ActionQuery, give func(*mo
 // Action reads how an action is doing: one of the journal (act-…) or one only
 // its backend knows. wait follows it like Run.Wait; update is told of every
 // state. What is found out about one of the journal is written there.
-func (a *Acts) Action(ctx context.Context, ref string, wait time.Duration, update func(*model.Action)) (*model.Action, error) {
+func (a *Actor) Action(ctx context.Context, ref string, wait time.Duration, update func(*model.Action)) (*model.Action, error) {
 	if update == nil {
 		update = func(*model.Action) {}
 	}
@@ -157,7 +158,8 @@ func (a *Acts) Action(ctx context.Context, ref string, wait time.Duration, updat
 	if !ok {
 		return act, nil
 	}
-	step := &Step{Item: Item{Label: ref, Source: s, Change: e.Change(), Undoes: e.Undoes}, Action: e.ID, driver: c}
+	step := &Step{Item: NewItem(s, ref, e.Change()), Action: e.ID}
+	step.Undoes = e.Undoes
 	step.Preview.Inverse = e.Inverse
 	if h := step.Change.Host; h != nil && h.ID != "" {
 		fresh, herr := s.Host(ctx, h.ID)
@@ -169,7 +171,7 @@ func (a *Acts) Action(ctx context.Context, ref string, wait time.Duration, updat
 	var missed error
 	if nativeID(act) == "" && act.State == model.ActionAmbiguous {
 		var note string
-		note, missed = a.readBack(ctx, step, act, e.Requested, errors.New(orElse(e.Error, "edrctl ended before the outcome was written")))
+		note, missed = lookUp(ctx, c, step, act, e.Requested, errors.New(cmp.Or(e.Error, "edrctl ended before the outcome was written")))
 		act.Error = ""
 		if missed != nil {
 			act.Error = note
@@ -185,7 +187,7 @@ func (a *Acts) Action(ctx context.Context, ref string, wait time.Duration, updat
 			missed = ops.InProfile(s, perr)
 		}
 		if !act.State.Final() && wait != 0 {
-			_ = poll(ctx, p, nativeID(act), wait, func(u *model.Action) { // it never fails
+			poll(ctx, p, nativeID(act), wait, func(u *model.Action) {
 				step.merge(act, u)
 				update(act)
 			})
@@ -195,7 +197,7 @@ func (a *Acts) Action(ctx context.Context, ref string, wait time.Duration, updat
 		if act.State.Final() && act.FinishedAt.IsZero() {
 			act.FinishedAt = model.At(a.now())
 		}
-		if err := a.Journal.Append(a.entry(step, act, audit.PhaseOutcome, Run{Case: e.Case})); err != nil {
+		if err := a.Journal.Append(a.auditRecord(step, act, audit.PhaseOutcome, e.Case, "")); err != nil {
 			return act, err
 		}
 	}
@@ -207,7 +209,7 @@ func (a *Acts) Action(ctx context.Context, ref string, wait time.Duration, updat
 
 // refresh asks for what the journal does not keep of an action that is over:
 // its output. That the backend has forgotten it is no failure.
-func (a *Acts) refresh(ctx context.Context, s *ops.Source, act *model.Action) {
+func (a *Actor) refresh(ctx context.Context, s *ops.Source, act *model.Action) {
 	d, err := s.Driver()
 	if err != nil {
 		return
@@ -218,8 +220,8 @@ func (a *Acts) refresh(ctx context.Context, s *ops.Source, act *model.Action) {
 	}
 	if u, err := p.Action(ctx, nativeID(act)); err == nil && u != nil {
 		native, fin := act.NativeState, act.FinishedAt
-		(&Step{Item: Item{Source: s}}).merge(act, u)
-		act.NativeState = orElse(act.NativeState, native)
+		(&Step{Item: NewItem(s, "", backends.Change{})}).merge(act, u)
+		act.NativeState = cmp.Or(act.NativeState, native)
 		if act.FinishedAt.IsZero() {
 			act.FinishedAt = fin
 		}
@@ -227,7 +229,7 @@ func (a *Acts) refresh(ctx context.Context, s *ops.Source, act *model.Action) {
 }
 
 // foreign reads an action that is not in the journal.
-func (a *Acts) foreign(ctx context.Context, ref string, wait time.Duration, update func(*model.Action), notFound error) (*model.Action, error) {
+func (a *Actor) foreign(ctx context.Context, ref string, wait time.Duration, update func(*model.Action), notFound error) (*model.Action, error) {
 	s, id, err := a.Fleet.Resolve(ref)
 	if err != nil {
 		return nil, err
@@ -246,7 +248,7 @@ func (a *Acts) foreign(ctx context.Context, ref string, wait time.Duration, upda
 	s.StampRecord(act)
 	update(act)
 	if !act.State.Final() && wait != 0 {
-		_ = poll(ctx, p, id, wait, func(u *model.Action) { // it never fails
+		poll(ctx, p, id, wait, func(u *model.Action) {
 			act = u
 			s.StampRecord(act)
 			update(act)

@@ -4,10 +4,8 @@ import (
 	"fmt"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/ops"
 )
-
-// FreeHosts is how many hosts one order may be on without saying so.
-const FreeHosts = 10
 
 // Approve applies the policy that needs nobody's answer: read-only profiles
 // and the number of hosts. Execute sends nothing of a plan that was not
@@ -26,8 +24,8 @@ func (p *Plan) Approve(maxHosts int) error {
 // ReadOnly gives the refusal when a profile of the plan may only be read.
 func (p *Plan) ReadOnly() error {
 	for _, s := range p.Steps {
-		if s.Source != nil && s.Source.ReadOnly && s.Err == nil {
-			return RefusedReadOnly(s.Source.Profile)
+		if s.ReadOnly && s.Err == nil {
+			return RefusedReadOnly(s.Profile)
 		}
 	}
 	return nil
@@ -65,8 +63,8 @@ func CheckHosts(n, maxHosts int) error {
 func (p *Plan) Hosts() int {
 	seen := map[string]bool{}
 	for _, s := range p.Steps {
-		if s.Err == nil && s.Change.Host != nil && s.Source != nil {
-			seen[s.Source.Profile+"/"+hostKey(s.Change.Host)] = true
+		if s.Err == nil && s.Change.Host != nil && s.Profile != "" {
+			seen[s.Profile+"/"+hostKey(s.Change.Host)] = true
 		}
 	}
 	return len(seen)
@@ -93,13 +91,10 @@ var heavy = map[string]bool{
 // Typed is the word that must be typed to go on, "" when yes or no is enough:
 // the name of the host, or how many hosts it is on.
 func (p *Plan) Typed() string {
-	if !heavy[p.Verb()] {
-		return ""
-	}
 	var only *Step
 	n := 0
 	for _, s := range p.Steps {
-		if s.Blocked() == "" {
+		if heavy[s.Change.Verb] && s.Blocked() == "" {
 			only = s
 			n++
 		}
@@ -134,4 +129,21 @@ func (p *Plan) Danger() (warning, word string) {
 		return c.Danger(), c.Label()
 	}
 	return "", ""
+}
+
+// CanChange tells whether a profile can be asked for a verb, and how its
+// backend does it. The error is fit to be shown as the reason why not. It
+// reaches no server.
+func CanChange(f *ops.Fleet, profile, verb string) (how string, err error) {
+	for _, s := range f.Sources {
+		if s.Profile != profile {
+			continue
+		}
+		if s.ReadOnly {
+			return "", RefusedReadOnly(profile)
+		}
+		_, spec, err := changer(s, verb)
+		return spec.How, err
+	}
+	return "", backends.Invalid("cannot "+Words(verb), "profile "+profile+" is not among the selected ones")
 }

@@ -50,7 +50,7 @@ var changingOp = backends.Operation{Name: "things.set", Method: "POST", Path: "/
 func TestChangingCalls(t *testing.T) {
 	d, j := &apiDriver{}, &callJournal{}
 	s := source("lab", d)
-	acts := &change.Acts{Fleet: &ops.Fleet{Sources: []*ops.Source{s}}, Journal: j}
+	acts := &change.Actor{Fleet: &ops.Fleet{Sources: []*ops.Source{s}}, Journal: j}
 	var items []change.Item
 	for _, n := range []string{"1", "2", "3"} {
 		items = append(items, change.CallItem(s, backends.Call{Op: changingOp, Args: map[string]any{"n": n, "password": "s3cr3t-s3cr3t"}}))

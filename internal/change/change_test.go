@@ -220,11 +220,11 @@ func (a *acting) Actions(context.Context, backends.Query) (backends.Listing[*mod
 	}}, nil
 }
 
-func actsOn(t *testing.T, f *ops.Fleet) *change.Acts {
+func actsOn(t *testing.T, f *ops.Fleet) *change.Actor {
 	t.Helper()
 	dir := t.TempDir()
 	host, _ := os.Hostname()
-	return &change.Acts{
+	return &change.Actor{
 		Fleet: f, Ledger: &change.Ledger{Dir: dir}, Journal: audit.Open(dir, audit.Who{User: "ana", Host: host, PID: os.Getpid()}, time.Now),
 		Redact: func(s string) string { return strings.ReplaceAll(s, "secret-token", "***") },
 	}
@@ -239,7 +239,7 @@ func hostsOf(n int) []string {
 }
 
 // order resolves, plans, approves and executes.
-func order(t *testing.T, a *change.Acts, c backends.Change, names []string, run change.Run) *change.Result {
+func order(t *testing.T, a *change.Actor, c backends.Change, names []string, run change.Run) *change.Result {
 	t.Helper()
 	items, err := change.HostItems(t.Context(), a.Fleet, names, c)
 	if err != nil {
@@ -252,7 +252,7 @@ func order(t *testing.T, a *change.Acts, c backends.Change, names []string, run 
 	return a.Execute(t.Context(), p, run)
 }
 
-func verified(t *testing.T, a *change.Acts) {
+func verified(t *testing.T, a *change.Actor) {
 	t.Helper()
 	rep, err := audit.Verify(a.Ledger.Dir)
 	if err != nil || !rep.OK {
@@ -401,7 +401,7 @@ func TestTargets(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	items, err := change.HostItems(t.Context(), f, []string{"p1/h0", "host-2", "nobody", "p0/HOST-0"}, backends.Change{Verb: backends.VerbKill, PID: 1})
-	if err != nil || len(items) != 4 || items[0].Source.Profile != "p1" || items[1].Change.Host.Ref != "p0/h2" ||
+	if err != nil || len(items) != 4 || items[0].Profile != "p1" || items[1].Change.Host.Ref != "p0/h2" ||
 		backends.KindOf(items[2].Err) != backends.KindNotFound || items[3].Change.Host.ID != "h0" {
 		t.Errorf("%+v %v", items, err)
 	}
@@ -409,7 +409,7 @@ func TestTargets(t *testing.T) {
 	if err != nil || from.Host.Ref != "p0/h1" || from.PID != 4711 || from.Path != `C:\Users\Public\d.exe` {
 		t.Errorf("%+v %v", from, err)
 	}
-	p := actsOn(t, f).Plan(t.Context(), append(items, change.Item{Source: f.Sources[2], Change: backends.Change{Verb: backends.VerbKill}}))
+	p := actsOn(t, f).Plan(t.Context(), append(items, change.NewItem(f.Sources[2], "", backends.Change{Verb: backends.VerbKill})))
 	if e := p.Steps[4].Err; backends.KindOf(e) != backends.KindUnsupported {
 		t.Errorf("%v", e)
 	}
@@ -530,7 +530,7 @@ func TestInterrupted(t *testing.T) {
 	d.before = func(backends.Change) { cancel() }
 	var items []change.Item
 	for i := range 4 { // one host: one after the other
-		items = append(items, change.Item{Source: a.Fleet.Sources[0], Change: backends.Change{Verb: backends.VerbKill, PID: int64(i + 1), Host: d.hosts[0]}})
+		items = append(items, change.NewItem(a.Fleet.Sources[0], "", backends.Change{Verb: backends.VerbKill, PID: int64(i + 1), Host: d.hosts[0]}))
 	}
 	p := a.Plan(ctx, items)
 	_ = p.Approve(0)

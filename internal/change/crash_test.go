@@ -90,10 +90,10 @@ func (d *onDisk) Download(_ context.Context, _ string, offset int64, w io.Writer
 	return n, offset > 0, nil
 }
 
-func crashActs(dir string) (*change.Acts, *onDisk) {
+func crashActs(dir string) (*change.Actor, *onDisk) {
 	d := newOnDisk(dir)
 	host, _ := os.Hostname()
-	return &change.Acts{
+	return &change.Actor{
 		Fleet: fleet(d), Ledger: &change.Ledger{Dir: dir}, Journal: audit.Open(dir, audit.Who{User: "ana", Host: host, PID: os.Getpid()}, time.Now),
 	}, d
 }
@@ -103,7 +103,7 @@ func crashChild(dir, run string) {
 	a, d := crashActs(dir)
 	var items []change.Item
 	for _, h := range d.hosts {
-		items = append(items, change.Item{Source: a.Fleet.Sources[0], Change: backends.Change{Verb: backends.VerbKill, PID: 7, Path: run + "-" + h.ID, Host: h}})
+		items = append(items, change.NewItem(a.Fleet.Sources[0], "", backends.Change{Verb: backends.VerbKill, PID: 7, Path: run + "-" + h.ID, Host: h}))
 	}
 	p := a.Plan(context.Background(), items)
 	if err := p.Approve(0); err != nil {

@@ -47,7 +47,7 @@ type Fetched struct {
 
 // Fetch waits until a collected file is complete, and brings it here. It is
 // journaled: what came from which host, and where it is.
-func (a *Acts) Fetch(ctx context.Context, ref string, o Fetch) (*Fetched, error) {
+func (a *Actor) Fetch(ctx context.Context, ref string, o Fetch) (*Fetched, error) {
 	a.sign(&o)
 	s, id, err := a.Fleet.Resolve(ref)
 	if err != nil {
@@ -92,7 +92,7 @@ func (a *Acts) Fetch(ctx context.Context, ref string, o Fetch) (*Fetched, error)
 }
 
 // sign says who fetches, where the caller did not: as the journal says it.
-func (a *Acts) sign(o *Fetch) {
+func (a *Actor) sign(o *Fetch) {
 	j, ok := a.Journal.(interface{ Who() audit.Who })
 	if !ok {
 		return
@@ -120,7 +120,7 @@ func carveTarget(c *model.Carve) audit.Target {
 }
 
 // job is the download of a carve, with what its manifest says.
-func (a *Acts) job(s *ops.Source, c *model.Carve, o Fetch) download.Job {
+func (a *Actor) job(s *ops.Source, c *model.Carve, o Fetch) download.Job {
 	name := o.Name
 	if name == "" {
 		name = c.Name

@@ -9,7 +9,7 @@ import (
 )
 
 // inForce gives the references of what the journal takes to be in force.
-func inForce(t *testing.T, a *change.Acts) (refs []string) {
+func inForce(t *testing.T, a *change.Actor) (refs []string) {
 	t.Helper()
 	list, err := a.Ledger.InForce(false)
 	if err != nil {
@@ -50,12 +50,12 @@ func TestWhatChangedNothingIsNotInForce(t *testing.T) {
 // What somebody else took back leaves the list: when undoing finds nothing to
 // undo, and when the product is asked; nothing is sent for it.
 func TestInForceHeals(t *testing.T) {
-	for name, heal := range map[string]func(*change.Acts) error{
-		"release": func(a *change.Acts) error {
+	for name, heal := range map[string]func(*change.Actor) error{
+		"release": func(a *change.Actor) error {
 			order(t, a, backends.Change{Verb: backends.VerbRelease}, hostsOf(1), change.Run{})
 			return nil
 		},
-		"check": func(a *change.Acts) error {
+		"check": func(a *change.Actor) error {
 			return a.CheckInForce(t.Context(), false, func(err error) { t.Error(err) })
 		},
 	} {

@@ -8,7 +8,7 @@ import (
 // journal takes to be in force is not there any more, and writes it down.
 // Nothing is sent. What cannot be looked at stays as it is; why is given to
 // trouble.
-func (a *Acts) CheckInForce(ctx context.Context, all bool, trouble func(error)) error {
+func (a *Actor) CheckInForce(ctx context.Context, all bool, trouble func(error)) error {
 	list, err := a.Ledger.InForce(all)
 	if err != nil {
 		return err
@@ -26,7 +26,7 @@ func (a *Acts) CheckInForce(ctx context.Context, all bool, trouble func(error)) 
 		case s.Err != nil:
 			trouble(s.Err)
 		case s.Preview.Nothing != "" && s.Nothing == "":
-			if err := a.noteGone(s, s.Preview.Nothing); err != nil {
+			if err := a.recordGone(s, s.Preview.Nothing); err != nil {
 				return err
 			}
 		}

@@ -1,6 +1,7 @@
 package change
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -14,14 +15,16 @@ import (
 // maxRequest bounds what the journal keeps of one request.
 const maxRequest = 16 << 10
 
-// entry is the record of a step.
-func (a *Acts) entry(s *Step, act *model.Action, phase audit.Phase, run Run) audit.Record {
+// auditRecord is the record of a step in the journal.
+func (a *Actor) auditRecord(s *Step, act *model.Action, phase audit.Phase, incident, comment string) audit.Record {
 	r := audit.Record{
-		Case: run.Case, Action: s.Action, Profile: s.Source.Profile, Backend: s.Source.Backend, Verb: s.Change.Verb, Phase: phase,
-		Targets: []audit.Target{a.auditTarget(s.Change)}, Undoes: s.Undoes, Details: map[string]string{},
+		Case: incident, Action: s.Action, Profile: s.Profile, Backend: s.Backend, Verb: s.Change.Verb, Phase: phase,
+		Targets: []audit.Target{a.auditTarget(s.Change)}, Undoes: s.Undoes, Details: map[string]string{detailInverse: s.Preview.Inverse},
 	}
-	if s.Preview.Inverse != "" {
-		r.Details[detailInverse] = s.Preview.Inverse
+	if phase != audit.PhaseIntent {
+		a.addState(&r, act)
+	} else {
+		r.Comment, r.Requests = a.redact(comment), a.auditRequests(s)
 	}
 	if phase == audit.PhaseIntent || act.State == model.ActionSkipped { // the first record of it
 		if b, err := json.Marshal(journaled(s.Change)); err == nil {
@@ -29,38 +32,41 @@ func (a *Acts) entry(s *Step, act *model.Action, phase audit.Phase, run Run) aud
 		}
 		r.Details[detailSummary] = a.redact(s.Preview.Summary)
 	}
-	if phase == audit.PhaseIntent {
-		r.Comment = a.redact(run.Comment)
-		for _, req := range s.Preview.Requests {
-			req = a.redact(req)
-			if len(req) > maxRequest {
-				req = fmt.Sprintf("%s… (%d bytes, sha256 %s)", strings.ToValidUTF8(req[:maxRequest], ""), len(req), sha256Hex([]byte(req)))
-			}
-			r.Requests = append(r.Requests, req)
-		}
-	} else {
-		r.State, r.Error = string(act.State), a.redact(act.Error)
-		if id := nativeID(act); id != "" {
-			r.IDs = []string{id}
-		}
-		for k, v := range act.Details {
-			switch {
-			case k == nativeIDKey:
-			case secretName(k):
-				r.Details[driverDetail+k] = "***"
-			default:
-				r.Details[driverDetail+k] = a.redact(v)
-			}
-		}
-		if act.NativeState != "" {
-			r.Details[detailNative] = a.redact(act.NativeState)
-		}
-		if act.ExitCode != nil {
-			r.Details[detailExit] = fmt.Sprint(*act.ExitCode)
-		}
-	}
 	maps.DeleteFunc(r.Details, func(_, v string) bool { return v == "" })
 	return r
+}
+
+// auditRequests are the requests that a step will send, bounded in length.
+func (a *Actor) auditRequests(s *Step) (out []string) {
+	for _, req := range s.Preview.Requests {
+		req = a.redact(req)
+		if len(req) > maxRequest {
+			req = fmt.Sprintf("%s… (%d bytes, sha256 %s)", strings.ToValidUTF8(req[:maxRequest], ""), len(req), sha256Hex([]byte(req)))
+		}
+		out = append(out, req)
+	}
+	return out
+}
+
+// addState adds how far an action came.
+func (a *Actor) addState(r *audit.Record, act *model.Action) {
+	r.State, r.Error = string(act.State), a.redact(act.Error)
+	if id := nativeID(act); id != "" {
+		r.IDs = []string{id}
+	}
+	for k, v := range act.Details {
+		switch {
+		case k == nativeIDKey:
+		case secretName(k):
+			r.Details[driverDetail+k] = "***"
+		default:
+			r.Details[driverDetail+k] = a.redact(v)
+		}
+	}
+	r.Details[detailNative] = a.redact(act.NativeState)
+	if act.ExitCode != nil {
+		r.Details[detailExit] = fmt.Sprint(*act.ExitCode)
+	}
 }
 
 // secretName tells whether a driver's detail is a secret by its name: the key
@@ -75,33 +81,39 @@ func secretName(k string) bool {
 	return k == "key" || strings.HasSuffix(k, "_key")
 }
 
-func (a *Acts) auditTarget(c backends.Change) audit.Target {
+func (a *Actor) auditTarget(c backends.Change) audit.Target {
 	t := audit.Target{PID: c.PID, Path: a.redact(c.Path)}
 	if c.Host != nil {
 		t.Host, t.ID = c.Host.Name, c.Host.ID
 	} else {
-		t.ID = orElse(c.AlertID, orElse(c.CarveID, c.ActionID))
+		t.ID = cmp.Or(c.AlertID, c.CarveID, c.ActionID)
 	}
 	t.What = a.redact(What(c))
 	return t
 }
 
-// What an action did may end without us: somebody released the host in the
-// console. The journal learns it when undoing finds nothing to undo, or when
-// the host is looked at.
+// redact masks secrets in what is journaled.
+func (a *Actor) redact(s string) string {
+	if a.Redact == nil {
+		return s
+	}
+	return a.Redact(s)
+}
 
-// noteGone writes down that what s would take back is not there any more.
-func (a *Acts) noteGone(s *Step, why string) error {
+// recordGone writes down that what s would take back is not in force any more:
+// somebody released the host in the console.
+func (a *Actor) recordGone(s *Step, why string) error {
+	gone := map[string]string{detailGone: a.redact(why)}
 	list, err := a.Ledger.Entries()
 	if err != nil {
 		return err
 	}
 	for _, e := range list {
 		// One that is on its way may come into force yet.
-		if e.ID == s.Undoes && e.Profile == s.Source.Profile && e.mayBeInForce() && e.State.Final() {
+		if e.ID == s.Undoes && e.Profile == s.Profile && e.mayBeInForce() && e.State.Final() {
 			return a.Journal.Append(audit.Record{
 				Action: e.ID, Profile: e.Profile, Backend: e.Backend, Verb: e.Verb, Phase: audit.PhaseOutcome, Case: e.Case, State: string(e.State),
-				Targets: []audit.Target{e.target}, Details: map[string]string{detailGone: a.redact(why)},
+				Targets: []audit.Target{e.target}, Details: gone,
 			})
 		}
 	}

@@ -1,6 +1,7 @@
 package change
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base32"
@@ -14,29 +15,31 @@ import (
 	"github.com/edrctl/edrctl/internal/ops"
 )
 
-// planAge is how long what a preview found is taken for true. After it the
-// host is read again before anything is sent.
+// planAge is how long a preview is trusted. After it the host is read again
+// before anything is sent.
 const planAge = time.Minute
 
-// Plan is what would be sent. Nothing was yet.
+// parallel is how many hosts are worked on at once.
+const parallel = 8
+
+// Plan is what would be sent. Nothing was yet. It can be written to a file and
+// read back: what is read must be approved, and is read again from the
+// backends when it is old.
 type Plan struct {
-	Steps    []*Step
-	made     time.Time
+	Verb  string    `json:"verb"`
+	Steps []*Step   `json:"steps"`
+	Made  time.Time `json:"made"`
+
 	approved bool
 }
 
-// Verb is the verb of the plan.
-func (p *Plan) Verb() string {
-	for _, s := range p.Steps {
-		return s.Change.Verb
+// Plan looks at every item by reading only. A step that cannot be done says so
+// in its Err; the other steps can be executed.
+func (a *Actor) Plan(ctx context.Context, items []Item) *Plan {
+	p := &Plan{Made: a.now(), Steps: make([]*Step, len(items))}
+	if len(items) > 0 {
+		p.Verb = items[0].Change.Verb
 	}
-	return ""
-}
-
-// Plan looks at every item by reading only. What cannot be done stands in the
-// step's Err; the other steps can go on.
-func (a *Acts) Plan(ctx context.Context, items []Item) *Plan {
-	p := &Plan{made: a.now(), Steps: make([]*Step, len(items))}
 	known := sync.OnceValue(a.known)
 	sem := make(chan struct{}, parallel)
 	var wg sync.WaitGroup
@@ -46,7 +49,7 @@ func (a *Acts) Plan(ctx context.Context, items []Item) *Plan {
 		wg.Go(func() {
 			sem <- struct{}{}
 			defer func() { <-sem }()
-			a.look(ctx, s, known)
+			a.fill(ctx, s, known)
 		})
 	}
 	wg.Wait()
@@ -55,7 +58,7 @@ func (a *Acts) Plan(ctx context.Context, items []Item) *Plan {
 
 // known is what the journal remembers; a journal that cannot be read is found
 // out before anything is sent.
-func (a *Acts) known() []*Entry {
+func (a *Actor) known() []*Entry {
 	if a.Ledger == nil {
 		return nil
 	}
@@ -66,44 +69,47 @@ func (a *Acts) known() []*Entry {
 	return list
 }
 
-// look fills a step in.
-func (a *Acts) look(ctx context.Context, s *Step, known func() []*Entry) {
+// fill previews a step.
+func (a *Actor) fill(ctx context.Context, s *Step, known func() []*Entry) {
 	if s.Err != nil {
 		return
 	}
+	src, err := a.source(s.Profile)
+	if err != nil {
+		s.Err = err
+		return
+	}
+	s.ReadOnly = src.ReadOnly
 	if s.Nothing != "" {
 		s.Preview.Nothing = s.Nothing
 		return
 	}
-	s.driver, s.Spec, s.Err = changer(s.Source, s.Change.Verb)
-	if s.Err == nil {
-		s.Err = missing(s.Spec, s.Change)
+	driver, spec, err := changer(src, s.Change.Verb)
+	if err == nil {
+		s.Spec = spec
+		err = missing(spec, s.Change)
 	}
-	if s.Err != nil {
-		s.Err = ops.InProfile(s.Source, s.Err)
+	if err != nil {
+		s.Err = s.inProfile(err)
 		return
 	}
 	if s.Change.Undo == nil {
 		s.remember(known())
 	}
-	pv, err := s.driver.Preview(ctx, s.Change)
+	pv, err := driver.Preview(ctx, s.Change)
 	if err != nil {
-		s.Err = ops.InProfile(s.Source, err)
+		s.Err = s.inProfile(err)
 		return
 	}
-	if !pv.Reversible && s.Spec.Inverse != "" {
-		pv.Reversible = true
-	}
-	if pv.Inverse == "" {
-		pv.Inverse = s.Spec.Inverse
-	}
+	pv.Reversible = pv.Reversible || spec.Inverse != ""
+	pv.Inverse = cmp.Or(pv.Inverse, spec.Inverse)
 	s.Preview = pv
 }
 
 // remember finds the action in force that this change takes back, so that a
 // plain `release HOST` knows what `isolate` found.
 func (s *Step) remember(known []*Entry) {
-	e := undoneBy(known, s.Source.Profile, s.Change)
+	e := undoneBy(known, s.Profile, s.Change)
 	if e == nil {
 		return
 	}
@@ -143,92 +149,70 @@ func missing(spec backends.VerbSpec, c backends.Change) error {
 // parameter by its name in VerbSpec.Takes. Nothing is sent without it.
 func (p *Plan) Refuse(params ...string) {
 	for _, s := range p.Steps {
-		if s.Err != nil || s.Source == nil {
+		if s.Err != nil || s.Profile == "" {
 			continue
 		}
 		for _, name := range params {
 			names := func(spec string) bool { return slices.Contains(strings.Split(spec, "|"), name) }
 			if !slices.ContainsFunc(s.Spec.Takes, names) && !slices.ContainsFunc(s.Spec.Needs, names) {
-				s.Err = ops.InProfile(s.Source, backends.Invalid("cannot "+Words(s.Change.Verb), s.Source.Backend+" takes no "+name+": leave it out"))
+				s.Err = s.inProfile(backends.Invalid("cannot "+Words(s.Change.Verb), s.Backend+" takes no "+name+": leave it out"))
 				break
 			}
 		}
 	}
 }
 
-// lookAgain reads host and preview again when the plan is old. What has
-// changed meanwhile is not sent unseen.
-func (a *Acts) lookAgain(ctx context.Context, s *Step) error {
-	if s.Nothing != "" {
-		return nil
+// ready gives the driver to send a step with, or refuses what must not be
+// sent. An old plan is read again.
+func (a *Actor) ready(ctx context.Context, p *Plan, s *Step) (backends.Changer, error) {
+	switch {
+	case s.Err != nil:
+		return nil, s.Err
+	case !p.approved:
+		return nil, &backends.Error{Kind: backends.KindRefused, What: "nothing was sent", Why: "it was not approved"}
+	case s.Nothing != "":
+		return nil, nil
 	}
-	if h := s.Change.Host; h != nil && a.Fleet != nil && h.ID != "" {
-		fresh, err := s.Source.Host(ctx, h.ID)
+	src, err := a.source(s.Profile)
+	if err != nil {
+		return nil, err
+	}
+	driver, _, err := changer(src, s.Change.Verb)
+	if err != nil {
+		return nil, s.inProfile(err)
+	}
+	if a.now().Sub(p.Made) > planAge {
+		err = s.recheck(ctx, src, driver)
+	}
+	return driver, err
+}
+
+// recheck reads host and preview again. What has changed meanwhile is not sent
+// unseen.
+func (s *Step) recheck(ctx context.Context, src *ops.Source, driver backends.Changer) error {
+	if h := s.Change.Host; h != nil && h.ID != "" {
+		fresh, err := src.Host(ctx, h.ID)
 		if err != nil {
 			return err
 		}
 		if fresh.Name != h.Name || fresh.ID != h.ID {
-			return ops.InProfile(s.Source, backends.Malformed("nothing was sent", fmt.Sprintf("host %s was %q and is %q now", h.ID, h.Name, fresh.Name)))
+			return s.inProfile(backends.Malformed("nothing was sent", fmt.Sprintf("host %s was %q and is %q now", h.ID, h.Name, fresh.Name)))
 		}
 		s.Change.Host = fresh
 	}
-	pv, err := s.driver.Preview(ctx, s.Change)
+	pv, err := driver.Preview(ctx, s.Change)
 	if err != nil {
-		return ops.InProfile(s.Source, err)
+		return s.inProfile(err)
 	}
 	if pv.Summary != s.Preview.Summary && pv.Nothing == "" {
-		return ops.InProfile(s.Source, &backends.Error{
+		return s.inProfile(&backends.Error{
 			Kind: backends.KindRefused, What: "nothing was sent to " + s.Name(), Why: "it changed after it was shown: now it " + pv.Summary, Hint: "run the command again",
 		})
 	}
-	if pv.Inverse == "" {
-		pv.Inverse = s.Preview.Inverse
-	}
+	pv.Inverse = cmp.Or(pv.Inverse, s.Preview.Inverse)
 	pv.Reversible = pv.Reversible || s.Preview.Reversible
 	s.Preview = pv
 	return nil
-}
-
-// changer finds the driver of a verb, or says what its backend can do instead.
-func changer(s *ops.Source, verb string) (backends.Changer, backends.VerbSpec, error) {
-	d, err := s.Driver()
-	if err != nil {
-		return nil, backends.VerbSpec{}, err
-	}
-	c, ok := d.(backends.Changer)
-	if ok {
-		if spec, can := backends.VerbOf(c, verb); can {
-			return c, spec, nil
-		}
-	}
-	var can []string
-	if ok {
-		for _, v := range c.Verbs() {
-			can = append(can, Command(v.Verb))
-		}
-	}
-	hint := s.Backend + " changes nothing: " + ops.Instead(s.Backend, d)
-	if len(can) > 0 {
-		hint = s.Backend + " can do: " + strings.Join(can, ", ")
-	}
-	return nil, backends.VerbSpec{}, backends.Unsupported(s.Backend, "cannot "+Words(verb), hint)
-}
-
-// CanChange tells whether a profile can be asked for a verb, and how its
-// backend does it. The error is fit to be shown as the reason why not. It
-// reaches no server.
-func CanChange(f *ops.Fleet, profile, verb string) (how string, err error) {
-	for _, s := range f.Sources {
-		if s.Profile != profile {
-			continue
-		}
-		if s.ReadOnly {
-			return "", RefusedReadOnly(profile)
-		}
-		_, spec, err := changer(s, verb)
-		return spec.How, err
-	}
-	return "", backends.Invalid("cannot "+Words(verb), "profile "+profile+" is not among the selected ones")
 }
 
 var ids = base32.NewEncoding("abcdefghijkmnpqrstuvwxyz23456789").WithPadding(base32.NoPadding)

@@ -12,6 +12,9 @@ import (
 	"github.com/edrctl/edrctl/internal/ops"
 )
 
+// FreeHosts is how many hosts one order may be on without saying so.
+const FreeHosts = 10
+
 // maxNames bounds a list of targets.
 const maxNames = 100_000
 
@@ -58,7 +61,11 @@ func HostItems(ctx context.Context, f *ops.Fleet, names []string, base backends.
 		if backends.KindOf(err) == backends.KindInvalid {
 			return nil, err
 		}
-		it := Item{Label: name, Source: s, Change: base, Err: err}
+		it := Item{Label: name, Change: base, Err: err}
+		if s != nil {
+			it = NewItem(s, name, base)
+			it.Err = err
+		}
 		if err == nil {
 			if key := s.Profile + "/" + hostKey(h); seen[key] {
 				continue
@@ -159,7 +166,7 @@ func idItems(f *ops.Fleet, refs []string, change func(id string) backends.Change
 		}
 		if key := s.Profile + "/" + id; !seen[key] {
 			seen[key] = true
-			items = append(items, Item{Label: s.Profile + "/" + id, Source: s, Change: change(id)})
+			items = append(items, NewItem(s, s.Profile+"/"+id, change(id)))
 		}
 	}
 	return items
@@ -170,15 +177,15 @@ func idItems(f *ops.Fleet, refs []string, change func(id string) backends.Change
 func ProfileItems(f *ops.Fleet, change backends.Change) []Item {
 	items := make([]Item, len(f.Sources))
 	for i, s := range f.Sources {
-		items[i] = Item{Label: s.Profile, Source: s, Change: change}
+		items[i] = NewItem(s, s.Profile, change)
 	}
 	return items
 }
 
-// CallItem is a changing call as an item of Acts: previewed with the guards
+// CallItem is a changing call as an item of Actor: previewed with the guards
 // of its driver, approved, journaled and sent once.
 func CallItem(s *ops.Source, c backends.Call) Item {
-	return Item{Label: s.Profile, Source: s, Change: backends.Change{Verb: backends.VerbCall, Call: &c}}
+	return NewItem(s, s.Profile, backends.Change{Verb: backends.VerbCall, Call: &c})
 }
 
 // Split opens an item in one a value, for verbs that take one path at a time.

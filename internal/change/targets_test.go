@@ -69,7 +69,7 @@ func TestAChangeGoesToTheProfileThatCanDoIt(t *testing.T) {
 	kill := backends.Change{Verb: backends.VerbKill, PID: 1}
 	f := fleet(knowing{named("a", "FIN-WS-014")}, named("b", "fin-ws-014"))
 	items, err := change.HostItems(t.Context(), f, []string{"FIN-WS-014"}, kill)
-	if err != nil || len(items) != 1 || items[0].Err != nil || items[0].Change.Host.Ref != "p1/b" || items[0].Source.Profile != "p1" {
+	if err != nil || len(items) != 1 || items[0].Err != nil || items[0].Change.Host.Ref != "p1/b" || items[0].Profile != "p1" {
 		t.Errorf("%+v %v", items, err)
 	}
 	none := fleet(knowing{named("a", "FIN-WS-014")}, knowing{named("b", "FIN-WS-014")})

@@ -12,7 +12,7 @@ import (
 
 // UndoItems gives the items that take the named actions back, with their
 // hosts read again.
-func (a *Acts) UndoItems(ctx context.Context, refs []string) []Item {
+func (a *Actor) UndoItems(ctx context.Context, refs []string) []Item {
 	return a.entryItems(refs, func(s *ops.Source, e *Entry) Item {
 		it := e.Reverse(s, nil)
 		if it.Err == nil {
@@ -23,9 +23,9 @@ func (a *Acts) UndoItems(ctx context.Context, refs []string) []Item {
 }
 
 // CancelItems gives the items that cancel the named actions.
-func (a *Acts) CancelItems(ctx context.Context, refs []string) []Item {
+func (a *Actor) CancelItems(ctx context.Context, refs []string) []Item {
 	return a.entryItems(refs, func(s *ops.Source, e *Entry) Item {
-		it := Item{Label: e.Ref(), Source: s, Change: backends.Change{Verb: backends.VerbCancel, ActionID: e.NativeID, Undo: e.forDriver()}}
+		it := NewItem(s, e.Ref(), backends.Change{Verb: backends.VerbCancel, ActionID: e.NativeID, Undo: e.forDriver()})
 		switch {
 		case e.Final():
 			it.Err = backends.Invalid("nothing to cancel", e.Ref()+" is "+string(e.State))
@@ -40,9 +40,9 @@ func (a *Acts) CancelItems(ctx context.Context, refs []string) []Item {
 
 // RecordItems gives the items that change the backend's record of the named
 // actions (action.delete).
-func (a *Acts) RecordItems(ctx context.Context, refs []string, verb string) []Item {
+func (a *Actor) RecordItems(ctx context.Context, refs []string, verb string) []Item {
 	return a.entryItems(refs, func(s *ops.Source, e *Entry) Item {
-		it := Item{Label: e.Ref(), Source: s, Change: backends.Change{Verb: verb, ActionID: e.NativeID, Undo: e.forDriver()}}
+		it := NewItem(s, e.Ref(), backends.Change{Verb: verb, ActionID: e.NativeID, Undo: e.forDriver()})
 		if e.NativeID == "" {
 			it.Err = backends.Invalid("cannot find the record of "+e.Ref(), "the backend's id of it is not known")
 			return it
@@ -55,7 +55,8 @@ func (a *Acts) RecordItems(ctx context.Context, refs []string, verb string) []It
 // Reverse gives the item that takes an action of the journal back. host is
 // its host as it is now, nil where the action has none.
 func (e *Entry) Reverse(s *ops.Source, host *model.Host) Item {
-	it := Item{Label: e.Ref(), Source: s, Undoes: e.ID}
+	it := NewItem(s, e.Ref(), e.Change())
+	it.Undoes = e.ID
 	switch {
 	case e.Verb == "":
 		it.Err = backends.Invalid("cannot undo "+e.Ref(), "it is not in the journal of this machine, which keeps what undoing needs")
@@ -68,7 +69,6 @@ func (e *Entry) Reverse(s *ops.Source, host *model.Host) Item {
 	case !e.mayBeInForce():
 		it.Nothing = fmt.Sprintf("%s is %s: it changed nothing", e.Ref(), e.State)
 	}
-	it.Change = e.Change()
 	it.Change.Verb, it.Change.Comment = e.Inverse, ""
 	it.Change.Undo = e.forDriver()
 	if host != nil {
@@ -77,7 +77,7 @@ func (e *Entry) Reverse(s *ops.Source, host *model.Host) Item {
 	return it
 }
 
-func (a *Acts) hostOf(ctx context.Context, s *ops.Source, e *Entry) (*model.Host, error) {
+func (a *Actor) hostOf(ctx context.Context, s *ops.Source, e *Entry) (*model.Host, error) {
 	h := e.host()
 	if h == nil {
 		return nil, nil
@@ -88,7 +88,7 @@ func (a *Acts) hostOf(ctx context.Context, s *ops.Source, e *Entry) (*model.Host
 
 // entryItems resolves references of actions; one the journal does not know is
 // handed to the backend under its own id.
-func (a *Acts) entryItems(refs []string, build func(*ops.Source, *Entry) Item) []Item {
+func (a *Actor) entryItems(refs []string, build func(*ops.Source, *Entry) Item) []Item {
 	var items []Item
 	for _, ref := range refs {
 		e, err := a.Ledger.Get(ref)

@@ -77,10 +77,10 @@ const (
 )
 
 // acts is the Actor over ops.
-type acts struct{ a *change.Acts }
+type acts struct{ a *change.Actor }
 
 // NewActor gives the action path as the screen uses it.
-func NewActor(a *change.Acts) Actor { return acts{a} }
+func NewActor(a *change.Actor) Actor { return acts{a} }
 
 func (x acts) Can(profile, verb string) (string, error) {
 	switch verb {

@@ -49,7 +49,7 @@ func (a *actor) Plan(_ context.Context, o tui.Order) (*change.Plan, error) {
 	a.mu.Lock()
 	a.orders = append(a.orders, o)
 	a.mu.Unlock()
-	p := &change.Plan{}
+	p := &change.Plan{Verb: o.Verb}
 	seen := map[string]bool{}
 	for i, r := range o.Records {
 		s := &change.Step{Action: "act-" + string(rune('a'+i))}
@@ -79,7 +79,7 @@ func (a *actor) Plan(_ context.Context, o tui.Order) (*change.Plan, error) {
 func (a *actor) Execute(ctx context.Context, p *change.Plan, run change.Run) *change.Result {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	res := &change.Result{Verb: p.Verb()}
+	res := &change.Result{Verb: p.Verb}
 	for _, s := range p.Steps {
 		a.sent = append(a.sent, s.Change.Verb+" "+s.Name()+" case="+run.Case+" comment="+run.Comment)
 		act := &model.Action{Origin: model.Origin{ID: s.Action, Ref: s.Action}, Verb: s.Change.Verb, Host: s.Change.Host, State: model.ActionDone}

@@ -162,8 +162,8 @@ func (d *actDialog) named(inner int) int {
 	}
 	st := d.plan_.Steps[0]
 	line := "  " + st.Name()
-	if st.Source != nil {
-		line += " (" + st.Source.Profile + ")"
+	if st.Profile != "" {
+		line += " (" + st.Profile + ")"
 	}
 	return len(ui.Wrap(safetext.Text(line), inner))
 }
@@ -181,8 +181,8 @@ func (d *actDialog) targets(s *shell, put func(theme.Style, safetext.Display), m
 			break
 		}
 		line := "  " + st.Name()
-		if st.Source != nil {
-			line += " (" + st.Source.Profile + ")"
+		if st.Profile != "" {
+			line += " (" + st.Profile + ")"
 		}
 		look := theme.Style("")
 		switch {

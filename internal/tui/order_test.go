@@ -94,7 +94,7 @@ func TestOrdersReachTheDriver(t *testing.T) {
 	} {
 		w := &ward{takes: c.takes}
 		fleet := &ops.Fleet{Sources: []*ops.Source{ops.NewSource("p", "ward", false, func() (backends.Driver, error) { return w, nil })}}
-		a := tui.NewActor(&change.Acts{Fleet: fleet, Ledger: &change.Ledger{Dir: t.TempDir()}})
+		a := tui.NewActor(&change.Actor{Fleet: fleet, Ledger: &change.Ledger{Dir: t.TempDir()}})
 		p, err := a.Plan(t.Context(), c.order)
 		why := ""
 		switch {
