@@ -61,7 +61,25 @@ func (d *Driver) planRules(ctx context.Context, what string, c backends.Call) (*
 		return nil, err
 	}
 	p := &callPlan{}
-	var names, problems []string
+	rules, problems := convertRules(parsed, dia, p)
+	if len(problems) > 0 {
+		e := backends.Invalid(what+": nothing was sent", strings.Join(problems, "; "))
+		e.Hint = "edrctl rules test -f FILE says the same without a manager"
+		return nil, e
+	}
+	return d.planConverted(ctx, what, p, rules, update, activate)
+}
+
+// convertedRules are rules in the dialect of a manager.
+type convertedRules struct {
+	dialect dialect
+	names   []string
+	bodies  [][]byte
+}
+
+// convertRules writes rules in a dialect; p gets the warnings about them.
+func convertRules(parsed []*generule.Parsed, dia dialect, p *callPlan) (_ convertedRules, problems []string) {
+	var names []string
 	var bodies [][]byte
 	for i, r := range parsed {
 		name := r.Name
@@ -92,11 +110,12 @@ func (d *Driver) planRules(ctx context.Context, what string, c backends.Call) (*
 		names = append(names, r.Name)
 		bodies = append(bodies, converted.JSON(dia.actions))
 	}
-	if len(problems) > 0 {
-		e := backends.Invalid(what+": nothing was sent", strings.Join(problems, "; "))
-		e.Hint = "edrctl rules test -f FILE says the same without a manager"
-		return nil, e
-	}
+	return convertedRules{dia, names, bodies}, problems
+}
+
+// planConverted compares rules with what the manager has, and plans the rest.
+func (d *Driver) planConverted(ctx context.Context, what string, p *callPlan, rules convertedRules, update, activate bool) (*callPlan, error) {
+	dia, names, bodies := rules.dialect, rules.names, rules.bodies
 	stored, err := d.storedRules(ctx, names)
 	if err != nil {
 		return nil, err
@@ -123,6 +142,13 @@ func (d *Driver) planRules(ctx context.Context, what string, c backends.Call) (*
 	case update && activate && len(missing) > 0:
 		p.warnings = append(p.warnings, ruleWord(missing)+" is not there yet, and is added")
 	}
+	rules.steps(p, update, activate)
+	return p, nil
+}
+
+// steps adds what must be sent, in its order, to a plan.
+func (rules convertedRules) steps(p *callPlan, update, activate bool) {
+	dia, names, bodies := rules.dialect, rules.names, rules.bodies
 	query := wire.QueryOf()
 	if update {
 		query.Set("update", "true")
@@ -140,7 +166,7 @@ func (d *Driver) planRules(ctx context.Context, what string, c backends.Call) (*
 		p.warnings = append(p.warnings, "the manager empties all reports")
 		p.check = func(data json.RawMessage) error { return keptRules(data, names) }
 		p.summarise()
-		return p, nil
+		return
 	}
 	req.Body = bytes.Join(bodies, []byte("\n"))
 	step.req = req
@@ -160,7 +186,6 @@ func (d *Driver) planRules(ctx context.Context, what string, c backends.Call) (*
 		p.warnings = append(p.warnings, "the reload empties all reports")
 	}
 	p.summarise()
-	return p, nil
 }
 
 func saveStep() callStep {

@@ -105,6 +105,10 @@ func (d *Driver) Preview(ctx context.Context, c backends.Change) (backends.Previ
 	case !onHost(c.Verb):
 		return d.previewHost(ctx, what, c)
 	}
+	return d.previewCommand(ctx, what, c)
+}
+
+func (d *Driver) previewCommand(ctx context.Context, what string, c backends.Change) (backends.Preview, error) {
 	var pv backends.Preview
 	ep, err := d.confirm(ctx, what, c.Host)
 	if err != nil {
@@ -337,6 +341,12 @@ func (d *Driver) fillAction(act *model.Action, uuid, verb string, s *wire.Comman
 		act.State, act.NativeState = model.ActionRunning, "sent to the agent"
 		return nil
 	}
+	return fillResult(act, verb, s, failed)
+}
+
+// fillResult takes over how a command ended; failed are the files that the
+// agent could not collect.
+func fillResult(act *model.Action, verb string, s *wire.Command, failed []string) error {
 	var err error
 	if act.Stdout, err = wire.DecodeOutput(s.Stdout); err == nil {
 		act.Stderr, err = wire.DecodeOutput(s.Stderr)
