@@ -203,7 +203,7 @@ func (n *noun) place(parent *cobra.Command, f *cmdutil.Factory, reserved func(st
 		}
 		parent = c
 		if n.impls == nil {
-			return // its first word stands for it
+			return // its first word is enough
 		}
 	}
 	for _, v := range n.verbs {
@@ -250,7 +250,7 @@ func newNoun(word string, path []string, n *noun) *cobra.Command {
 
 ` + strings.Join(lines, "\n") + `
 
-Rows carry ref, profile and backend beside the vendor's own fields.`
+Rows carry ref, profile and backend along with the vendor's own fields.`
 	return c
 }
 

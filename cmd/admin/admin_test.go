@@ -52,7 +52,7 @@ func TestResources(t *testing.T) {
 				for k, o := range v.Operands {
 					o, repeated := strings.CutSuffix(o, "...")
 					if _, ok := op.Param(o); !ok {
-						t.Errorf("%s: operand %s is no parameter of %s", name, o, op.Name)
+						t.Errorf("%s: operand %s is not a parameter of %s", name, o, op.Name)
 					}
 					if repeated && k != len(v.Operands)-1 {
 						t.Errorf("%s: only the last operand can be repeated", name)
@@ -61,18 +61,18 @@ func TestResources(t *testing.T) {
 				for p, val := range v.Fixed {
 					param, ok := op.Param(p)
 					if !ok {
-						t.Errorf("%s: %s is no parameter of %s", name, p, op.Name)
+						t.Errorf("%s: %s is not a parameter of %s", name, p, op.Name)
 					} else if _, err := param.Value(val); err != nil {
 						t.Errorf("%s: %s: %v", name, p, err)
 					}
 				}
 				if _, ok := op.Param(v.From); v.From != "" && !ok {
-					t.Errorf("%s: %s is no parameter of %s", name, v.From, op.Name)
+					t.Errorf("%s: %s is not a parameter of %s", name, v.From, op.Name)
 				}
 				words := append(strings.Fields(r.Noun), v.Name)
 				c, rest, err := root.Find(words)
 				if err != nil || len(rest) > 0 && !strings.HasPrefix(c.CommandPath(), "edrctl "+r.Noun) {
-					t.Errorf("%s is no command: %v %v", name, c.CommandPath(), err)
+					t.Errorf("%s is not a command: %v %v", name, c.CommandPath(), err)
 				}
 			}
 		}
@@ -97,7 +97,7 @@ func TestHelp(t *testing.T) {
 		}
 		c.Flags().VisitAll(func(fl *pflag.Flag) {
 			if strings.ContainsAny(fl.Name, "_. ") || strings.ToLower(fl.Name) != fl.Name {
-				t.Errorf("%s: --%s is no flag of the house", path, fl.Name)
+				t.Errorf("%s: --%s is not a flag of edrctl", path, fl.Name)
 			}
 		})
 	}

@@ -290,7 +290,7 @@ func merge(c *backends.Call, i impl, doc []byte) error {
 		dec := json.NewDecoder(bytes.NewReader(raw))
 		dec.UseNumber()
 		if err := dec.Decode(&val); err != nil {
-			return cmdutil.Usagef("--file: %s is no JSON", name)
+			return cmdutil.Usagef("invalid --file: %s is not valid JSON", name)
 		}
 		if val == nil {
 			continue
@@ -381,7 +381,7 @@ func (v *verb) read1() ([]byte, error) {
 }
 
 // document gives the JSON of a file that is JSON or YAML. several lets JSON
-// documents stand one after the other.
+// documents follow each other.
 func (v *verb) document(text []byte, several bool) ([]byte, error) {
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
 	first := bytes.TrimSpace(text)[0]

@@ -466,7 +466,7 @@ func (v *verb) takesMany() bool {
 	})
 }
 
-// itemHides is what is masked in one record: what stands behind the * of the
+// itemHides is what is masked in one record: what is behind the * of the
 // members the operation hides in its answer.
 func (v *verb) itemHides(op backends.Operation) []string {
 	if v.call.ShowSecrets {

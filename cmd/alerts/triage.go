@@ -133,7 +133,7 @@ func readBodies(f *cmdutil.Factory, name string) ([]json.RawMessage, error) {
 	for _, b := range list {
 		var object map[string]json.RawMessage
 		if err := json.Unmarshal(b, &object); err != nil {
-			return nil, cmdutil.Usagef("%s is no JSON object: %w", name, err)
+			return nil, cmdutil.Usagef("%s is not a JSON object: %w", name, err)
 		}
 	}
 	if len(list) == 0 {

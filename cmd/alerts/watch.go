@@ -18,8 +18,8 @@ func newWatch(f *cmdutil.Factory) *cobra.Command {
 		Short: "List alerts, oldest first, then follow new ones, each once",
 		Long: `List alerts, oldest first, then follow new ones as they arrive, each once.
 Piped, it writes ndjson. Backends that push are followed live; the others are
-polled. A profile that stops answering is said on stderr and asked again; what
-it missed is read when it is back. Ctrl-C ends it.`,
+polled. When a profile stops answering, stderr says so and edrctl retries; what was
+missed is read when it is back. Ctrl-C ends it.`,
 		Example: `$ edrctl alerts watch --score-min 5
 $ edrctl alerts watch --since 1h -o ocsf | vector --config siem.toml`,
 		Args: cobra.NoArgs,

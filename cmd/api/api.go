@@ -30,7 +30,7 @@ type options struct {
 func (o *options) add(cmd *cobra.Command, f *cmdutil.Factory, changes bool) {
 	fs := cmd.Flags()
 	cmdutil.StringArray(fs, &o.text, "field", "f", "NAME=TEXT: a parameter, by the vendor's name")
-	cmdutil.StringArray(fs, &o.typed, "json-field", "F", "NAME=JSON, or NAME=@FILE: a parameter that is no text")
+	cmdutil.StringArray(fs, &o.typed, "json-field", "F", "a parameter as JSON: NAME=JSON or NAME=@FILE")
 	fs.StringVar(&o.input, "input", "", "take the whole body from a file; - is standard input")
 	o.Add(cmd)
 	o.AddPaging(cmd)
@@ -239,7 +239,7 @@ func unknownOperation(f *cmdutil.Factory, name string) error {
 	for _, n := range union() {
 		known = append(known, n.name)
 	}
-	u := &cmdutil.UsageError{Err: fmt.Errorf("%q is no operation of any backend", name), Hint: "edrctl api list --search " + firstWord(name) + " looks for it"}
+	u := &cmdutil.UsageError{Err: fmt.Errorf("unknown operation %q", name), Hint: "run edrctl api list --search " + firstWord(name)}
 	if s := suggest.Nearest(name, known); s != "" {
 		u.Hint = "did you mean " + s + "? edrctl api list shows all"
 	}

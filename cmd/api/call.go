@@ -20,7 +20,7 @@ func (o *options) callPath(ctx context.Context, f *cmdutil.Factory, method, path
 	method = strings.ToUpper(method)
 	if !slices.Contains(methods, method) {
 		u := &cmdutil.UsageError{
-			Err:  fmt.Errorf("%q is no method of HTTP: one of %s", method, strings.Join(methods, " ")),
+			Err:  fmt.Errorf("unknown HTTP method %q: want one of %s", method, strings.Join(methods, " ")),
 			Hint: "an operation's parameters are flags: edrctl api OPERATION --name value",
 		}
 		return u
@@ -121,7 +121,7 @@ func escaped(path string) string {
 func below(server, path string) (string, error) {
 	if !strings.Contains(path, "://") {
 		if strings.HasPrefix(path, "//") || strings.Contains(strings.SplitN(path, "/", 2)[0], ":") {
-			return "", cmdutil.Usagef("%q is no path of the server: write /PATH", path)
+			return "", cmdutil.Usagef("invalid path %q: want /PATH", path)
 		}
 		return "/" + strings.TrimLeft(path, "/"), nil
 	}

@@ -197,7 +197,7 @@ func (n named) help(cmd *cobra.Command, flags *cmdutil.ParamFlags) string {
 		case op.Danger != "":
 			fmt.Fprintf(&b, "  changes something, and asks twice: %s\n", op.Danger)
 		case op.Mutates:
-			b.WriteString("  changes something: asks first, is sent once, stands in the audit journal\n")
+			b.WriteString("  changes something: edrctl asks first, sends it once and records it in the audit journal\n")
 		default:
 			b.WriteString("  reads\n")
 		}

@@ -86,7 +86,7 @@ func TestHeader(t *testing.T) {
 }
 
 // Whatever is typed as a path: no panic, nothing leaves the server's API, and
-// what reads by its method alone is told from what acts.
+// the method alone distinguishes reads from changes.
 func FuzzPathCall(f *testing.F) {
 	for _, p := range []string{"/v3/rules", "https://edr.example:8443/base/v3/rules/7", "//x", "/a/../b", "/%2e%2e/x", "/v3/rules/%72eload", "/{id}?a=b&c", "a:b"} {
 		f.Add("GET", p)

@@ -110,7 +110,7 @@ $ edrctl audit list --since 7d --phase outcome --state failed,ambiguous`,
 				r := l.Record
 				switch {
 				case l.Bad != nil:
-					f.Warn("line %d of the journal is no record: edrctl audit verify", l.Number)
+					f.Warn("line %d of the journal is not a record; run edrctl audit verify", l.Number)
 					continue
 				case r.Time.Before(from), !r.Time.Before(to):
 					continue

@@ -41,11 +41,11 @@ func newPasswd(f *cmdutil.Factory) *cobra.Command {
 		Long: `Change the password of the user a profile logs in as, and keep the new one where
 the old one was kept: in the keyring, or the encrypted file. The old one is
 tried first. Every session of the user ends, also those of the console and of
-other programs; this one logs in anew.
+other programs; edrctl logs in again.
 
 The passwords are asked for without being shown, the new one twice, or read
 from standard input: two lines, the old one and the new one. When the answer
-is lost, both are tried, and what holds now is said.`,
+is lost, edrctl tries both and reports which one works now.`,
 		Example: `$ edrctl auth passwd prod-esp
 $ pass show esp/old-and-new | edrctl auth passwd prod-esp --password-stdin --yes`,
 		Args:              cobra.MaximumNArgs(1),

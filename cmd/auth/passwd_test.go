@@ -112,7 +112,7 @@ func TestPasswd(t *testing.T) {
 	}
 }
 
-// A password in the environment cannot be changed there: it is said.
+// A password in the environment cannot be changed there: edrctl says so.
 func TestPasswdInTheEnvironment(t *testing.T) {
 	p := newPlace(t, "")
 	p.env["EDRCTL_LAB_PASSWORD"] = oldPassword

@@ -104,7 +104,7 @@ func (o *fetchFlags) unpack(ctx context.Context, f *cmdutil.Factory, res *change
 	x, err := download.Extract(ctx, res.Saved.Path, download.Limits{})
 	switch {
 	case errors.Is(err, download.ErrNotArchive):
-		f.Note("%s is no archive: there is nothing to unpack", res.Saved.Path)
+		f.Note("%s is not an archive: nothing to unpack", res.Saved.Path)
 		return nil
 	case err != nil:
 		return err
@@ -416,7 +416,7 @@ func newDownload(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "download REF…|-",
 		Short: "Bring collected files here",
-		Long: `Bring collected files here. A download that was cut is gone on with by the next run
+		Long: `Download collected files. The next run resumes a download that was interrupted
 of the same command, where the server can; else it starts again.`,
 		Example: `$ edrctl carve download prod-esp/7930F12PEQ -O case-2231 --extract
 $ edrctl carve list --host build-07 -o id | edrctl carve download - -O case-2231`,
@@ -491,7 +491,7 @@ func newDelete(f *cmdutil.Factory) *cobra.Command {
 	var flags cmdutil.ActFlags
 	cmd := &cobra.Command{
 		Use:     "delete REF…|-",
-		Short:   "Delete collected files on the backend, for good",
+		Short:   "Permanently delete collected files on the backend",
 		Example: `$ edrctl carve delete prod-esp/7930F12PEQ --yes --danger`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

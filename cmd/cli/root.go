@@ -105,7 +105,7 @@ func shorten(noun *cobra.Command) {
 	}
 }
 
-// check makes every noun refuse what is no verb of it, and every argument
+// check makes every noun refuse what is not a verb of it, and every argument
 // error a usage error.
 func check(cmd *cobra.Command) {
 	for _, c := range cmd.Commands() {

@@ -90,7 +90,7 @@ func badArguments(cmd *cobra.Command, given []string, err error) error {
 	return u
 }
 
-// operandsOf are the words of a usage line after the name that are no flags.
+// operandsOf are the words of a usage line after the name that are not flags.
 func operandsOf(cmd *cobra.Command) []string {
 	var out []string
 	words := strings.Fields(cmd.Use)

@@ -202,7 +202,7 @@ func (a *ActFlags) Askable(f *Factory) error {
 	}
 	return &backends.Error{
 		Kind: backends.KindRefused, What: "nothing was sent", Why: "there is no terminal to ask on",
-		Hint: "--yes goes on without asking; --dry-run shows what would be sent",
+		Hint: "--yes skips the question; --dry-run shows what would be sent",
 	}
 }
 

@@ -152,7 +152,7 @@ func (m *memory) action(a *model.Action) {
 	m.host(a.Profile, a.Host, model.Time{})
 }
 
-// host notes an endpoint, also one that only stands in another record.
+// host notes an endpoint, also one that only appears in another record.
 func (m *memory) host(profile string, h *model.Host, seen model.Time) {
 	if h == nil || h.ID == "" && h.Ref == "" {
 		return

@@ -62,7 +62,7 @@ func (c *CallFlags) hides(op backends.Operation) []string {
 }
 
 // itemHides gives the members to be masked in a record of the answer's list:
-// what stands behind each * of the answer's.
+// what is behind each * of the answer's.
 func (c *CallFlags) itemHides(op backends.Operation) []string {
 	var out []string
 	for _, h := range c.hides(op) {

@@ -3,6 +3,7 @@ package cmdutil
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -138,7 +139,7 @@ func (p *ParamFlags) Args(op backends.Operation) (map[string]any, error) {
 		}
 		param, ok := op.Param(name)
 		if !ok {
-			return nil, Usagef("--%s is no parameter of %s on this backend", FlagName(name), op.Name)
+			return nil, Usagef("unknown flag --%s: %s has no such parameter on this backend", FlagName(name), op.Name)
 		}
 		a, err := p.f.argument(param, v.texts)
 		if err != nil {
@@ -167,7 +168,7 @@ func (f *Factory) argument(p backends.Param, texts []string) (any, error) {
 		for _, t := range texts {
 			v, err := p.Value(t)
 			if err != nil {
-				return nil, Usagef("%s: %w", flag, err)
+				return nil, Usagef("invalid %s", backends.WrongValue(flag, err))
 			}
 			if list, ok := v.([]any); ok {
 				all = append(all, list...)
@@ -209,14 +210,13 @@ func (f *Factory) argument(p backends.Param, texts []string) (any, error) {
 	}
 	v, err := p.Value(text)
 	if err != nil {
-		why := err.Error()
 		if p.Secret {
-			why = "it is not of the right form"
+			err = errors.New("the value does not have the right form")
 		}
-		return nil, Usagef("%s: %s", flag, why)
+		return nil, Usagef("invalid %s", backends.WrongValue(flag, err))
 	}
 	if p.Type == "json" {
-		return text, nil // a JSON text that was read would be taken for JSON once more
+		return text, nil // JSON text that was read would be parsed as JSON again
 	}
 	return v, nil
 }
@@ -397,7 +397,7 @@ func (p *ParamFlags) Usage(op backends.Operation) (required, optional []string) 
 	return required, optional
 }
 
-// OtherUsage is the help of the command's flags that are no parameters.
+// OtherUsage is the help of the command's flags that are not parameters.
 func (p *ParamFlags) OtherUsage(cmd *cobra.Command) string {
 	rest := pflag.NewFlagSet("", pflag.ContinueOnError)
 	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {

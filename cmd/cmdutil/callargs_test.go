@@ -69,11 +69,11 @@ func TestParamFlags(t *testing.T) {
 		{"--upload @" + file, map[string]any{"upload": backends.File{Name: "x.json", Content: []byte(`{"n": 1}`)}}, ""},
 		{"--password -", map[string]any{"password": "from-stdin"}, ""},
 		{"--param-output x", map[string]any{"output": "x"}, ""},
-		{"--id seven", nil, `--id: "seven" is no whole number`},
+		{"--id seven", nil, `invalid --id "seven": want a whole number`},
 		{"--id 1 --id 2", nil, "--id is given 2 times"},
-		{"--kind c", nil, "is not one of a b"},
-		{"--any nonsense", nil, "--any: it is not JSON"},
-		{"--data [1]", nil, "no JSON object"},
+		{"--kind c", nil, `invalid --kind "c": want one of a, b`},
+		{"--any nonsense", nil, "invalid --any: not valid JSON"},
+		{"--data [1]", nil, "want a JSON object"},
 		{"--upload " + dir, nil, "it is a folder"},
 		{"--upload /no/such/file", nil, "cannot read /no/such/file"},
 	} {
@@ -102,7 +102,7 @@ func TestParseFields(t *testing.T) {
 		want        map[string]any
 		err         string
 	}{
-		{[]string{"id=7", "kind=a=b"}, nil, false, nil, `"a=b" is not one of`},
+		{[]string{"id=7", "kind=a=b"}, nil, false, nil, `"a=b": want one of`},
 		{[]string{"id=7"}, []string{`data={"a":1}`}, false, map[string]any{"id": int64(7), "data": map[string]any{"a": json.Number("1")}}, ""},
 		{nil, []string{`kind="a"`}, false, map[string]any{"kind": "a"}, ""},
 		{[]string{"os-name=x", "os_name=y"}, nil, false, map[string]any{"os_name": []any{"x", "y"}}, ""},

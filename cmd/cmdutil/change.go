@@ -194,9 +194,9 @@ func (f *Factory) approve(ctx context.Context, plan *change.Plan, flags *ActFlag
 	}
 	_, danger := plan.Danger()
 	if word := plan.Typed(); word != "" && (danger == "" || !flags.Yes) { // what is typed is the second yes too
-		what := safetext.Display("Type the host name to go on:")
+		what := safetext.Display("Type the host name to confirm:")
 		if sendable > 1 {
-			what = safetext.Sprintf("Type %q to go on:", word)
+			what = safetext.Sprintf("Type %q to confirm:", word)
 		}
 		return f.ConfirmTyped(ctx, flags.Yes, what, word)
 	}
@@ -211,10 +211,10 @@ func (f *Factory) approve(ctx context.Context, plan *change.Plan, flags *ActFlag
 		if !f.IO.CanPrompt() {
 			return &backends.Error{
 				Kind: backends.KindRefused, What: "nothing was sent", Why: word + " is dangerous, and there is no terminal to ask a second time on",
-				Hint: "--yes --danger goes on without asking; --dry-run shows what would be sent",
+				Hint: "--yes --danger skips the question; --dry-run shows what would be sent",
 			}
 		}
-		return f.ConfirmTyped(ctx, false, safetext.Sprintf("This is dangerous. Type %q to go on:", word), word)
+		return f.ConfirmTyped(ctx, false, safetext.Sprintf("This is dangerous. Type %q to confirm:", word), word)
 	}
 	return nil
 }
@@ -425,7 +425,7 @@ func (f *Factory) PrintResult(ctx context.Context, o Order, res *change.Result) 
 }
 
 // ResultCode is the exit code of a result; unwaited: nobody wanted to wait,
-// so what is under way is no failure.
+// so what is still under way has not failed.
 func ResultCode(res *change.Result, unwaited bool) error {
 	problems := res.Problems()
 	bad := len(problems) + unsuccessful(res)

@@ -7,7 +7,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// A command that ran and ended with an error of its own is no success.
+// A command that ran and ended with an error of its own is not a success.
 func TestExitCodeOfRemoteCommands(t *testing.T) {
 	ran := func(code int64) *model.Action { return &model.Action{State: model.ActionDone, ExitCode: &code} }
 	for want, list := range map[int][]*model.Action{

@@ -23,7 +23,7 @@ import (
 type CompletionFunc = cobra.CompletionFunc
 
 const (
-	// NoFiles ends the list: a shell offers no file names beside it.
+	// NoFiles ends the list: a shell adds no file names to it.
 	NoFiles = cobra.ShellCompDirectiveNoFileComp
 	inOrder = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 	// matched is a bit of our own, above cobra's: the words fit what was typed
@@ -31,14 +31,14 @@ const (
 	// that the script must not filter them again.
 	matched cobra.ShellCompDirective = 64
 
-	maxOffered = 300 // words: more are no help to anybody
+	maxOffered = 300 // words: nobody reads more
 	maxHelp    = 100 // runes of what a word means
 )
 
-// word is one offer. What it means is shown beside it.
+// word is one offer. What it means is shown next to it.
 type word struct{ text, help string }
 
-// SafeWord tells whether a word can stand on a command line of bash, zsh, fish
+// SafeWord tells whether a word can appear on a command line of bash, zsh, fish
 // and PowerShell as it is, without quotes: no server can name a thing so that
 // completing it runs something. Others are never offered.
 func SafeWord(s string) bool {
@@ -57,7 +57,7 @@ func SafeWord(s string) bool {
 }
 
 // offer makes the answer of a list of words: those that are safe, before each
-// what stands already in a list with commas.
+// what is already in a list with commas.
 func offer(before string, words []word) []cobra.Completion {
 	var out []cobra.Completion
 	for _, w := range words {

@@ -61,7 +61,7 @@ func CompleteIDs(f *Factory, kind string) CompletionFunc {
 
 // CompleteItems completes the operands of a command that administers a
 // vendor's own things: the first is one that a list of the noun has shown, an
-// id of a host or a rule is one wherever it stands. New things have no name to
+// id of a host or a rule is one wherever it is. New things have no name to
 // complete yet.
 func CompleteItems(f *Factory) CompletionFunc {
 	return func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {

@@ -27,7 +27,7 @@ func Completing(args []string) bool {
 // by how its Use line names them, where it has none of its own. args is the
 // whole line, with __complete.
 //
-// Operands: REF (of the noun the command stands below), ALERT-REF, ACTION-REF
+// Operands: REF (of the noun the command is below), ALERT-REF, ACTION-REF
 // …, HOST, PID, TAG, PROFILE, BACKEND, OPERATION, FILE, FOLDER; a|b|c in small
 // letters is what it says. What follows -- is somebody else's.
 func AddCompletions(root *cobra.Command, f *Factory, args []string) {
@@ -48,7 +48,7 @@ func AddCompletions(root *cobra.Command, f *Factory, args []string) {
 	}
 }
 
-// FreeText are the flags nobody can complete: what stands in them is the
+// FreeText are the flags nobody can complete: what is in them is the
 // user's own. A test holds that every other flag with a value is completed.
 var FreeText = map[string]bool{
 	"jq": true, "template": true, "query": true, "search": true, "user": true, "process": true, "path": true, "command-line": true, "hash": true,
@@ -229,7 +229,7 @@ func reversed[T any](list []T) []T {
 // kinds says what commands print, for --columns.
 var kinds sync.Map // *cobra.Command → output.Kind
 
-// Prints tells completion what a command prints, where the noun it stands
+// Prints tells completion what a command prints, where the noun it is
 // below does not say it.
 func Prints(cmd *cobra.Command, kind output.Kind) *cobra.Command {
 	kinds.Store(cmd, kind)

@@ -14,7 +14,7 @@ func (f *Factory) Confirm(ctx context.Context, yes bool, question safetext.Displ
 		return nil
 	}
 	if !f.IO.CanPrompt() {
-		return &backends.Error{Kind: backends.KindRefused, What: string(question), Why: "there is no terminal to ask on", Hint: "--yes goes on without asking"}
+		return &backends.Error{Kind: backends.KindRefused, What: string(question), Why: "there is no terminal to ask on", Hint: "--yes skips the question"}
 	}
 	ok, err := f.IO.Confirm(ctx, question)
 	if err != nil {

@@ -16,7 +16,8 @@ import (
 	"github.com/edrctl/edrctl/internal/suggest"
 )
 
-// Exit codes (contract section 6).
+// Exit codes, as docs/exit-codes.md explains them to scripts. Their meaning never
+// changes.
 const (
 	ExitOK          = 0
 	ExitFailure     = 1
@@ -60,7 +61,7 @@ func Unreadable(name string, err error) error {
 	return Usagef("cannot read %s: %w", name, why)
 }
 
-// ExitError ends the command with a code; everything worth saying was said.
+// ExitError ends the command with a code; everything worth saying is already printed.
 type ExitError struct{ Code int }
 
 func (e *ExitError) Error() string { return fmt.Sprintf("exit %d", e.Code) }

@@ -26,7 +26,7 @@ import (
 	"github.com/edrctl/edrctl/internal/secrets"
 )
 
-// GlobalFlags are the flags every command takes (contract section 1).
+// GlobalFlags are the flags every command takes.
 type GlobalFlags struct {
 	Profile  string
 	From     []string // evidence files instead of servers
@@ -83,7 +83,7 @@ type Factory struct {
 
 	held        atomic.Int32 // changes under way
 	lent        atomic.Int32 // programs that have the terminal
-	shown       bool         // the live table of the last change stands on the terminal
+	shown       bool         // the live table of the last change is on the terminal
 	redactor    *client.Redactor
 	pacers      *client.Pacers
 	config      *config.Config

@@ -15,8 +15,8 @@ import (
 	"github.com/edrctl/edrctl/internal/ops"
 )
 
-// ListFlags are the time, filter and limit flags of every list command
-// (contract section 4).
+// ListFlags are the time, filter and limit flags of every list command:
+// they mean the same on each backend.
 type ListFlags struct {
 	Since, Until   string
 	Around, Window string
@@ -79,7 +79,7 @@ func (l *ListFlags) AddFilters(cmd *cobra.Command, except ...filter.Field) {
 	cmd.Flags().BoolVar(&l.Explain, "explain", false, "print on stderr what each server was asked and what is filtered here")
 }
 
-// Bind tells the flags which command they stand on; AddFilters does it too.
+// Bind tells the flags which command they belong to; AddFilters does it too.
 func (l *ListFlags) Bind(cmd *cobra.Command) {
 	l.set = func(name string) bool { return cmd.Flags().Changed(name) }
 	l.ctx = cmd.Context
@@ -103,7 +103,7 @@ const DefaultLimit = 100
 // AddLimit adds --limit and --sort.
 func (l *ListFlags) AddLimit(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&l.Limit, "limit", 0, "most records to show; 0 is all (default 100 for a table on a terminal)")
-	cmd.Flags().StringVar(&l.Sort, "sort", "", "order by "+strings.Join(ops.SortKeys(), " ")+"; -KEY turns it round, +KEY is ascending")
+	cmd.Flags().StringVar(&l.Sort, "sort", "", "sort by "+strings.Join(ops.SortKeys(), " ")+"; -KEY reverses the order, +KEY is ascending")
 }
 
 // AddAlertBounds adds the filters only alerts have.
@@ -111,7 +111,7 @@ func (l *ListFlags) AddAlertBounds(cmd *cobra.Command) {
 	l.Rated, l.alerts = true, true
 	cmd.Flags().Float64Var(&l.ScoreMin, "score-min", 0, "least score, 0-10, inclusive")
 	cmd.Flags().Float64Var(&l.ScoreMax, "score-max", 10, "greatest score, 0-10, inclusive")
-	cmd.Flags().BoolVar(&l.IncludeUnscored, "include-unscored", false, "show alerts without a score in spite of --score-min")
+	cmd.Flags().BoolVar(&l.IncludeUnscored, "include-unscored", false, "show alerts without a score even with --score-min")
 	StringSlice(cmd.Flags(), &l.Severity, "severity", "severities: "+strings.Join(names(model.Severities), " "))
 	cmd.Flags().StringVar(&l.SeverityMin, "severity-min", "", "least severity")
 	StringSlice(cmd.Flags(), &l.Status, "status", "statuses: "+strings.Join(names(model.Statuses), " "))
@@ -174,7 +174,7 @@ func (l *ListFlags) anyAge(f *Factory) bool {
 func (l *ListFlags) window(f *Factory, narrow *filter.Filter, now time.Time, zone *time.Location) (since, until time.Time, err error) {
 	if l.Around != "" {
 		if l.set("since") || l.set("until") {
-			return since, until, Usagef("--around stands instead of --since and --until: give one or the other")
+			return since, until, Usagef("--around cannot be combined with --since or --until")
 		}
 		d, err := ParseDuration(l.Window)
 		if err != nil {

@@ -107,7 +107,7 @@ func (l *liveTable) update(u change.Update) {
 }
 
 // end draws the last state; erase takes the table away, when the result says
-// the same on the same terminal. It tells whether the table stands there.
+// the same on the same terminal. It tells whether the table is there.
 func (l *liveTable) end(erase bool) bool {
 	l.once.Do(func() { close(l.stop) })
 	l.mu.Lock()

@@ -43,7 +43,7 @@ func Write(w io.Writer, shell string) error {
 	case "powershell":
 		return powershell(w)
 	}
-	return cmdutil.Usagef("%q is no shell of these: bash zsh fish powershell", shell)
+	return cmdutil.Usagef("unknown shell %q: want bash, zsh, fish or powershell", shell)
 }
 
 // powershell is cobra's own script. Its filter learns of words that fit by

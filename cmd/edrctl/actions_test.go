@@ -58,7 +58,7 @@ func TestReleaseToANamedPolicy(t *testing.T) {
 	}
 }
 
-// A host that is offline is skipped, not failed; that is no success, and the
+// A host that is offline is skipped, not failed; that is not a success, and the
 // journal knows it.
 func TestOfflineHostIsSkipped(t *testing.T) {
 	w := newWorld(t, "", "gene")

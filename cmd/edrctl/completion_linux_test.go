@@ -17,7 +17,7 @@ import (
 )
 
 // The completion scripts in their real shells: each is started in a pseudo
-// terminal, keys are pressed, and what then stands in the line, or is shown
+// terminal, keys are pressed, and what is in the line then, or is shown
 // below it, is compared. A key of the test's own prints the line.
 
 // tabShells says how each is started without the user's own files, and how it is
@@ -38,10 +38,10 @@ var tabShells = []struct {
 		`bind \cg 'printf "\nLINE<%%s>\n" (commandline)'; bind \cu kill-whole-line; source %s; echo REA''DY`},
 }
 
-// keystrokes are what is typed before Tab, and what must stand there after.
+// keystrokes are what is typed before Tab, and what must be there after.
 var keystrokes = []struct {
 	what, typed, want string
-	not               string // the shell that cannot do it, and why is said beside
+	not               string // the shell that cannot do it; the entry says why
 }{
 	{"a command", "edrctl aler", "edrctl alerts ", ""},
 	{"a profile", "edrctl -p prod-e", "edrctl -p prod-esp ", ""},
@@ -298,7 +298,7 @@ func (s *tabShell) wait(part string) {
 
 var printedLine = regexp.MustCompile(`LINE<([^\r\n]*)>\r?\n`)
 
-// press empties the line, types keys, and gives the line that stands there
+// press empties the line, types keys, and gives the line that is there
 // then, and all that was shown.
 func (s *tabShell) press(keys string) (line, shown string) {
 	s.t.Helper()

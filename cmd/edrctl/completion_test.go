@@ -51,7 +51,7 @@ func completed(t testing.TB, home string, env map[string]string, args ...string)
 }
 
 // TestEverythingIsCompleted: every flag with a value and every operand of
-// every command is completed, or stands on the list of what nobody can
+// every command is completed, or is on the list of what nobody can
 // complete; every command that takes --columns says which there are.
 func TestEverythingIsCompleted(t *testing.T) {
 	io, _, _, _ := iostreams.Test()
@@ -309,7 +309,7 @@ func TestScriptsOfTheTree(t *testing.T) {
 	}
 }
 
-// FuzzComplete: whatever stands in the cache and on the line, the answer is
+// FuzzComplete: whatever is in the cache and on the line, the answer is
 // lines of one safe word and one printable help, and a directive. It never
 // fails, and nothing of it means anything to a shell.
 func FuzzComplete(f *testing.F) {
@@ -342,7 +342,7 @@ func FuzzComplete(f *testing.F) {
 		if code != 0 || !answer.MatchString(out) || !utf8.ValidString(strings.ReplaceAll(out, typed, "")) {
 			t.Fatalf("exit %d: %q", code, out)
 		}
-		_, list, _ := strings.Cut(typed, ",") // what was typed before a comma stands in the answer
+		_, list, _ := strings.Cut(typed, ",") // what was typed before a comma is in the answer
 		for _, l := range strings.Split(out, "\n") {
 			w, help, _ := strings.Cut(l, "\t")
 			if strings.HasPrefix(l, ":") {

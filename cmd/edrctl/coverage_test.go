@@ -52,7 +52,7 @@ type wireCall struct {
 	answer                           []byte
 }
 
-// coverRecorder stands before a server and keeps what passes.
+// coverRecorder sits in front of a server and keeps what passes.
 type coverRecorder struct {
 	mu   sync.Mutex
 	next http.Handler
@@ -477,7 +477,7 @@ func (x *coverTarget) documented(op backends.Operation, e wireCall) error {
 	default:
 		var members map[string]json.RawMessage
 		if err := json.Unmarshal(e.body, &members); err != nil {
-			return fmt.Errorf("its body is no JSON object: %.80s", e.body)
+			return fmt.Errorf("its body is not a JSON object: %.80s", e.body)
 		}
 		for name, v := range members {
 			text := string(v)
@@ -594,7 +594,7 @@ func (x *coverTarget) invalid(t *testing.T, op backends.Operation, flags map[str
 	}
 }
 
-// refusesAbsent: an operation this version does not have is said to be
+// refusesAbsent: an operation this version does not have is reported as
 // missing, by the driver or by the server, and never done.
 func (x *coverTarget) refusesAbsent(t *testing.T, op backends.Operation, why string, r *conformance.Resolver, flags map[string]string) {
 	t.Helper()

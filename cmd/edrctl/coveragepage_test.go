@@ -18,7 +18,7 @@ type covered struct {
 	unrun  map[string]bool   // of first: it is there and names the operation, and was not run
 }
 
-// firstClass finds out which commands beside `api` reach which operation:
+// firstClass finds out which commands other than `api` reach which operation:
 // by running those that read, and from the resources for administration.
 func (c *covered) firstClass(t *testing.T) {
 	t.Helper()
@@ -81,7 +81,7 @@ func (c *covered) firstClass(t *testing.T) {
 	for _, r := range x.backend.Resources() {
 		for _, v := range r.Verbs {
 			if _, ok := backends.OperationNamed(catalog, v.Op); !ok {
-				t.Errorf("%s %s rests on %s, which is no operation", r.Noun, v.Name, v.Op)
+				t.Errorf("%s %s needs %s, which is not an operation", r.Noun, v.Name, v.Op)
 			}
 			line := append(strings.Fields(r.Noun), v.Name)
 			if code, _, stderr := x.run(append(line, "--help")...); code != 0 {

@@ -43,7 +43,7 @@ func readDoc(t *testing.T, name string) string {
 	return string(b)
 }
 
-// Every flag says what it does and stands in the reference; every command has
+// Every flag says what it does and is in the reference; every command has
 // its page and its manual, and an example in its help or on a page.
 func TestDocsCoverTheTree(t *testing.T) {
 	shown := map[string]bool{} // commands the pages show
@@ -109,7 +109,7 @@ func words(line string) []string {
 
 var variable = regexp.MustCompile(`"(EDRCTL_[A-Z_]+|XDG_[A-Z_]+|NO_COLOR|CLICOLOR[A-Z_]*|COLUMNS)"`)
 
-// Every variable the program reads stands on the page of the environment.
+// Every variable the program reads is on the page of the environment.
 func TestDocsCoverTheEnvironment(t *testing.T) {
 	page := readDoc(t, "docs/environment.md")
 	found := map[string]bool{}
@@ -142,7 +142,7 @@ func TestDocsCoverTheEnvironment(t *testing.T) {
 	t.Logf("%d variables", len(found))
 }
 
-// Every exit code stands on its page, and no other.
+// Every exit code is on its page, and no other.
 func TestDocsCoverTheExitCodes(t *testing.T) {
 	page := readDoc(t, "docs/exit-codes.md")
 	var codes []int

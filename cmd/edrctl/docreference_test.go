@@ -21,10 +21,10 @@ var endless = []struct {
 	why string
 }{
 	{regexp.MustCompile(`\btui\b`), "a full-screen program, which is tested in a pseudo-terminal"},
-	{regexp.MustCompile(`\bwatch\b`), "it goes on until Ctrl-C"},
+	{regexp.MustCompile(`\bwatch\b`), "it runs until Ctrl-C"},
 	{regexp.MustCompile(`demo serve`), "it serves until Ctrl-C"},
 	{regexp.MustCompile(`^edrctl demo$`), "a full-screen program, which is tested in a pseudo-terminal"},
-	{regexp.MustCompile(`\bstreams?\b|stream\.|--follow`), "it goes on until Ctrl-C"},
+	{regexp.MustCompile(`\bstreams?\b|stream\.|--follow`), "it runs until Ctrl-C"},
 	{regexp.MustCompile(`^(pass|curl|kubectl|brew|source|pdftotext|echo.*>>) `), "needs other programs or the network"},
 	{regexp.MustCompile(`completion (bash|zsh|fish|powershell).*(>|Out-String)|source <\(`), "writes into the folders of your shell"},
 	{regexp.MustCompile(`auth (login|passwd)`), "asks for a secret"},

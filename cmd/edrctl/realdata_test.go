@@ -145,7 +145,7 @@ func TestHuntFindsPurpleSharp(t *testing.T) {
 }
 
 // Every parent link of the trees agrees with the process creations in the
-// data, read here anew and independently.
+// data, read here a second time and independently.
 func TestTreesOfRealEvents(t *testing.T) {
 	w, events := realWorld(t)
 	parent, image := map[string]string{}, map[string]string{}

@@ -21,7 +21,7 @@ $ edrctl events watch --since 1m --host HR-LT-221 | jq -r .summary`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("since") && flags.Around == "" {
-				flags.Since = "5m" // a day of events is no prelude to a live view
+				flags.Since = "5m" // nobody wants a day of events before a live view
 			}
 			w, err := cmdutil.NewWatch(f, &flags, wf)
 			if err != nil {

@@ -182,7 +182,7 @@ type modelField struct {
 
 var leafTypes = []reflect.Type{reflect.TypeFor[model.Time](), reflect.TypeFor[json.RawMessage](), reflect.TypeFor[map[string]string]()}
 
-// inner are members that a document tells the same way wherever they stand:
+// inner are members that a document writes the same way everywhere:
 // one level of each is enough.
 var inner = []string{"parent.", "ancestors", "process.host", "target.host", "process.event_count", "target.event_count", "events", "raw", "answer", "details", "target.parent"}
 

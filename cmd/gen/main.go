@@ -138,7 +138,7 @@ func huntTable() (table, notes string, err error) {
 	return t.String(), strings.TrimSuffix(n.String(), "\n"), nil
 }
 
-// verbTable is a row a verb, a column a product; and beside it, how each
+// verbTable has a row per verb and a column per product; and also, how each
 // product does each.
 func verbTable() (table, how string, err error) {
 	cells := map[string]map[string]backends.VerbSpec{}

@@ -12,7 +12,7 @@ import (
 	"github.com/edrctl/edrctl/internal/iostreams"
 )
 
-// pictureTime is when the pictures are taken: the demo's intrusion is told
+// pictureTime is when the pictures are taken: the demo's intrusion is shown
 // around it, so that every run draws the same.
 var pictureTime = time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 

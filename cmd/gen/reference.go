@@ -14,7 +14,7 @@ import (
 
 const referenceDir = "docs/reference"
 
-// generated stands first in every file that is written whole.
+// generated is the first line of every file that is generated completely.
 const generated = "<!-- Written by `go run ./cmd/gen` from the program; changes here are lost. -->\n"
 
 // reference writes a page for each command, and the list of them.

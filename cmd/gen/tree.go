@@ -28,7 +28,7 @@ func tree() *cobra.Command {
 }
 
 // visible lists the commands below c that users see, c first, in the order of
-// their names. Pages of help that are no commands are left out.
+// their names. Pages of help that are not commands are left out.
 func visible(c *cobra.Command) []*cobra.Command {
 	out := []*cobra.Command{c}
 	kids := slices.Clone(c.Commands())
@@ -41,7 +41,7 @@ func visible(c *cobra.Command) []*cobra.Command {
 	return out
 }
 
-// topics lists the pages of help that are no commands.
+// topics lists the pages of help that are not commands.
 func topics(root *cobra.Command) []*cobra.Command {
 	var out []*cobra.Command
 	for _, k := range root.Commands() {

@@ -160,6 +160,6 @@ func newEnable(f *cmdutil.Factory) *cobra.Command {
 }
 
 func newDelete(f *cmdutil.Factory) *cobra.Command {
-	return newHostsVerb(f, backends.VerbHostDelete, "delete", "Delete endpoints, and what the backend keeps of them, for good",
-		"Delete endpoints, and what the backend keeps of them, for good. The agents stay installed.")
+	return newHostsVerb(f, backends.VerbHostDelete, "delete", "Permanently delete endpoints and what the backend keeps of them",
+		"Permanently delete endpoints and what the backend keeps of them. The agents stay installed.")
 }

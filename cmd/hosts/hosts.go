@@ -95,9 +95,10 @@ func newReport(f *cmdutil.Factory) *cobra.Command {
 	var flags cmdutil.ListFlags
 	cmd := &cobra.Command{
 		Use:   "report [HOST]",
-		Short: "Show what the backends report on their endpoints",
-		Long: `Show what the backends report on their endpoints. The report score is the
-backend's own, unbounded and relative to its other endpoints: it is no alert score.`,
+		Short: "Show what the backends report about their endpoints",
+		Long: `Show what the backends report about their endpoints. The report score is the
+backend's own: it has no upper bound, is relative to the other endpoints, and is
+not comparable with an alert's score.`,
 		Example: `$ edrctl hosts report
 $ edrctl hosts report FIN-WS-014 -o json`,
 		Args: cobra.MaximumNArgs(1),

@@ -18,7 +18,7 @@ const (
 )
 
 // keepSchema keeps the names a query may use; a cache that cannot be written
-// is no failure.
+// is not a failure.
 func keepSchema(f *cmdutil.Factory, plans []hunt.LivePlan) {
 	c, err := f.Cache()
 	if err != nil {

@@ -121,7 +121,7 @@ func report(ind ioc.Indicator, hits []*model.Hit) *HashReport {
 	return r
 }
 
-// inspect adds what backends with a look-up for hashes say.
+// inspect adds what backends that look hashes up say.
 func inspect(ctx context.Context, fleet *ops.Fleet, r *HashReport, outcomes []ops.Outcome) {
 	st := fleet.HashInfo(ctx, r.Hash)
 	for i := range st.Records() {
@@ -179,7 +179,7 @@ func (r *HashReport) span(first, last model.Time) {
 var verdictRank = []string{"malicious", "unknown", "safe", "absent"}
 
 func (r *HashReport) verdict(v HashVerdict) {
-	// The same verdict may come with a hit and from the look-up; the vendor's
+	// The same verdict may come with a hit and from the lookup; the vendor's
 	// own word for it is kept.
 	at := slices.IndexFunc(r.Verdicts, func(o HashVerdict) bool {
 		return o.Profile == v.Profile && o.Verdict == v.Verdict && (o.Native == v.Native || o.Native == "" || v.Native == "")

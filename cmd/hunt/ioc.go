@@ -32,7 +32,7 @@ func newIOC(f *cmdutil.Factory) *cobra.Command {
 		Long: `Hunt the indicators in files as people bring them: hash lists, CSV, STIX, MISP,
 OpenIOC, feeds in JSON, block lists, and reports in Markdown, AsciiDoc, HTML or
 plain text, defanged or not, packed or not. What a file is is found out from
-its content. A folder stands for the files in it.
+its content. A folder means all files in it.
 
 --list shows what was understood and hunts nothing; --list --unread shows what
 was not. The summary counts both. A file that is something else (a PDF, YARA

@@ -23,7 +23,7 @@ type listed struct {
 	Where    map[string]huntsAt `json:"where,omitempty"`
 }
 
-// origin is where in a file something stands.
+// origin is a place in a file.
 type origin struct {
 	File   string `json:"file"`
 	Line   int    `json:"line,omitempty"`

@@ -83,9 +83,9 @@ func newQuery(f *cmdutil.Factory) *cobra.Command {
 		Use:   "query SQL --host HOST…|--tag TAG…|--all-hosts",
 		Short: "Run an osquery SQL query on hosts, live (ESP)",
 		Long: `Run an osquery SQL query on the hosts themselves, live, through ESP. Answers are
-written as they come; at the end the hosts that answered and those that stayed
-silent are told, and both stand in the JSON. Exit 8 when hosts are still silent
-at the end of --wait.`,
+written as they arrive; the summary at the end, and the JSON, list the hosts that
+answered and those that did not. Exits 8 when hosts have not answered by the end
+of --wait.`,
 		Example: `$ edrctl hunt query 'select name, pid from processes where on_disk = 0' --tag servers
 $ edrctl hunt query 'select * from listening_ports' --host build-07 -o json | jq '.answered[].rows[]'`,
 		Args: cobra.ExactArgs(1),

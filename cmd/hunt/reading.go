@@ -21,7 +21,7 @@ const shownUnread = 20
 // reading is what came of the files.
 type reading struct {
 	list    *ioc.List
-	refused []error // files that are no lists, or could not be read
+	refused []error // files that are not lists, or could not be read
 }
 
 // read reads the files and reports what was understood. onUnread may be nil.

@@ -81,7 +81,7 @@ func newAdd(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add NAME --backend BACKEND [--url URL]",
 		Short: "Add a profile to the configuration",
-		Long: `Add a profile to the configuration. Secrets never stand there: run
+		Long: `Add a profile to the configuration. Secrets are never kept there: run
 edrctl auth login NAME afterwards, or set them in the environment.`,
 		Example: `$ edrctl profile add prod-cw --backend cwatch --set customer_id=42
 $ edrctl profile add lab --backend gene --url https://127.0.0.1:8001 --pin sha256:…`,

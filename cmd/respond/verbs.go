@@ -64,7 +64,7 @@ func newDeleteFile(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete-file HOST PATH",
 		Short: "Delete a file on an endpoint",
-		Long: notes(`Delete a file on an endpoint, for good. Collect it first: edrctl carve get.`, fromAlertNote(" and the path of its process"),
+		Long: notes(`Permanently delete a file on an endpoint. Collect it first with edrctl carve get.`, fromAlertNote(" and the path of its process"),
 			`A program of the operating system is never taken from an alert.`),
 		Example: `$ edrctl respond delete-file FIN-WS-014 'C:\Users\Public\d.dll'`,
 		RunE: func(cmd *cobra.Command, args []string) error {

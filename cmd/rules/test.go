@@ -33,7 +33,7 @@ const (
 type Tested struct {
 	Name     string   `json:"name"`
 	Verdict  string   `json:"verdict"` // ok, warning, error
-	Schema   int      `json:"schema"`  // 1 or 2, 0 for a Schema that is no version
+	Schema   int      `json:"schema"`  // 1 or 2, 0 for a Schema that is not a version
 	Errors   []string `json:"errors"`
 	Warnings []string `json:"warnings"`
 	Fires    *int     `json:"fires,omitempty"`     // events on which it would fire
@@ -58,10 +58,10 @@ func newTest(f *cmdutil.Factory) *cobra.Command {
 		Use:   "test -f FILE",
 		Short: "Check rules here, and see on which events they would fire (gene, esp)",
 		Long: `Check rules without adding them. Rules of the Gene engine (gene): the whole
-language is read here, both schemas, and what an engine would refuse, or drop
-silently, is said. A rule that was refused can do harm on a manager: test before
-you add. Rules of conditions (esp, with an ESP profile selected): what the server
-takes and what could never fire is said, with how to write it right.
+language is checked here, in both schemas: edrctl reports what an engine would
+refuse or silently drop. A refused rule can harm a manager: test before you add.
+Rules of conditions (esp, with an ESP profile selected): edrctl reports what the
+server would accept but never fire, and how to write it correctly.
 
 With --events the rules are tried on a file of events, as events list --raw -o
 ndjson writes it; with --recent on the events the selected profiles have now,
@@ -221,12 +221,12 @@ func eachEvent(f *cmdutil.Factory, name string, on func(doc []byte, label string
 	if len(first) == 1 && first[0] == '[' { // -o json
 		dec := json.NewDecoder(in)
 		if _, err := dec.Token(); err != nil {
-			return cmdutil.Usagef("%s: it is no JSON", name)
+			return cmdutil.Usagef("%s: not valid JSON", name)
 		}
 		for n := 1; dec.More(); n++ {
 			var doc json.RawMessage
 			if err := dec.Decode(&doc); err != nil {
-				return cmdutil.Usagef("%s: event %d is no JSON", name, n)
+				return cmdutil.Usagef("%s: event %d is not valid JSON", name, n)
 			}
 			if err := on(doc, labelOf(doc, n)); err != nil {
 				return cmdutil.Usagef("%s: event %d: %w", name, n, err)

@@ -167,7 +167,7 @@ func programOptions(ctx context.Context, f *cmdutil.Factory) []tea.ProgramOption
 func prepare(ctx context.Context, f *cmdutil.Factory, o options) (screen.Options, error) {
 	opt := screen.Options{View: o.view, Filter: o.filter, Ref: o.ref, Now: f.Now, ASCII: !f.IO.Unicode(), NoColor: !f.IO.OutColor()}
 	if o.view != "" && !slices.Contains(screen.ViewNames(), o.view) {
-		return opt, cmdutil.Usagef("--view: %q is no view: one of %s", o.view, strings.Join(screen.ViewNames(), " "))
+		return opt, cmdutil.Usagef("invalid --view %q: want one of %s", o.view, strings.Join(screen.ViewNames(), " "))
 	}
 	switch o.theme {
 	case "auto":
@@ -249,14 +249,14 @@ func replay(f *cmdutil.Factory, o options, opt screen.Options) (screen.Options, 
 		return opt, &cmdutil.UsageError{Err: err}
 	}
 	opt.Service, opt.Window, opt.Replay = svc, span, o.replay
-	// The clock stands at the end of what was saved.
+	// The clock stops at the end of what was saved.
 	started := f.Now()
 	now := f.Now
 	opt.Now = func() time.Time { return latest.Add(now().Sub(started)) }
 	return opt, nil
 }
 
-// keyError adds where in the configuration a key stands.
+// keyError adds where in the configuration a key is.
 func keyError(path string, err error) error {
 	var b *keys.BindError
 	u := &cmdutil.UsageError{Err: err, Hint: "see docs/keys.md, or ? in the tui"}

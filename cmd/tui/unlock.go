@@ -15,7 +15,7 @@ const encryptedFile = "secrets.age"
 // unlock asks for the passphrase of the encrypted secrets while the terminal
 // is still, or again, an ordinary one: under the screen nothing can be asked.
 // Without that file, or without a secret of these profiles in it, it asks
-// nothing. A secret that cannot be read is told by the profile that needs it.
+// nothing. The profile that needs a secret reports that it cannot be read.
 func unlock(ctx context.Context, f *cmdutil.Factory, profiles []string) error {
 	paths, err := f.Paths()
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // A passphrase is asked for before the screen opens, never under it: there the
-// question would eat the keys. A wrong one is told by the profile.
+// question would eat the keys. The profile reports a wrong one.
 func TestPassphraseBeforeTheScreen(t *testing.T) {
 	bin := build(t, "../edrctl")
 	home := t.TempDir()
@@ -30,7 +30,7 @@ func TestPassphraseBeforeTheScreen(t *testing.T) {
 	if strings.Contains(x.text(), "\x1b[?1049h") {
 		t.Fatal("the screen was open when it asked")
 	}
-	x.send("a passphrase of a test\r") // at once: the echo is off before the question stands there
+	x.send("a passphrase of a test\r") // at once: the echo is off before the question is there
 	x.wait("\x1b[?1049h")
 	x.wait("127.0.0.1:9") // the key was there: the server was dialled
 	x.send("q")

@@ -23,7 +23,7 @@ func TestFrom(t *testing.T) {
 		}}
 	}
 	for name, tc := range map[string]struct {
-		flags [3]string // what the linker was told
+		flags [3]string // what the linker was given
 		build *debug.BuildInfo
 		want  version.Info
 		line  string

@@ -31,7 +31,7 @@ const (
 	lockName = "audit.lock"
 )
 
-// Phase is where an action stands when a record is written.
+// Phase is how far an action has come when a record is written.
 type Phase string
 
 // The phases of an action, in their order. A record of another kind of thing

@@ -38,13 +38,13 @@ func Build(c Call) (client.Call, error) {
 		}
 		value, err := p.Value(v)
 		if err != nil {
-			return call, Invalid(what, p.Name+": "+err.Error())
+			return call, Invalid(what, "invalid "+WrongValue(p.Name, err))
 		}
 		switch p.In {
 		case "path":
 			text := Text(value)
 			if text == "" || text == "." || text == ".." {
-				return call, Invalid(what, p.Name+" is empty or no name")
+				return call, Invalid(what, p.Name+" is empty, or . or ..")
 			}
 			call.Path = strings.ReplaceAll(call.Path, "{"+p.Name+"}", url.PathEscape(text))
 		case "query":
@@ -68,7 +68,7 @@ func Build(c Call) (client.Call, error) {
 				continue
 			}
 			call.Parts = append(call.Parts, client.Part{Name: p.Name, FileName: orElse(f.Name, "upload"), Body: f.Content})
-		case "local": // told to the guards of the operation, never sent
+		case "local": // for the guards of the operation; never sent
 		default:
 			if op.Body == "multipart" {
 				call.Parts = append(call.Parts, client.Part{Name: p.Name, Body: []byte(Text(value))})
@@ -87,7 +87,7 @@ func Build(c Call) (client.Call, error) {
 	}
 	switch {
 	case c.Body != nil && (len(body) > 0 || len(call.Parts) > 0 || call.Body != nil):
-		return call, Invalid(what, "the body is given whole, and by parameters as well")
+		return call, Invalid(what, "the body is given twice: whole and as parameters")
 	case c.Body != nil:
 		call.Body, call.ContentType = c.Body, orElse(c.Type, "application/json")
 	case op.Body == "json" && (len(body) > 0 || op.Method != http.MethodGet), len(body) > 0:
@@ -99,8 +99,17 @@ func Build(c Call) (client.Call, error) {
 	return call, nil
 }
 
-// Value brings an argument to the parameter's type: text is converted, what
-// is of another kind must fit.
+// WrongValue joins the name of a parameter and the error of its Value, to follow
+// the word "invalid".
+func WrongValue(name string, err error) string {
+	if why := err.Error(); strings.HasPrefix(why, `"`) { // it begins with the value
+		return name + " " + why
+	}
+	return name + ": " + err.Error()
+}
+
+// Value converts an argument to the parameter's type. Text is parsed; a value
+// of another type must fit.
 func (p Param) Value(v any) (any, error) {
 	s, isText := v.(string)
 	var err error
@@ -113,10 +122,10 @@ func (p Param) Value(v any) (any, error) {
 		v, err = boolean(v)
 	case "time":
 		if !isText {
-			return nil, errors.New("a time is written as text")
+			return nil, errors.New("want a time as text")
 		}
 		if _, terr := time.Parse(time.RFC3339, s); terr != nil {
-			err = fmt.Errorf("%q is no time like 2026-11-22T02:03:04Z", s)
+			err = fmt.Errorf("%q: want a time such as 2026-11-22T02:03:04Z", s)
 		}
 	case "array":
 		v, err = array(v)
@@ -127,11 +136,11 @@ func (p Param) Value(v any) (any, error) {
 			}
 		}
 		if _, ok := v.(map[string]any); !ok && p.Type == "object" {
-			err = errors.New("it is no JSON object")
+			err = errors.New("want a JSON object")
 		}
 	case "file":
 		if _, ok := v.(File); !ok {
-			err = errors.New("it is no file")
+			err = errors.New("want a file")
 		}
 	default:
 		switch t := v.(type) {
@@ -140,7 +149,7 @@ func (p Param) Value(v any) (any, error) {
 		case []any: // as vendors answer what they ask for as text with commas
 			v, err = joined(t)
 		default:
-			err = errors.New("it is no text")
+			err = errors.New("want text")
 		}
 	}
 	if err != nil {
@@ -148,7 +157,7 @@ func (p Param) Value(v any) (any, error) {
 	}
 	if len(p.Enum) > 0 {
 		if _, list := v.([]any); !list && !slices.Contains(p.Enum, Text(v)) {
-			return nil, fmt.Errorf("%q is not one of %s", Text(v), strings.Join(p.Enum, " "))
+			return nil, fmt.Errorf("%q: want one of %s", Text(v), strings.Join(p.Enum, ", "))
 		}
 	}
 	return v, nil
@@ -160,10 +169,10 @@ func joined(list []any) (any, error) {
 		switch e.(type) {
 		case string, json.Number, bool, int, int64, float64:
 		default:
-			return nil, errors.New("it is no text")
+			return nil, errors.New("want text")
 		}
 		if strings.Contains(Text(e), ",") {
-			return nil, fmt.Errorf("%q holds a comma and cannot stand in a list with commas", Text(e))
+			return nil, fmt.Errorf("%q holds a comma, which separates the items of this list", Text(e))
 		}
 	}
 	return Text(list), nil
@@ -172,7 +181,7 @@ func joined(list []any) (any, error) {
 func wholeNumber(v any) (any, error) {
 	n, err := strconv.ParseInt(Text(v), 10, 64)
 	if err != nil {
-		return nil, fmt.Errorf("%q is no whole number", Text(v))
+		return nil, fmt.Errorf("%q: want a whole number", Text(v))
 	}
 	return n, nil
 }
@@ -180,7 +189,7 @@ func wholeNumber(v any) (any, error) {
 func number(v any) (any, error) {
 	text := Text(v)
 	if _, err := strconv.ParseFloat(text, 64); err != nil || !json.Valid([]byte(text)) {
-		return nil, fmt.Errorf("%q is no number", text)
+		return nil, fmt.Errorf("%q: want a number", text)
 	}
 	return json.Number(text), nil
 }
@@ -192,7 +201,7 @@ func boolean(v any) (any, error) {
 	case "false":
 		return false, nil
 	}
-	return nil, fmt.Errorf("%q is neither true nor false", Text(v))
+	return nil, fmt.Errorf("%q: want true or false", Text(v))
 }
 
 // array takes a JSON array, or texts separated by commas.
@@ -209,7 +218,7 @@ func array(v any) (any, error) {
 			if list, ok := parsed.([]any); ok {
 				return list, nil
 			}
-			return nil, errors.New("it is no JSON array")
+			return nil, errors.New("want a JSON array")
 		}
 		var out []any
 		for part := range strings.SplitSeq(t, ",") {
@@ -222,7 +231,7 @@ func array(v any) (any, error) {
 		}
 		return out, nil
 	}
-	return nil, errors.New("it is no list")
+	return nil, errors.New("want a list")
 }
 
 func decodeJSON(s string) (any, error) {
@@ -230,10 +239,10 @@ func decodeJSON(s string) (any, error) {
 	d.UseNumber()
 	var v any
 	if err := d.Decode(&v); err != nil {
-		return nil, errors.New("it is not JSON")
+		return nil, errors.New("not valid JSON")
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows its JSON")
+		return nil, errors.New("unexpected text after the JSON")
 	}
 	return v, nil
 }

@@ -22,14 +22,14 @@ func TestBuildRefusesWhatDoesNotFit(t *testing.T) {
 	}
 	for _, tt := range []struct{ name, args, wrong string }{
 		{"missing", `{}`, "id is missing"},
-		{"no number", `{"id":"x"}`, `id: "x" is no whole number`},
-		{"fraction", `{"id":1.5}`, "is no whole number"},
-		{"enum", `{"id":1,"kind":"c"}`, `"c" is not one of a b`},
-		{"bool", `{"id":1,"on":"yes"}`, "neither true nor false"},
-		{"array", `{"id":1,"list":"[1"}`, "it is not JSON"},
-		{"object", `{"id":1,"spec":"[1]"}`, "it is no JSON object"},
-		{"trailing", `{"id":1,"spec":"{} {}"}`, "something follows its JSON"},
-		{"time", `{"id":1,"X-Since":"yesterday"}`, "is no time"},
+		{"no number", `{"id":"x"}`, `invalid id "x": want a whole number`},
+		{"fraction", `{"id":1.5}`, "want a whole number"},
+		{"enum", `{"id":1,"kind":"c"}`, `"c": want one of a, b`},
+		{"bool", `{"id":1,"on":"yes"}`, "want true or false"},
+		{"array", `{"id":1,"list":"[1"}`, "invalid list: not valid JSON"},
+		{"object", `{"id":1,"spec":"[1]"}`, "want a JSON object"},
+		{"trailing", `{"id":1,"spec":"{} {}"}`, "unexpected text after the JSON"},
+		{"time", `{"id":1,"X-Since":"yesterday"}`, "want a time such as"},
 		{"unknown", `{"id":1,"other":1}`, "there is no parameter other"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

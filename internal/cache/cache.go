@@ -174,7 +174,7 @@ func (c Cache) write(profile, kind string, entries []Entry) error {
 	return replace(c.file(profile, kind), b.String())
 }
 
-// replace writes a file beside and renames it: a reader sees the old list or
+// replace writes a temporary file and renames it: a reader sees the old list or
 // the new one. It does not wait for the disk, as package atomicfile does: a
 // list lost in a power cut costs one Tab, and the wait would be felt each time.
 func replace(path, data string) error {

@@ -158,7 +158,7 @@ func TestUnusable(t *testing.T) {
 	}
 }
 
-// FuzzParse: whatever stands in a file, what is read is words and lines fit to
+// FuzzParse: whatever is in a file, what is read is words and lines fit to
 // be printed, and writing them gives them back.
 func FuzzParse(f *testing.F) {
 	f.Add("edrctl completion 1\np/1\t17\ttitle\thost\thelp\np/2\t0\t\t\t\n")

@@ -202,7 +202,7 @@ func (a *Actor) Action(ctx context.Context, ref string, wait time.Duration, upda
 		}
 	}
 	if act.State == model.ActionAmbiguous {
-		return act, nil // its Error says what the look-up showed
+		return act, nil // its Error says what the lookup showed
 	}
 	return act, missed
 }

@@ -111,8 +111,8 @@ func (p *Plan) Typed() string {
 // final are the verbs that delete what edrctl cannot give back: the rule of
 // backends.Operation.Danger, for those that are no calls.
 var final = map[string]string{
-	backends.VerbHostDelete:  "deletes the host and what the backend knows of it for good",
-	backends.VerbCarveDelete: "deletes the collected file for good",
+	backends.VerbHostDelete:  "permanently deletes the host and what the backend knows of it",
+	backends.VerbCarveDelete: "permanently deletes the collected file",
 }
 
 // Danger gives the warning of the plan's dangerous operations, and the word

@@ -29,7 +29,7 @@ type Run struct {
 type Update struct {
 	Step   *Step
 	Action *model.Action
-	Note   string // something to know: what a look-up found
+	Note   string // something to know: what a lookup found
 }
 
 // execution is one run of Execute.

@@ -9,7 +9,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// How long the look-up of an unresolved change may take.
+// How long the lookup of an unresolved change may take.
 const (
 	lookUpMost  = 20 * time.Second
 	lookUpLeast = 5 * time.Second // when the wait is over
@@ -19,7 +19,7 @@ const (
 // did: success is what servers also answer for what they did not do.
 var errOnlyAccepted = errors.New("the server accepted it without saying what it did")
 
-// Details of an action that was looked up: why, and what the look-up showed.
+// Details of an action that was looked up: why, and what the lookup showed.
 // The journal keeps them: they show that done was not the server's word.
 const (
 	detailDoubt = "doubt"
@@ -68,7 +68,7 @@ func lookUp(ctx context.Context, driver backends.Changer, s *Step, act *model.Ac
 	return "the answer was lost, and " + note, nil
 }
 
-// lookTime is how long a look-up may take: what became of a change is looked up
+// lookTime is how long a lookup may take: what became of a change is looked up
 // also when nobody waits any longer, but then quickly.
 func lookTime(until time.Time) time.Duration {
 	if until.IsZero() {

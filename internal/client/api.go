@@ -62,7 +62,7 @@ type Options struct {
 	// without credentials and are not re-authorised.
 	Authorize func(ctx context.Context, r *http.Request) error
 	// Reauthorize is asked once after a 401; true means credentials were
-	// renewed and the request, if it only reads, may be tried once more; an
+	// renewed and the request, if it only reads, may be tried again; an
 	// action keeps its 401, and the next one has the new credentials. Of many
 	// requests refused at once, one asks. The ctx is as for Authorize.
 	Reauthorize func(ctx context.Context) (bool, error)

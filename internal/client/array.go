@@ -15,7 +15,7 @@ import (
 // memory. null there, or on the way there, is an array without elements.
 //
 // A member "error" or "errors" that says something makes the document no answer,
-// whatever array stands next to it: the sequence ends with *MalformedError,
+// whatever array is nearby: the sequence ends with *MalformedError,
 // unless other has given an error of its own for it.
 //
 // Every other member of the objects on the way is given to other (which may be

@@ -88,7 +88,7 @@ func New(cfg Config, opt Options) (*Client, error) {
 	}
 	pace := opt.Rate
 	if cfg.Rate.PerSecond > 0 {
-		// A user's pace is meant as it stands, without the driver's burst.
+		// A user's pace is meant literally, without the driver's burst.
 		pace.PerSecond, pace.Burst = cfg.Rate.PerSecond, cfg.Rate.Burst
 	}
 	if cfg.Rate.Concurrent > 0 {
@@ -137,7 +137,7 @@ func parseBase(raw string) (*url.URL, error) {
 	case u.Hostname() == "":
 		return nil, errors.New("url names no host: want https://host[:port]")
 	case u.User != nil:
-		return nil, errors.New("url holds a user name or password: secrets never stand in the config, use `edrctl auth login`")
+		return nil, errors.New("url holds a user name or password: secrets do not belong in the configuration; use `edrctl auth login`")
 	case u.RawQuery != "" || u.Fragment != "":
 		return nil, errors.New("url must not hold a query or a fragment")
 	}

@@ -15,7 +15,7 @@ func (c *Client) Describe(call Call) string {
 	if target == "" || target[0] == '?' {
 		target = "/" + target
 	}
-	// What is known only later stands as an ellipsis, readable in a path too.
+	// What is known only later becomes an ellipsis, readable in a path too.
 	target = strings.ReplaceAll(target, "%E2%80%A6", "…")
 	b.WriteString(call.method() + " " + line(c.red.text(target)))
 	switch {

@@ -47,7 +47,7 @@ func attemptOf(ctx context.Context) *attempt {
 
 // Do sends a call and reads the whole answer, limited by Call.MaxBytes. It
 // returns *StatusError for every status but 2xx, *TransportError when there
-// was no complete answer and *MalformedError for one that was cut or too long.
+// was not a complete answer and *MalformedError for one that was cut or too long.
 func (c *Client) Do(ctx context.Context, call Call) (*Reply, error) {
 	start := time.Now()
 	var body []byte
@@ -258,7 +258,7 @@ func (c *Client) once(ctx context.Context, call Call, u *url.URL, contentType st
 	return nil, err
 }
 
-// beforeSend is resty's last hook: credentials go on here, before a slot of
+// beforeSend is resty's last hook: credentials are added here, before a slot of
 // the pacer is taken, so that a login inside Authorize can take one.
 func (c *Client) beforeSend(_ restyClient, r *http.Request) error {
 	a := attemptOf(r.Context())

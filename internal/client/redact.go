@@ -17,7 +17,7 @@ import (
 
 const mask = "[redacted]"
 
-// minSecret is the shortest secret that is masked wherever it stands: a
+// minSecret is the shortest secret that is masked wherever it is: a
 // shorter one would mask half of every answer. minForms is the shortest whose
 // encoded forms are masked too.
 const (

@@ -15,7 +15,7 @@ import (
 
 const maxTries = 4
 
-// A server that asks for more than this is told to the user instead.
+// A server that asks for more than this is reported to the user instead.
 const maxWait = 2 * time.Minute
 
 // A connection that broke after this long broke because the server gave the

@@ -10,7 +10,7 @@ import (
 
 const (
 	scanBuffer = 64 << 10
-	// maxElement limits one element of an array and one member beside it.
+	// maxElement limits one element of an array and one member outside it.
 	maxElement = 16 << 20
 )
 

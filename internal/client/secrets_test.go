@@ -196,7 +196,7 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// A secret is never seen, whatever stands around it and wherever the text is cut.
+// A secret is never seen, whatever is around it and wherever the text is cut.
 func FuzzRedact(f *testing.F) {
 	f.Add([]byte("a"), []byte("b"), "hunter22secret", 10)
 	f.Add([]byte(`{"password":"`), []byte(`"}`), `pass"word\`, 20)

@@ -183,7 +183,7 @@ func (t *trust) verifyPin(chain []*x509.Certificate, name string) error {
 	}
 }
 
-// certError keeps the certificate beside the verifier's error, for its pin.
+// certError keeps the certificate next to the verifier's error, for its pin.
 type certError struct {
 	err  error
 	leaf *x509.Certificate

@@ -251,7 +251,7 @@ func TestNewRefuses(t *testing.T) {
 		"no scheme":       {client.Config{BaseURL: "example.org"}, "must start with https://"},
 		"other scheme":    {client.Config{BaseURL: "ftp://example.org"}, "must start with https://"},
 		"no host":         {client.Config{BaseURL: "https:///x"}, "names no host"},
-		"password in url": {client.Config{BaseURL: "https://u:hunter22@example.org"}, "secrets never stand in the config"},
+		"password in url": {client.Config{BaseURL: "https://u:hunter22@example.org"}, "secrets do not belong in the config"},
 		"bad url":         {client.Config{BaseURL: "https://u:hunter22@exa mple"}, "cannot be parsed"},
 		"query":           {client.Config{BaseURL: "https://example.org?x=1"}, "query"},
 		"pin":             {client.Config{BaseURL: "https://e.org", TLS: client.TLS{Pin: "sha1:00"}}, "64 hex digits"},

@@ -1,5 +1,5 @@
-// Package config reads and edits the file of profiles (contract section 7):
-// strictly, so that a misspelt key is an error with its line and a suggestion
+// Package config reads and edits the file of profiles,
+// config.yaml, strictly, so that a misspelt key is an error with its line and a suggestion
 // and never a setting that is silently not there.
 //
 // It knows no backend: which keys a backend has comes in as data.
@@ -103,5 +103,5 @@ func (e *Error) Unwrap() error { return e.Err }
 // nothing to choose from.
 var ErrNoProfiles = errors.New("no profile is configured")
 
-// ErrUnknownProfile is in the chain of errors about a name that is no profile.
+// ErrUnknownProfile is in the chain of errors about a name that is not a profile.
 var ErrUnknownProfile = errors.New("unknown profile")

@@ -20,7 +20,7 @@ import (
 
 // AddProfile writes a profile into the file, at the end of the profiles, and
 // creates the file when there is none. A profile of that name is replaced
-// where it stands when replace is set, else it is an error. File names in it
+// where it is when replace is set, else it is an error. File names in it
 // that are not absolute count from the folder of the file.
 func AddProfile(path string, prof *Profile, replace bool, opt Options) error {
 	// Checked alone first: what is wrong with it has no line in the file yet.
@@ -126,7 +126,7 @@ func UseProfiles(path string, names []string, opt Options) error {
 // edit changes the document and replaces the file whole, mode 0600, through a
 // symbolic link if it is one. Both the old and the new content must be a valid
 // configuration, so an edit can never break it or hide what was broken. A lock
-// beside the file makes edits of several edrctl wait for each other.
+// next to it makes concurrent edits wait for each other.
 func edit(path string, opt Options, change func(c *Config, root *yaml.Node) error) error {
 	unlock, err := lock(path)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/edrctl/edrctl/internal/lazyregexp"
 )
 
-// Parse reads a configuration. file stands in the errors, and relative file
+// Parse reads a configuration. file is in the errors, and relative file
 // names in it count from its folder. The first thing wrong is an *Error with
 // its line.
 func Parse(file string, data []byte, opt Options) (*Config, error) {
@@ -286,7 +286,7 @@ var nameRule = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 func (p *parser) checkName(what, name string) *Error {
 	switch {
 	case !nameRule.MatchString(name):
-		return (&Error{Msg: fmt.Sprintf("%s is no name for a %s", quote(name), what)}).
+		return (&Error{Msg: fmt.Sprintf("invalid name %s for a %s", quote(name), what)}).
 			hint("use letters, digits, and - _ . between them")
 	case name == "all":
 		return &Error{Msg: fmt.Sprintf("a %s cannot be called all: that selects every profile", what)}
@@ -372,7 +372,7 @@ func (p *parser) member(n *yaml.Node, what, name string) error {
 	if p.c.Profiles[name] != nil || p.c.isVirtual(name) {
 		return nil
 	}
-	return at(n, "%s names %s, which is no profile", what, quote(name)).hint("%s", did(name, p.c.Order))
+	return at(n, "%s names %s, which is not a profile", what, quote(name)).hint("%s", did(name, p.c.Order))
 }
 
 func (p *parser) defaults(n *yaml.Node) error {
@@ -384,7 +384,7 @@ func (p *parser) defaults(n *yaml.Node) error {
 		name := follow(item).Value
 		if group, ok := strings.CutPrefix(name, "@"); ok {
 			if p.c.Groups[group] == nil {
-				return at(item, "default names %s, which is no group", quote(name)).hint("%s", did(group, p.c.groupNames()))
+				return at(item, "default names %s, which is not a group", quote(name)).hint("%s", did(group, p.c.groupNames()))
 			}
 		} else if name != "all" {
 			if err := p.member(item, "default", name); err != nil {
@@ -441,9 +441,9 @@ func checkURL(raw string) (*url.URL, string) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
-		return nil, "is no URL"
+		return nil, "is not a URL"
 	case u.User != nil:
-		return nil, "has a user name or password in it: secrets never stand in the configuration"
+		return nil, "has a user name or password in it: secrets do not belong in the configuration"
 	case u.Scheme != "http" && u.Scheme != "https":
 		return nil, "must start with https:// or http://"
 	case u.Hostname() == "":

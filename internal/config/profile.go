@@ -159,10 +159,10 @@ func (p *parser) headers(n *yaml.Node, what string) (map[string]string, error) {
 	for _, e := range entries {
 		name := e.key.Value
 		if !headerName.MatchString(name) {
-			return nil, at(e.key, "%s: %s is no name of a header", what, quote(name))
+			return nil, at(e.key, "%s: %s is not a valid header name", what, quote(name))
 		}
 		if secretHeader.MatchString(name) {
-			return nil, at(e.key, "%s: %s carries a secret, and secrets never stand in the configuration", what, name).
+			return nil, at(e.key, "%s: %s carries a secret, and secrets do not belong in the configuration", what, name).
 				hint("run `edrctl auth login`")
 		}
 		value, err := scalar(e.value, what+" "+name)
@@ -296,7 +296,7 @@ func (p *parser) setting(prof *Profile, specs []KeySpec, e pair) error {
 	}
 	i := slices.IndexFunc(specs, func(s KeySpec) bool { return s.Name == key })
 	if i < 0 && secretKey.MatchString(key) {
-		return at(e.key, "profile %s: %s looks like a secret, and secrets never stand in the configuration", prof.Name, quote(key)).
+		return at(e.key, "profile %s: %s looks like a secret, and secrets do not belong in the configuration", prof.Name, quote(key)).
 			hint("remove the line and run `edrctl auth login %s`", prof.Name)
 	}
 	if i < 0 && p.opt.Backends != nil {

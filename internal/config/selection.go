@@ -53,7 +53,7 @@ func (c *Config) Select(expr string) ([]string, error) {
 	return out, nil
 }
 
-// didYouMean is the hint for a name that is no profile. The names of the demo
+// didYouMean is the hint for a name that is not a profile. The names of the demo
 // are not listed with the others, but are suggested.
 func (c *Config) didYouMean(word string) string {
 	if s := suggest.Nearest(word, slices.Concat(c.Order, c.virtualNames)); s != "" {

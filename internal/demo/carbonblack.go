@@ -396,7 +396,7 @@ func (m *cbMapper) alert(a *story.Alert) fake.Alert {
 	return out
 }
 
-// notification is what the SIEM connector is told of an alert.
+// notification is what the SIEM connector gets of an alert.
 func (m *cbMapper) notification(a *story.Alert) fake.Notification {
 	in := incidentOf(a)
 	d := m.devices[a.Host]

@@ -23,8 +23,8 @@ const FaultsHelp = `
 Example: 429:retry-after=1,every=3;5xx:first=2@esp;cut=50%@/events
          late=1h:host=FIN-WS-014;early=2h@esp`
 
-// EnvName is the environment variable a profile's secret is looked up in
-// (contract section 7).
+// EnvName is the environment variable a profile's secret is looked up in:
+// EDRCTL_<PROFILE>_<SECRET> in capitals, with _ for - and dots.
 func EnvName(profile, secret string) string {
 	r := strings.NewReplacer("-", "_", ".", "_")
 	return "EDRCTL_" + strings.ToUpper(r.Replace(profile)) + "_" + strings.ToUpper(r.Replace(secret))

@@ -122,7 +122,7 @@ type cwatchImage struct {
 }
 
 // cwatchMapper keeps the images of the told processes; those of the noise
-// are made anew each time and kept by nobody.
+// are computed each time and not kept.
 type cwatchMapper struct {
 	mu     sync.Mutex
 	images map[*story.Process]*cwatchImage // every told process is a key

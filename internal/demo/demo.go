@@ -68,7 +68,7 @@ type Options struct {
 	PortBase int              // backend i of Backends listens on PortBase+i; 0 = free ports
 	Faults   string           // a SPEC of package faults
 	Now      func() time.Time // nil = time.Now
-	// Wrap stands between the network and a server, before its faults; for
+	// Wrap sits between the network and a server, before its faults; for
 	// tests. nil = nothing.
 	Wrap func(backend string, h http.Handler) http.Handler
 }
@@ -134,7 +134,7 @@ func Start(ctx context.Context, opt Options) (*Demo, error) {
 	}
 	for _, b := range wanted {
 		if !slices.Contains(Backends, b) {
-			return nil, fmt.Errorf("%q is no backend of the demo: one of %s", b, strings.Join(Backends, ", "))
+			return nil, fmt.Errorf("the demo has no backend %q: want one of %s", b, strings.Join(Backends, ", "))
 		}
 	}
 	errs := make([]error, len(d.Instances))

@@ -235,14 +235,14 @@ func TestChangesStayUntilReset(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// Stale: the story is told around now again, and changes stay.
+	// Stale: the story is rebuilt around now, and changes stay.
 	now = now.Add(7 * time.Hour)
 	later := start(t, opt)
 	if now.Sub(later.Story.Anchor) > time.Second {
 		t.Errorf("the story is of %v, now is %v", later.Story.Anchor, now)
 	}
 	if same, active := firstAlert(t, later.Instances[0]); same != id || active {
-		t.Errorf("told anew: alert %s became %s, active %v", id, same, active)
+		t.Errorf("rebuilt: alert %s became %s, active %v", id, same, active)
 	}
 	if err := later.Close(); err != nil {
 		t.Fatal(err)

@@ -31,7 +31,7 @@ var geneSysmon = map[string]int{
 	"registry_create": 12, "registry_delete": 12, "registry_set": 13, "dns_query": 22, "file_delete": 23,
 }
 
-// GeneServer serves the story as it stands at anchor as one version of the
+// GeneServer serves the story as of anchor as one version of the
 // manager, for tests that need another than the demo's.
 func GeneServer(anchor time.Time, scale int, opt gene.Options) *gene.Server {
 	return gene.New(geneData(story.New(anchor, scale)), opt)
@@ -93,7 +93,7 @@ func geneAttack(r *story.Rule) []gene.Attack {
 }
 
 // geneRule is a rule as its authors would write it; the condition names the
-// kind of event it was told for.
+// kind of event it was meant for.
 func geneRule(r *story.Rule, s *story.Story) gene.Rule {
 	out := gene.Rule{
 		Name: r.Name, Tags: []string{"edrctl-demo"}, Channel: geneChannel, EventIDs: []int{1},
@@ -110,7 +110,7 @@ func geneRule(r *story.Rule, s *story.Story) gene.Rule {
 }
 
 // geneLog gives the events by position. What is needed to find one is kept,
-// the rest is told anew each time.
+// the rest is computed each time.
 type geneLog struct {
 	index  *story.Index
 	at     []int64 // ms since 1970

@@ -17,7 +17,7 @@ const (
 	fileName    = "demo.json"
 	fileVersion = 1
 	// staleAfter is when the story is put again around the present: arrivals
-	// are told for twice as long.
+	// are kept for twice as long.
 	staleAfter = 6 * time.Hour
 )
 
@@ -113,7 +113,7 @@ func (f *file) merge(changed map[string][]byte) error {
 }
 
 // JournalDir is where the journal of the demo is, in the folder that state is
-// kept in: what is done on the demo is no evidence.
+// kept in: what happens on the demo is not evidence.
 func JournalDir(dir string) string { return filepath.Join(dir, "demo") }
 
 // Reset forgets the state kept in dir: the next demo starts over.

@@ -13,7 +13,7 @@ var lookup = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.Strict
 
 // Canonical gives the one form of a name: its own letters in lower case,
 // without the dot of the root. Two names are one domain when their canonical
-// forms are equal. What is no valid name is only put in lower case.
+// forms are equal. An invalid name is only lowercased.
 func Canonical(name string) string {
 	if International(name) {
 		if u, err := lookup.ToUnicode(name); err == nil && u != "" {

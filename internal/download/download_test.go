@@ -192,7 +192,7 @@ func TestChangedBetweenRuns(t *testing.T) {
 	}
 }
 
-// A part of another file is neither gone on with nor touched.
+// A part of another file is neither resumed nor touched.
 func TestAnotherFilesPart(t *testing.T) {
 	dir := t.TempDir()
 	a, b := content(5000), content(6000)
@@ -517,7 +517,7 @@ func FuzzManifest(f *testing.F) {
 			t.Fatal(err)
 		}
 		if v, err := download.Verify(t.Context(), filepath.Join(dir, "x.json")); err == nil && v.OK {
-			t.Errorf("%q is taken for good", data)
+			t.Errorf("%q is accepted", data)
 		}
 	})
 }

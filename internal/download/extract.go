@@ -47,7 +47,7 @@ type Extracted struct {
 	Dir     string   // folder, or "" for a single file
 	Files   []string // paths below Dir, or the single file's name
 	Bytes   int64
-	Skipped []Skipped // members that are no plain files below the folder
+	Skipped []Skipped // members that are not plain files below the folder
 }
 
 // Skipped is a member that was not unpacked, and why.
@@ -58,13 +58,13 @@ type Skipped struct {
 
 // Errors of Extract.
 var (
-	ErrNotArchive = errors.New("it is no tar, gzip or zstd file")
+	ErrNotArchive = errors.New("not a tar, gzip or zstd file")
 	ErrBomb       = errors.New("it unpacks to more than is allowed")
 )
 
 // Extract unpacks a tar, gzip or zstd file (or a tar inside one of these) into
-// a new folder beside it, FILE.d. Only plain files and folders come out, each
-// inside the folder and never over another file; the rest is told in Skipped.
+// a new folder next to it, FILE.d. Only plain files and folders come out, each
+// inside the folder and never over another file; Skipped lists the rest.
 // On an error the folder is taken away again.
 func Extract(ctx context.Context, file string, limits Limits) (*Extracted, error) {
 	f, err := os.Open(file)

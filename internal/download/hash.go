@@ -43,7 +43,7 @@ type block struct {
 	refs atomic.Int32
 }
 
-// hashedFile writes a file and hashes it beside, in goroutines of their own:
+// hashedFile writes a file and hashes it in parallel, in goroutines of their own:
 // the network, the disk and the hashes work at the same time. It can be
 // emptied, as a download that starts again needs.
 type hashedFile struct {

@@ -21,11 +21,11 @@ import (
 // ManifestFormat names the form of a manifest.
 const ManifestFormat = "edrctl-carve/1"
 
-// Manifest is what stands beside a collected file, in FILE.json: where it
+// Manifest is the file next to a collected one, FILE.json: where it
 // comes from, who brought it here, and how to tell that it is unchanged.
 type Manifest struct {
 	Format     string            `json:"format"`
-	File       string            `json:"file"` // beside the manifest
+	File       string            `json:"file"` // next to the manifest
 	Name       string            `json:"name"` // as the endpoint or server calls it
 	Size       int64             `json:"size"` // of the collected file, also when it is kept in a zip
 	Hashes     Hashes            `json:"hashes"`
@@ -115,7 +115,7 @@ func Verify(ctx context.Context, path string) (*Verdict, error) {
 }
 
 // ErrNoManifest is a JSON file that is something else.
-var ErrNoManifest = errors.New("this is no manifest of a collected file")
+var ErrNoManifest = errors.New("not a manifest of a collected file")
 
 // ReadManifest reads a manifest.
 func ReadManifest(path string) (*Manifest, error) {

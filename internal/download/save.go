@@ -26,7 +26,7 @@ import (
 const fileMode fs.FileMode = 0o400
 
 // Source writes a file from offset on to w. resumed false with offset > 0
-// means that it began anew: w was emptied first (it is a Truncater).
+// means that it started over: w was emptied first (it is a Truncater).
 type Source func(ctx context.Context, offset int64, w io.Writer) (n int64, resumed bool, err error)
 
 // Job is one file to bring here.
@@ -54,14 +54,14 @@ type Saved struct {
 // Error is a download that did not end well. Part says what is kept of it.
 type Error struct {
 	Name string
-	Part string // path of the part that the next run goes on with; "" = none
+	Part string // path of the part that the next run continues with; "" = none
 	Err  error
 }
 
 func (e *Error) Error() string {
 	s := "cannot save " + e.Name + ": " + e.Err.Error()
 	if e.Part != "" {
-		s += " (what came is kept in " + e.Part + ", the next run goes on from it)"
+		s += " (what arrived is kept in " + e.Part + "; the next run resumes it)"
 	}
 	return s
 }
@@ -72,7 +72,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // size or hash differs. It is not kept under its name.
 var ErrWrongContent = errors.New("the content is not what was announced")
 
-// state is what stands beside a part, to know whose it is.
+// state is kept next to a part, to know whose it is.
 type state struct {
 	Identity string `json:"identity"`
 	Size     int64  `json:"size"`
@@ -329,7 +329,7 @@ func (s *saver) begin(ctx context.Context, f *os.File) (*hashedFile, int64, erro
 	}
 	w := newHashedFile(f, s.job.Size, s.job.Progress)
 	if err := w.rehash(ctx, have); err != nil {
-		_, _ = w.finish() // ends its goroutines; the error is told already
+		_, _ = w.finish() // ends its goroutines; the error is reported already
 		return nil, 0, err
 	}
 	return w, have, nil

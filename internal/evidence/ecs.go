@@ -49,7 +49,7 @@ func decodeECS(v Value, o Options) ([]Item, error) {
 	return []Item{it}, nil
 }
 
-// setRaw keeps the record as it stood.
+// setRaw keeps the record as it was.
 func (it *Item) setRaw(raw []byte) {
 	switch {
 	case len(raw) == 0:
@@ -217,7 +217,7 @@ func ecsHash(v Value) *model.Hash {
 	return &out
 }
 
-// process reads a process; rest is what edrctl keeps of it beside the schema.
+// process reads a process; rest is what edrctl keeps of it besides the schema.
 func (x ecsReader) process(v, rest Value) *model.Process {
 	if !v.Ok() {
 		return nil
@@ -305,7 +305,7 @@ func (x ecsReader) module(e *model.Event) {
 	}
 }
 
-// rest is what edrctl keeps beside the schema.
+// rest is what edrctl keeps next to the schema.
 func (x ecsReader) rest(e *model.Event) { x.restOf(e, x.Get("edrctl.event")) }
 
 func (x ecsReader) restOf(e *model.Event, v Value) {

@@ -38,7 +38,7 @@ type Item struct {
 type Options struct {
 	Zone *time.Location // of times that name none; nil is UTC
 	Log  bool           // keep Event.Log
-	Raw  bool           // keep the record as it stood, where it is JSON
+	Raw  bool           // keep the record as it was, where it is JSON
 }
 
 func (o Options) zone() *time.Location {

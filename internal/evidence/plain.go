@@ -193,7 +193,7 @@ var magics = []struct{ magic, what string }{
 	{"ElfFile\x00", "a Windows event log"}, {"\x00\x05\x16\x07", "a resource fork of macOS"},
 }
 
-// binaryKind names what is no text; "" is text.
+// binaryKind names what is not text; "" is text.
 func binaryKind(head []byte) string {
 	for _, m := range magics {
 		if bytes.HasPrefix(head, []byte(m.magic)) && (len(m.magic) > 3 || bytes.IndexByte(head, 0) >= 0 || m.magic[0] >= 0x7f) {

@@ -11,7 +11,7 @@ import (
 )
 
 // Read yields what r holds, in its order. Compression is undone. An error
-// beside an item ends the reading: what came before it is right, the rest of
+// with an item ends the reading: what came before it is right, the rest of
 // the file could not be read.
 func Read(ctx context.Context, name string, r io.Reader, o Options) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {

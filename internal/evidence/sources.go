@@ -208,7 +208,7 @@ func innerHead(src Source) ([]byte, error) {
 	return head[:n], err
 }
 
-// unwanted tells what archives hold beside evidence.
+// unwanted tells what archives hold besides evidence.
 func unwanted(name string) bool {
 	base := name[strings.LastIndexByte(name, '/')+1:]
 	return strings.HasSuffix(name, "/") || strings.HasPrefix(base, "._") || base == ".DS_Store" || strings.HasPrefix(name, "__MACOSX/") || strings.Contains(name, "/__MACOSX/")
@@ -297,7 +297,7 @@ func appendMember(out []Source, m Source, depth int) ([]Source, error) {
 }
 
 // tarPass reads a tar from its beginning; opening the members in their order
-// goes on with one pass instead of starting anew for each.
+// continues with one pass instead of starting over for each.
 type tarPass struct {
 	mu   sync.Mutex
 	src  Source

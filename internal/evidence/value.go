@@ -204,7 +204,7 @@ func (v Value) Float(paths ...string) *float64 {
 // Truth is a bool, nil when there is none.
 func (v Value) Truth(paths ...string) *bool { return truth(v.Str(paths...)) }
 
-// Texts are the scalars of a list, or the one that stands there alone.
+// Texts are the scalars of a list, or the one that is there alone.
 func (v Value) Texts() []string {
 	if v.Kind() != '[' {
 		if s := v.Text(); s != "" {

@@ -240,7 +240,7 @@ var flatRoles = map[string]role{
 	"_indextime": roleNone, "index": roleNone, "linecount": roleNone, "splunk_server": roleNone, "sourcetype": roleNone, "source": roleNone, "punct": roleNone,
 }
 
-// isFlat: a record whose fields lie beside each other (nxlog, Splunk,
+// isFlat: a record whose fields lie next to each other (nxlog, Splunk,
 // PowerShell).
 func isFlat(v Value) bool {
 	id, where := false, false

@@ -58,7 +58,7 @@ func Is(head []byte) bool {
 }
 
 // Read yields the records of a log in the order of the file. An *Error names
-// damage and the sequence goes on; any other error ends it. Records are the
+// damage and the sequence continues; any other error ends it. Records are the
 // caller's to keep.
 func Read(ctx context.Context, r io.Reader) iter.Seq2[*Record, error] {
 	return func(yield func(*Record, error) bool) {

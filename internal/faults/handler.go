@@ -29,7 +29,7 @@ type stateful interface {
 	Restore([]byte) error
 }
 
-// New makes an injector for the server of a backend. Counts start anew.
+// New makes an injector for the server of a backend. Counts start at zero.
 func (s Spec) New(backend string) *Injector {
 	return &Injector{spec: s, backend: backend, seen: make([]int, len(s.rules))}
 }

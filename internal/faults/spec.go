@@ -16,7 +16,7 @@
 //	              403. Only the first request unless an option says otherwise;
 //	              a log-in is never refused.
 //	html          200 with a web page, as a captive portal or login page
-//	garbage       200 with bytes that are no JSON, called JSON
+//	garbage       200 with bytes that are not JSON, called JSON
 //	empty         200 without a body
 //	hang          nothing is ever answered
 //	reset-before  the connection is reset and the request never handled
@@ -215,7 +215,7 @@ func (r *rule) name(name, value string, hasValue bool) error {
 	if !known {
 		n, err := strconv.Atoi(name)
 		if err != nil || n < 400 || n > 599 {
-			return fmt.Errorf("%q is no fault: a status from 400 to 599, or one of %s", name, names())
+			return fmt.Errorf("unknown fault %q: want a status from 400 to 599, or one of %s", name, names())
 		}
 		k, r.code = status, n
 	}
@@ -256,7 +256,7 @@ func (r *rule) name(name, value string, hasValue bool) error {
 	case slow, latency, late, early:
 		d, err := time.ParseDuration(value)
 		if err != nil || d < 0 {
-			return fmt.Errorf("%q is no duration such as 100ms", value)
+			return fmt.Errorf("invalid duration %q: want one such as 100ms", value)
 		}
 		r.delay = d
 	default:
@@ -311,7 +311,7 @@ func (r *rule) option(key, val string) error {
 		r.asHTML = val == "html"
 		return nil
 	}
-	return fmt.Errorf("%q is no option: first, after, every, nth, retry-after, body, bytes, clean, host", key)
+	return fmt.Errorf("unknown option %q: want first, after, every, nth, retry-after, body, bytes, clean or host", key)
 }
 
 func (r *rule) scope(sc string) error {

@@ -183,7 +183,7 @@ func exprOp(p Pattern) string {
 	return "="
 }
 
-// exprValue writes the value of a pattern; wildcards stand outside of quotes.
+// exprValue writes the value of a pattern; wildcards are outside the quotes.
 func exprValue(p Pattern) string {
 	if p.Mode != Glob {
 		return exprQuoted(p.Text)

@@ -298,7 +298,7 @@ func (p *exprParser) named() (Cond, error) {
 		if s := suggest.Nearest(name, known); s != "" {
 			return nil, p.fail(at, "unknown filter @%s; did you mean @%s?", name, s)
 		}
-		return nil, p.fail(at, "unknown filter @%s; saved filters stand under filters: in the configuration", name)
+		return nil, p.fail(at, "unknown filter @%s; saved filters are under filters: in the configuration", name)
 	case slices.Contains(p.names, name):
 		return nil, p.fail(at, "the saved filter @%s uses itself", name)
 	}
@@ -388,7 +388,7 @@ type exprText struct {
 	mixed  bool // and one inside
 }
 
-// values reads what stands behind an operator: one or more, by commas.
+// values reads what follows an operator: one or more, separated by commas.
 func (p *exprParser) values(name, op string) ([]exprText, error) {
 	var out []exprText
 	start := p.pos
@@ -493,7 +493,7 @@ func (v exprText) pattern(f Field, op string) (Pattern, error) {
 		p.Text, p.Mode = "*"+strings.Trim(v.text, "*")+"*", Glob
 	case v.wild:
 		p.Mode = Glob
-	case op == "=" && f != IP: // a prefix of addresses is no text
+	case op == "=" && f != IP: // a prefix of addresses is not text
 		p.Mode = Exact
 	}
 	err := p.complete(f)
@@ -568,7 +568,7 @@ func (p *exprParser) blank() {
 	}
 }
 
-// atKeyword tells whether a word of the language stands here, alone.
+// atKeyword tells whether a keyword of the language is here, alone.
 func (p *exprParser) atKeyword(word string) bool {
 	rest := p.source[p.pos:]
 	if len(rest) < len(word) || !strings.EqualFold(rest[:len(word)], word) {

@@ -14,7 +14,7 @@ import (
 	"github.com/edrctl/edrctl/internal/shellquote"
 )
 
-// Field is one of the shared filters (contract section 4).
+// Field is one of the filters that every list command has.
 type Field string
 
 // The fields. Their names are the flags'.

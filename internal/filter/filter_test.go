@@ -168,7 +168,7 @@ func TestHostIsNamedInEveryWay(t *testing.T) {
 		{"=42", host("WS-2", ""), true},
 		{`corp\*`, host("WS-2", "CORP"), true},
 		{`*.theshire.local`, host("MORDORDC", "theshire.local"), true},
-		{"10.0.0.1", host("10", ""), false}, // an address is no NAME.DOMAIN
+		{"10.0.0.1", host("10", ""), false}, // an address is not NAME.DOMAIN
 	} {
 		var f filter.Filter
 		if err := f.Add(filter.Host, c.text); err != nil {

@@ -15,7 +15,7 @@ type Condition struct {
 	op     string // "name", "not", "and", "or"; "gap" where the operator is missing
 	name   string
 	kids   []*Condition
-	closed bool // it stands in parentheses
+	closed bool // it is in parentheses
 }
 
 var condToken = lazyregexp.New(`^(?:\s+|\$\w+|\(|\)|!|&&|\|\||(?:and|AND|or|OR)\b)`)
@@ -197,7 +197,7 @@ func (c *Condition) On(of func(name string) Truth) Truth {
 	return out
 }
 
-// mixed tells whether and and or stand beside each other without parentheses,
+// mixed tells whether and and or are mixed without parentheses,
 // as in `$a and $b or $c`.
 func (c *Condition) mixed() bool {
 	if c == nil {

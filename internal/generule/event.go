@@ -41,14 +41,14 @@ func ReadEvent(doc []byte) (Event, error) {
 		Raw   json.RawMessage `json:"raw"`
 	}
 	if err := json.Unmarshal(doc, &in); err != nil {
-		return Event{}, errors.New("it is no JSON object of an event")
+		return Event{}, errors.New("not a JSON object of an event")
 	}
 	if in.Event == nil && len(in.Raw) > 0 && !bytes.Equal(doc, in.Raw) {
 		var raw struct {
 			Event *wireEvent `json:"Event"`
 		}
 		if err := json.Unmarshal(in.Raw, &raw); err != nil {
-			return Event{}, errors.New("its raw is no event of Gene")
+			return Event{}, errors.New("its raw is not an event of Gene")
 		}
 		in.Event = raw.Event
 	}
@@ -58,7 +58,7 @@ func ReadEvent(doc []byte) (Event, error) {
 	w := in.Event
 	id, err := strconv.ParseInt(strings.Trim(string(w.System.EventID), `"`), 10, 64)
 	if err != nil {
-		return Event{}, errors.New("its EventID is no number")
+		return Event{}, errors.New("its EventID is not a number")
 	}
 	e := Event{Channel: w.System.Channel, EventID: id, Computer: w.System.Computer, Data: make(map[string]string, len(w.EventData))}
 	for k, v := range w.EventData {

@@ -21,14 +21,14 @@ func TestParse(t *testing.T) {
 	}{
 		{"good", plain, "", ""},
 		{"any case", strings.NewReplacer(`"Name"`, `"name"`, `"Meta"`, `"META"`, `"Events"`, `"events"`).Replace(plain), "", ""},
-		{"unknown field", with(`"Name"`, `"Severity":9,"Name"`), "", `"Severity" is no field`},
-		{"unknown field of Meta", with(`"Criticality"`, `"Crit"`), "", `"Crit" is no field of Meta`},
+		{"unknown field", with(`"Name"`, `"Severity":9,"Name"`), "", `has no field "Severity"`},
+		{"unknown field of Meta", with(`"Criticality"`, `"Crit"`), "", `Meta has no field "Crit"`},
 		{"no name", with(`"Name":"R",`, ``), "no name", ""},
 		{"control character", with(`"R"`, `"R\u0007"`), "", "control character"},
 		{"disabled", with(`"Criticality":5`, `"Disable":true`), "", "neither runs nor lists"},
 		{"criticality", with(`:5`, `:50`), "", "bound it to 10"},
 		{"criticality of text", with(`:5`, `:"5"`), "Meta.Criticality cannot be a string", ""},
-		{"schema", with(`2.0.0`, `two`), "no version", ""},
+		{"schema", with(`2.0.0`, `two`), "want a version", ""},
 		{"both schemas", with(`"Criticality"`, `"EventIDs":[1],"Criticality"`), "reads one and drops the other", ""},
 		{"no such name", with(`"$a"}`, `"$a and $b"}`), "no match is called $b", ""},
 		{"unused", with(`"$a"}`, `""}`), "", "$a is not used"},
@@ -36,8 +36,8 @@ func TestParse(t *testing.T) {
 		{"no blank", with(`~= '`, `~='`), "a blank is needed", ""},
 		{"no quotes", with(`'(?i:cmd)'`, `cmd`), "single quotes", ""},
 		{"no operator", with(`~= '(?i:cmd)'`, ``), "is none of Field", ""},
-		{"number", with(`~= '(?i:cmd)'`, `> 'x'`), "is no number", ""},
-		{"bits", with(`~= '(?i:cmd)'`, `&= '1.5'`), "no whole number", ""},
+		{"number", with(`~= '(?i:cmd)'`, `> 'x'`), "is not a number", ""},
+		{"bits", with(`~= '(?i:cmd)'`, `&= '1.5'`), "not a whole number", ""},
 		{"hexadecimal", with(`~= '(?i:cmd)'`, `&= '0x1F'`), "", ""},
 		{"other field", with(`~= '(?i:cmd)'`, `= @Other`), "", ""},
 		{"other field, wrongly", with(`~= '(?i:cmd)'`, `~= @Other`), "compared as", ""},
@@ -49,9 +49,9 @@ func TestParse(t *testing.T) {
 		{"condition", with(`"$a"}`, `"$a xor $a"}`), "is none of", ""},
 		{"slips the engine forgives", with(`"$a"}`, `"$a $a"}`), "", "lacks an operator"},
 		{"parentheses of the engine", with(`(?i:cmd)`, `?i:(cmd)`), "", "only in the parentheses"},
-		{"quote after the container", with(`Image ~= '(?i:cmd)'`, `extract('(?P<d>x)',QueryName) in blacklist'`), "", "behind the name"},
+		{"quote after the container", with(`Image ~= '(?i:cmd)'`, `extract('(?P<d>x)',QueryName) in blacklist'`), "", "follows the name"},
 		{"mixture", with(`"$a"}`, `"$a and $a or $a"}`), "", "without parentheses"},
-		{"twice", plain + plain, "stands before it", ""},
+		{"twice", plain + plain, "an earlier rule has this name", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			rules, err := generule.Parse([]byte(tc.in))
@@ -270,7 +270,7 @@ func FuzzParse(f *testing.F) {
 			}
 			again, err := generule.Parse(two.JSON(true))
 			if err != nil || len(again[0].Errors) > 0 || again[0].Name != r.Name || again[0].Version() != 2 {
-				t.Fatalf("%s is no good rule of schema 2: %v %v", two.JSON(true), err, again[0].Errors)
+				t.Fatalf("%s is not a good rule of schema 2: %v %v", two.JSON(true), err, again[0].Errors)
 			}
 		}
 		generule.NewEngine(rules).On(generule.Event{Data: map[string]string{"F": "x"}})

@@ -16,7 +16,7 @@ type Match struct {
 	Name      string // $name
 	Field     string // looked up in EventData
 	Op        string // = ~= &= < > <= >=, "@" for another field, "extract"
-	Value     string // as it stands between the quotes
+	Value     string // as written between the quotes
 	Other     string // of "@": the field it must equal
 	Container string // of "extract": where the group is looked up
 	Note      string // engines take it, but it is probably a slip
@@ -62,7 +62,7 @@ func ParseMatch(s string) (*Match, error) {
 	if x := matchExtract.FindStringSubmatch(rest); x != nil {
 		m.Op, m.Value, m.Field, m.Container = "extract", x[1], strings.Trim(x[2], `"`), x[3]
 		if x[4] != "" {
-			m.Note = "a quote stands behind the name of the container"
+			m.Note = "a quote follows the name of the container"
 		}
 		return m, m.compile()
 	}
@@ -116,12 +116,12 @@ func (m *Match) compile() error {
 	case "&=":
 		var ok bool
 		if m.bits, ok = integer(m.Value); !ok {
-			return fmt.Errorf("%q is no whole number", m.Value)
+			return fmt.Errorf("%q is not a whole number", m.Value)
 		}
 	case "<", ">", "<=", ">=":
 		var ok bool
 		if m.num, ok = numeric(m.Value); !ok {
-			return fmt.Errorf("%q is no number", m.Value)
+			return fmt.Errorf("%q is not a number", m.Value)
 		}
 	}
 	return nil

@@ -71,8 +71,8 @@ type Parsed struct {
 }
 
 // Parse reads rules: objects one after the other (a Gene rule file), one
-// object, or an array of them. The error is of text that is no such thing;
-// what is wrong with one rule stands in its Errors.
+// object, or an array of them. The error means that the text is neither;
+// what is wrong with one rule is in its Errors.
 func Parse(text []byte) ([]*Parsed, error) {
 	dec := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))))
 	var out []*Parsed
@@ -89,12 +89,12 @@ func Parse(text []byte) ([]*Parsed, error) {
 		if doc[0] == '[' {
 			docs = nil
 			if err := json.Unmarshal(doc, &docs); err != nil {
-				return nil, fmt.Errorf("after %d rules: it is no array", len(out))
+				return nil, fmt.Errorf("after %d rules: not an array", len(out))
 			}
 		}
 		for _, d := range docs {
 			if len(d) == 0 || d[0] != '{' {
-				return nil, fmt.Errorf("rule %d is no object", len(out)+1)
+				return nil, fmt.Errorf("rule %d is not an object", len(out)+1)
 			}
 			if len(out) == maxRules {
 				return nil, fmt.Errorf("more than %d rules", maxRules)
@@ -108,7 +108,7 @@ func Parse(text []byte) ([]*Parsed, error) {
 	byName := map[string]bool{}
 	for _, p := range out {
 		if p.Name != "" && byName[p.Name] {
-			p.Errors = append(p.Errors, "a rule of this name stands before it")
+			p.Errors = append(p.Errors, "an earlier rule has this name")
 		}
 		byName[p.Name] = true
 	}
@@ -130,12 +130,12 @@ func parse(doc []byte) *Parsed {
 	p.has = map[string]bool{}
 	for _, m := range members(doc) {
 		if !known(ruleFields, m.name) {
-			p.Warnings = append(p.Warnings, fmt.Sprintf("%q is no field of a rule: the manager drops it silently", m.name))
+			p.Warnings = append(p.Warnings, fmt.Sprintf("a rule has no field %q: the manager silently drops it", m.name))
 		}
 		if strings.EqualFold(m.name, "Meta") {
 			for _, mm := range members(m.value) {
 				if !known(metaFields, mm.name) {
-					p.Warnings = append(p.Warnings, fmt.Sprintf("%q is no field of Meta: the manager drops it silently", mm.name))
+					p.Warnings = append(p.Warnings, fmt.Sprintf("Meta has no field %q: the manager silently drops it", mm.name))
 				}
 				p.has[strings.ToLower(mm.name)] = true
 			}
@@ -200,7 +200,7 @@ func (p *Parsed) check() {
 	}
 	switch v := p.Version(); {
 	case p.Meta.Schema != "" && v == 0:
-		bad("Schema %q is no version like 2.0.0", p.Meta.Schema)
+		bad("invalid Schema %q: want a version such as 2.0.0", p.Meta.Schema)
 	case v == 2 && (len(p.Meta.EventIDs) > 0 || len(p.Meta.Channels) > 0):
 		bad("EventIDs and Channels are of schema 1, Events and Schema of schema 2: a manager reads one and drops the other, so the rule would look at other events than meant")
 	}
@@ -247,7 +247,7 @@ func (p *Parsed) check() {
 	}
 }
 
-// Version is the schema of a rule: 1, 2, or 0 for a Schema that is no version.
+// Version is the schema of a rule: 1, 2, or 0 for a Schema that is not a version.
 // A rule that says nothing of events and nothing of its schema is of both, and 1.
 func (r Rule) Version() int {
 	if s := r.Meta.Schema; s != "" {

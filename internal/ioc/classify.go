@@ -14,7 +14,7 @@ type value struct {
 	typ    Type
 	text   string
 	port   uint16
-	common bool // known to be harmless by where it stands
+	common bool // known to be harmless from its place
 }
 
 // maxValue is longer than any indicator.

@@ -109,7 +109,7 @@ func TestDecoding(t *testing.T) {
 	}
 }
 
-// What is no list is refused by name, with what to do.
+// What is not a list is refused by name, with what to do.
 func TestRefusals(t *testing.T) {
 	for kind, data := range map[string][]byte{
 		"a PDF":                       []byte("%PDF-1.7\n"),

@@ -14,7 +14,7 @@ const (
 	maxLine    = 1 << 20
 )
 
-// place is where in a source something stands.
+// place is a place in a source.
 type place struct {
 	line   int
 	object string
@@ -214,7 +214,7 @@ func (r *reader) line(raw string, at place) (outcome, string) {
 	return r.scanned(item, mode, at)
 }
 
-// labelledValue reads what stands behind "SHA256:" or "File location:".
+// labelledValue reads what follows "SHA256:" or "File location:".
 func (r *reader) labelledValue(rest string, t Type, at place) (outcome, bool) {
 	rest = strings.TrimSpace(rest)
 	if rest == "" {

@@ -192,7 +192,7 @@ func lengthKey(p netip.Prefix) int {
 type Found struct {
 	Indicator int            // index into the list
 	Process   *model.Process // the process it is, or that did it
-	File      *model.File    // the file it is, for files that are no process
+	File      *model.File    // the file it is, for files that are not a process
 }
 
 // Match yields every indicator an event shows, each with where; the same one

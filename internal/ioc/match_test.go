@@ -36,14 +36,14 @@ func TestMatcher(t *testing.T) {
 		want []string
 	}{
 		"hash of the image":     {process(model.Process{Hash: &model.Hash{SHA256: strings.ToUpper(sha256)}}), []string{"sha256:" + sha256}},
-		"md5 is no imphash":     {process(model.Process{Hash: &model.Hash{Imphash: md5}}), nil},
+		"md5 is not an imphash": {process(model.Process{Hash: &model.Hash{Imphash: md5}}), nil},
 		"target":                {&model.Event{Target: &model.Process{Hash: &model.Hash{MD5: md5}}}, []string{"md5:" + md5}},
 		"module":                {&model.Event{Module: &model.Module{Path: `c:\x\D.DLL`}}, []string{"file_name:d.dll"}},
 		"file path, any case":   {&model.Event{File: &model.File{Path: `c:\users\public\STAGE.ps1`}}, []string{`file_path:C:\Users\Public\stage.ps1`}},
 		"process name":          {process(model.Process{Name: "RClone.exe", Path: `C:\t\rclone.exe`}), []string{"process_name:rclone.exe"}},
 		"address":               {network("192.0.2.7", ""), []string{"ipv4:192.0.2.7"}},
 		"mapped address":        {network("::ffff:192.0.2.7", ""), []string{"ipv4:192.0.2.7"}},
-		"address beside":        {network("192.0.2.77", ""), nil},
+		"neighbouring address":  {network("192.0.2.77", ""), nil},
 		"range":                 {network("10.1.255.3", ""), []string{"cidr:10.1.0.0/16"}},
 		"range, v6":             {network("2001:db8:9::1", ""), []string{"cidr:2001:db8::/32"}},
 		"domain":                {network("", "evil.example"), []string{"domain:evil.example"}},

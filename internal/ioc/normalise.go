@@ -255,7 +255,7 @@ func normalURL(s string) (string, bool) {
 		end = len(rest)
 	}
 	authority, tail := rest[:end], rest[end:]
-	tail, _, _ = strings.Cut(tail, "<")  // a placeholder: what stands in front of it is the URL
+	tail, _, _ = strings.Cut(tail, "<")  // a placeholder: what is in front of it is the URL
 	tail = strings.TrimRight(tail, "?#") // an empty query is none
 	if strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\ufffd' }) >= 0 {
 		return "", false

@@ -37,7 +37,7 @@ func TestOpenIOCGroups(t *testing.T) {
 		"and, size fails":      {iocGroup("OR", iocGroup("AND", name, size)), false, 0},
 		"or in and":            {iocGroup("OR", iocGroup("AND", hash, iocGroup("OR", other, name))), true, 0},
 		"or in and, none":      {iocGroup("OR", iocGroup("AND", hash, iocGroup("OR", other, other))), false, 0},
-		"and beside an item":   {iocGroup("OR", iocGroup("AND", other, hash), name), true, 0},
+		"and, then an item":    {iocGroup("OR", iocGroup("AND", other, hash), name), true, 0},
 		"and at the top":       {iocGroup("AND", name, iocItem("PortItem/remoteIP", "is", "192.0.2.7")), true, 0},
 		"contains":             {iocGroup("AND", iocItem("FileItem/FullPath", "contains", `users\PUBLIC`), iocItem("ProcessItem/arguments", "contains", ",start")), true, 0},
 		"contains, domain":     {iocGroup("AND", iocItem("DnsEntryItem/RecordName", "contains", "evil.test"), name), true, 0},

@@ -333,7 +333,7 @@ func (r review) covers(file, key string) bool {
 func (r review) unused(t *testing.T) {
 	for k, e := range r {
 		if !e.used {
-			t.Errorf("reviewed.txt: %s: %s is no disagreement any more: take it out", k[0], k[1])
+			t.Errorf("reviewed.txt: %s: %s is not a disagreement any more: take it out", k[0], k[1])
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// found is a value in a text, and how it stood there.
+// found is a value in a text, and how it was written.
 type found struct {
 	value
 	defanged bool
@@ -214,7 +214,7 @@ func appendURL(out []found, w string) []found {
 	return out
 }
 
-// appendWord reads one word that is no URL.
+// appendWord reads one word that is not a URL.
 func appendWord(out []found, w string, mode scanMode) []found {
 	w = strings.Trim(w, "'.*~:!?+#$&/\\-–")
 	for len(w) > 2 && w[0] == '_' && w[len(w)-1] == '_' {
@@ -385,7 +385,7 @@ func pathIn(s string) []value {
 const longestPath = 1024
 
 // pathEnd finds the end of the path or registry key that begins at i; 0 when
-// none does. Blanks belong to a path as long as it goes on behind them.
+// none does. Blanks belong to a path as long as it continues behind them.
 func pathEnd(s string, i int) int {
 	if i > 0 && (isAlnum(s[i-1]) || s[i-1] == '\\') || !startsPath(s[i:]) {
 		return 0
@@ -420,7 +420,7 @@ func pathEnd(s string, i int) int {
 		}
 		return i + k
 	}
-	// A blank in a folder belongs to the path; a sentence that goes on with
+	// A blank in a folder belongs to the path; a sentence that continues with
 	// another path does not.
 	for k := 0; k+2 < len(text); k++ {
 		if text[k] == ' ' && startsPath(text[k+1:]) {

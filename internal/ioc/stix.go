@@ -79,7 +79,7 @@ var observables = sync.OnceValue(func() map[string]string {
 	}
 })
 
-// observable reads the objects of a bundle that are no indicators: they count
+// observable reads the objects of a bundle that are not indicators: they count
 // only when everything is wanted.
 func (j *jsonReader) observable(rec *record, s scope) {
 	kind := rec.get("type")

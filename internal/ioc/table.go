@@ -228,7 +228,7 @@ func (r *reader) bookRow(line string, first, lines int, d dialect, c columns) {
 	}
 }
 
-// splitRow cuts a row into cells. Quotes may stand behind blanks; one inside
+// splitRow cuts a row into cells. Quotes may be behind blanks; one inside
 // of a cell is a letter like others. open: the last quote is not closed.
 func splitRow(line string, comma byte) (cells []string, open bool) {
 	for {

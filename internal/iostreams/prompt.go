@@ -89,7 +89,7 @@ func (s *Streams) Password(ctx context.Context, prompt safetext.Display) (string
 		if err != nil {
 			return "", fmt.Errorf("cannot read the terminal's state: %w", err)
 		}
-		// Off before the question stands there: what is sent at once is an
+		// Off before the question is there: what is sent at once is an
 		// answer too, and must not be shown.
 		if err := echoOff(fd); err != nil {
 			return "", fmt.Errorf("cannot turn the terminal's echo off: %w", err)

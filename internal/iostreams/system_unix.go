@@ -24,7 +24,7 @@ func isBrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
 func understandsEscapes(*os.File) bool { return true }
 
 // awaitLine waits until a line can be read from a terminal, or ctx ends: a
-// read that goes on after its question was given up would take the next
+// read that continues after its question was given up would take the next
 // answer, and put the terminal back over whoever has it then.
 func awaitLine(ctx context.Context, fd int) error {
 	const look = 50 * time.Millisecond

@@ -21,7 +21,7 @@ func isBrokenPipe(err error) bool {
 }
 
 // understandsEscapes turns escape sequences on in a console, and tells whether
-// it has them. A terminal that is no console (mintty) has.
+// it has them. A terminal that is not a console (mintty) has.
 func understandsEscapes(f *os.File) bool {
 	var mode uint32
 	h := windows.Handle(f.Fd())

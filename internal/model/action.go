@@ -55,8 +55,8 @@ type Action struct {
 	Files       []string          `json:"files,omitempty"` // carve ids of what was collected
 	Reversible  bool              `json:"reversible,omitempty"`
 	Inverse     string            `json:"inverse,omitempty"` // the verb that undoes it
-	Details     map[string]string `json:"details,omitempty"` // what undo and look-up need, for example the former policy
-	Answer      json.RawMessage   `json:"answer,omitempty"`  // the vendor's answer to a call of its own API; text that is no JSON stands as a string
+	Details     map[string]string `json:"details,omitempty"` // what undo and lookup need, for example the former policy
+	Answer      json.RawMessage   `json:"answer,omitempty"`  // the vendor's answer to a call of its own API; text that is not JSON becomes a string
 	Raw         json.RawMessage   `json:"raw,omitempty"`
 }
 

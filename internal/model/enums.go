@@ -30,7 +30,7 @@ func (s Severity) Rank() int {
 	return 0
 }
 
-// Status is where an alert stands.
+// Status is the triage state of an alert.
 type Status string
 
 // The statuses.

@@ -285,7 +285,7 @@ func (c *card) event(e *model.Event) {
 	c.chain(nil, e.Process, e.Target, string(e.Kind))
 }
 
-// logged adds what operating system logs tell beside files and connections.
+// logged adds what operating system logs record besides files and connections.
 func (c *card) logged(e *model.Event) {
 	if o := e.Object; o != nil {
 		c.fact(safetext.Text(first(o.Type, "object")), o.Name)

@@ -18,7 +18,7 @@ import (
 // Document is a record that has no type of ours: JSON of a vendor's API.
 type Document struct {
 	JSON    json.RawMessage
-	Profile string // stands as the first member `profile`; "" = not at all
+	Profile string // becomes the first member, `profile`; "" = none
 
 	value  any
 	parsed bool
@@ -51,7 +51,7 @@ func (k Kind) documentColumns(names []string) []Column {
 	return out
 }
 
-// parse decodes the JSON once; what is none stands as text.
+// parse decodes the JSON once; anything else is kept as text.
 func (d *Document) parse() any {
 	if !d.parsed {
 		v, err := generic(d.JSON)
@@ -64,7 +64,7 @@ func (d *Document) parse() any {
 }
 
 // append writes the JSON of a document, with its profile in front. A value
-// that is no object stands under `value` then.
+// that is not an object goes under `value`.
 func (d *Document) append(dst []byte) []byte {
 	body := bytes.TrimSpace(d.JSON)
 	if d.Profile == "" {

@@ -52,7 +52,7 @@ func hostileRecords() [][]any {
 			byKind[i] = append(byKind[i], rec)
 		}
 	}
-	// Every text of the corpus stands in every string field once.
+	// Every text of the corpus is in every string field once.
 	for _, s := range hostile {
 		for i, rec := range records(r) {
 			setStrings(reflect.ValueOf(rec).Elem(), s)

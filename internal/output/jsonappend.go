@@ -247,7 +247,7 @@ func appendU(dst []byte, r rune) []byte {
 }
 
 // appendEscaped copies JSON that another encoder wrote, escaping the invisible
-// characters in its strings as appendString does. In valid JSON they can stand
+// characters in its strings as appendString does. In valid JSON they can be
 // nowhere else.
 func appendEscaped(dst, src []byte) []byte {
 	start := 0

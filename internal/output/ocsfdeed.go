@@ -139,7 +139,7 @@ func ocsfEntity(x *Deed, noun string) doc {
 	return e
 }
 
-// ocsfOutcome: Success and Failure are said only of what is known.
+// ocsfOutcome claims Success or Failure only when the outcome is known.
 func ocsfOutcome(x *Deed) (id int, name string) {
 	switch x.State {
 	case model.ActionDone:

@@ -6,7 +6,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// The classes of what Windows logs beside processes, files and connections.
+// The classes of what Windows logs besides processes, files and connections.
 var (
 	classKernelExt = ocsfClass{1002, "Kernel Extension Activity", "System Activity"}
 	classJob       = ocsfClass{1006, "Scheduled Job Activity", "System Activity"}

@@ -21,7 +21,7 @@ func runTemplate(t *testing.T, tmpl string) (string, error) {
 		&model.Alert{Raw: json.RawMessage(templateData)})
 }
 
-// ofRaw sets the dot to the data; what stands before @@ stays outside.
+// ofRaw sets the dot to the data; what is before @@ stays outside.
 func ofRaw(tmpl string) string {
 	before, rest, found := strings.Cut(tmpl, "@@")
 	if !found {
@@ -100,7 +100,7 @@ func TestTemplateJSON(t *testing.T) {
 		`{{template "x"}}`:     `template "x" not defined`,
 		`{{define "a"}}{{template "a"}}{{end}}@@{{template "a"}}`: "maximum template depth",
 		`{{len 3}}`: "len of a number", `{{slice .id 9}}`: "out of range", `{{slice .id 2 1}}`: "2 > 1", `{{join ","}}`: "wrong number of arguments",
-		`{{1 2}}`: "non-function", `{{truncate "x" .id}}`: "a string where a number", `{{timeago .id}}`: "is no time",
+		`{{1 2}}`: "non-function", `{{truncate "x" .id}}`: "a string where a number", `{{timeago .id}}`: "invalid time",
 		`{{index .nothing 1}}`: "should be string", `{{index 1 1}}`: "can't index item of type int",
 	} {
 		if got, err := runTemplate(t, tmpl); err == nil || !strings.Contains(err.Error(), want) || got != "" {

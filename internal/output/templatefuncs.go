@@ -292,7 +292,7 @@ func templateTime(v any) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339Nano, s)
 	if err != nil {
-		return t, fmt.Errorf("%.40q is no time", s)
+		return t, fmt.Errorf("invalid time %.40q: want RFC 3339", s)
 	}
 	return t, nil
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // YAMLToJSON reads one YAML document, as people write what is to be sent.
-// Several documents, keys that are no text and what JSON cannot say are errors.
+// Several documents, keys that are not text and what JSON cannot say are errors.
 func YAMLToJSON(text []byte) (out []byte, err error) {
 	defer func() {
 		if r := recover(); r != nil { // the reader of YAML panics on some input

@@ -99,7 +99,7 @@ func (r *reader) unit() (rune, bool) {
 	var b [2]byte
 	n, err := io.ReadFull(r.in, b[:])
 	if err == io.ErrUnexpectedEOF {
-		err = io.EOF // an odd byte at the end is no character
+		err = io.EOF // an odd byte at the end is not a character
 	}
 	if r.err = err; n < 2 {
 		return 0, false

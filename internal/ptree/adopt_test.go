@@ -8,7 +8,7 @@ import (
 	"github.com/edrctl/edrctl/internal/ptree"
 )
 
-// What is told by pid alone, as an agent without process ids tells it of
+// What is known by pid alone, as an agent without process ids tells it of
 // connections, is what the process of that pid did then: one node, whatever
 // came first. Where the pid changed hands meanwhile nothing is guessed.
 func TestKnownByPIDAlone(t *testing.T) {

@@ -9,11 +9,11 @@ import (
 )
 
 // Trees that grow: a builder is kept, what is read later is added to it, and
-// each time a clone of it is built anew. So a process met twice, or by two
+// each time a clone of it is rebuilt. So a process met twice, or by two
 // profiles, is joined by the same rules whenever it was read.
 
 // Clone gives a builder that knows the same. The clone can be built while the
-// builder goes on taking things in.
+// builder continues taking things in.
 func (b *Builder) Clone() *Builder {
 	c := &Builder{nodes: make(map[string]*Node, len(b.nodes)), order: make([]*Node, len(b.order)), gaps: b.gaps}
 	all := make([]Node, len(b.order))

@@ -223,7 +223,7 @@ func mayBe(said *model.ParentProcess, p *model.Process) bool {
 	return (said.PID == 0 || p.PID == 0 || said.PID == p.PID) && sameImage(cmp.Or(said.Path, said.Name), cmp.Or(p.Path, p.Name))
 }
 
-// sameImage compares images as far as both are told: paths, or names.
+// sameImage compares images by what both give: paths, or names.
 func sameImage(a, b string) bool {
 	if a == "" || b == "" {
 		return true

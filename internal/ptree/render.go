@@ -124,7 +124,7 @@ func (t *Tree) Rows(style Style, yield func(Row) bool) {
 	}
 }
 
-// line is what is said of one node.
+// line is the text of one node.
 func (n *Node) line(style Style) safetext.Display {
 	var b strings.Builder
 	b.WriteString(cmp.Or(n.Process.Name, model.BaseName(n.Process.Path), "(unknown)"))

@@ -216,8 +216,8 @@ func appendRuneEscape(b []byte, r rune) []byte {
 	return fmt.Appendf(b, `\u{%x}`, r)
 }
 
-// Plain tells whether r may stand anywhere in a Display. Combining marks are
-// not plain: how many are allowed depends on what stands before them.
+// Plain tells whether r may appear anywhere in a Display. Combining marks are
+// not plain: how many are allowed depends on what is before them.
 func Plain(r rune) bool {
 	if r < utf8.RuneSelf {
 		return r >= 0x20 && r != 0x7F

@@ -132,7 +132,7 @@ func (f *encrypted) decrypt(ctx context.Context, ask bool) (map[string]entry, er
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case !prompted && try == 0 && pass == f.pass && f.pass != "":
-			f.pass = "" // the file was written anew with another passphrase
+			f.pass = "" // the file was rewritten with another passphrase
 		case !prompted || try >= 2:
 			return nil, &Error{Msg: "the passphrase does not open " + f.path, Err: err,
 				Hint: "check EDRCTL_PASSPHRASE and EDRCTL_PASSPHRASE_FILE; if it is lost, delete the file and run `edrctl auth login` again"}

@@ -118,7 +118,7 @@ func busEscape(path string) string {
 	return b.String()
 }
 
-// ring runs one call under the time-out. A call that is late goes on by
+// ring runs one call under the time-out. A call that is late continues by
 // itself; what it answers is dropped.
 func ring(ctx context.Context, getenv func(string) string, call func() (string, error)) (string, error) {
 	if off := reachable(getenv); off != nil {

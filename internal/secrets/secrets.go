@@ -1,6 +1,6 @@
 // Package secrets keeps the secrets of profiles and finds them again: in the
 // environment, the keyring of the system, an encrypted file, and in a plain
-// file only where that was asked for (contract section 7).
+// file only where the user asked for it.
 //
 // Nothing is read before it is asked for. Every value read or written goes to
 // the redactor of the run first.
@@ -82,7 +82,7 @@ type Location struct {
 	Kind   Kind
 	Name   string    // the variable, or the file
 	Stored time.Time // zero when that is not known
-	Note   string    // what cannot be said, and why; "" mostly
+	Note   string    // what is unknown, and why; mostly ""
 }
 
 func (l Location) String() string {

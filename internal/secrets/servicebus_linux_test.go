@@ -353,7 +353,7 @@ func TestRealKeyring(t *testing.T) {
 			t.Errorf("delete %s again: %+v", profile, a)
 		}
 	}
-	// Nothing was written beside the keyring, and that not in the clear.
+	// Nothing was written outside the keyring, and nothing in the clear.
 	if files, _ := os.ReadDir(d.env["XDG_STATE_HOME"]); len(files) != 0 {
 		t.Errorf("files were made without need: %v", files)
 	}
@@ -445,7 +445,7 @@ func TestRealKeyringBusEnds(t *testing.T) {
 	}
 }
 
-// Buses without a keyring, and what is no bus at all.
+// Buses without a keyring, and what is not a bus at all.
 func TestNoRealKeyring(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

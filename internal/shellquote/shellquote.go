@@ -121,7 +121,7 @@ func visible(rest string, r rune) bool {
 }
 
 // single puts s into single quotes. fish, unlike the others, reads \\ and \' there
-// as escapes, so a backslash before a backslash or at the end stands outside.
+// as escapes, so a backslash before a backslash or at the end is outside.
 func single(s string) string {
 	var b strings.Builder
 	open := false

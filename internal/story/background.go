@@ -156,7 +156,7 @@ func (b *builder) hostile() {
 }
 
 // future is what arrives after the anchor, every 20 to 60 seconds: the
-// intruder goes on, between routine alerts and harmless events.
+// intruder continues, between routine alerts and harmless events.
 func (b *builder) future() {
 	r := newRng(streamOf("future"))
 	beacons := map[string]*Process{}
@@ -229,7 +229,7 @@ func (b *builder) future() {
 		st := pick(r, steps[backend])
 		e := st.make(beacons[backend], -at)
 		b.alert(backend, st.rule, e)
-		// Something harmless beside it, on the next backend's fleet.
+		// Something harmless as well, on the next backend's fleet.
 		n := noises[order[(i+1)%len(order)]]
 		x := &Event{}
 		po := pick(r, n.pools)

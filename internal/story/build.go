@@ -12,7 +12,7 @@ const (
 	ahead = 12 * time.Hour
 )
 
-// New tells the story as it stands at anchor (cut to milliseconds). scale
+// New builds the story as of anchor (cut to milliseconds). scale
 // multiplies the noise events only, at least 1, or is Quiet: hosts, processes,
 // rules and alerts are the same at every scale. Noise is made when Events or EventSeq
 // asks for it, so New costs the same at every scale (about a millisecond).

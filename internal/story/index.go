@@ -35,7 +35,7 @@ func NewIndex(s *Story, backend string) *Index {
 // Len is the number of events.
 func (x *Index) Len() int { return len(x.told) + x.noise.count }
 
-// At gives event i; noise is computed anew by each call.
+// At gives event i; noise is computed by each call.
 func (x *Index) At(i int) *Event {
 	k, told := slices.BinarySearch(x.pos, i)
 	if told {

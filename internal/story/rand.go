@@ -7,7 +7,7 @@ import (
 	"encoding/hex"
 )
 
-// seed is fixed: the same story is told on every machine. Changing it changes
+// seed is fixed: every machine gets the same story. Changing it changes
 // every id, so the demo's recorded sessions and screenshots with it.
 const seed = 0x5eed_ed2c_71e5
 

@@ -168,7 +168,7 @@ type Story struct {
 
 // Events gives the events one backend saw, oldest first, noise included: all
 // of them at once. Prefer EventSeq where the scale may be large. Noise events
-// are computed anew by each call; those of the intrusion are the same pointers
+// are computed by each call; those of the intrusion are the same pointers
 // as in Alert.Events.
 func (s *Story) Events(backend string) []*Event {
 	out := make([]*Event, 0, s.NoiseCount()+len(s.events)/2)

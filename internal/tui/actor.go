@@ -42,7 +42,7 @@ type Order struct {
 	Params  Params
 }
 
-// Params is what a verb takes beside its target, as it was checked by the
+// Params is what a verb takes besides its target, as it was checked by the
 // form. What is zero was not given.
 type Params struct {
 	PID       int64
@@ -226,7 +226,7 @@ func (x acts) Check(ctx context.Context, path string) (*change.Checked, error) {
 	return change.Check(ctx, path)
 }
 
-// hostRef names the host of a record for a look-up in its own profile.
+// hostRef names the host of a record for a lookup in its own profile.
 func hostRef(r model.Record) string {
 	h := hostOf(r)
 	if h == nil {

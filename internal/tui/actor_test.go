@@ -165,7 +165,7 @@ func acting(t *testing.T) (*tuitest.Driver, *actor) {
 	return tuitest.Start(t, f, 120, 40, func(o *tui.Options) { o.Actor = a }), a
 }
 
-// What cannot be done stands there with its reason, and does nothing.
+// What cannot be done is listed with its reason, and does nothing.
 func TestDisabledSaysWhy(t *testing.T) {
 	d, a := acting(t)
 	d.Press("/").Type("curl").Press("enter", "x").See("esp does not offer it").Press("i").See("esp does not offer it").Press("esc").Miss("act on")

@@ -482,7 +482,7 @@ var loggedKinds = map[model.Kind]bool{
 
 func safePort(p int) string { return ":" + string(safetext.Sprintf("%d", p)) }
 
-// loggedCard adds what operating system logs tell beside files and connections.
+// loggedCard adds what operating system logs record besides files and connections.
 func loggedCard(c *card, e *model.Event) {
 	if o := e.Object; o != nil {
 		c.section("object")

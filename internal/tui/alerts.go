@@ -235,7 +235,7 @@ func projectUntil(ctx context.Context, all []*row, keep func(*row) bool, order f
 	return rows, counts
 }
 
-// rebuild filters and sorts anew.
+// rebuild filters and sorts again.
 func (v *alertsView) rebuild(s *shell) tea.Cmd {
 	all, keep, order := s.store.all, v.keep(), v.order()
 	if !v.live {
@@ -271,7 +271,7 @@ func (v *alertsView) adopt(rows []*row, counts [6]int) {
 		if i, ok := slices.BinarySearchFunc(rows, cur, order); ok {
 			return i
 		}
-		// It changed, and may stand elsewhere now.
+		// It changed, and may be elsewhere now.
 		return slices.IndexFunc(rows, func(r *row) bool { return r.key() == key })
 	})
 }
@@ -404,7 +404,7 @@ type grouped struct {
 	list []*group
 }
 
-// regroup counts the groups anew; those of a long list in a command, and at
+// regroup counts the groups again; those of a long list in a command, and at
 // most once a second.
 func (v *alertsView) regroup(s *shell) tea.Cmd {
 	if !v.grouped() {

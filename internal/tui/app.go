@@ -379,7 +379,7 @@ func (a *App) look(change func(*theme.Options)) {
 }
 
 // answered gives a result to the view that asked; when it has gone, or has
-// asked anew since, nobody wants it.
+// asked again since, nobody wants it.
 func (a *App) answered(m answer) tea.Cmd {
 	for _, d := range a.dialogs {
 		if t, ok := d.(taker); ok {
@@ -501,7 +501,7 @@ func (a *App) pop() bool {
 // leave ends what a view waits for.
 func (a *App) leave(v view) {
 	if _, ok := v.(*huntView); ok {
-		return // goes on, and is found again under hunts
+		return // it continues, and is listed under hunts
 	}
 	c := v.core()
 	if c.cancel != nil {

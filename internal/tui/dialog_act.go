@@ -116,7 +116,7 @@ func (d *actDialog) take(s *shell, msg any) bool {
 func (d *actDialog) outcome() safetext.Display {
 	r := d.result
 	if r == nil {
-		return safetext.Text(d.c.label + " goes on; :actions shows it")
+		return safetext.Text(d.c.label + " continues; :actions shows it")
 	}
 	parts := []string{}
 	put := func(n int, what string) {
@@ -144,7 +144,7 @@ func (d *actDialog) needTyped() string {
 	return ""
 }
 
-// blocked says why the action cannot be sent as things stand.
+// blocked says why the action cannot be sent now.
 func (d *actDialog) blocked() string {
 	switch {
 	case d.plan_ == nil:

@@ -27,7 +27,7 @@ func (d *actDialog) draw(s *shell, maxW, maxH int) ([]string, int, int, int) {
 			lines = append(lines, ui.NewLine(t, inner, "").Put(st, part).String())
 		}
 	}
-	// The target stands in the title too: it must be seen at any size.
+	// The target is in the title too: it must be seen at any size.
 	word, _, _ := strings.Cut(d.c.label, " ")
 	title := safetext.Text(d.c.label)
 	if small || maxW < 60 {
@@ -64,7 +64,7 @@ func (d *actDialog) draw(s *shell, maxW, maxH int) ([]string, int, int, int) {
 		pinned = d.named(inner) // what it is done to stays in sight
 		if d.running {
 			put("", "")
-			put(t.Accent, safetext.Sprintf("sent; waiting %s (esc hides this, the action goes on)", age(s.now().Sub(d.began))))
+			put(t.Accent, safetext.Sprintf("sent; waiting %s (esc hides this, the action continues)", age(s.now().Sub(d.began))))
 			break
 		}
 		field := func(at int, label safetext.Display, e *editor) {
@@ -87,7 +87,7 @@ func (d *actDialog) draw(s *shell, maxW, maxH int) ([]string, int, int, int) {
 		field(atCase, "case", &d.caseID)
 		if n := d.needTyped(); n != "" {
 			asked := len(lines)
-			put(t.DialogDanger, safetext.Sprintf("type %s to go on:", n))
+			put(t.DialogDanger, safetext.Sprintf("type %s to confirm:", n))
 			field(atTyped, "name", &d.typed)
 			if d.at == atTyped {
 				focus = asked

@@ -17,7 +17,7 @@ import (
 )
 
 // fetchDialog brings collected files here, one after the other, and shows how
-// each does. Hidden, it goes on.
+// each does. Hidden, it continues.
 type fetchDialog struct {
 	refs   []string
 	o      change.Fetch
@@ -158,7 +158,7 @@ func (d *fetchDialog) key(s *shell, name string, _ tea.KeyPressMsg) (bool, tea.C
 	switch name {
 	case "esc", "ctrl+c", "q":
 		if !d.over {
-			s.say("the download goes on; :carves shows it")
+			s.say("the download continues; :carves shows it")
 		}
 		return true, nil
 	case "down", "j":
@@ -168,7 +168,7 @@ func (d *fetchDialog) key(s *shell, name string, _ tea.KeyPressMsg) (bool, tea.C
 	case "X":
 		if !d.over {
 			d.cancel()
-			s.warn("stopping; what is here is gone on with next time")
+			s.warn("stopping; the next download resumes from here")
 		}
 	case "c":
 		for _, x := range d.files {
@@ -199,7 +199,7 @@ func (d *fetchDialog) draw(s *shell, maxW, maxH int) ([]string, int, int, int) {
 	if d.over {
 		put(t.Dim, "enter closes · c copies the sha256")
 	} else {
-		put(t.Dim, "esc hides this, the download goes on · X stops it")
+		put(t.Dim, "esc hides this, the download continues · X stops it")
 	}
 	d.scroll = max(0, min(d.scroll, len(lines)-maxH+2))
 	shown, _, out := fit(lines, 0, maxH-2, d.scroll, d.scroll)
@@ -219,7 +219,7 @@ func (x *fetching) draw(t *theme.Theme, inner int, put func(theme.Style, safetex
 		}
 	case errors.Is(x.err, context.Canceled):
 		put(t.Warn, safetext.Display(t.Glyphs.Cross+" ")+x.name)
-		put(t.Warn, "  stopped; what is here is gone on with next time")
+		put(t.Warn, "  stopped; the next download resumes from here")
 	case x.err != nil:
 		put(t.Err, safetext.Display(t.Glyphs.Cross+" ")+x.name)
 		put(t.Err, "  "+safetext.Text(x.err.Error()))

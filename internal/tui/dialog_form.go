@@ -81,7 +81,7 @@ func formFor(c choice) *form {
 		f.read = func(f *form) (p Params, err error) {
 			p.Path = f.at("path")
 			if p.PID, err = strconv.ParseInt(f.at("pid"), 10, 64); err != nil || p.PID <= 0 {
-				return p, fmt.Errorf("%q is no pid", f.at("pid"))
+				return p, fmt.Errorf("invalid PID %q: want a number above 0", f.at("pid"))
 			}
 			return p, nil
 		}
@@ -178,7 +178,7 @@ func formFor(c choice) *form {
 				return p, errors.New("say which folder")
 			}
 			if info, err := os.Stat(p.Path); err == nil && !info.IsDir() {
-				return p, fmt.Errorf("%s is no folder", p.Path)
+				return p, fmt.Errorf("%s is not a folder", p.Path)
 			}
 			if f.at("zip") != "no" {
 				p.More = map[string]string{"zip": change.SamplePassword}
@@ -215,7 +215,7 @@ func duration(s string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d < time.Second {
-		return 0, fmt.Errorf("%q is no time like 90s or 5m", s)
+		return 0, fmt.Errorf("invalid time %q: want a duration such as 90s or 5m", s)
 	}
 	return d.Round(time.Second), nil
 }
@@ -353,7 +353,7 @@ func (d *formDialog) key(s *shell, name string, k tea.KeyPressMsg) (bool, tea.Cm
 	return false, nil
 }
 
-// submit checks the fields; only what is right goes on.
+// submit checks the fields; only valid ones are sent.
 func (d *formDialog) submit(s *shell) (bool, tea.Cmd) {
 	p, err := d.f.read(d.f)
 	if err != nil {

@@ -177,7 +177,7 @@ const (
 )
 
 // feeder keeps one profile's alerts coming: first what the window holds, then
-// what is new, for ever; what fails is said and tried again.
+// what is new, for ever; what fails is reported and retried.
 type feeder struct {
 	svc     Service
 	profile string

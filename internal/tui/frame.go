@@ -107,7 +107,7 @@ func (a *App) frame() string {
 		}
 	}
 	for i, s := range lines {
-		// The last word on width: whatever a view did, the frame stands.
+		// The last word on width: whatever a view did, the frame keeps its size.
 		if w := ansi.StringWidth(s); w != a.w {
 			lines[i] = ansi.Truncate(s, a.w, "") + ui.Blank(a.w-min(w, a.w))
 			if w2 := ansi.StringWidth(lines[i]); w2 < a.w {

@@ -105,7 +105,7 @@ func TestPictures(t *testing.T) {
 						golden.RequireEqual(t, []byte(d.Text()+"\n"))
 						return
 					}
-					// With styles only what the styles are is told; the text
+					// With styles, only the styles are compared; the text
 					// is in the plain picture.
 					golden.RequireEqual(t, []byte(styles(d.Frame())))
 				})

@@ -8,7 +8,7 @@ import (
 // Err is what broke the screen, nil when it was left in peace.
 func (a *App) Err() error { return a.broken }
 
-// Trace is where that was, for those who mend it.
+// Trace is where that was, for those who fix it.
 func (a *App) Trace() string { return a.trace }
 
 // guard, deferred, ends the session in order when something breaks: the

@@ -177,7 +177,7 @@ func (v *huntView) open(s *shell) tea.Cmd {
 	if !slices.Contains(s.app.hunts, v) {
 		s.app.hunts = append(s.app.hunts, v)
 	}
-	// A hunt goes on when its view is left: it belongs to the session.
+	// A hunt continues when its view is left: it belongs to the session.
 	v.ctx, v.stop = context.WithCancel(s.ctx)
 	id, gen := v.id, v.gen
 	span := hunt.Span{Since: s.now().Add(-s.app.opt.Window), Began: s.now()}
@@ -333,7 +333,7 @@ func (v *huntView) draw(s *shell, w, h int) []string {
 			l.Put(st, note)
 		}
 		if len(v.problems) > 0 {
-			l.Put(t.Warn, safetext.Sprintf("  %d lines are no indicators", len(v.problems)))
+			l.Put(t.Warn, safetext.Sprintf("  %d lines are not indicators", len(v.problems)))
 		}
 	}
 	lines := []string{l.String()}

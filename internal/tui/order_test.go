@@ -131,17 +131,17 @@ func TestFormsCheckTheirFields(t *testing.T) {
 	}
 	d.Go("hosts")
 	form("k")
-	d.Press("shift+tab", "enter").See(`"" is no pid`).Press("tab").Type("12a").Press("up", "enter").See(`"12a" is no pid`).Press("tab", "backspace", "up", "enter")
+	d.Press("shift+tab", "enter").See(`invalid PID ""`).Press("tab").Type("12a").Press("up", "enter").See(`invalid PID "12a"`).Press("tab", "backspace", "up", "enter")
 	seen("kill a process by its pid", func(p tui.Params) bool { return p.PID == 12 && p.Path == "" })
 	form("R")
-	d.Type(`a "b`).Press("shift+tab", "enter").See("the quote").Press("tab").Type(`c"`).Press("tab").Type("soon").Press("tab", "tab", "enter").See("is no time").Press("up", "up", "ctrl+u").Type("90s").Press("down", "down", "enter").See("run a command: build-07")
+	d.Type(`a "b`).Press("shift+tab", "enter").See("the quote").Press("tab").Type(`c"`).Press("tab").Type("soon").Press("tab", "tab", "enter").See("invalid time").Press("up", "up", "ctrl+u").Type("90s").Press("down", "down", "enter").See("run a command: build-07")
 	// What was typed is still there when one comes back from the preview.
 	d.Press("esc").See(`a "bc"`, "90s").Press("enter")
 	seen("run a command", func(p tui.Params) bool {
 		return slices.Equal(p.Command, []string{"a", "bc"}) && p.For == 90*time.Second
 	})
 	form("b")
-	d.Type("999.1.1.1").Press("shift+tab", "enter").See("is no address").Press("tab", "ctrl+u").Type("nc.exe").Press("down", "right", "down", "right", "right", "down", "down", "enter")
+	d.Type("999.1.1.1").Press("shift+tab", "enter").See("address").Press("tab", "ctrl+u").Type("nc.exe").Press("down", "right", "down", "right", "right", "down", "down", "enter")
 	seen("block an address or program", func(p tui.Params) bool {
 		return p.Program == "nc.exe" && p.More["direction"] == "in" && p.More["protocol"] == "udp"
 	})

@@ -174,7 +174,7 @@ func (s *shell) known(ref string) (*model.Alert, error) {
 	}
 	profile, id, ok := strings.Cut(ref, "/")
 	if !ok {
-		return nil, fmt.Errorf("%q is no reference: PROFILE/ID", ref)
+		return nil, fmt.Errorf("invalid reference %q: want PROFILE/ID", ref)
 	}
 	return &model.Alert{Origin: model.Origin{Ref: ref, ID: id, Profile: profile}, Title: ref}, nil
 }
@@ -193,7 +193,7 @@ func (s *shell) goTo(line string) (tea.Cmd, error) {
 			}
 		}
 		if len(fits) == 0 {
-			return nil, fmt.Errorf("%q is no view or command; try help", name)
+			return nil, fmt.Errorf("unknown view or command %q; try help", name)
 		}
 		i = fits[0]
 	}

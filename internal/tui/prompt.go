@@ -116,7 +116,7 @@ func (e *editor) paste(text string) {
 }
 
 // draw writes the text into the rest of l, scrolled so that the cursor is
-// seen, and tells at which column of that rest it stands.
+// seen, and tells at which column of that rest it is.
 func (e *editor) draw(l *ui.Line, st theme.Style) (cursor int) {
 	before, after := ui.Typed(e.text, e.at)
 	room := l.Left() - 1

@@ -36,17 +36,17 @@ func TestCarveAndVerify(t *testing.T) {
 	d.Press("x", "v", "ctrl+u").Type("scenario_carve_test.go").Press("enter").Pass(second).Press("enter").See("it was changed: the sha256 is another").Press("esc")
 }
 
-// A download that is hidden goes on, shows in the list, and fails with its
+// A download that is hidden continues, shows in the list, and fails with its
 // reason; one that is stopped says so.
 func TestHiddenDownload(t *testing.T) {
 	d, a := acting(t)
 	a.slow = 100 * time.Millisecond
 	d.Go("carves").Press("x", "d").Press("tab", "tab", "tab").Pass(second)
-	d.Send(tuitest.Key("enter"), tuitest.NoWait).Wait("49%").Send(tuitest.Key("esc"), tuitest.NoWait).See("goes on", "49%")
+	d.Send(tuitest.Key("enter"), tuitest.NoWait).Wait("49%").Send(tuitest.Key("esc"), tuitest.NoWait).See("continues", "49%")
 	d.Settle().See("1 file downloaded and verified", "verified")
 	a.fetchErr = errors.New("the file is not what its hash says")
 	d.Pass(5 * second)
 	d.Press("x", "d").Press("tab", "tab", "tab").Pass(second).Press("enter").See("not what its hash says").Press("esc").See("failed")
 	a.fetchErr, a.slow = nil, time.Minute
-	d.Press("x", "d").Press("tab", "tab", "tab").Pass(second).Send(tuitest.Key("enter"), tuitest.NoWait).Wait("49%").Press("X").See("stopped; what is here")
+	d.Press("x", "d").Press("tab", "tab", "tab").Pass(second).Send(tuitest.Key("enter"), tuitest.NoWait).Wait("49%").Press("X").See("stopped; the next download")
 }

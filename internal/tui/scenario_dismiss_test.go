@@ -16,7 +16,7 @@ func TestBulkDismiss(t *testing.T) {
 }
 
 // The verdict that goes with closing is in the menu; what was done about an
-// alert stands in it.
+// alert is in it.
 func TestVerdictAndHistory(t *testing.T) {
 	d, a := acting(t)
 	d.Press("x").See("close as a true positive").Press("t").See("close as a true positive: ")

@@ -33,7 +33,7 @@ func TestDrilldown(t *testing.T) {
 	d.Pass(5*time.Second).Press("esc", "y").See(`host:`).Press("/").Type("8120").Press("enter").See("hit")
 }
 
-// The tree is read as it is opened: a page at a time, where it stands; what is
+// The tree is read as it is opened: a page at a time, where it is; what is
 // folded stays folded and the cursor where it was.
 func TestTreeInPlace(t *testing.T) {
 	d, f := start(t, 120, 40)
@@ -46,7 +46,7 @@ func TestTreeInPlace(t *testing.T) {
 	// Fold the shell; what is read above it leaves it folded.
 	d.Press("g", "j", "j", "h").See("▸ powershell.exe (8044)").Miss("net.exe").Press("k", "l").See("nothing else that is known").See("▸ powershell.exe (8044)").Miss("WINWORD.EXE (7316) [+]", "net.exe")
 	if strings.Count(d.Text(), "powershell.exe (8044)") != 1 {
-		t.Fatalf("a process stands there twice:\n%s", d.Text())
+		t.Fatalf("a process is there twice:\n%s", d.Text())
 	}
 	d.Press("e").See("conhost.exe", "net.exe").Press("/").Type("conhost").Press("enter").See("1 hit of")
 	d.Press("esc", "r").See("rundll32.exe (8120) ←").Miss("conhost.exe")

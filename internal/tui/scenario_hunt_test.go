@@ -9,7 +9,7 @@ import (
 	"github.com/edrctl/edrctl/internal/tui/tuitest"
 )
 
-// Hunt from the selection: hits stand there as they come, the hunt goes on
+// Hunt from the selection: hits appear as they come, the hunt continues
 // when its view is left, and the end replaces what was shown early.
 func TestHuntFromSelection(t *testing.T) {
 	d, f := start(t, 120, 30)

@@ -9,7 +9,7 @@ import (
 func TestIsolateTyped(t *testing.T) {
 	d, a := acting(t)
 	d.Press("j", "x").See("act on powershell.exe injected", "isolate from the network").Press("i")
-	d.See("on 1 target", "SRV-DB-02", "type SRV-DB-02 to go on", "[ Cancel ]", "it can be undone")
+	d.See("on 1 target", "SRV-DB-02", "type SRV-DB-02 to confirm", "[ Cancel ]", "it can be undone")
 	// Keys in flight answer nothing.
 	d.Press("enter", "enter").See("[ Cancel ]")
 	// Enter on what has the focus first: Cancel.

@@ -11,7 +11,7 @@ import (
 )
 
 // An expired login: the dialog comes without the view being lost, the login is
-// run for that profile, the driver looks its secrets up anew, and the profile
+// run for that profile, the driver looks its secrets up again, and the profile
 // lives again.
 func TestExpiredLogin(t *testing.T) {
 	f := tuitest.Shift()
@@ -71,7 +71,7 @@ func TestLoginFromList(t *testing.T) {
 	if f.Count("hosts") != asked+1 {
 		t.Fatal("the list was not read again after the login")
 	}
-	// What is no refusal offers nothing.
+	// What is not a refusal offers nothing.
 	f.FailReads("es", errors.New("no route to host"))
 	d.Press("r").See("no route to host").Miss("[ Later ]")
 }

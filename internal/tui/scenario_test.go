@@ -57,7 +57,7 @@ func TestChangedAlert(t *testing.T) {
 	}
 }
 
-// An expired login: the reason is told, and the view stays.
+// An expired login: the reason is shown, and the view stays.
 func TestProfiles(t *testing.T) {
 	d, f := start(t, 120, 30)
 	waitFor(t, func() bool { return f.Watched() == 4 })
@@ -71,7 +71,7 @@ func TestListsAndCarves(t *testing.T) {
 	d.Go("carves").See("42%", "complete", "18.0 KiB").Press("enter").See("sha256")
 	d.Go("events kind=dns_query").See("1 event", "telemetry.msedge-cdn")
 	d.Go("processes").See("3 processes")
-	d.Go("host FIN-WS-014").See("FIN-WS-014").Go("nonsense").See("no view or command")
+	d.Go("host FIN-WS-014").See("FIN-WS-014").Go("nonsense").See("unknown view or command")
 }
 
 // A click selects, two open, the wheel scrolls, a title sorts, the border moves.
@@ -174,7 +174,7 @@ func TestStateIsRemembered(t *testing.T) {
 	d = tuitest.Start(t, f, 120, 30, func(o *tui.Options) { o.State = again })
 	d.See("sort: severity", "filter: host~WS").Miss("│")
 	if len(tui.ParseStates([]byte("garbage"))) != 0 {
-		t.Fatal("garbage is no state")
+		t.Fatal("garbage is not a state")
 	}
 }
 

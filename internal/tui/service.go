@@ -34,11 +34,11 @@ type Service interface {
 	HashInfo(ctx context.Context, hash string, each func(*model.HashInfo) bool) []ops.Outcome
 	Tree(ctx context.Context, q ops.TreeQuery) (*ops.TreeResult, error)
 	// Hunt reads indicators from r (named name) and asks every profile. seen
-	// is told of each hit as it is met; the result has them all, complete.
+	// receives each hit as it is found; the result has them all, complete.
 	Hunt(ctx context.Context, r io.Reader, name string, span hunt.Span, told HuntTold) (HuntResult, error)
 }
 
-// HuntTold is what is told of a hunt on its way, one call at a time.
+// HuntTold receives the progress of a hunt, one call at a time.
 type HuntTold struct {
 	Progress func(hunt.Progress)
 	Seen     func(*model.Hit)
@@ -48,7 +48,7 @@ type HuntTold struct {
 type HuntResult struct {
 	Hits     []*model.Hit
 	Summary  hunt.Summary
-	Problems []string // lines that are no indicators
+	Problems []string // lines that are not indicators
 }
 
 // fleet is the Service over the selected profiles.
@@ -65,7 +65,7 @@ func (s fleet) Profiles() []Profile {
 	return out
 }
 
-// Renew makes a profile look its secrets up anew.
+// Renew makes a profile look its secrets up again.
 func (s fleet) Renew(profile string) { s.f.Renew(profile) }
 
 func (s fleet) one(profile string) *ops.Fleet {

@@ -153,7 +153,7 @@ func (l *loop) take(m any) {
 
 func (l *loop) draw() { l.frame = l.app.View().Content }
 
-// play goes on until the time is over, pressing a key now and then.
+// play continues until the time is over, pressing a key now and then.
 func (l *loop) play(d time.Duration, keys ...string) {
 	over := time.After(d)
 	press := time.NewTicker(20 * time.Millisecond)

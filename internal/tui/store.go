@@ -137,10 +137,10 @@ func (s *store) age(t model.Time) int64 {
 // gone tells whether a row is below what is kept.
 func (s *store) gone(r *row) bool { return r.mark().compare(s.floors[r.tier()]) < 0 }
 
-// begin starts to note anew what is renewed.
+// begin starts a new note of what is renewed.
 func (s *store) begin() { s.renewed = nil }
 
-// forget lets everything be counted anew: all profiles are read from the start.
+// forget resets the counts: all profiles are read from the start.
 func (s *store) forget() { s.floors, s.dropped = noFloors, 0 }
 
 // add takes a batch and tells which rows are new and whether rows known

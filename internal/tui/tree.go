@@ -190,7 +190,7 @@ func (v *treeView) read(s *shell, n *ptree.Node, all bool) tea.Cmd {
 	})
 }
 
-// grow puts the new tree where the old one stands: what was folded stays
+// grow replaces the old tree: what was folded stays
 // folded, and the cursor where it was.
 func (v *treeView) grow(s *shell, m treeGrown) {
 	if m.err != nil {

@@ -103,7 +103,7 @@ func TestSmallestScreenSaysWhatIsIsolated(t *testing.T) {
 			d.See("isolate: SRV-DB-02", "│   SRV-DB-02")
 			switch i {
 			case 3: // after cancel, comment and case
-				d.See("type SRV-DB-02 to go on", "name").Type("x").See("name", "x")
+				d.See("type SRV-DB-02 to confirm", "name").Type("x").See("name", "x")
 			case 4:
 				d.See("[ Cancel ] [", "[ isolate ]").Press("enter")
 			}

@@ -14,7 +14,7 @@ import (
 	"github.com/edrctl/edrctl/internal/tui/theme"
 )
 
-// view is one full screen: what stands between header and footer. A view is
+// view is one full screen: what is between header and footer. A view is
 // changed by Update alone; what takes time it asks of a command through
 // shell.do, and the answer comes back to it by id and generation.
 type view interface {
@@ -110,7 +110,7 @@ func (s *shell) parseFilter(line string) (filter.Expr, error) {
 }
 
 // do asks something of the service in a command. Its answer reaches v unless
-// v has gone or asked anew since.
+// v has gone or asked again since.
 func (s *shell) do(v view, what string, f func(ctx context.Context) any) tea.Cmd {
 	c := v.core()
 	if c.busy == 0 {

@@ -10,7 +10,7 @@ import (
 	"github.com/edrctl/edrctl/internal/tui/ui"
 )
 
-// work is what goes on behind the views, and outlives them.
+// work runs behind the views, and outlives them.
 type work struct {
 	downloads []*fetchDialog             // of this session, the latest last
 	saved     map[string]*change.Fetched // what was downloaded, by reference

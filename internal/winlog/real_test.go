@@ -143,7 +143,7 @@ func eachPublic(t *testing.T, path string, each func(*Record)) {
 	}
 }
 
-// flat reads a record whose fields lie beside each other, as nxlog writes it.
+// flat reads a record whose fields are side by side, as nxlog writes it.
 func flat(line []byte) *Record {
 	var all map[string]any
 	if json.Unmarshal(line, &all) != nil {

@@ -94,7 +94,7 @@ func (m *mapper) task() {
 }
 
 // wmi is a record of WMI-Activity: a provider was loaded, a query failed, or a
-// consumer subscribed, for a while (5860) or for good (5861).
+// consumer subscribed, for a while (5860) or permanently (5861).
 func (m *mapper) wmi() {
 	m.setUser(model.SplitUser(m.Get("User")))
 	m.process.PID = m.Number("ClientProcessId", "ProcessID")

@@ -48,7 +48,7 @@ func processUID(guid string) string {
 }
 
 // parseHashes reads Sysmon's "SHA1=…,MD5=…,SHA256=…,IMPHASH=…" (any order,
-// any case; a bare hash is told by its length). nil when there is none.
+// any case; a bare hash is recognised by its length). nil when there is none.
 func parseHashes(s string) *model.Hash {
 	if s == "" {
 		return nil
@@ -193,7 +193,7 @@ func fullName(u *model.User) string {
 	return u.Domain + `\` + u.Name
 }
 
-// program is the executable a command line starts, "" when it cannot be told.
+// program is the executable a command line starts, "" when unknown.
 func program(line string) string {
 	line = strings.TrimSpace(line)
 	if rest, ok := strings.CutPrefix(line, `"`); ok {
@@ -224,7 +224,7 @@ func words(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // element gives the text of the first <name>…</name> of a task's XML.
 func element(xml, name string) string {
-	if strings.Contains(xml, "&lt;") { // some forwarders escape it once more
+	if strings.Contains(xml, "&lt;") { // some forwarders escape it again
 		xml = unescape(xml)
 	}
 	_, rest, ok := strings.Cut(xml, "<"+name+">")

@@ -209,7 +209,7 @@ func (d *Driver) takesLive(dev *wire.Device) (notReady string, warnings []string
 	}
 	switch {
 	case states["LIVE_RESPONSE_KILLED"]:
-		return "live response was switched off on the device for good (LIVE_RESPONSE_KILLED)", nil
+		return "live response was permanently switched off on the device (LIVE_RESPONSE_KILLED)", nil
 	case states["LIVE_RESPONSE_DISABLED"], len(states) > 0 && !states["LIVE_RESPONSE_ENABLED"]:
 		return fmt.Sprintf("live response is not enabled on the device (policy %s)", cmp.Or(string(dev.PolicyName), string(dev.PolicyID))), nil
 	case len(states) == 0:

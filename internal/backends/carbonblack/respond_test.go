@@ -570,7 +570,7 @@ func TestFailuresOfTheSensorAreTold(t *testing.T) {
 	}
 }
 
-// Interrupted while the command runs: nothing is claimed, the look-up finds it
+// Interrupted while the command runs: nothing is claimed, the lookup finds it
 // running, and the session is closed at the end.
 func TestInterruptedWhileRunning(t *testing.T) {
 	var closed, posted atomic.Int32

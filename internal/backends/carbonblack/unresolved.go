@@ -86,7 +86,7 @@ func (d *Driver) settle(actionID string) {
 	}
 }
 
-// findTime bounds a look-up whose caller set no end.
+// findTime bounds a lookup whose caller set no end.
 const findTime = 20 * time.Second
 
 // FindAction looks up what became of a change whose answer was lost.

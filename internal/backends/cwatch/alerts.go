@@ -313,7 +313,7 @@ func (d *Driver) Alert(ctx context.Context, id string, raw bool) (*model.Alert, 
 		}
 	}
 	e := backends.NotFound("alert", id)
-	e.Hint = "cWatch has no look-up by id: its alerts of the last 400 days were searched"
+	e.Hint = "cWatch has no lookup by id: its alerts of the last 400 days were searched"
 	return nil, e
 }
 

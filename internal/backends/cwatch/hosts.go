@@ -67,7 +67,7 @@ func (d *Driver) eachHost(ctx context.Context, call client.Call, raw bool, each 
 	})
 }
 
-// hostChunk bounds the URL of a look-up of many ids.
+// hostChunk bounds the URL of a lookup of many ids.
 const hostChunk = 50
 
 // hostsByID reads endpoints by id, in the order of ids; what the server does

@@ -29,11 +29,11 @@ func (d *Driver) Verbs() []backends.VerbSpec {
 		},
 		{
 			Verb: backends.VerbAlertDismiss, Needs: []string{"alert"}, Takes: []string{"verdict", "comment"}, Sync: true,
-			How: "dismisses the alert, for good; with the verdict false positive it is reported as one first",
+			How: "permanently dismisses the alert; with the verdict false positive it is reported as one first",
 		},
 		{
 			Verb: backends.VerbAlertCreate, Needs: []string{"body"}, Sync: true,
-			How: "adds an alert as it stands in the body: timestamp, endpointID, alertName, data …",
+			How: "adds an alert as given in the body: timestamp, endpointID, alertName, data …",
 		},
 		{Verb: backends.VerbCall, Sync: true, How: "sends an operation of the server's API as it is"},
 	}
@@ -399,7 +399,7 @@ func (d *Driver) triaged(ctx context.Context, id string) (triagedAlert, error) {
 		}
 	}
 	e := backends.NotFound("alert", id)
-	e.Hint = "cWatch has no look-up by id: its alerts of the last 400 days were searched"
+	e.Hint = "cWatch has no lookup by id: its alerts of the last 400 days were searched"
 	return triagedAlert{}, e
 }
 

@@ -40,7 +40,7 @@ func kindOf(n int) (model.Kind, string) {
 	return model.KindOther, "base_event_type " + strconv.Itoa(n)
 }
 
-// reputations by verdict number (docs/wire/cwatch.md 3.3); 4 is a failed look-up.
+// reputations by verdict number (docs/wire/cwatch.md 3.3); 4 is a failed lookup.
 var reputations = [...]*model.Reputation{
 	{Verdict: "absent", Native: "0"},
 	{Verdict: "safe", Native: "1"},

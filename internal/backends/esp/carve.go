@@ -72,7 +72,7 @@ var carveVerbs = []verb{
 	{
 		VerbSpec: backends.VerbSpec{
 			Verb: backends.VerbCarveDelete, Needs: []string{"carve"}, Sync: true,
-			How: "deletes the collected archive from the server for good (admin only)",
+			How: "permanently deletes the collected archive from the server (admin only)",
 		},
 		orders: func(_ *Driver, c backends.Change) ([]order, error) {
 			if c.CarveID == "" {

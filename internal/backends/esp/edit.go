@@ -188,7 +188,7 @@ var hostVerbs = []verb{
 	{
 		VerbSpec: backends.VerbSpec{
 			Verb: backends.VerbHostDelete, Needs: []string{"host"}, Sync: true,
-			How: "deletes the host and all its data for good; its agent may enrol again (admin only)",
+			How: "permanently deletes the host and all its data; its agent may enrol again (admin only)",
 		},
 		orders: func(_ *Driver, c backends.Change) ([]order, error) {
 			return []order{{http.MethodDelete, hostPath(c, "/delete"), nil}}, nil

@@ -393,7 +393,7 @@ func TestChangedMeanwhile(t *testing.T) {
 
 // warned are calls whose preview must say what they cost.
 var warned = []struct{ edition, op, args, says string }{
-	{fake.CE3, "settings.set", `{"purge_data_duration":"5"}`, "between 5 and 60 days old are deleted for good"},
+	{fake.CE3, "settings.set", `{"purge_data_duration":"5"}`, "between 5 and 60 days old are permanently deleted"},
 	{fake.CE3, "tags.delete", `{"tag":"finance"}`, "these packs lose it: base"},
 	{fake.CE3, "tags.delete", `{"tag":"finance"}`, "these queries lose it: ports"},
 	{fake.CE3, "tags.delete", `{"tag":"finance"}`, "these hosts lose it: " + hostW},

@@ -36,12 +36,12 @@ func pushes() []backends.Push {
 		}
 	}
 	return slices.Concat([]backends.Push{
-		{List: "alerts", Filter: "rule", Form: "one text or `=text` that is no number", Sent: "`source:\"rule\"` with `searchterm`",
+		{List: "alerts", Filter: "rule", Form: "one text or `=text` that is not a number", Sent: "`source:\"rule\"` with `searchterm`",
 			Witness: "a run on 3.5.1: rule names are searched with `source` alone", Takes: backends.Takes(filter.Rule, ok(ruleText))},
 		{List: "alerts", Filter: "host", Form: "of one host", Sent: "`host_identifier`", Witness: "recording 089h: " + matched, Takes: backends.Takes(filter.Host, nil)},
 		{List: "alerts", Filter: "status", Form: "`open`, `closed`, one of them", Sent: "`resolved`", Exact: true, Witness: "recordings 089, 089i", Takes: status},
 		{List: "hosts", Filter: "host", Form: "one text or `=text` that cannot be an id", Sent: "`searchterm`", Witness: "recordings 022, 022d", Takes: backends.Takes(filter.Host, ok(hostText))},
-		{List: "rules", Filter: "rule", Form: "one text or `=text` that is no number", Sent: "`searchterm`",
+		{List: "rules", Filter: "rule", Form: "one text or `=text` that is not a number", Sent: "`searchterm`",
 			Witness: "the API document: \"searchterm\" of rules (59)", Takes: backends.Takes(filter.Rule, ok(ruleText))},
 	}, search("events"), search("processes"))
 }

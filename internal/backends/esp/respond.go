@@ -555,7 +555,7 @@ var responseVerbs = []verb{
 		},
 	},
 	{
-		VerbSpec:   backends.VerbSpec{Verb: backends.VerbActionDelete, Needs: []string{"action"}, Sync: true, How: "deletes the record of an action for good; it undoes nothing"},
+		VerbSpec:   backends.VerbSpec{Verb: backends.VerbActionDelete, Needs: []string{"action"}, Sync: true, How: "permanently deletes the record of an action; it undoes nothing"},
 		enterprise: true,
 		orders: func(_ *Driver, c backends.Change) ([]order, error) {
 			id := c.ActionID

@@ -156,7 +156,7 @@ func (d *Driver) planReportDelete(ctx context.Context, what string, c backends.C
 	}); err != nil {
 		return nil, err
 	}
-	p, err := onePlan(c, "begins the report of "+nameOf(ep)+" anew")
+	p, err := onePlan(c, "resets the report of "+nameOf(ep))
 	if err != nil {
 		return nil, err
 	}

@@ -83,7 +83,7 @@ func buildCommand(what string, c backends.Change, ep endpoint) (agentCommand, er
 		if err = absolute(what, c.Path, ep); err != nil {
 			return o, err
 		}
-		o.summary = "deletes " + c.Path + ", for good"
+		o.summary = "permanently deletes " + c.Path
 		if own(powershell(deleteScript(c.Path))...); !ep.windows() {
 			own("rm", "--", c.Path)
 		}

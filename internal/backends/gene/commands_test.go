@@ -343,7 +343,7 @@ func TestReplayIndexBug(t *testing.T) {
 		}
 	}
 	const second, third, fourth = "3159a2be-fea7-cf77-f05f-3bf17698926e", "9de5739a-2883-0051-e952-b2b23c097669", "a978da89-b14f-a6f6-98d5-478cc3676cfb"
-	var healthy bool // the look-up is right, as before the DELETE of somebody else
+	var healthy bool // the lookup is right, as before the DELETE of somebody else
 	var methods []string
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")

@@ -15,7 +15,7 @@ import (
 )
 
 // confirm reads an endpoint before something is sent to it: it must be in
-// the list, which is the truth, and the look-up by UUID must answer for it
+// the list, which is the truth, and the lookup by UUID must answer for it
 // and no other (traps 1 and 2). Any difference is an error, and nothing may
 // be sent. showkey is always set, as beta.2 forgets the key without it
 // (trap 3); the key is masked.

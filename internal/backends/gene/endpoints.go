@@ -16,7 +16,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// endpoints reads the list, which is the truth even where single look-ups are
+// endpoints reads the list, which is the truth even where single lookups are
 // wrong (traps 1 and 2). Entries without a UUID are phantoms and are left out.
 // The list never carries a key on managers that can hide it; where it does,
 // the key is masked from then on and never leaves this function.
@@ -118,7 +118,7 @@ func (d *Driver) host(ep endpoint) *model.Host {
 	return h
 }
 
-// endpoint finds one endpoint in the list, and compares what the look-up by
+// endpoint finds one endpoint in the list, and compares what the lookup by
 // UUID says: a manager that answers for another endpoint (trap 1) would also
 // give commands to that other endpoint.
 func (d *Driver) endpoint(ctx context.Context, id string, raw bool) (endpoint, error) {

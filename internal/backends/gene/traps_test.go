@@ -192,7 +192,7 @@ func TestPhantoms(t *testing.T) {
 		}
 	}
 	if n := f.Calls()["GET /endpoints/{uuid}"]; n != 0 {
-		t.Errorf("%d look-ups of a UUID that is not in the list", n)
+		t.Errorf("%d lookups of a UUID that is not in the list", n)
 	}
 	for range 2 {
 		send(t, "GET", srv.URL+"/endpoints/9f0c7d52-1111-4222-8333-444455556666")

@@ -14,7 +14,7 @@ const (
 
 // Elements reads a document of the form {"…": …, name: [element, …], …} from
 // r in one pass and with constant memory. It calls element with a walker that
-// stands on each element of the array called name, which it must take as a
+// is on each element of the array called name, which it must take as a
 // whole (an element is offered again, from its beginning, when the input read
 // so far ends inside it: element must not act before it knows that the walker
 // has no error), and member with the bytes of every other member. A null in

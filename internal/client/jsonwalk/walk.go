@@ -6,7 +6,7 @@
 //
 // It is strict about structure (a value that does not close, a missing comma,
 // a raw control character in a string are errors) and lenient about types:
-// what kind of value stands somewhere is for the caller to look at.
+// the caller checks which kind of value is where.
 package jsonwalk
 
 import (
@@ -18,7 +18,7 @@ import (
 	"unicode/utf8"
 )
 
-// ErrShort says that the input ends inside a value: more bytes may mend it.
+// ErrShort says that the input ends inside a value: more bytes may complete it.
 var ErrShort = errors.New("the JSON ends inside a value")
 
 // SyntaxError says that the input is not JSON.
@@ -50,7 +50,7 @@ func (w *Walker) Err() error { return w.err }
 // Offset is the position in the buffer.
 func (w *Walker) Offset() int { return w.pos }
 
-// Since gives the bytes taken since the walker stood at offset from.
+// Since gives the bytes taken since offset from.
 func (w *Walker) Since(from int) []byte { return w.buf[from:w.pos] }
 
 // Fail records an error of the caller's own at this position.
@@ -84,7 +84,7 @@ func (w *Walker) Peek() byte {
 	return 0
 }
 
-// AtEnd tells whether only blanks follow. It is no error either way.
+// AtEnd tells whether only blanks follow. It is not an error either way.
 func (w *Walker) AtEnd() bool {
 	for w.err == nil && w.pos < len(w.buf) {
 		switch w.buf[w.pos] {
@@ -98,7 +98,7 @@ func (w *Walker) AtEnd() bool {
 }
 
 // Enter takes the opening byte of an object '{' or an array '['. It reports
-// false, without an error and without moving, when another value stands there.
+// false, without an error and without moving, when another value is there.
 func (w *Walker) Enter(open byte) bool {
 	if w.Peek() != open || w.err != nil {
 		return false
@@ -134,7 +134,7 @@ func (w *Walker) Next(closing byte, first *bool) bool {
 	}
 	w.pos++
 	if c := w.Peek(); c == closing {
-		w.Fail("a comma stands before the end of the value")
+		w.Fail("there is a comma before the end of the value")
 	}
 	return w.err == nil
 }
@@ -188,7 +188,7 @@ func (w *Walker) AppendScalar(dst []byte) ([]byte, bool) {
 	return append(dst, raw...), w.err == nil
 }
 
-// Raw takes any value and gives its bytes as they stand.
+// Raw takes any value and gives its bytes unchanged.
 func (w *Walker) Raw() []byte {
 	w.Peek()
 	from := w.pos
@@ -241,18 +241,18 @@ func (w *Walker) literal(text string) {
 	switch {
 	case len(rest) >= len(text):
 		if string(rest[:len(text)]) != text {
-			w.Fail("this is no JSON value")
+			w.Fail("this is not a JSON value")
 			return
 		}
 		w.pos += len(text)
 	case text[:len(rest)] == string(rest):
 		w.short()
 	default:
-		w.Fail("this is no JSON value")
+		w.Fail("this is not a JSON value")
 	}
 }
 
-// number takes a number. One that ends with the buffer may go on beyond it.
+// number takes a number. One that ends with the buffer may continue beyond it.
 func (w *Walker) number() {
 	from := w.pos
 	digits := false
@@ -264,7 +264,7 @@ func (w *Walker) number() {
 		default:
 			if !digits || !validNumber(w.buf[from:w.pos]) {
 				w.pos = from
-				w.Fail("this is no JSON value")
+				w.Fail("this is not a JSON value")
 			}
 			return
 		}
@@ -324,7 +324,7 @@ func special(v uint64) uint64 {
 	return ((quote-ones)&^quote | (slash-ones)&^slash | (v-0x20*ones)&^v) & highs
 }
 
-// rawString takes a string and gives what stands between the quotes, and
+// rawString takes a string and gives what is between the quotes, and
 // whether there are escapes in it. The escapes are checked.
 func (w *Walker) rawString() (raw []byte, escaped bool) {
 	if w.Peek() != '"' {

@@ -158,7 +158,7 @@ func TestElementsWrong(t *testing.T) {
 	}
 	deep := `{"data":[` + strings.Repeat("[", 100_000) + `]}`
 	if _, _, err := elements(strings.NewReader(deep)); err == nil {
-		t.Error("endless nesting is no error")
+		t.Error("endless nesting is not an error")
 	}
 	boom := errors.New("boom")
 	err := jsonwalk.Elements(strings.NewReader(`{"data":[1]}`), "data", func(w *jsonwalk.Walker) error { w.Skip(); return boom }, nil)

@@ -87,7 +87,7 @@ func (s *ECS) walk(prefix string, v any, out *[]string) {
 	}
 	def, ok := s.fields[prefix]
 	if !ok {
-		*out = append(*out, prefix+" is no ECS field")
+		*out = append(*out, prefix+" is not an ECS field")
 		return
 	}
 	list, isList := v.([]any)

@@ -283,7 +283,7 @@ func (s *OCSF) Check(doc map[string]any) (class int, problems []string) {
 	number := func(name string) int {
 		n, ok := doc[name].(float64)
 		if !ok {
-			s.wrong("%s is no number", name)
+			s.wrong("%s is not a number", name)
 		}
 		return int(n)
 	}

@@ -119,7 +119,7 @@ func TestDescription(t *testing.T) {
 	}
 }
 
-// The image holds the binary and nothing that could run beside it, and runs as
+// The image holds the binary and nothing that could run next to it, and runs as
 // a user without rights.
 func TestDockerfile(t *testing.T) {
 	d := description(t).DockersV2[0]
@@ -147,7 +147,7 @@ func TestDockerfile(t *testing.T) {
 	}
 }
 
-// What runs in CI is named by the hash of a commit, the version beside it, and
+// What runs in CI is named by the hash of a commit, the version next to it, and
 // has no more rights than it needs.
 func TestWorkflows(t *testing.T) {
 	list, err := filepath.Glob(filepath.Join(root(t), ".github", "workflows", "*.yml"))
@@ -166,7 +166,7 @@ func TestWorkflows(t *testing.T) {
 		name := filepath.Base(file)
 		for _, m := range uses.FindAllStringSubmatch(string(data), -1) {
 			if !pinned.MatchString(m[1]) || !version.MatchString(m[2]) {
-				t.Errorf("%s: %s%s is not pinned to a commit with its version beside it", name, m[1], m[2])
+				t.Errorf("%s: %s%s is not pinned to a commit with its version next to it", name, m[1], m[2])
 			}
 			action, commit, _ := strings.Cut(m[1], "@")
 			if other := seen[action]; other != "" && other != commit+m[2] {

@@ -187,7 +187,7 @@ type BindError struct {
 
 func (e *BindError) Error() string { return fmt.Sprintf("keys: %s: %s", e.Name, e.Why) }
 
-// New makes the map with some actions bound anew.
+// New makes the map with some actions rebound.
 func New(rebind map[string][]string) (*Map, error) {
 	m := &Map{bindings: Defaults()}
 	for name, list := range rebind {
@@ -285,7 +285,7 @@ func badKey(k string) string {
 	if len(base) >= 2 && base[0] == 'f' && strings.Trim(base[1:], "0123456789") == "" {
 		return ""
 	}
-	return fmt.Sprintf("%q is no key: a letter, ctrl+x, f5, or one of %s", k, strings.Join(named, " "))
+	return fmt.Sprintf("invalid key %q: want a letter, ctrl+x, f5, or one of %s", k, strings.Join(named, " "))
 }
 
 // Find gives the action of a key in the first of the scopes that binds it.

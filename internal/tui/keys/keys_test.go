@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the page of keys anew")
+var update = flag.Bool("update", false, "rewrite the page of keys")
 
 // The page of keys is made from the table, and says what the table says.
 func TestPage(t *testing.T) {

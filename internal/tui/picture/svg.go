@@ -258,7 +258,7 @@ func write(b *strings.Builder, p *palette, r run, top float64) {
 			class += " " + a.c
 		}
 	}
-	// Words far apart stand each for themselves: not every viewer keeps spaces.
+	// Words far apart are separate elements: not every viewer keeps spaces.
 	for at := 0; at < len(r.text); {
 		text := r.text[at:]
 		lead := len(text) - len(strings.TrimLeft(text, " "))

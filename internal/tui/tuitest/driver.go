@@ -231,7 +231,7 @@ func (d *Driver) Pass(by time.Duration) *Driver {
 // NoWait given to Send: it does not wait for what the message sets off.
 const NoWait How = true
 
-// How is how Send goes on.
+// How says what Send does after the keys.
 type How bool
 
 // Send gives any message.
@@ -304,7 +304,7 @@ func Check(frame string, w, h int) error {
 			rest = rest[at+1:]
 			end := strings.IndexByte(rest, 'm')
 			if !strings.HasPrefix(rest, "[") || end < 0 || strings.Trim(rest[1:end], "0123456789;:") != "" {
-				return fmt.Errorf("line %d has a sequence that is no style: %q", i, line)
+				return fmt.Errorf("line %d has a sequence that is not a style: %q", i, line)
 			}
 			rest = rest[end+1:]
 		}

@@ -73,7 +73,7 @@ func (f *Fake) FailReads(profile string, err error) {
 	f.reads = map[string]error{profile: err}
 }
 
-// Renew is told which profile was logged in to.
+// Renew records which profile was logged in to.
 func (f *Fake) Renew(profile string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -205,7 +205,7 @@ func (l *Line) put(st theme.Style, d safetext.Display) *Line {
 	return l
 }
 
-// apart keeps d from joining what stands before it: two pieces that are sure
+// apart keeps d from joining what precedes it: two pieces that are sure
 // alone can make one cluster, of another width, where they meet.
 func (l *Line) apart(d safetext.Display) safetext.Display {
 	if d == "" || l.tail == 0 || d[0] < utf8.RuneSelf && l.tail < utf8.RuneSelf {
@@ -217,7 +217,7 @@ func (l *Line) apart(d safetext.Display) safetext.Display {
 	}
 	r, n := utf8.DecodeRuneInString(string(d))
 	if r < utf8.RuneSelf {
-		return " " + d // what stands before joins anything
+		return " " + d // what precedes it joins anything
 	}
 	return safetext.Display(escapeRune(r)) + d[n:]
 }

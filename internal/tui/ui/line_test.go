@@ -9,7 +9,7 @@ import (
 )
 
 // What is typed is as wide before and behind the cursor as both together, by
-// every way of counting, wherever the cursor stands.
+// every way of counting, wherever the cursor is.
 func TestTypedPartsAnywhere(t *testing.T) {
 	for _, s := range []string{"timeำhos", "a\u0e33", "e\u0301x", "👩‍👩‍👧 ok", "🇪🇺🇺", "日本語", "\u1100\u1161\u11a8", "\u0600a", "❤️", "x\u200dy", "\xff"} {
 		text := []rune(s)

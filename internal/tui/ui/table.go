@@ -285,7 +285,7 @@ func (t *Table[T]) place(w int) {
 // ones.
 const niceToHave = 50
 
-// Relayout places the columns anew: they changed.
+// Relayout places the columns again: they changed.
 func (t *Table[T]) Relayout() { t.layout, t.laidW, t.drawn = nil, 0, nil }
 
 // Header draws the line of titles.

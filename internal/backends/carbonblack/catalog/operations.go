@@ -159,7 +159,7 @@ func Operations() []backends.Operation {
 			Params: []backends.Param{session, {Name: "file", In: "file", Type: "file", Required: true, Help: "the file"}}},
 		{Name: "live.files.list", Method: "GET", Path: "/cblr/session/{sessionId}/file", Summary: "List the files of a session", Section: secLive, Params: []backends.Param{session}},
 		{Name: "live.files.get", Method: "GET", Path: "/cblr/session/{sessionId}/file/{fileId}", Summary: "Read a file's size and progress", Section: secLive, Params: []backends.Param{session, file}},
-		{Name: "live.files.delete", Method: "DELETE", Path: "/cblr/session/{sessionId}/file/{fileId}", Summary: "Delete a file from the server", Section: secLive, Mutates: true, Danger: "deletes the file from the session for good",
+		{Name: "live.files.delete", Method: "DELETE", Path: "/cblr/session/{sessionId}/file/{fileId}", Summary: "Delete a file from the server", Section: secLive, Mutates: true, Danger: "permanently deletes the file from the session",
 			Params: []backends.Param{session, file}},
 		{Name: "live.files.content", Method: "GET", Path: "/cblr/session/{sessionId}/file/{fileId}/content", Summary: "Download a file", Section: secLive, Returns: "binary",
 			Params: []backends.Param{session, file}},

@@ -73,7 +73,7 @@ func PageArgument(c backends.Call, name string, def int64) (int64, error) {
 	p, _ := c.Op.Param(name)
 	n, err := p.Value(v)
 	if err != nil {
-		return 0, backends.Invalid("cannot call "+c.Label(), name+": "+err.Error())
+		return 0, backends.Invalid("cannot call "+c.Label(), "invalid "+backends.WrongValue(name, err))
 	}
 	i, _ := n.(int64)
 	if i < 0 || name == "limit" && i == 0 || i > 1<<31 {
@@ -100,7 +100,7 @@ func CheckArgs(what string, c backends.Call) error {
 		}
 		value, err := p.Value(v)
 		if err != nil {
-			return backends.Invalid(what, p.Name+": "+err.Error())
+			return backends.Invalid(what, "invalid "+backends.WrongValue(p.Name, err))
 		}
 		c.Args[p.Name] = value
 	}

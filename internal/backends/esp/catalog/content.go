@@ -59,7 +59,7 @@ var contentOperations = []backends.Operation{
 	{
 		Name: "yara.delete", Method: "POST", Path: "/yara/delete",
 		Summary: "Delete yara file", Section: "51 yara", Body: "json", Mutates: true,
-		Danger: "deletes the file for good",
+		Danger: "permanently deletes the file",
 		Params: []backends.Param{
 			{Name: "file_name", In: "body", Type: "string", Required: true},
 			{Name: "platform", In: "body", Type: "string", Enum: []string{"windows", "linux", "darwin"}, Help: "3.5.1+: exactly one; found out where the file is for one only"},
@@ -72,7 +72,7 @@ var contentOperations = []backends.Operation{
 	{
 		Name: "iocs.add", Method: "POST", Path: "/iocs/add",
 		Summary: "Add or remove IOCs", Section: "53 iocs", Body: "json", Mutates: true, Makes: []string{"name", "data"},
-		Danger: "what is removed or replaced is lost for good", DangerWith: []string{"remove", "replace"},
+		Danger: "what is removed or replaced is permanently lost", DangerWith: []string{"remove", "replace"},
 		Params: []backends.Param{
 			{Name: "data", In: "body", Type: "object", Help: "entries to add: name -> {type, severity, values}; values join those of an entry of the name"},
 			{Name: "name", In: "local", Type: "string", Help: "one entry to add, or to add to; beside data"},

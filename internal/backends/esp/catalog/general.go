@@ -164,7 +164,7 @@ var generalOperations = []backends.Operation{
 	{
 		Name: "results.delete", Method: "POST", Path: "/queryresult/delete",
 		Summary: "Delete query results", Section: "16 general", Until: "ce2", Body: "json", Mutates: true,
-		Danger: "deletes stored results for good",
+		Danger: "permanently deletes stored results",
 		Params: []backends.Param{
 			{Name: "days_of_data", In: "body", Type: "int", Required: true},
 		},
@@ -176,7 +176,7 @@ var generalOperations = []backends.Operation{
 	{
 		Name: "settings.set", Method: "PUT", Path: "/management/settings",
 		Summary: "Update platform settings", Section: "18 general", Body: "json", Mutates: true,
-		Danger: "a shorter purge duration deletes stored results for good",
+		Danger: "a shorter purge duration permanently deletes stored results",
 		Params: []backends.Param{
 			{Name: "purge_data_duration", In: "body", Type: "string", Help: "days; integer in 2.x, text in 3.5.1"},
 			{Name: "alert_aggregation_duration", In: "body", Type: "string", Help: "seconds; same"},

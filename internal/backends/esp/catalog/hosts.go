@@ -128,8 +128,8 @@ var hostsOperations = []backends.Operation{
 	},
 	{
 		Name: "hosts.delete", Method: "DELETE", Path: "/hosts/{host}/delete",
-		Summary: "Delete a host for good", Section: "35 hosts", Mutates: true,
-		Danger: "deletes the host and its data for good",
+		Summary: "Permanently delete a host", Section: "35 hosts", Mutates: true,
+		Danger: "permanently deletes the host and its data",
 		Params: []backends.Param{
 			{Name: "host", In: "path", Type: "string", Required: true, Help: "host identifier or node id"},
 		},
@@ -186,7 +186,7 @@ var hostsOperations = []backends.Operation{
 	{
 		Name: "carves.delete", Method: "POST", Path: "/carves/delete",
 		Summary: "Delete a carve", Section: "46 carves", Body: "json", Mutates: true,
-		Danger: "deletes the collected file for good",
+		Danger: "permanently deletes the collected file",
 		Params: []backends.Param{
 			{Name: "session_id", In: "body", Type: "string", Required: true},
 		},

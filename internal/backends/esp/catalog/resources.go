@@ -172,7 +172,7 @@ func Resources() []backends.Resource {
 				{Name: "update", Op: "defender.update", Operands: []string{"host_identifier"}, Example: "SRV-APP-03 --dry-run", Short: "Update the signatures"},
 				{Name: "settings", Op: "defender.settings", Operands: []string{"host_identifier"}, Example: "SRV-APP-03 --dry-run", Short: "Ask hosts for the settings of Defender; respond get shows what they say"},
 				{Name: "status", Op: "defender.status", Operands: []string{"host_identifier"}, Example: "SRV-APP-03 --dry-run", Short: "Ask hosts for the state of Defender; respond get shows what they say"},
-				{Name: "refresh", Op: "defender.refresh", Operands: []string{"host_identifier"}, Example: "SRV-APP-03 --dry-run", Short: "Have the state of Defender read anew; the host's record shows it later"},
+				{Name: "refresh", Op: "defender.refresh", Operands: []string{"host_identifier"}, Example: "SRV-APP-03 --dry-run", Short: "Have the state of Defender read again; the host's record shows it later"},
 				{Name: "quarantine", Op: "defender.quarantine.list", Operands: []string{"host_identifier"}, Example: "SRV-APP-03 --dry-run", Short: "Ask hosts for what is in quarantine; respond get shows what they say"},
 				{Name: "carve", Op: "defender.quarantine.carve", Operands: []string{"host_identifier", "path"}, Example: `SRV-APP-03 C:\Users\Public\a.exe --dry-run`, Short: "Collect a file from the quarantine; carve list shows it later"},
 			},

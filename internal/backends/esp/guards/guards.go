@@ -31,7 +31,7 @@ func init() {
 		"email.set": guardEmail, "email.test": guardEmail,
 		"auth.password.change": guardPassword, "auth.logout": guardLogout,
 		"results.delete": guardPurge, "alerts.resolve": guardResolve, "carves.delete": guardCarveDelete,
-		"hosts.delete": guardHost("deletes the host %s and all its data for good", ""), "hosts.remove": guardHost("removes the host %s: it is no longer listed nor served", "hosts.enable takes it back"),
+		"hosts.delete": guardHost("permanently deletes the host %s and all its data", ""), "hosts.remove": guardHost("removes the host %s: it is no longer listed nor served", "hosts.enable takes it back"),
 		"hosts.enable":    guardHost("takes the removed host %s back", ""),
 		"distributed.add": guardLive,
 		"response.add":    guardResponse, "response.script": guardScript, "response.live": guardScript, "response.restart_agent": guardHosts(false, "restarts the agent"),
@@ -39,7 +39,7 @@ func init() {
 		"defender.scan":   guardScan, "defender.exclusions": guardExclusions, "defender.schedule": guardSchedule,
 		"defender.update": guardHosts(true, "updates the signatures of Defender"), "defender.settings": guardHosts(true, "asks for the settings of Defender"),
 		"defender.status": guardHosts(true, "asks for the state of Defender"), "defender.quarantine.list": guardHosts(true, "asks for the quarantine of Defender"),
-		"defender.refresh": guardHosts(true, "asks for the state of Defender anew"), "defender.quarantine.carve": guardHosts(true, "collects a file from the quarantine of Defender"),
+		"defender.refresh": guardHosts(true, "asks for a new state of Defender"), "defender.quarantine.carve": guardHosts(true, "collects a file from the quarantine of Defender"),
 	}
 }
 

@@ -63,9 +63,9 @@ func guardSettings(ctx context.Context, g *Call) error {
 		next, _ := strconv.Atoi(g.text("purge_data_duration")) // it was read above
 		switch {
 		case err != nil:
-			g.warn("the server tells no purge duration: stored results older than %d days are deleted for good", next)
+			g.warn("the server tells no purge duration: stored results older than %d days are permanently deleted", next)
 		case next < was:
-			g.warn("stored results and alerts between %d and %d days old are deleted for good at the next purge", next, was)
+			g.warn("stored results and alerts between %d and %d days old are permanently deleted at the next purge", next, was)
 		}
 	}
 	want := mapsClone(g.args)
@@ -81,7 +81,7 @@ func guardPurge(_ context.Context, g *Call) error {
 	if err != nil || n <= 0 {
 		return g.invalid("days_of_data: a number of days above zero")
 	}
-	g.Preview.Summary = "deletes every stored result older than " + plural(int(n), "day", "days") + ", of all hosts, for good"
+	g.Preview.Summary = "permanently deletes every stored result older than " + plural(int(n), "day", "days") + ", of all hosts"
 	return nil
 }
 
@@ -317,7 +317,7 @@ func guardEmail(ctx context.Context, g *Call) error {
 		return nil
 	}
 	list := changes(emailMembers, now, g.args)
-	g.Preview.Summary = "changes the e-mail settings: " + strings.Join(append(list, "password: set anew"), "; ")
+	g.Preview.Summary = "changes the e-mail settings: " + strings.Join(append(list, "password: replaced"), "; ")
 	g.warn("the server sends a test mail to %s first, and keeps nothing when it cannot; a mail server that does not answer takes long", ShortList(to))
 	want := mapsClone(g.args)
 	g.Done = func(ctx context.Context) (bool, error) {

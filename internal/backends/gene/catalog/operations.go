@@ -98,7 +98,7 @@ var endpointOps = []op{
 			body("criticality", "int", "0 to 10 (v1.8.0-beta.3 and later)"),
 		}},
 	{Name: "endpoints.delete", Method: "DELETE", Path: "/endpoints/{uuid}", Summary: "Delete an endpoint; its logs stay", Section: beyond, Mutates: true, Hides: []string{"data.key"},
-		Danger: "deletes the endpoint and its key for good; managers up to v1.8.0-beta.6 afterwards answer for the wrong endpoint until they are restarted", Params: []param{pUUID, pShowKey}},
+		Danger: "permanently deletes the endpoint and its key; managers up to v1.8.0-beta.6 afterwards answer for the wrong endpoint until they are restarted", Params: []param{pUUID, pShowKey}},
 }
 
 var commandOps = []op{
@@ -153,16 +153,16 @@ var ruleOps = []op{
 		query("filters", "bool", "only filter rules (v1.8.0-beta.1 and later)"),
 	}},
 	{Name: "rules.add", Method: "POST", Path: "/rules", Summary: "Add or update rules: objects one after the other up to v1.8.0-beta.6, an array since v1.8.0-beta.7", Section: "Rules", Mutates: true, Body: "raw",
-		Danger: "replaces rules of the same name for good", DangerWith: []string{"update"}, Params: []param{
+		Danger: "permanently replaces rules of the same name", DangerWith: []string{"update"}, Params: []param{
 			query("update", "bool", "replace rules of the same name"), required(body("rules", "json", "the rules: an array, or one object")),
 			local("activate", "bool", "up to v1.8.0-beta.6, also save and reload, in the order that loses nothing"),
 		}},
-	{Name: "rules.delete", Method: "DELETE", Path: "/rules", Summary: "Delete a rule by its exact name", Section: "Rules", Mutates: true, Danger: "deletes the rule for good", Params: []param{
+	{Name: "rules.delete", Method: "DELETE", Path: "/rules", Summary: "Delete a rule by its exact name", Section: "Rules", Mutates: true, Danger: "permanently deletes the rule", Params: []param{
 		required(query("name", "string", "exact name of the rule")), local("activate", "bool", "up to v1.8.0-beta.6, also reload"),
 	}},
 	{Name: "rules.save", Method: "GET", Path: "/rules/save", Summary: "Write the rules to the manager's disk", Section: "Rules", Until: relBeta6, Mutates: true,
 		Danger: "a GET that acts: also writes rules that were refused, and brings a deleted one back when called before a reload"},
-	{Name: "rules.reload", Method: "GET", Path: "/rules/reload", Summary: "Start the engine anew with the rules on disk", Section: "Rules", Until: relBeta6, Mutates: true,
+	{Name: "rules.reload", Method: "GET", Path: "/rules/reload", Summary: "Restart the engine with the rules on disk", Section: "Rules", Until: relBeta6, Mutates: true,
 		Danger: "a GET that acts: rules that were not saved are lost and all reports are emptied"},
 }
 
@@ -181,7 +181,7 @@ var userOps = []op{
 			pUser, query("newkey", "bool", "make a new key, shown this once"), secretly(body("key", "string", "the new key")), body("group", "string", "cannot be cleared"), body("description", "string", "cannot be cleared"),
 		}},
 	{Name: "users.delete", Method: "DELETE", Path: "/users/{uuid}", Summary: "Delete a user", Section: beyond, Since: relBeta3, Mutates: true, Hides: []string{"data.key"},
-		Danger: "deletes the user and its key for good", Params: []param{pUser}},
+		Danger: "permanently deletes the user and its key", Params: []param{pUser}},
 }
 
 var iocOps = []op{
@@ -191,7 +191,7 @@ var iocOps = []op{
 		local("source", "string", "where those come from that do not say it"), local("guuid", "string", "group of those that do not say it; made of the source when absent"),
 		choice(local("type", "string", "type of those that do not say it; told from the value when absent"), "md5", "sha1", "sha256", "imphash", "domain", "hostname", "ip-dst"),
 	}},
-	{Name: "iocs.delete", Method: "DELETE", Path: "/iocs", Summary: "Delete indicators that match all the criteria", Section: beyond, Since: relBeta4, Mutates: true, Danger: "deletes the indicators for good", Params: iocParams},
+	{Name: "iocs.delete", Method: "DELETE", Path: "/iocs", Summary: "Delete indicators that match all the criteria", Section: beyond, Since: relBeta4, Mutates: true, Danger: "permanently deletes the indicators", Params: iocParams},
 }
 
 var (
@@ -206,13 +206,13 @@ var configOps = []op{
 			local("replace", "bool", "what it does not say is made empty; else it stays as it is"),
 		}, Hides: []string{"data.forwarder.manager.endpoint-key", "data.forwarder.manager.server-key"}},
 	{Name: "config.delete", Method: "DELETE", Path: "/endpoints/{uuid}/config", Summary: "Forget the configuration; the agent sends its own again", Section: beyond, Since: relBeta7, Mutates: true,
-		Danger: "deletes the stored configuration for good", Params: []param{pUUID}},
+		Danger: "permanently deletes the stored configuration", Params: []param{pUUID}},
 	{Name: "sysmon.config.get", Method: "GET", Path: "/endpoints/{os}/sysmon/config", Summary: "Sysmon configuration", Section: beyond, Since: relBeta7, Params: []param{
 		pOS, required(query("version", "string", "schema version")), pSysmonFormat, query("raw", "bool", "the XML itself"),
 	}},
 	{Name: "sysmon.config.set", Method: "POST", Path: "/endpoints/{os}/sysmon/config", Summary: "Store a Sysmon configuration", Section: beyond, Since: relBeta7, Mutates: true, Body: "raw",
 		Danger: "agents install it", Params: []param{pOS, pSysmonFormat, required(body("config", "string", "the configuration"))}},
-	{Name: "sysmon.config.delete", Method: "DELETE", Path: "/endpoints/{os}/sysmon/config", Summary: "Delete a Sysmon configuration", Section: beyond, Since: relBeta7, Mutates: true, Danger: "deletes the configuration for good", Params: []param{
+	{Name: "sysmon.config.delete", Method: "DELETE", Path: "/endpoints/{os}/sysmon/config", Summary: "Delete a Sysmon configuration", Section: beyond, Since: relBeta7, Mutates: true, Danger: "permanently deletes the configuration", Params: []param{
 		pOS, required(query("version", "string", "schema version")),
 	}},
 }
@@ -228,7 +228,7 @@ func tool(name string) []op {
 		}},
 		{Name: name + ".binary.set", Method: "POST", Path: path, Summary: "Store a " + name + " binary", Section: beyond, Since: relBeta7, Mutates: true, Body: "raw",
 			Danger: "agents install and run it", Params: []param{pOS, required(in("file", "binary", "file", "the program"))}},
-		{Name: name + ".binary.delete", Method: "DELETE", Path: path, Summary: "Delete the " + name + " binary", Section: beyond, Since: relBeta7, Mutates: true, Danger: "deletes the program for good", Params: []param{pOS}},
+		{Name: name + ".binary.delete", Method: "DELETE", Path: path, Summary: "Delete the " + name + " binary", Section: beyond, Since: relBeta7, Mutates: true, Danger: "permanently deletes the program", Params: []param{pOS}},
 	}
 }
 

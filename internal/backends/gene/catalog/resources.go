@@ -22,7 +22,7 @@ func Resources() []backends.Resource {
 			{Name: "delete", Op: "rules.delete", Operands: []string{"name..."}, Fixed: fixed("activate", true), Example: "HeurLsassAccess --dry-run",
 				Short: "Delete rules by their exact names, and stop using them"},
 			{Name: "save", Op: "rules.save", Short: "Write the rules to the manager's disk, unless it shows one it refused"},
-			{Name: "reload", Op: "rules.reload", Short: "Start the engine anew with the rules on the manager's disk"},
+			{Name: "reload", Op: "rules.reload", Short: "Restart the engine with the rules on the manager's disk"},
 		}},
 		{Noun: "iocs", Title: "indicators of the manager's store, which agents look for", ID: "value", Columns: []string{"value", "type", "source", "guuid", "uuid"}, Verbs: []verb{
 			{Name: "list", Op: "iocs.list", Short: "List the indicators; any of the criteria is enough"},
@@ -50,7 +50,7 @@ func Resources() []backends.Resource {
 			Columns: []string{"identifier", "alert-count", "score", "bounded-score", "signatures", "start-time", "stop-time"}, Verbs: []verb{
 				{Name: "list", Op: "reports.list", Short: "List the reports of all endpoints"},
 				{Name: "archive", Op: "reports.archive", Operands: []string{"uuid"}, Short: "List the reports an endpoint had before, oldest first", Example: "FIN-WS-014 --last 7d"},
-				{Name: "reset", Op: "reports.delete", Operands: []string{"uuid..."}, Short: "Begin the report of endpoints anew", Example: "FIN-WS-014 --dry-run"},
+				{Name: "reset", Op: "reports.delete", Operands: []string{"uuid..."}, Short: "Reset the report of endpoints", Example: "FIN-WS-014 --dry-run"},
 			}},
 		{Noun: "sysmon", Title: "what agents install of Sysmon and osquery", Verbs: []verb{
 			{Name: "config", Op: "sysmon.config.get", Operands: []string{"version"}, Fixed: fixed("os", "windows"), Short: "Show a Sysmon configuration, by its schema version", Example: "4.70"},

@@ -183,7 +183,7 @@ func (c *call) putEndpoint() {
 	c.ok(s.view(m, true, false))
 }
 
-// find is the look-up by UUID, as wrong as the version's own. nil: an error
+// find is the lookup by UUID, as wrong as the version's own. nil: an error
 // has been sent.
 func (c *call) find(lower bool) *machine {
 	s := c.s
