@@ -17,6 +17,7 @@ func isECS(v Value) bool {
 }
 
 func decodeECS(v Value, o Options) ([]Item, error) {
+	v.nest()
 	c := clock{zone: o.zone()}
 	x := ecsReader{v, &c}
 	var it Item

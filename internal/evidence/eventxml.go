@@ -59,14 +59,17 @@ func framesEvents(tag []byte) bool {
 // find looks for text and gives what is there with the end of it, or -1.
 func (rd *reader) find(text []byte) ([]byte, int) {
 	const limit = 4 << 20
-	from := 0
+	from := max(0, int(rd.noEnd-rd.w.offset())) // looked through for the one before
 	for {
 		rest := rd.w.rest()
-		if i := bytes.Index(rest[from:], text); i >= 0 {
-			return rest, from + i + len(text)
+		if from < len(rest) {
+			if i := bytes.Index(rest[from:], text); i >= 0 {
+				return rest, from + i + len(text)
+			}
+			from = max(from, len(rest)-len(text))
 		}
-		from = max(0, len(rest)-len(text))
 		if len(rest) > limit || !rd.w.more() {
+			rd.noEnd = rd.w.offset() + int64(from)
 			return rest, -1
 		}
 	}

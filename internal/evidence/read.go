@@ -38,6 +38,7 @@ type reader struct {
 	last   *Format // of the document before: most files have but one
 	arrays int     // of documents, that are open
 	csv    *csvTable
+	noEnd  int64 // no event's XML ends before this offset
 	audit  audit
 	yield  func(Item, error) bool
 	done   bool // the caller wants no more

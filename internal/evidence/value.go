@@ -260,6 +260,91 @@ func (v Value) List() iter.Seq[Value] {
 	}
 }
 
+// nest turns dotted names of the value's members, and of theirs, into nested
+// objects: {"a.b": 1} is {"a": {"b": 1}}.
+func (v Value) nest() {
+	d := v.d
+	if v.Kind() != '{' {
+		return
+	}
+	dotted, n := false, 0
+	for name, m := range v.Members() {
+		m.nest()
+		dotted = dotted || strings.IndexByte(name, '.') > 0
+		n++
+	}
+	if !dotted || n > maxMembersNested {
+		return
+	}
+	kid := d.nodes[v.i].kids
+	d.nodes[v.i].kids = 0
+	for kid != 0 {
+		next := d.nodes[kid].next
+		d.nodes[kid].next = 0
+		parent := v.i
+		for depth := 0; depth < maxNest; depth++ {
+			head, rest, more := strings.Cut(d.nodes[kid].key, ".")
+			if !more || head == "" || rest == "" {
+				break
+			}
+			parent = d.object(parent, head)
+			d.nodes[kid].key = rest
+		}
+		d.adopt(parent, kid)
+		kid = next
+	}
+}
+
+// How many objects one dotted name may stand for, and how many members an
+// object may have: the search for each is linear.
+const (
+	maxNest          = 16
+	maxMembersNested = 5000
+)
+
+// child gives the object called key below parent, 0 when there is none.
+func (d *doc) child(parent int32, key string) int32 {
+	for i := d.nodes[parent].kids; i != 0; i = d.nodes[i].next {
+		if d.nodes[i].key == key && d.nodes[i].kind == '{' {
+			return i
+		}
+	}
+	return 0
+}
+
+// object gives the object called key below parent, a new one if need be.
+func (d *doc) object(parent int32, key string) int32 {
+	i := d.child(parent, key)
+	if i == 0 {
+		i = int32(len(d.nodes)) //nolint:gosec // at most maxValues, and as many again
+		d.nodes = append(d.nodes, node{key: key, kind: '{'})
+		d.adopt(parent, i)
+	}
+	return i
+}
+
+// adopt hangs kid below parent as its last child, or what is in it below the
+// object of the same name that is there.
+func (d *doc) adopt(parent, kid int32) {
+	if d.nodes[kid].kind == '{' {
+		if same := d.child(parent, d.nodes[kid].key); same != 0 {
+			parent, kid = same, d.nodes[kid].kids
+			if kid == 0 {
+				return
+			}
+		}
+	}
+	last := d.nodes[parent].kids
+	if last == 0 {
+		d.nodes[parent].kids = kid
+		return
+	}
+	for d.nodes[last].next != 0 {
+		last = d.nodes[last].next
+	}
+	d.nodes[last].next = kid
+}
+
 // offset is where the value begins in its document.
 func (v Value) offset() int { return int(v.d.nodes[v.i].begin) }
 

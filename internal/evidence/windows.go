@@ -382,16 +382,12 @@ func isWinlogbeat(v Value) bool {
 }
 
 func decodeWinlogbeat(v Value, o Options) ([]Item, error) {
+	v.nest()
 	w := v
 	if x := v.Get("winlog"); x.Kind() == '{' {
 		w = x
 	}
-	get := func(name string) Value {
-		if m := w.Get(name); m.Ok() {
-			return m
-		}
-		return v.Get("winlog." + name)
-	}
+	get := w.Get
 	r := winlog.Record{
 		Channel: first(get("channel").Text(), v.Str("log_name")), Provider: first(get("provider_name").Text(), v.Str("event.provider", "source_name")),
 		EventID:  int(wholeNumber(first(get("event_id").Text(), v.Str("event.code")))),
@@ -401,12 +397,6 @@ func decodeWinlogbeat(v Value, o Options) ([]Item, error) {
 	}
 	for _, name := range [...]string{"event_data", "user_data"} {
 		r.Data = members(get(name), r.Data, false, 0)
-	}
-	const dotted = "winlog.event_data."
-	for name, m := range v.Members() {
-		if rest, ok := strings.CutPrefix(name, dotted); ok {
-			r.Data = append(r.Data, winlog.Field{Name: rest, Value: m.Text()})
-		}
 	}
 	c := clock{zone: o.zone()}
 	r.Time, _ = c.read(v.Str("@timestamp"))
