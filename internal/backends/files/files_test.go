@@ -215,13 +215,13 @@ func TestDetectionsAreAlertsWithTheirEvents(t *testing.T) {
 func TestWhatIsNotReadIsNamed(t *testing.T) {
 	whole := zipped(t, lines(500, time.Second))
 	log := evtxtest.File(starts(20, time.Second)...)
-	copy(log[4096+512+400:], bytes.Repeat([]byte{0xff}, 40))
-	d, said := folder(t, map[string][]byte{"cut.gz": whole[:len(whole)/2], "hurt.evtx": log, "a.ndjson": []byte("nonsense\n" + line(1, day.Add(-time.Hour)))})
+	copy(log[bytes.LastIndex(log, []byte("**\x00\x00"))+24:], bytes.Repeat([]byte{0xff}, 40))
+	d, said := folder(t, map[string][]byte{"cut.gz": whole[:len(whole)/2], "hurt.evtx": log, "b.txt": []byte("x\ny\n"), "a.ndjson": []byte("nonsense\n" + line(1, day.Add(-time.Hour)))})
 	all, err := events(t, d, backends.Query{})
 	if backends.KindOf(err) != backends.KindPartial || !strings.Contains(err.Error(), "cut.gz") || len(all) < 20 {
 		t.Errorf("%d events, %v", len(all), err)
 	}
-	if len(*said) != 1 || !strings.Contains((*said)[0], "a.ndjson:1") {
+	if len(*said) != 2 || !strings.Contains((*said)[0], "a.ndjson:1") || !strings.Contains((*said)[1], "b.txt:1") {
 		t.Errorf("said %q", *said)
 	}
 	l, _ := d.Events(t.Context(), backends.Query{})

@@ -283,11 +283,18 @@ func (x *index) broken() error {
 // notices are what a user should know without asking.
 func (x *index) notices(zone *time.Location) []string {
 	var out []string
-	unread, where, local, files := 0, "", 0, 0
+	unread, where, foreign, which, local, files := 0, "", 0, "", 0, 0
 	for _, f := range x.files {
-		unread += f.unread
-		if where == "" && len(f.samples) > 0 {
-			where = f.samples[0]
+		switch {
+		case f.unread == 0:
+		case f.records == 0 && f.Name != "-":
+			if foreign++; which == "" {
+				which = f.samples[0]
+			}
+		default:
+			if unread += f.unread; where == "" {
+				where = f.samples[0]
+			}
 		}
 		if f.local > 0 {
 			local += f.local
@@ -296,6 +303,9 @@ func (x *index) notices(zone *time.Location) []string {
 	}
 	if unread > 0 {
 		out = append(out, fmt.Sprintf("not understood: %s, for example %s (--explain lists more)", count(unread, "line"), where))
+	}
+	if foreign > 0 {
+		out = append(out, fmt.Sprintf("%s no record: %s (--explain lists all)", holds(foreign), which))
 	}
 	if local > 0 {
 		out = append(out, fmt.Sprintf("the times of %s in %s name no time zone: they are read as %s; --tz says otherwise", count(local, "record"), count(files, "file"), zone))
@@ -328,6 +338,13 @@ func (x *index) summary() []string {
 		out = append(out, fmt.Sprintf("%s more than once in the files: shown once", count(x.twice, "record")))
 	}
 	return out
+}
+
+func holds(n int) string {
+	if n == 1 {
+		return "1 file holds"
+	}
+	return strconv.Itoa(n) + " files hold"
 }
 
 func count(n int, noun string) string {
