@@ -350,7 +350,7 @@ func (v *verb) read(ctx context.Context, fleet *ops.Fleet, args []string) error 
 	if werr != nil {
 		return cmdutil.IgnoreClosed(werr)
 	}
-	err = v.f.Settle(ctx, outcomes)
+	err = v.f.Finish(ctx, outcomes)
 	if err != nil && cmdutil.CodeOf(err) != cmdutil.ExitPartial {
 		w.Abort()
 		return err

@@ -63,7 +63,7 @@ var kindRecord = output.NewKind[journal.Record]("record", []output.Column{
 	{Name: "undoes", Drop: 11},
 	{Name: "comment", Min: 8, Drop: 12},
 	{Name: "action", Drop: 2},
-}).WithDeeds(deed)
+}).WithActionRecords(actionRecord)
 
 func newList(f *cmdutil.Factory) *cobra.Command {
 	var since, until, caseID, action, user, search string

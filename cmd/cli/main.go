@@ -35,7 +35,7 @@ const graceOfChange = 30 * time.Second
 func Main(args []string, io *iostreams.Streams, getenv func(string) string) int {
 	flags := &cmdutil.GlobalFlags{}
 	f := cmdutil.NewFactory(io, flags, getenv)
-	ctx, stop := interruptible(f.Lent)
+	ctx, stop := interruptible(f.Suspended)
 	defer stop()
 	f.Args, f.Version = args, version.Get().Version
 	log.SetFlags(0)
@@ -57,7 +57,7 @@ func Main(args []string, io *iostreams.Streams, getenv func(string) string) int 
 			return code
 		case <-time.After(wait):
 		}
-		if wait != grace || !f.Held() {
+		if wait != grace || !f.InFlight() {
 			return cmdutil.ExitInterrupted
 		}
 		f.Note("finishing the change that is under way; Ctrl-C again leaves it")
@@ -74,9 +74,9 @@ func (l libraryLog) Write(p []byte) (int, error) {
 }
 
 // interruptible gives a context that ends with the first signal that asks the
-// program to. An interrupt while the terminal is lent is for whoever has it.
+// program to. An interrupt while interrupts are suspended is for the program that has the terminal.
 // After stop the next signal kills at once.
-func interruptible(lent func() bool) (ctx context.Context, stop func()) {
+func interruptible(suspended func() bool) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -88,7 +88,7 @@ func interruptible(lent func() bool) (ctx context.Context, stop func()) {
 		for {
 			select {
 			case s := <-signals:
-				if s == os.Interrupt && lent() {
+				if s == os.Interrupt && suspended() {
 					continue
 				}
 				cancel()

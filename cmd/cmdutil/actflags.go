@@ -266,28 +266,29 @@ func (f *Factory) CommandLine(args []string) string {
 // maxCommandLine bounds what the journal keeps of a command line.
 const maxCommandLine = 8 << 10
 
-// Held tells whether something is under way that should not be cut off.
-func (f *Factory) Held() bool { return f.held.Load() > 0 }
+// InFlight tells whether something is under way that should not be cut off.
+func (f *Factory) InFlight() bool { return f.inFlight.Load() > 0 }
 
 // Hold keeps the program from ending, until release, for what must be put in
 // order first: the terminal.
 func (f *Factory) Hold() (release func()) { return f.hold() }
 
-// Lend leaves Ctrl-C to a program that has the terminal for a while: until it
-// is given back, an interrupt does not end this one. A terminal sends it to
+// SuspendInterrupts leaves Ctrl-C to a program that has the terminal for a while: until it
+// is resumed, an interrupt does not end this one. A terminal sends it to
 // both at once, and the other may have ended before this one looks at it, so
-// it counts as lent a moment longer.
-func (f *Factory) Lend() (back func()) {
+// it counts as suspended a moment longer.
+func (f *Factory) SuspendInterrupts() (resume func()) {
 	const moment = 200 * time.Millisecond
-	f.lent.Add(1)
-	return sync.OnceFunc(func() { time.AfterFunc(moment, func() { f.lent.Add(-1) }) })
+	f.suspended.Add(1)
+	return sync.OnceFunc(func() { time.AfterFunc(moment, func() { f.suspended.Add(-1) }) })
 }
 
-// Lent tells whether an interrupt is for another program.
-func (f *Factory) Lent() bool { return f.lent.Load() > 0 }
+// Suspended tells whether interrupts are for another program, to which edrctl
+// handed the terminal.
+func (f *Factory) Suspended() bool { return f.suspended.Load() > 0 }
 
 // hold marks the time in which a change is under way.
 func (f *Factory) hold() (release func()) {
-	f.held.Add(1)
-	return func() { f.held.Add(-1) }
+	f.inFlight.Add(1)
+	return func() { f.inFlight.Add(-1) }
 }

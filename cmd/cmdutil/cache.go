@@ -41,37 +41,37 @@ var keepAtMost = map[string]int{
 	RefAlert: 10_000, RefHost: 10_000, RefEvent: 1000, RefProcess: 1000, RefRule: 2000, RefCarve: 1000, RefAction: 1000, refTag: 500,
 }
 
-// memory is what the records of one run leave for completion. Records are
+// completionCache is what the records of one run leave for completion. Records are
 // noted as they are written; the files are written when the command has ended
 // and its output is out.
-type memory struct {
+type completionCache struct {
 	mu    sync.Mutex
-	lists map[string]map[string]*keptList // profile, kind
+	lists map[string]map[string]*cachedList // profile, kind
 }
 
-type keptList struct {
+type cachedList struct {
 	entries []cache.Entry
 	at      map[string]int // word → place
 }
 
-// remembering notes what passes through a writer.
-type remembering struct {
+// caching notes what passes through a writer.
+type caching struct {
 	output.Writer
-	m    *memory
+	m    *completionCache
 	kind string // what the records are, for those that are a vendor's own
 }
 
-func (r remembering) Write(record any) error {
+func (r caching) Write(record any) error {
 	r.note(record)
 	return r.Writer.Write(record)
 }
 
-func (r remembering) One(record any) error {
+func (r caching) One(record any) error {
 	r.note(record)
 	return r.Writer.One(record)
 }
 
-func (r remembering) note(record any) {
+func (r caching) note(record any) {
 	if d, ok := record.(*output.Document); ok {
 		r.m.document(r.kind, d.JSON)
 		return
@@ -87,7 +87,7 @@ const keepItems = 1000
 
 // document notes a record that is the vendor's own, when it has a ref: that
 // and what it is called, of all its members, may be kept.
-func (m *memory) document(name string, text []byte) {
+func (m *completionCache) document(name string, text []byte) {
 	var d struct {
 		Ref, Profile          string
 		Name, Identifier      any
@@ -112,7 +112,7 @@ func (m *memory) document(name string, text []byte) {
 }
 
 // note takes what can be completed later out of a record.
-func (m *memory) note(record any) {
+func (m *completionCache) note(record any) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch r := record.(type) {
@@ -143,7 +143,7 @@ func (m *memory) note(record any) {
 	}
 }
 
-func (m *memory) action(a *model.Action) {
+func (m *completionCache) action(a *model.Action) {
 	e := cache.Entry{Word: a.Ref, Host: hostName(a.Host), Help: strings.TrimSpace(string(a.State) + " " + a.Verb), Time: unix(a.RequestedAt)}
 	if a.Target != nil {
 		e.Name = firstOf(a.Target.Path, a.Target.Name, a.Target.Address) // a command line may hold a secret
@@ -153,7 +153,7 @@ func (m *memory) action(a *model.Action) {
 }
 
 // host notes an endpoint, also one that only appears in another record.
-func (m *memory) host(profile string, h *model.Host, seen model.Time) {
+func (m *completionCache) host(profile string, h *model.Host, seen model.Time) {
 	if h == nil || h.ID == "" && h.Ref == "" {
 		return
 	}
@@ -177,7 +177,7 @@ func (m *memory) host(profile string, h *model.Host, seen model.Time) {
 }
 
 // process notes a process by its stable id; its pid is the help.
-func (m *memory) process(profile string, p *model.Process, h *model.Host, at model.Time) {
+func (m *completionCache) process(profile string, p *model.Process, h *model.Host, at model.Time) {
 	if p == nil || p.UID == "" {
 		return
 	}
@@ -186,7 +186,7 @@ func (m *memory) process(profile string, p *model.Process, h *model.Host, at mod
 	})
 }
 
-func (m *memory) full(profile, kind string) bool {
+func (m *completionCache) full(profile, kind string) bool {
 	l := m.lists[profile][kind]
 	most, known := keepAtMost[kind]
 	if !known {
@@ -196,19 +196,19 @@ func (m *memory) full(profile, kind string) bool {
 }
 
 // add notes an entry; of two with the same word the later one stays.
-func (m *memory) add(profile, kind string, e cache.Entry) {
+func (m *completionCache) add(profile, kind string, e cache.Entry) {
 	if e.Word == "" || profile == "" || m.full(profile, kind) {
 		return
 	}
 	if m.lists == nil {
-		m.lists = map[string]map[string]*keptList{}
+		m.lists = map[string]map[string]*cachedList{}
 	}
 	if m.lists[profile] == nil {
-		m.lists[profile] = map[string]*keptList{}
+		m.lists[profile] = map[string]*cachedList{}
 	}
 	l := m.lists[profile][kind]
 	if l == nil {
-		l = &keptList{at: map[string]int{}}
+		l = &cachedList{at: map[string]int{}}
 		m.lists[profile][kind] = l
 	}
 	if i, dup := l.at[e.Word]; dup {
@@ -229,7 +229,7 @@ func (m *memory) add(profile, kind string, e cache.Entry) {
 // saveMemory brings what was noted to the cache. No failure of it is a failure of
 // the command; what holds a secret of this run is left out.
 func (f *Factory) saveMemory() {
-	m := &f.memory
+	m := &f.completions
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.lists) == 0 {

@@ -269,7 +269,7 @@ func (f *Factory) PrintAnswer(ctx context.Context, op backends.Operation, a *bac
 	switch kind {
 	case "json":
 		if expr || f.Flags.Output == output.FormatYAML {
-			return f.printWhole(ctx, op, a, flags)
+			return f.printAll(ctx, op, a, flags)
 		}
 		err := output.CopyJSON(f.IO.Out, a.Body, output.Copy{Indent: f.IO.StdoutTTY(), Hide: flags.hides(op)})
 		if err != nil {
@@ -351,8 +351,8 @@ func answerError(op backends.Operation, err error) error {
 	return out
 }
 
-// printWhole reads the answer into memory, for what needs all of it.
-func (f *Factory) printWhole(ctx context.Context, op backends.Operation, a *backends.Answer, flags *CallFlags) error {
+// printAll reads the answer into memory, for what needs all of it.
+func (f *Factory) printAll(ctx context.Context, op backends.Operation, a *backends.Answer, flags *CallFlags) error {
 	w, err := f.Printer(ctx, kindAnswer)
 	if err != nil {
 		return err

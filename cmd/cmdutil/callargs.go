@@ -183,7 +183,7 @@ func (f *Factory) argument(p backends.Param, texts []string) (any, error) {
 	switch {
 	case p.Type == "file":
 		name := strings.TrimPrefix(text, "@")
-		content, err := f.readWhole(name)
+		content, err := f.readAll(name)
 		if err != nil {
 			return nil, err
 		}
@@ -193,13 +193,13 @@ func (f *Factory) argument(p backends.Param, texts []string) (any, error) {
 		}
 		return backends.File{Name: base, Content: content}, nil
 	case (p.Type == "object" || p.Type == "json" || p.Type == "array") && strings.HasPrefix(text, "@"):
-		content, err := f.readWhole(text[1:])
+		content, err := f.readAll(text[1:])
 		if err != nil {
 			return nil, err
 		}
 		text = string(content)
 	case p.Secret && text == "-":
-		content, err := f.readWhole("-")
+		content, err := f.readAll("-")
 		if err != nil {
 			return nil, err
 		}
@@ -221,8 +221,8 @@ func (f *Factory) argument(p backends.Param, texts []string) (any, error) {
 	return v, nil
 }
 
-// readWhole reads a file, or standard input for "-", that is to be sent.
-func (f *Factory) readWhole(name string) ([]byte, error) {
+// readAll reads a file, or standard input for "-", that is to be sent.
+func (f *Factory) readAll(name string) ([]byte, error) {
 	if name == "" {
 		return nil, Usagef("the name of a file is missing")
 	}
@@ -334,7 +334,7 @@ func unknownParam(op backends.Operation, key string) error {
 // ReadBody reads the whole body of a call from a file, - being standard
 // input. What a JSON operation is sent must be JSON.
 func (f *Factory) ReadBody(op backends.Operation, name string) ([]byte, error) {
-	b, err := f.readWhole(name)
+	b, err := f.readAll(name)
 	if err != nil {
 		return nil, err
 	}

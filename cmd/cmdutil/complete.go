@@ -91,11 +91,11 @@ func list(typed string) (before, last string, given []string) {
 	return typed[:i], typed[i:], strings.Split(typed[:i], ",")
 }
 
-func hasFold(s, prefix string) bool {
+func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
-func holdsFold(s, part string) bool {
+func containsFold(s, part string) bool {
 	return s != "" && strings.Contains(strings.ToLower(s), strings.ToLower(part))
 }
 
@@ -120,7 +120,7 @@ func CompleteEnum(values ...string) CompletionFunc {
 	return func(_ *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		var out []cobra.Completion
 		for _, v := range values {
-			if hasFold(v, typed) {
+			if hasPrefixFold(v, typed) {
 				out = append(out, v)
 			}
 		}
@@ -135,7 +135,7 @@ func CompleteEnumList(values ...string) CompletionFunc {
 		var out []cobra.Completion
 		for _, v := range values {
 			name, _, _ := strings.Cut(v, "\t")
-			if hasFold(v, last) && !slices.Contains(given, name) {
+			if hasPrefixFold(v, last) && !slices.Contains(given, name) {
 				out = append(out, before+v)
 			}
 		}

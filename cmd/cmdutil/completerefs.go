@@ -35,7 +35,7 @@ func completeRefs(f *Factory, kind string, given []string, typed string) ([]cobr
 		directive |= matched
 		fit = filterEntries(entries, func(e *cache.Entry) bool {
 			_, id, _ := strings.Cut(e.Word, "/")
-			return hasFold(e.Word, typed) || hasFold(id, typed) || holdsFold(e.Name, typed) || hasFold(e.Host, typed)
+			return hasPrefixFold(e.Word, typed) || hasPrefixFold(id, typed) || containsFold(e.Name, typed) || hasPrefixFold(e.Host, typed)
 		})
 	}
 	var words []word
@@ -89,7 +89,7 @@ func completeHosts(f *Factory, given []string, typed string) ([]cobra.Completion
 		}
 		switch {
 		case strings.HasPrefix(text, typed):
-		case hasFold(e.Name, typed):
+		case hasPrefixFold(e.Name, typed):
 			directive |= matched // another case, or the reference for a name
 		case typed != "" && strings.HasPrefix(e.Word, typed):
 			text = e.Word // the profile is being typed
@@ -127,7 +127,7 @@ func (f *Factory) named(kind, typed string, text func(*cache.Entry) string) ([]c
 	var words []word
 	for _, e := range f.known(kind, "", nil) {
 		t := text(e)
-		if !SafeWord(t) || seen[strings.ToLower(t)] || !hasFold(t, typed) {
+		if !SafeWord(t) || seen[strings.ToLower(t)] || !hasPrefixFold(t, typed) {
 			continue
 		}
 		seen[strings.ToLower(t)] = true
@@ -171,7 +171,7 @@ func CompletePIDs(f *Factory, host, typed string) ([]cobra.Completion, cobra.She
 		if !strings.EqualFold(e.Host, name) || seen[e.Help] || e.Help == "0" {
 			continue
 		}
-		byName := typed != "" && hasFold(e.Name, typed)
+		byName := typed != "" && hasPrefixFold(e.Name, typed)
 		if !strings.HasPrefix(e.Help, typed) && !byName {
 			continue
 		}
@@ -309,7 +309,7 @@ func (f *Factory) readLive(ctx context.Context, kind string) {
 
 func noteAll[T model.Record](f *Factory, st *ops.Stream[T]) {
 	for r := range st.Records() {
-		f.memory.note(r)
+		f.completions.note(r)
 	}
 }
 

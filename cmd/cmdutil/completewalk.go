@@ -213,7 +213,7 @@ func completeSort(_ *cobra.Command, _ []string, typed string) ([]cobra.Completio
 	}
 	var out []cobra.Completion
 	for _, k := range ops.SortKeys() {
-		if hasFold(k, typed) {
+		if hasPrefixFold(k, typed) {
 			out = append(out, sign+k)
 		}
 	}

@@ -125,10 +125,10 @@ func Interrupted(ctx context.Context) error {
 	return nil
 }
 
-// Settle turns how the profiles did into the command's result: every failure
+// Finish turns how the profiles did into the command's result: every failure
 // is one line on stderr; some failed and some answered is exit 3; all failed
 // is the code of the first failure.
-func (f *Factory) Settle(ctx context.Context, outcomes []ops.Outcome) error {
+func (f *Factory) Finish(ctx context.Context, outcomes []ops.Outcome) error {
 	if err := ctx.Err(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}

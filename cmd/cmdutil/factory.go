@@ -81,8 +81,8 @@ type Factory struct {
 	Args    []string // the command line, for the journal
 	Version string
 
-	held        atomic.Int32 // changes under way
-	lent        atomic.Int32 // programs that have the terminal
+	inFlight    atomic.Int32 // changes under way
+	suspended   atomic.Int32 // programs that have the terminal
 	shown       bool         // the live table of the last change is on the terminal
 	redactor    *client.Redactor
 	pacers      *client.Pacers
@@ -93,7 +93,7 @@ type Factory struct {
 	demo        *demo.Demo
 	fleet       *ops.Fleet
 	warned      sync.Map          // profile and warning said already
-	memory      memory            // what was shown, for completion
+	completions completionCache   // what was shown, for completion
 	trial       map[string]string // by profile/secret: what is tried before it is kept
 	completing  bool              // a shell waits for words: secrets come from the environment only
 }
@@ -486,7 +486,7 @@ func (f *Factory) Printer(ctx context.Context, kind output.Kind) (output.Writer,
 	if err != nil {
 		return nil, &UsageError{Err: err}
 	}
-	return remembering{w, &f.memory, kind.Name()}, nil
+	return caching{w, &f.completions, kind.Name()}, nil
 }
 
 // Note writes one line of information on stderr, unless --quiet.

@@ -36,7 +36,7 @@ func PrintStream[T model.Record](ctx context.Context, f *Factory, w output.Write
 		}
 		return werr
 	}
-	err := f.Settle(ctx, st.Outcomes())
+	err := f.Finish(ctx, st.Outcomes())
 	if err != nil && CodeOf(err) != ExitPartial {
 		w.Abort()
 		return err

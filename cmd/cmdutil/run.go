@@ -111,7 +111,7 @@ func PrintCounts(ctx context.Context, f *Factory, counts []model.Count, outcomes
 	if err != nil {
 		return err
 	}
-	err = f.Settle(ctx, outcomes)
+	err = f.Finish(ctx, outcomes)
 	if err != nil && CodeOf(err) != ExitPartial {
 		return err
 	}

@@ -102,7 +102,7 @@ func runTree(ctx context.Context, f *Factory, kind ops.TreeKind, ref, window, si
 	if f.IO.StdoutTTY() && !f.IO.Quiet() {
 		f.Note("%d processes · %d ms", res.Tree.Count, time.Since(start).Milliseconds())
 	}
-	return f.Settle(ctx, res.Outcomes)
+	return f.Finish(ctx, res.Outcomes)
 }
 
 func writeNested(w output.Writer, t *ptree.Tree) error {

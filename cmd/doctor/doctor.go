@@ -77,7 +77,7 @@ $ edrctl doctor -p all -o json | jq '.[] | select(.status != "ok")'`,
 					f.Warn("%s: its clock is %s off ours: times of events and of this machine do not compare", r.Profile, r.Health.ClockOffset.Round(time.Second))
 				}
 			}
-			return f.Settle(cmd.Context(), outcomes)
+			return f.Finish(cmd.Context(), outcomes)
 		},
 	}
 }

@@ -79,7 +79,7 @@ func (h *flags) run(ctx context.Context, f *cmdutil.Factory, list *ioc.List, kee
 }
 
 func (h *flags) print(ctx context.Context, f *cmdutil.Factory, w output.Writer, outcomes []ops.Outcome, found int, each func(write func(any) error) error) error {
-	err := f.Settle(ctx, outcomes)
+	err := f.Finish(ctx, outcomes)
 	if err != nil && cmdutil.CodeOf(err) != cmdutil.ExitPartial && found == 0 {
 		w.Abort()
 		return err

@@ -181,7 +181,7 @@ func runQuery(ctx context.Context, f *cmdutil.Factory, q hunt.LiveQuery, wait ti
 	if ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return ctx.Err()
 	}
-	serr := f.Settle(ctx, outcomes)
+	serr := f.Finish(ctx, outcomes)
 	if serr != nil && cmdutil.CodeOf(serr) != cmdutil.ExitPartial && len(res.Answered) == 0 {
 		w.Abort()
 		return serr

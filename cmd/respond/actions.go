@@ -65,7 +65,7 @@ $ edrctl respond list --state ambiguous -o id | xargs edrctl respond get`,
 			if err != nil {
 				return err
 			}
-			err = f.Settle(ctx, outcomes)
+			err = f.Finish(ctx, outcomes)
 			if err != nil && cmdutil.CodeOf(err) != cmdutil.ExitPartial {
 				return err
 			}

@@ -299,7 +299,7 @@ func (t *trial) fromProfiles(ctx context.Context, f *cmdutil.Factory, flags *cmd
 			wrong = fmt.Errorf("event %s: %w", ev.Ref, err)
 		}
 	}
-	partial = f.Settle(ctx, st.Outcomes())
+	partial = f.Finish(ctx, st.Outcomes())
 	if partial != nil && cmdutil.CodeOf(partial) != cmdutil.ExitPartial {
 		return nil, partial
 	}

@@ -154,7 +154,7 @@ func onProfiles(ctx context.Context, f *cmdutil.Factory, fleet *ops.Fleet, flags
 			wrong = fmt.Errorf("event %s: %w", ev.Ref, err)
 		}
 	}
-	partial = f.Settle(ctx, st.Outcomes())
+	partial = f.Finish(ctx, st.Outcomes())
 	if partial != nil && cmdutil.CodeOf(partial) != cmdutil.ExitPartial {
 		return nil, partial
 	}

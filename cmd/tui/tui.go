@@ -223,7 +223,7 @@ func prepare(ctx context.Context, f *cmdutil.Factory, o options) (screen.Options
 			}
 			return exec.Command(self, args...) //nolint:gosec // this program itself
 		}
-		opt.Lend = f.Lend
+		opt.Lend = f.SuspendInterrupts
 		opt.Unlock = func(profile string) error {
 			ctx, stop := signal.NotifyContext(ctx, os.Interrupt) // it ends the question only
 			defer stop()

@@ -84,7 +84,7 @@ type unit struct {
 // Run hunts on all profiles at once. Hits come joined, one for each indicator,
 // host and process or file of a profile, the latest seen first.
 func Run(ctx context.Context, f *ops.Fleet, h Hunt) ([]*model.Hit, Summary) {
-	r := &huntRun{Hunt: h, start: time.Now()}
+	r := &run{Hunt: h, start: time.Now()}
 	r.indicators = h.List.Hunted(h.Common)
 	sum := Summary{Indicators: len(r.indicators), Profiles: make([]SourceSummary, len(f.Sources))}
 	perSource := make([]map[string]*model.Hit, len(f.Sources))
@@ -116,7 +116,7 @@ func Run(ctx context.Context, f *ops.Fleet, h Hunt) ([]*model.Hit, Summary) {
 	return hits, sum
 }
 
-type huntRun struct {
+type run struct {
 	Hunt
 	start      time.Time
 	indicators []ioc.Indicator // those of the list that are hunted
@@ -127,7 +127,7 @@ type huntRun struct {
 
 // plan sorts the indicators into what the server is asked, what is matched
 // here, and what cannot be searched.
-func (r *huntRun) plan(s *ops.Source, out *SourceSummary) []unit {
+func (r *run) plan(s *ops.Source, out *SourceSummary) []unit {
 	d, err := s.Driver()
 	if err != nil {
 		out.Err = err
@@ -237,7 +237,7 @@ func ModeOf(modes map[string]backends.HuntMode, ind ioc.Indicator, rules []*ioc.
 }
 
 // serverUnit asks the server for one chunk of one type.
-func (r *huntRun) serverUnit(s *ops.Source, d backends.IndicatorHunter, t ioc.Type, part []int) unit {
+func (r *run) serverUnit(s *ops.Source, d backends.IndicatorHunter, t ioc.Type, part []int) unit {
 	first := r.indicators[part[0]]
 	return unit{
 		name: fmt.Sprintf("%s|%s|%d|%s", s.Profile, t, len(part), first.Value),
@@ -271,7 +271,7 @@ func (r *huntRun) serverUnit(s *ops.Source, d backends.IndicatorHunter, t ioc.Ty
 
 // scanUnits fetch the events of the window once and match all local
 // indicators together; a hunt that is kept does it an hour at a time.
-func (r *huntRun) scanUnits(s *ops.Source, d backends.EventSearcher, list []int, out *SourceSummary) []unit {
+func (r *run) scanUnits(s *ops.Source, d backends.EventSearcher, list []int, out *SourceSummary) []unit {
 	indicators := make([]ioc.Indicator, len(list))
 	for i, at := range list {
 		indicators[i] = r.indicators[at]
@@ -310,7 +310,7 @@ func (r *huntRun) scanUnits(s *ops.Source, d backends.EventSearcher, list []int,
 }
 
 // match turns what the matcher finds in one event into hits, each thing once.
-func (r *huntRun) match(s *ops.Source, m *ioc.Matcher, indicators []ioc.Indicator, e *model.Event, see func(*model.Hit)) {
+func (r *run) match(s *ops.Source, m *ioc.Matcher, indicators []ioc.Indicator, e *model.Event, see func(*model.Hit)) {
 	var seen []string
 	m.Match(e, func(found ioc.Found) {
 		ind := indicators[found.Indicator]
@@ -350,7 +350,7 @@ func brief(p *model.Process) *model.Process {
 	}
 }
 
-func (r *huntRun) explain(s *ops.Source, p backends.Plan) {
+func (r *run) explain(s *ops.Source, p backends.Plan) {
 	if r.Explain == nil {
 		return
 	}
@@ -359,16 +359,16 @@ func (r *huntRun) explain(s *ops.Source, p backends.Plan) {
 	r.Explain(s.Profile, p)
 }
 
-func (r *huntRun) scanned(out *SourceSummary, n int) {
+func (r *run) scanned(out *SourceSummary, n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out.Events += n
 	r.progress.Events += n
-	r.tell()
+	r.report()
 }
 
-// tell reports progress; the lock is held.
-func (r *huntRun) tell() {
+// report reports progress; the lock is held.
+func (r *run) report() {
 	if r.Progress != nil {
 		r.progress.Elapsed = time.Since(r.start)
 		r.Progress(r.progress)
@@ -377,7 +377,7 @@ func (r *huntRun) tell() {
 
 // source does the units of one profile, one after the other. Hits of a unit
 // count when the whole unit is done; with a checkpoint they are on disk then.
-func (r *huntRun) source(ctx context.Context, s *ops.Source, units []unit, out *SourceSummary) map[string]*model.Hit {
+func (r *run) source(ctx context.Context, s *ops.Source, units []unit, out *SourceSummary) map[string]*model.Hit {
 	all := map[string]*model.Hit{}
 	for _, u := range units {
 		hits, done := r.Checkpoint.done(u.name)
@@ -423,18 +423,18 @@ func (r *huntRun) source(ctx context.Context, s *ops.Source, units []unit, out *
 		r.take(s, all, hits)
 		r.mu.Lock()
 		r.progress.Done++
-		r.tell()
+		r.report()
 		r.mu.Unlock()
 	}
 	return all
 }
 
 // leaveOut notes that the indicators of a unit cannot be searched.
-func (r *huntRun) leaveOut(out *SourceSummary, u unit, err error) {
+func (r *run) leaveOut(out *SourceSummary, u unit, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.progress.Done++
-	r.tell()
+	r.report()
 	out.Server -= u.size
 	why := err.Error()
 	for i := range out.Unsearched {
@@ -446,7 +446,7 @@ func (r *huntRun) leaveOut(out *SourceSummary, u unit, err error) {
 	out.Unsearched = append(out.Unsearched, Unsearched{Type: u.kind, Count: u.size, Why: why})
 }
 
-func (r *huntRun) take(s *ops.Source, all map[string]*model.Hit, hits []*model.Hit) {
+func (r *run) take(s *ops.Source, all map[string]*model.Hit, hits []*model.Hit) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, h := range hits {
@@ -464,7 +464,7 @@ func (r *huntRun) take(s *ops.Source, all map[string]*model.Hit, hits []*model.H
 }
 
 // seen tells of a hit on the way, as a copy: the hunt goes on joining its own.
-func (r *huntRun) seen(s *ops.Source, h *model.Hit) {
+func (r *run) seen(s *ops.Source, h *model.Hit) {
 	if r.Seen == nil {
 		return
 	}

@@ -280,7 +280,7 @@ func HostFor[D any](ctx context.Context, f *Fleet, operand string) (*Source, *mo
 }
 
 func (f *Fleet) hostFor(ctx context.Context, operand string, raw bool, can func(*Source) bool) (*Source, *model.Host, error) {
-	operand, err := f.wholeHost(ctx, operand)
+	operand, err := f.completeHost(ctx, operand)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -295,7 +295,7 @@ func (f *Fleet) hostFor(ctx context.Context, operand string, raw bool, can func(
 // HostsNamed reads every host that an operand names: one machine may be known
 // to several products.
 func (f *Fleet) HostsNamed(ctx context.Context, operand string, raw bool) ([]*model.Host, error) {
-	operand, err := f.wholeHost(ctx, operand)
+	operand, err := f.completeHost(ctx, operand)
 	if err != nil {
 		return nil, err
 	}
@@ -313,13 +313,13 @@ func (f *Fleet) HostsNamed(ctx context.Context, operand string, raw bool) ([]*mo
 
 // fresh reads a host that a listing gave, where its backend can.
 func (f *Fleet) fresh(ctx context.Context, h *model.Host, raw bool) (*model.Host, error) {
-	whole, err := get(f, h.Ref, "cannot get a host", func(d backends.HostGetter, id string) (*model.Host, error) {
+	full, err := get(f, h.Ref, "cannot get a host", func(d backends.HostGetter, id string) (*model.Host, error) {
 		return d.Host(ctx, id, raw)
 	})
 	if backends.KindOf(err) == backends.KindUnsupported {
 		return h, nil
 	}
-	return whole, err
+	return full, err
 }
 
 // Host finds one host of a profile, by id or name.

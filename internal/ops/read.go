@@ -122,7 +122,7 @@ func (f *Fleet) AlertEvents(ctx context.Context, s *Source, id string, req Reque
 
 // Alert reads one alert by reference, with its events when asked for.
 func (f *Fleet) Alert(ctx context.Context, ref string, raw, events bool) (*model.Alert, error) {
-	ref, err := f.wholeAlert(ctx, ref)
+	ref, err := f.completeAlert(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +153,7 @@ func (f *Fleet) Alert(ctx context.Context, ref string, raw, events bool) (*model
 
 // Event reads one event by reference.
 func (f *Fleet) Event(ctx context.Context, ref string, raw bool) (*model.Event, error) {
-	ref, err := f.wholeEvent(ctx, ref)
+	ref, err := f.completeEvent(ctx, ref)
 	if err != nil {
 		return nil, err
 	}

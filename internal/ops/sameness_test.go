@@ -92,7 +92,7 @@ func gaps[T model.Record](t *testing.T, still, l *lab, window time.Duration,
 	defer cancel()
 	req := ops.Request{Query: backends.Query{Since: l.begin.Add(-window)}}
 	there := map[string]bool{}
-	for _, ref := range whole(t, ctx, still.fleet, req, list) {
+	for _, ref := range readAll(t, ctx, still.fleet, req, list) {
 		there[ref] = true
 	}
 	seen := func(what string, shown map[string]bool, r T) {
@@ -200,7 +200,7 @@ func agree[T model.Record](t *testing.T, l *lab, steps []time.Duration, window t
 	for _, by := range steps {
 		l.later.Add(int64(by))
 	}
-	listed := whole(t, ctx, l.fleet, req, list)
+	listed := readAll(t, ctx, l.fleet, req, list)
 	missing := func() (refs []string) {
 		for _, ref := range listed {
 			if shown[ref] == 0 {
@@ -238,7 +238,7 @@ func agree[T model.Record](t *testing.T, l *lab, steps []time.Duration, window t
 }
 
 // whole reads a list; what says that it is partial is read again.
-func whole[T model.Record](t *testing.T, ctx context.Context, f *ops.Fleet, req ops.Request, list func(*ops.Fleet, context.Context, ops.Request) *ops.Stream[T]) []string {
+func readAll[T model.Record](t *testing.T, ctx context.Context, f *ops.Fleet, req ops.Request, list func(*ops.Fleet, context.Context, ops.Request) *ops.Stream[T]) []string {
 	t.Helper()
 	refs := map[string]bool{}
 	for range 20 {

@@ -18,9 +18,9 @@ const (
 	shortEvents = 24 * time.Hour
 )
 
-// whole completes a shortened reference from what list gives; one that is
-// whole stays as it is, and one that fits two records is an error.
-func whole[T model.Record](ctx context.Context, f *Fleet, ref string, list func(*Fleet) *Stream[T]) (string, error) {
+// complete expands a shortened reference from what list gives; one that is
+// complete stays as it is, and one that fits two records is an error.
+func complete[T model.Record](ctx context.Context, f *Fleet, ref string, list func(*Fleet) *Stream[T]) (string, error) {
 	if !strings.Contains(ref, Ellipsis) {
 		return ref, nil
 	}
@@ -55,22 +55,22 @@ func whole[T model.Record](ctx context.Context, f *Fleet, ref string, list func(
 	return found, nil
 }
 
-func (f *Fleet) wholeAlert(ctx context.Context, ref string) (string, error) {
+func (f *Fleet) completeAlert(ctx context.Context, ref string) (string, error) {
 	now := time.Now()
-	return whole(ctx, f, ref, func(one *Fleet) *Stream[*model.Alert] {
+	return complete(ctx, f, ref, func(one *Fleet) *Stream[*model.Alert] {
 		return one.Alerts(ctx, Request{Query: backends.Query{Since: now.Add(-shortAlerts)}})
 	})
 }
 
-func (f *Fleet) wholeEvent(ctx context.Context, ref string) (string, error) {
+func (f *Fleet) completeEvent(ctx context.Context, ref string) (string, error) {
 	now := time.Now()
-	return whole(ctx, f, ref, func(one *Fleet) *Stream[*model.Event] {
+	return complete(ctx, f, ref, func(one *Fleet) *Stream[*model.Event] {
 		return one.Events(ctx, Request{Query: backends.Query{Since: now.Add(-shortEvents)}})
 	})
 }
 
-func (f *Fleet) wholeHost(ctx context.Context, ref string) (string, error) {
-	return whole(ctx, f, ref, func(one *Fleet) *Stream[*model.Host] {
+func (f *Fleet) completeHost(ctx context.Context, ref string) (string, error) {
+	return complete(ctx, f, ref, func(one *Fleet) *Stream[*model.Host] {
 		return one.Hosts(ctx, Request{Query: backends.Query{Brief: true}})
 	})
 }

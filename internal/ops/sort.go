@@ -15,9 +15,9 @@ var sortKeys = map[string]func(a, b model.Record) int{
 	"score":    func(a, b model.Record) int { return cmp.Compare(scoreOf(a), scoreOf(b)) },
 	"severity": func(a, b model.Record) int { return cmp.Compare(severityOf(a), severityOf(b)) },
 	"risk":     func(a, b model.Record) int { return cmp.Compare(riskOf(a), riskOf(b)) },
-	"host":     func(a, b model.Record) int { return foldCompare(hostName(a), hostName(b)) },
-	"title":    func(a, b model.Record) int { return foldCompare(titleOf(a), titleOf(b)) },
-	"name":     func(a, b model.Record) int { return foldCompare(titleOf(a), titleOf(b)) },
+	"host":     func(a, b model.Record) int { return compareFold(hostName(a), hostName(b)) },
+	"title":    func(a, b model.Record) int { return compareFold(titleOf(a), titleOf(b)) },
+	"name":     func(a, b model.Record) int { return compareFold(titleOf(a), titleOf(b)) },
 	"backend":  func(a, b model.Record) int { return cmp.Compare(a.GetOrigin().Backend, b.GetOrigin().Backend) },
 	"profile":  func(a, b model.Record) int { return cmp.Compare(a.GetOrigin().Profile, b.GetOrigin().Profile) },
 	"id":       func(a, b model.Record) int { return cmp.Compare(a.GetOrigin().ID, b.GetOrigin().ID) },
@@ -64,7 +64,7 @@ func comparer(key string) (compare func(a, b model.Record) int, custom bool) {
 	}, true
 }
 
-func foldCompare(a, b string) int { return cmp.Compare(strings.ToLower(a), strings.ToLower(b)) }
+func compareFold(a, b string) int { return cmp.Compare(strings.ToLower(a), strings.ToLower(b)) }
 
 func scoreOf(r model.Record) float64 {
 	switch v := r.(type) {

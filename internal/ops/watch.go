@@ -405,7 +405,7 @@ func (f *follower[T]) poll(ctx context.Context, deep bool) error {
 	if after > 0 {
 		forget = earlier(forget, f.arrivals.marks[0].at.Add(-lookBehind))
 		if err == nil && deep {
-			f.arrivals.settle(now)
+			f.arrivals.expire(now)
 		}
 	}
 	f.seen.forget(forget)

@@ -70,9 +70,9 @@ func (a *arrivals) advance(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// settle drops marks that were read past: all before the newest one that is
+// expire drops marks that were read past: all before the newest one that is
 // old enough.
-func (a *arrivals) settle(now time.Time) {
+func (a *arrivals) expire(now time.Time) {
 	for len(a.marks) > 1 && !a.marks[1].at.After(now.Add(-lookBehind)) {
 		a.marks = a.marks[1:]
 	}

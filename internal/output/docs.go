@@ -32,8 +32,8 @@ func newDocs(b base) (Writer, error) {
 }
 
 func (w *docsWriter) Write(rec any) error {
-	if tell := w.opt.Kind.spec.deed; tell != nil {
-		rec = tell(rec)
+	if record := w.opt.Kind.spec.actionRecord; record != nil {
+		rec = record(rec)
 	}
 	d := w.convert(rec, w.opt)
 	if d == nil {

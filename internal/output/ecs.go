@@ -25,12 +25,12 @@ func ecsDocument(rec any, opt Options) doc {
 		return ecsEvent(&r)
 	case *model.Hit:
 		return ecsHit(r)
-	case *Deed:
-		return ecsDeed(r)
+	case *ActionRecord:
+		return ecsActionRecord(r)
 	case *model.Action:
-		return ecsDeed(&Deed{Action: *r})
+		return ecsActionRecord(&ActionRecord{Action: *r})
 	case model.Action:
-		return ecsDeed(&Deed{Action: r})
+		return ecsActionRecord(&ActionRecord{Action: r})
 	case *model.Host:
 		return ecsHostRecord(r, opt)
 	case model.Host:

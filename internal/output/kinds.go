@@ -41,12 +41,12 @@ type Column struct {
 type Kind struct{ spec *spec }
 
 type spec struct {
-	name  string
-	typ   reflect.Type
-	table []Column
-	wide  []Column
-	deed  func(rec any) *Deed // tells records as changes; nil = they are none
-	doc   *docSpec            // of documents; nil = a struct
+	name         string
+	typ          reflect.Type
+	table        []Column
+	wide         []Column
+	actionRecord func(rec any) *ActionRecord // tells records as changes; nil = they are none
+	doc          *docSpec                    // of documents; nil = a struct
 }
 
 // NewKind declares a kind for records of type T, a struct with json tags.

@@ -49,12 +49,12 @@ func ocsfDocument(rec any, opt Options) doc {
 		return ocsfEvent(&r, opt)
 	case *model.Hit:
 		return ocsfHit(r, opt)
-	case *Deed:
-		return ocsfDeed(r, opt)
+	case *ActionRecord:
+		return ocsfActionRecord(r, opt)
 	case *model.Action:
-		return ocsfDeed(&Deed{Action: *r}, opt)
+		return ocsfActionRecord(&ActionRecord{Action: *r}, opt)
 	case model.Action:
-		return ocsfDeed(&Deed{Action: r}, opt)
+		return ocsfActionRecord(&ActionRecord{Action: r}, opt)
 	case *model.Host:
 		return ocsfHostRecord(r, opt)
 	case model.Host:

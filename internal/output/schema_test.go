@@ -116,13 +116,13 @@ func schemaRecords() map[string][]any {
 		out["alert"], out["event"] = append(out["alert"], a), append(out["event"], e)
 		out["host"], out["process"] = append(out["host"], h), append(out["process"], p)
 	}
-	out["action"], out["deed"] = deeds(r)
+	out["action"], out["journal"] = actionRecords(r)
 	return out
 }
 
-// deeds are actions and journal records of every verb and state, whole, bare
+// actionRecords are actions and journal records of every verb and state, whole, bare
 // and at random.
-func deeds(r *rand.Rand) (actions, journal []any) {
+func actionRecords(r *rand.Rand) (actions, journal []any) {
 	verbs := []string{
 		"kill", "delete-file", "isolate", "release", "run", "script", "block", "unblock", "scan", "restart-agent", "carve", "memdump", "carve.delete",
 		"alert.close", "alert.dismiss", "alert.reopen", "alert.create", "host.tag", "host.untag", "host.add", "host.remove", "host.enable", "host.delete",
@@ -142,8 +142,8 @@ func deeds(r *rand.Rand) (actions, journal []any) {
 			wild.Verb, wild.State = verb, state
 			for _, x := range []*model.Action{a, bare, wild} {
 				actions = append(actions, x)
-				journal = append(journal, &output.Deed{Action: *x, UID: "act/1", Phase: "intent", User: "ada", Case: "IR-1", Comment: "why", Requests: []string{"POST /x"}, Others: []string{"WS-2"}},
-					&output.Deed{Action: *x})
+				journal = append(journal, &output.ActionRecord{Action: *x, UID: "act/1", Phase: "intent", User: "ada", Case: "IR-1", Comment: "why", Requests: []string{"POST /x"}, Others: []string{"WS-2"}},
+					&output.ActionRecord{Action: *x})
 			}
 		}
 	}
@@ -152,8 +152,8 @@ func deeds(r *rand.Rand) (actions, journal []any) {
 
 var kindsByName = map[string]output.Kind{
 	"alert": output.KindAlert, "event": output.KindEvent, "host": output.KindHost, "process": output.KindProcess, "hit": output.KindHit,
-	"action": output.NewKind[model.Action]("action", nil, nil),
-	"deed":   output.NewKind[output.Deed]("record", nil, nil).WithDeeds(func(rec any) *output.Deed { return rec.(*output.Deed) }),
+	"action":  output.NewKind[model.Action]("action", nil, nil),
+	"journal": output.NewKind[output.ActionRecord]("record", nil, nil).WithActionRecords(func(rec any) *output.ActionRecord { return rec.(*output.ActionRecord) }),
 }
 
 func TestECSFields(t *testing.T) {

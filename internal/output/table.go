@@ -20,12 +20,12 @@ type tableWriter struct {
 	base
 	cols    []Column
 	get     []getter
-	held    [][]cell
+	pending [][]cell
 	widths  []int
 	refTail int // characters a shortened reference keeps at its end
 	bar     int // cells of the score bar
 	digits  int // cells of the score's number
-	settled bool
+	laidOut bool
 }
 
 func newTable(b base, cols []Column) *tableWriter {
@@ -42,14 +42,14 @@ func (w *tableWriter) Write(rec any) error {
 		row[i] = makeCell(w.opt, c, w.get[i], v)
 		row[i].text = displayFor(w.ios, row[i].text)
 	}
-	if w.settled {
+	if w.laidOut {
 		w.retail(row)
 		w.buf = w.appendRow(w.buf[:0], row)
 		return w.emit(w.buf)
 	}
-	w.held = append(w.held, row)
-	if len(w.held) >= holdRows {
-		return w.settle()
+	w.pending = append(w.pending, row)
+	if len(w.pending) >= holdRows {
+		return w.layOut()
 	}
 	return nil
 }
@@ -68,8 +68,8 @@ func (w *tableWriter) One(rec any) error {
 }
 
 func (w *tableWriter) Flush() error {
-	if !w.settled && len(w.held) > 0 {
-		if err := w.settle(); err != nil {
+	if !w.laidOut && len(w.pending) > 0 {
+		if err := w.layOut(); err != nil {
 			return err
 		}
 	}
@@ -78,27 +78,27 @@ func (w *tableWriter) Flush() error {
 
 func (w *tableWriter) Close() error { return w.Flush() }
 
-func (w *tableWriter) Abort() { w.held = nil }
+func (w *tableWriter) Abort() { w.pending = nil }
 
-// settle decides the widths and writes what was held.
-func (w *tableWriter) settle() error {
-	w.tellApart()
+// layOut decides the widths and writes the pending rows.
+func (w *tableWriter) layOut() error {
+	w.distinguish()
 	w.layout(w.ios.OutWidth())
-	w.settled = true
+	w.laidOut = true
 	b := w.appendHeader(w.buf[:0])
-	for _, row := range w.held {
+	for _, row := range w.pending {
 		b = w.appendRow(b, row)
 	}
-	w.buf, w.held = b[:0], nil
+	w.buf, w.pending = b[:0], nil
 	return w.emit(b)
 }
 
-// tellApart lengthens shortened references until no two of the measured rows
+// distinguish lengthens shortened references until no two of the measured rows
 // look the same.
-func (w *tableWriter) tellApart() {
+func (w *tableWriter) distinguish() {
 	for w.refTail = 3; w.refTail < 13; w.refTail += 3 {
 		seen, clash := map[safetext.Display]string{}, false
-		for _, row := range w.held {
+		for _, row := range w.pending {
 			for _, c := range row {
 				if c.ref == "" {
 					continue
@@ -113,12 +113,12 @@ func (w *tableWriter) tellApart() {
 			break
 		}
 	}
-	for _, row := range w.held {
+	for _, row := range w.pending {
 		w.retail(row)
 	}
 }
 
-// retail writes the references of a row as tellApart decided.
+// retail writes the references of a row as distinguish decided.
 func (w *tableWriter) retail(row []cell) {
 	for i := range row {
 		if row[i].ref != "" && w.refTail > 3 {
@@ -131,7 +131,7 @@ func (w *tableWriter) retail(row []cell) {
 // not known yet, so times and scores get what they can need.
 func (w *tableWriter) natural(i int) int {
 	n := width(string(w.cols[i].header()))
-	for _, row := range w.held {
+	for _, row := range w.pending {
 		n = max(n, width(string(row[i].text)))
 	}
 	if w.cols[i].As == AsTime && w.opt.Format != FormatWide {
@@ -145,7 +145,7 @@ func (w *tableWriter) natural(i int) int {
 
 // empty tells whether a column has no value in any measured row.
 func (w *tableWriter) empty(i int) bool {
-	for _, row := range w.held {
+	for _, row := range w.pending {
 		if row[i].text != "-" {
 			return false
 		}
@@ -179,7 +179,7 @@ func (w *tableWriter) layout(total int) {
 			}
 		}
 		w.digits = 2
-		for _, row := range w.held {
+		for _, row := range w.pending {
 			w.digits = min(max(w.digits, width(string(row[score].text))), 6)
 		}
 		if w.bar > 0 {

@@ -35,7 +35,7 @@ func (b *Builder) adopt(own bool) {
 
 // holder gives the process that had the pid of n all the time n was seen, nil
 // when there is none or the pid changed hands meanwhile: a guess would put one
-// process's deeds on another.
+// process's activity on another.
 func (b *Builder) holder(n *Node, own bool) *Node {
 	var best *Node
 	for _, p := range b.index[pidKey{strings.ToLower(nameOf(n.Process.Host)), n.Process.PID}] {

@@ -28,9 +28,9 @@ type hostView struct {
 	twins   []*model.Host // of the same name on other profiles, this one first
 	done    bool
 	bad     []ops.Outcome
-	deeds   []*model.Action // on it, newest first
+	actions []*model.Action // on it, newest first
 	carves  []*model.Carve  // from it
-	more    bool            // deeds and carves were read
+	more    bool            // actions and carves were read
 	madeFor int
 	madeAt  int64 // the second: it tells how long ago things were
 	theme   *theme.Theme
@@ -84,7 +84,7 @@ type hostsRead struct {
 func (v *hostView) open(s *shell) tea.Cmd {
 	name := hostName(v.h)
 	v.done, v.more = false, false
-	return tea.Batch(s.do(v, "reading what was done to the host", func(ctx context.Context) any { return deedsOn(ctx, s, name) }), s.do(v, "reading the host", func(ctx context.Context) any {
+	return tea.Batch(s.do(v, "reading what was done to the host", func(ctx context.Context) any { return actionsOn(ctx, s, name) }), s.do(v, "reading the host", func(ctx context.Context) any {
 		var out hostsRead
 		out.outcomes = s.svc.Hosts(ctx, ops.Request{}, func(h *model.Host) bool {
 			if strings.EqualFold(hostName(h), name) {
@@ -96,23 +96,23 @@ func (v *hostView) open(s *shell) tea.Cmd {
 	}))
 }
 
-// hostDeeds is what was done to a host, and what was collected from it.
-type hostDeeds struct {
-	deeds  []*model.Action
-	carves []*model.Carve
+// hostActivity is what was done to a host, and what was collected from it.
+type hostActivity struct {
+	actions []*model.Action
+	carves  []*model.Carve
 }
 
-// mostDeeds is how many actions and files of a host are shown.
-const mostDeeds = 8
+// maxActivity is how many actions and files of a host are shown.
+const maxActivity = 8
 
-func deedsOn(ctx context.Context, s *shell, name string) hostDeeds {
-	var out hostDeeds
+func actionsOn(ctx context.Context, s *shell, name string) hostActivity {
+	var out hostActivity
 	// An actor that cannot tell leaves the list empty: :actions says why.
 	_, _ = readActions(ctx, s, func(a *model.Action) bool {
 		if a.Host != nil && strings.EqualFold(hostName(a.Host), name) {
-			out.deeds = append(out.deeds, a)
+			out.actions = append(out.actions, a)
 		}
-		return len(out.deeds) < mostDeeds
+		return len(out.actions) < maxActivity
 	})
 	var req ops.Request
 	req.Since, req.Until = s.now().Add(-30*24*time.Hour), s.now().Add(time.Minute)
@@ -120,15 +120,15 @@ func deedsOn(ctx context.Context, s *shell, name string) hostDeeds {
 		if strings.EqualFold(hostName(c.Host), name) {
 			out.carves = append(out.carves, c)
 		}
-		return len(out.carves) < mostDeeds
+		return len(out.carves) < maxActivity
 	})
 	return out
 }
 
 func (v *hostView) update(s *shell, msg any) tea.Cmd {
 	switch m := msg.(type) {
-	case hostDeeds:
-		v.deeds, v.carves, v.more, v.madeFor = m.deeds, m.carves, true, 0
+	case hostActivity:
+		v.actions, v.carves, v.more, v.madeFor = m.actions, m.carves, true, 0
 	case hostsRead:
 		v.done, v.madeFor = true, 0
 		v.bad = nil
@@ -276,8 +276,8 @@ func (v *hostView) make(s *shell, w int) {
 		})
 	}
 	if v.more {
-		c.section(safetext.Display(count(len(v.deeds), "action") + ", the latest first  (:actions lists all)"))
-		for _, a := range v.deeds {
+		c.section(safetext.Display(count(len(v.actions), "action") + ", the latest first  (:actions lists all)"))
+		for _, a := range v.actions {
 			c.lines = append(c.lines, triageLine(s, a))
 		}
 		c.section(safetext.Display(count(len(v.carves), "carve") + "  (x gets a file, :carves downloads)"))

@@ -4,9 +4,9 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// ecsDeed maps a change: event.category and type say what it was done to,
+// ecsActionRecord maps a change: event.category and type say what it was done to,
 // event.outcome only what is known.
-func ecsDeed(x *Deed) doc {
+func ecsActionRecord(x *ActionRecord) doc {
 	if x == nil {
 		return nil
 	}

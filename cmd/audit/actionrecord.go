@@ -8,8 +8,8 @@ import (
 	"github.com/edrctl/edrctl/internal/output"
 )
 
-// deed tells a record of the journal as ECS and OCSF documents know it.
-func deed(rec any) *output.Deed {
+// actionRecord gives a record of the journal as ECS and OCSF documents know it.
+func actionRecord(rec any) *output.ActionRecord {
 	var r journal.Record
 	switch x := rec.(type) {
 	case *journal.Record:
@@ -17,7 +17,7 @@ func deed(rec any) *output.Deed {
 	case journal.Record:
 		r = x
 	}
-	d := &output.Deed{
+	d := &output.ActionRecord{
 		Action: model.Action{
 			Origin: model.Origin{ID: r.Action, Profile: r.Profile, Backend: r.Backend},
 			Verb:   r.Verb, State: model.ActionState(r.State), Error: r.Error,

@@ -6,10 +6,10 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// ocsfDeed maps a change: verbs on hosts to the remediation classes, all else
+// ocsfActionRecord maps a change: verbs on hosts to the remediation classes, all else
 // to Entity Management. A verb that lacks what its class requires (a process
 // without pid, a file without name) is a plain Remediation Activity.
-func ocsfDeed(x *Deed, opt Options) doc {
+func ocsfActionRecord(x *ActionRecord, opt Options) doc {
 	if x == nil {
 		return nil
 	}
@@ -75,7 +75,7 @@ func ocsfDeed(x *Deed, opt Options) doc {
 	u.set("verb", x.Verb)
 	u.set("state", string(x.State))
 	u.set("phase", x.Phase)
-	u.set("target", ocsfDeedTarget(t))
+	u.set("target", ocsfActionTarget(t))
 	u.set("targets", x.Others)
 	if x.ExitCode != nil {
 		u["exit_code"] = *x.ExitCode
@@ -102,7 +102,7 @@ func ocsfDeed(x *Deed, opt Options) doc {
 	return d
 }
 
-func ocsfDeedTarget(t model.ActionTarget) doc {
+func ocsfActionTarget(t model.ActionTarget) doc {
 	d := doc{}
 	d.set("alert_id", t.AlertID)
 	d.set("pid", t.PID)
@@ -115,7 +115,7 @@ func ocsfDeedTarget(t model.ActionTarget) doc {
 }
 
 // ocsfEntity is the thing of the backend that was changed.
-func ocsfEntity(x *Deed, noun string) doc {
+func ocsfEntity(x *ActionRecord, noun string) doc {
 	e := doc{"type_id": 99, "type": noun}
 	t := x.target()
 	switch noun {
@@ -140,7 +140,7 @@ func ocsfEntity(x *Deed, noun string) doc {
 }
 
 // ocsfOutcome claims Success or Failure only when the outcome is known.
-func ocsfOutcome(x *Deed) (id int, name string) {
+func ocsfOutcome(x *ActionRecord) (id int, name string) {
 	switch x.State {
 	case model.ActionDone:
 		return 1, "Success"

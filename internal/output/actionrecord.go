@@ -7,9 +7,9 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// Deed is a change as documents tell it: the action, and where it comes from
+// ActionRecord is a change as ECS and OCSF documents describe it: the action, and where it comes from
 // the journal, who did it, why, and how far it was.
-type Deed struct {
+type ActionRecord struct {
 	model.Action
 	UID      string     // of this record; "" = the action's id
 	Time     model.Time // of this record; zero = when the action ended, else when it was asked for
@@ -24,10 +24,10 @@ type Deed struct {
 	Others   []string // further targets, in words
 }
 
-// WithDeeds makes a kind's records fit for ECS and OCSF: f tells each as a deed.
-func (k Kind) WithDeeds(f func(rec any) *Deed) Kind {
+// WithActionRecords makes a kind's records fit for ECS and OCSF: f gives the action of each.
+func (k Kind) WithActionRecords(f func(rec any) *ActionRecord) Kind {
 	s := *k.spec
-	s.deed = f
+	s.actionRecord = f
 	return Kind{&s}
 }
 
@@ -38,10 +38,10 @@ func (k Kind) hasDocuments() bool {
 		reflect.TypeFor[model.Hit](), reflect.TypeFor[model.Action]():
 		return true
 	}
-	return k.spec.deed != nil
+	return k.spec.actionRecord != nil
 }
 
-func (d *Deed) when() model.Time {
+func (d *ActionRecord) when() model.Time {
 	switch {
 	case !d.Time.IsZero():
 		return d.Time
@@ -51,18 +51,18 @@ func (d *Deed) when() model.Time {
 	return d.RequestedAt
 }
 
-func (d *Deed) uid() string { return first(d.UID, d.ID) }
+func (d *ActionRecord) uid() string { return first(d.UID, d.ID) }
 
 // target is never nil.
-func (d *Deed) target() model.ActionTarget {
+func (d *ActionRecord) target() model.ActionTarget {
 	if d.Target == nil {
 		return model.ActionTarget{}
 	}
 	return *d.Target
 }
 
-// message is the deed in a line.
-func (d *Deed) message() string {
+// message is the action in a line.
+func (d *ActionRecord) message() string {
 	parts := []string{d.Verb}
 	if d.Host != nil {
 		parts = append(parts, first(d.Host.Name, d.Host.ID))
