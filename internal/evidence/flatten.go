@@ -23,7 +23,7 @@ func Plain(r io.Reader) (plain io.ReadCloser, same bool, err error) {
 	}
 	text := bufio.NewReaderSize(out, 64<<10)
 	out = text
-	if head, _ := text.Peek(4 << 10); !isBinary(head) {
+	if head, _ := text.Peek(8); !isBinary(head) {
 		if enc := encodingOf(head); enc != nil {
 			out, same = enc(text), false
 		}
@@ -42,3 +42,7 @@ func isBinary(head []byte) bool {
 	}
 	return false
 }
+
+// Table tells whether records of a format may be the rows of a table, which
+// mean nothing without what stands before the first one.
+func Table(format string) bool { return format == "defender" || format == "edrctl-csv" }

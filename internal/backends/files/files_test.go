@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/evidence"
 	"github.com/edrctl/edrctl/internal/evtx/evtxtest"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/winlog"
@@ -300,5 +301,51 @@ func TestARecordIsFoundInALogThatLostBytes(t *testing.T) {
 		if e, err := d.Event(t.Context(), all[i].ID, false); err != nil || e.ID != all[i].ID {
 			t.Errorf("%d: %v", i, err)
 		}
+	}
+}
+
+// Rows of a table mean nothing without its header, the lines of one record of
+// auditd lie between those of others, a document may be one of an array: a
+// record read from its place is the one that was met there first.
+func TestRecordsOfEveryShapeAreReadFromTheirPlace(t *testing.T) {
+	const n = 500
+	var table, audit, array, pretty strings.Builder
+	table.WriteString("\xef\xbb\xbfTimestamp,DeviceName,ActionType,FileName,FolderPath,ProcessCommandLine\r\n")
+	array.WriteString("[")
+	last := ""
+	for i := range n {
+		at := day.Add(time.Duration(i) * time.Second)
+		fmt.Fprintf(&table, "%s,ws%d,ProcessCreated,curl.exe,\"C:\\t\",\"curl \"\"%d\n%d\"\"\"\r\n", at.Format("2006-01-02T15:04:05.000Z"), i%7, i, i)
+		first := fmt.Sprintf("node=ws1 type=SYSCALL msg=audit(%d.092:%d): arch=c000003e syscall=59 success=yes exit=0 items=1 ppid=4 pid=%d auid=1000 uid=0 comm=\"sh\" exe=\"/usr/bin/dash\" key=\"exec\"\n", at.Unix(), i, i)
+		audit.WriteString(first + last)
+		last = fmt.Sprintf("node=ws1 type=EXECVE msg=audit(%d.092:%d): argc=2 a0=\"sh\" a1=\"n%d\"\n", at.Unix(), i, i)
+		fmt.Fprintf(&array, "%s\n%s", strings.Repeat(",", min(i, 1)), strings.TrimSpace(line(i, at)))
+		pretty.WriteString(strings.ReplaceAll(strings.ReplaceAll(line(i+n, at), ",\"", ",\n  \""), "{\"", "{\n  \""))
+	}
+	audit.WriteString(last)
+	array.WriteString("\n]\n")
+	for name, text := range map[string]string{"table": table.String(), "audit": audit.String(), "array": array.String(), "pretty": pretty.String()} {
+		t.Run(name, func(t *testing.T) {
+			want := map[string]string{}
+			for it, err := range evidence.Read(t.Context(), "x", strings.NewReader(text), evidence.Options{}) {
+				if err != nil || it.Err != nil {
+					t.Fatal(err, it.Err)
+				}
+				want[it.Event.ID] = it.Event.Summary + it.Event.Time.String()
+			}
+			d, said := folder(t, map[string][]byte{"x": []byte(text)})
+			all, err := events(t, d, backends.Query{})
+			if err != nil || len(all) != n || len(want) != n || len(*said) > 0 {
+				t.Fatal(err, len(all), len(want), *said)
+			}
+			for _, e := range all {
+				if got := e.Summary + e.Time.String(); got != want[e.ID] {
+					t.Fatalf("%s: %q, want %q", e.ID, got, want[e.ID])
+				}
+			}
+			if e, err := d.Event(t.Context(), all[n/2].ID, false); err != nil || e.Summary != all[n/2].Summary {
+				t.Error(e, err)
+			}
+		})
 	}
 }

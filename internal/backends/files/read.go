@@ -97,43 +97,52 @@ func (f *file) readAt(ctx context.Context, want []wanted, o evidence.Options, ou
 		if err != nil {
 			return err
 		}
-		if n == 0 {
-			return f.changed(nil)
-		}
 		want = want[n:]
 	}
 	return nil
 }
 
-// run reads on from the first wanted record as long as the next one is near,
-// and tells how many it got.
+// spot is a record's place in its file.
+type spot struct {
+	off int64
+	ord int
+}
+
+// run reads the first wanted records that lie near each other, and tells how
+// many they are. Formats that gather lines give records out of order.
 func (f *file) run(ctx context.Context, text io.ReaderAt, want []wanted, o evidence.Options, out []model.Record) (int, error) {
+	n, missing := 0, map[spot]int{}
+	for n < len(want) && (n == 0 || want[n].off-want[n-1].off <= maxGap) {
+		missing[spot{want[n].off, int(want[n].ord)}] = want[n].to
+		n++
+	}
 	in, base := f.from(text, want[0].off)
-	place, ord, n := int64(-1), 0, 0
+	at, end := spot{off: -1}, want[n-1].off+maxGap
 	for it, err := range evidence.Read(ctx, f.Name, in, o) {
 		if err != nil {
 			if cerr := ctx.Err(); cerr != nil {
 				return n, cerr
 			}
-			return n, nil // what is broken behind them was told when it was indexed
+			break // what is broken behind them was told when it was indexed
 		}
 		if it.Err != nil {
 			continue
 		}
-		off := it.Offset + base
-		if off != place {
-			place, ord = off, 0
+		if off := it.Offset + base; off != at.off {
+			at = spot{off: off}
+		} else {
+			at.ord++
 		}
-		if w := want[n]; off == w.off && ord == int(w.ord) {
-			out[w.to] = own(it.Record())
-			n++
-			if n == len(want) || want[n].off-off > maxGap {
-				return n, nil
-			}
-		} else if off > w.off {
-			return n, nil
+		if to, ok := missing[at]; ok {
+			out[to] = own(it.Record())
+			delete(missing, at)
 		}
-		ord++
+		if len(missing) == 0 || at.off > end {
+			break
+		}
+	}
+	if len(missing) > 0 {
+		return n, f.changed(nil)
 	}
 	return n, nil
 }

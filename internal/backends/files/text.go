@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/edrctl/edrctl/internal/evidence"
@@ -109,13 +110,11 @@ func (f *file) from(r io.ReaderAt, off int64) (io.Reader, int64) {
 	case len(f.formats) == 1 && f.formats[0] == evidence.FormatEVTX:
 		at := chunkOf(r, off)
 		return rest(at), at
-	case len(f.formats) == 1 && f.formats[0] == formatCSV && off > f.header:
+	case slices.ContainsFunc(f.formats, evidence.Table):
 		return io.MultiReader(io.NewSectionReader(r, 0, f.header), rest(off)), off - f.header
 	}
 	return rest(off), off
 }
-
-const formatCSV = "csv"
 
 // chunkOf finds the chunk of a record: at its place by the file's size, or, in
 // a file that lost bytes, the last one before the record.
