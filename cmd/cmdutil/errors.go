@@ -99,6 +99,15 @@ func CodeOf(err error) int {
 	return ExitFailure
 }
 
+// codeOfNothing gives the exit code of an error after which nothing is printed:
+// it is never ExitPartial, which promises the rest of the answer.
+func codeOfNothing(err error) int {
+	if code := CodeOf(err); code != ExitPartial {
+		return code
+	}
+	return ExitFailure
+}
+
 // HintOf gives the advice that goes with an error, "" when there is none.
 func HintOf(err error) string {
 	var usage *UsageError

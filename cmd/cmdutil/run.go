@@ -68,7 +68,7 @@ func GetEvery(ctx context.Context, f *Factory, operands []string, kind output.Ki
 		got = append(got, r...)
 	}
 	if len(got) == 0 {
-		return &ExitError{CodeOf(first)}
+		return &ExitError{codeOfNothing(first)}
 	}
 	if len(refs) == 1 && len(got) == 1 && f.ForPeople() {
 		err = w.One(got[0])

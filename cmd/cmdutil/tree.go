@@ -82,7 +82,11 @@ func runTree(ctx context.Context, f *Factory, kind ops.TreeKind, ref, window, si
 	res, err := fleet.Tree(ctx, q)
 	bar.Done()
 	if err != nil {
-		return err
+		if ctx.Err() != nil {
+			return err
+		}
+		f.ReportError(err)
+		return &ExitError{codeOfNothing(err)}
 	}
 	switch {
 	case w != nil:
