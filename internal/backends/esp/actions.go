@@ -85,7 +85,7 @@ func (d *Driver) Action(ctx context.Context, id string) (*model.Action, error) {
 		a.ID = id
 		return a, nil
 	case response.IsCommandID(id):
-		a, err := d.ask(ctx, what, "/response/"+id, client.Call{})
+		a, err := d.session.ask(ctx, what, "/response/"+id, client.Call{})
 		if err != nil {
 			if backends.KindOf(err) == backends.KindOther && wire.ContainsAny(strings.ToLower(err.Error()), "no command", "not exist", "no response") {
 				return nil, backends.NotFound("action", id)
@@ -147,7 +147,7 @@ func (d *Driver) commandsOf(ctx context.Context, what, openc2 string, raw bool) 
 	}
 	var out []*model.Action
 	err = reply.OffsetPages(ctx, what, actionPage, func(ctx context.Context, start, limit int) (*reply.Page, error) {
-		return d.askPage(ctx, what, "/response/view", wire.ViewRequest{Start: start, Limit: limit, OpenC2ID: n})
+		return d.session.askPage(ctx, what, "/response/view", wire.ViewRequest{Start: start, Limit: limit, OpenC2ID: n})
 	}, func(v []byte) (bool, error) {
 		a, err := d.command(ctx, what, v, openc2, raw)
 		out = append(out, a)
@@ -162,8 +162,8 @@ func (d *Driver) Actions(ctx context.Context, q backends.Query) (backends.Listin
 	const what = "cannot list actions"
 	limit := actionPage
 	l := backends.Listing[*model.Action]{Plan: backends.Plan{Residual: q.Filter, Requests: []string{
-		d.describe(http.MethodPost, "/response", wire.ListRequest{Start: new(int), Limit: &limit}) + " …",
-		d.describe(http.MethodPost, "/response/view", wire.ViewRequest{Start: 0, Limit: limit, OpenC2ID: 0}) + " …",
+		d.session.describe(http.MethodPost, "/response", wire.ListRequest{Start: new(int), Limit: &limit}) + " …",
+		d.session.describe(http.MethodPost, "/response/view", wire.ViewRequest{Start: 0, Limit: limit, OpenC2ID: 0}) + " …",
 	}}}
 	l.Seq = func(yield func(*model.Action, error) bool) {
 		seen := map[string]bool{}
@@ -258,7 +258,7 @@ func ruleBase(a *model.Action) string {
 
 func (d *Driver) eachAction(ctx context.Context, what string, each func(w *response.Record, v []byte) (bool, error)) error {
 	return reply.OffsetPages(ctx, what, actionPage, func(ctx context.Context, start, limit int) (*reply.Page, error) {
-		return d.askPage(ctx, what, "/response", wire.ListRequest{Start: &start, Limit: &limit})
+		return d.session.askPage(ctx, what, "/response", wire.ListRequest{Start: &start, Limit: &limit})
 	}, func(v []byte) (bool, error) {
 		var w response.Record
 		if err := json.Unmarshal(v, &w); err != nil {

@@ -6,8 +6,6 @@ package esp
 import (
 	"context"
 	"errors"
-	"net/url"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,10 +51,7 @@ type Driver struct {
 	o        backends.Options
 	c        *client.Client
 	redactor *client.Redactor
-	session  session
-	probeMu  sync.Mutex
-	recall   sync.Once
-	notes    []string // what the last login told; under session.loginMu
+	session  *session
 
 	hosts directory
 	rules ruleBook
@@ -74,52 +69,16 @@ type Driver struct {
 
 // New builds a driver. It does no I/O.
 func New(o backends.Options) (backends.Driver, error) {
-	d := &Driver{o: o, redactor: o.Client.Redactor}
-	if d.redactor == nil {
-		d.redactor = client.NewRedactor()
-		o.Client.Redactor = d.redactor
+	if o.Client.Redactor == nil {
+		o.Client.Redactor = client.NewRedactor()
 	}
-	base, prefix, err := splitBase(o.Client.BaseURL)
+	s, err := newSession(o)
 	if err != nil {
 		return nil, err
 	}
-	o.Client.BaseURL = base
-	d.session.base = wire.BasePaths[0]
-	switch {
-	case o.Settings["base_path"] != "":
-		d.session.base, d.session.baseKnown = "/"+strings.Trim(o.Settings["base_path"], "/"), true
-	case prefix != "":
-		d.session.base, d.session.baseKnown = prefix, true
-	case o.Settings["edition"] == wire.EditionCE2:
-		d.session.base = wire.BasePaths[1]
-	}
+	d := &Driver{o: o, c: s.client(), redactor: o.Client.Redactor, session: s}
 	d.pages.Init(o.Settings["edition"])
-	c, err := client.New(o.Client, client.Options{
-		Authorize: d.authorize,
-		Rate:      client.Rate{Concurrent: 4},
-	})
-	if err != nil {
-		return nil, err
-	}
-	d.c = c
 	return d, nil
-}
-
-// splitBase takes the API base off a URL that names it, and the console's
-// path off one copied from a browser (https://host/esp-ui/).
-func splitBase(raw string) (server, prefix string, err error) {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return "", "", backends.Invalid("the profile's url", "it is not a URL")
-	}
-	p := strings.TrimRight(u.Path, "/")
-	if i := strings.Index(p, "/services/api/"); i >= 0 || strings.HasPrefix(p, "/services/api/") {
-		prefix, p = p, ""
-	} else if strings.HasPrefix(p, "/esp-ui") {
-		p = ""
-	}
-	u.Path, u.RawPath, u.RawQuery, u.Fragment = p, "", "", ""
-	return u.String(), prefix, nil
 }
 
 // Backend is "esp".
@@ -133,11 +92,11 @@ func (d *Driver) Close() error { return d.c.Close() }
 func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
 	const what = "cannot reach ESP"
 	h := backends.Health{Product: "EclecticIQ ESP"}
-	d.recallBase()
-	if err := d.probe(ctx); err != nil {
+	d.session.recallBase()
+	if err := d.session.probe(ctx); err != nil {
 		return h, err
 	}
-	rep, err := d.do(ctx, what, "/hosts/count", client.Call{})
+	rep, err := d.session.do(ctx, what, "/hosts/count", client.Call{})
 	if err == nil {
 		_, err = reply.ParseAnswer(what, rep)
 	}
@@ -155,9 +114,7 @@ func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
 	h.Credentials = append(h.Credentials, cred)
 	h.ReadClock(rep.Header, rep.Timing, d.o.Clock())
 	h.Version, h.Notes = d.findVersion(ctx)
-	d.session.loginMu.Lock()
-	h.Notes = append(h.Notes, d.notes...)
-	d.session.loginMu.Unlock()
+	h.Notes = append(h.Notes, d.session.loginNotes()...)
 	return h, nil
 }
 
@@ -166,7 +123,7 @@ func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
 func (d *Driver) findVersion(ctx context.Context) (string, []string) {
 	const what = "cannot find the version"
 	exists := func(p string) bool {
-		_, err := d.ask(ctx, what, p, client.Call{})
+		_, err := d.session.ask(ctx, what, p, client.Call{})
 		return err == nil
 	}
 	switch {
@@ -205,3 +162,14 @@ var (
 	_ backends.Caller           = (*Driver)(nil)
 	_ backends.RuleReader       = (*Driver)(nil)
 )
+
+// Login gets a new session, checks that the server takes it, and keeps it.
+func (d *Driver) Login(ctx context.Context) error { return d.session.Login(ctx) }
+
+// Logout ends the session on the server and drops it here.
+func (d *Driver) Logout(ctx context.Context) error { return d.session.Logout(ctx) }
+
+// Verify reports whether a password is that of the profile's user.
+func (d *Driver) Verify(ctx context.Context, password string) (bool, error) {
+	return d.session.Verify(ctx, password)
+}

@@ -232,7 +232,7 @@ func seenTags(list []order) (out []string) {
 
 // hostTags reads the tags of a host (31): a list, or a csv text.
 func (d *Driver) hostTags(ctx context.Context, what string, h *model.Host) ([]string, error) {
-	a, err := d.ask(ctx, what, "/hosts/"+url.PathEscape(h.ID)+"/tags", client.Call{})
+	a, err := d.session.ask(ctx, what, "/hosts/"+url.PathEscape(h.ID)+"/tags", client.Call{})
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func (d *Driver) hostList(ctx context.Context, what string, q backends.Query, re
 	limit := reply.ListPage
 	req.Start, req.Limit, req.SearchTerm = new(int), &limit, hostSearch(q.Filter)
 	l := backends.Listing[*model.Host]{Plan: backends.Plan{
-		Requests: []string{d.describe(http.MethodPost, "/hosts", req) + " …"},
+		Requests: []string{d.session.describe(http.MethodPost, "/hosts", req) + " …"},
 		Residual: q.Filter,
 	}}
 	l.Seq = func(yield func(*model.Host, error) bool) {
@@ -121,7 +121,7 @@ func (d *Driver) complete(ctx context.Context, what string, hosts []*model.Host)
 func (d *Driver) eachHost(ctx context.Context, what string, req wire.ListRequest, each func(*wire.Host, []byte) (bool, error)) error {
 	return reply.OffsetPages(ctx, what, reply.ListPage, func(ctx context.Context, start, limit int) (*reply.Page, error) {
 		req.Start, req.Limit = &start, &limit
-		return d.askPage(ctx, what, "/hosts", req)
+		return d.session.askPage(ctx, what, "/hosts", req)
 	}, func(v []byte) (bool, error) {
 		var h wire.Host
 		if err := json.Unmarshal(v, &h); err != nil {
@@ -193,7 +193,7 @@ func (d *Driver) Host(ctx context.Context, id string, raw bool) (*model.Host, er
 
 // hostDetail reads a host as 23 shows it, with its JSON.
 func (d *Driver) hostDetail(ctx context.Context, what, id string) (*model.Host, error) {
-	a, err := d.ask(ctx, what, "/hosts/"+url.PathEscape(id), client.Call{})
+	a, err := d.session.ask(ctx, what, "/hosts/"+url.PathEscape(id), client.Call{})
 	if err != nil {
 		if backends.KindOf(err) == backends.KindUnsupported {
 			return nil, backends.NotFound("host", id)
@@ -403,7 +403,7 @@ func (d *Driver) matchHosts(ctx context.Context, what string, f filter.Filter) (
 // HostCounts gives the online and offline hosts of each platform (25).
 func (d *Driver) HostCounts(ctx context.Context) (map[string]HostCount, error) {
 	const what = "cannot count hosts"
-	a, err := d.ask(ctx, what, "/hosts/count", client.Call{})
+	a, err := d.session.ask(ctx, what, "/hosts/count", client.Call{})
 	if err != nil {
 		return nil, err
 	}

@@ -230,9 +230,9 @@ func (s *socket) listen(ctx context.Context, each func(msg []byte) (more bool, e
 // dial opens the first path that is a WebSocket, and remembers it. Sockets
 // know no sessions, so none is shown to them.
 func (s *socket) dial(ctx context.Context) (*client.Socket, error) {
-	ctx = context.WithValue(ctx, noToken{}, true)
+	ctx = anonymous(ctx)
 	paths := s.paths
-	if s.d.path("") == wire.BasePaths[1] { // 3.0 and before have only the last
+	if s.d.session.path("") == wire.BasePaths[1] { // 3.0 and before have only the last
 		paths = append([]string{paths[len(paths)-1]}, paths[:len(paths)-1]...)
 	}
 	for i, p := range paths {
@@ -308,7 +308,7 @@ func (d *Driver) Schema(ctx context.Context) (map[string][]backends.Column, erro
 // form is read in that form, without descriptions.
 func (d *Driver) Tables(ctx context.Context) (map[string][]wire.Column, error) {
 	const what = "cannot read the schema"
-	a, err := d.ask(ctx, what, "/schema", client.Call{Query: url.Values{"export_type": {"json"}}})
+	a, err := d.session.ask(ctx, what, "/schema", client.Call{Query: url.Values{"export_type": {"json"}}})
 	if err != nil {
 		return nil, err
 	}
@@ -319,7 +319,7 @@ func (d *Driver) Tables(ctx context.Context) (map[string][]wire.Column, error) {
 // CREATE statement.
 func (d *Driver) TableSchema(ctx context.Context, table string) ([]wire.Column, error) {
 	what := "cannot read the schema of table " + table
-	a, err := d.ask(ctx, what, "/schema/"+url.PathEscape(table), client.Call{})
+	a, err := d.session.ask(ctx, what, "/schema/"+url.PathEscape(table), client.Call{})
 	if err != nil {
 		return nil, err
 	}
@@ -346,7 +346,7 @@ func (d *Driver) StatusLogs(ctx context.Context, host string, limit int) ([]Stat
 	what := "cannot read the status log of host " + host
 	var out []StatusLog
 	err := reply.OffsetPages(ctx, what, reply.ListPage, func(ctx context.Context, start, n int) (*reply.Page, error) {
-		return d.askPage(ctx, what, "/hosts/status_logs", wire.ListRequest{HostIdentifier: host, Start: &start, Limit: &n})
+		return d.session.askPage(ctx, what, "/hosts/status_logs", wire.ListRequest{HostIdentifier: host, Start: &start, Limit: &n})
 	}, func(v []byte) (bool, error) {
 		var w wire.StatusLog
 		if err := json.Unmarshal(v, &w); err != nil {

@@ -29,27 +29,7 @@ func (o order) call() client.Call { return client.Call{Method: o.method, JSON: o
 
 // act sends an order.
 func (d *Driver) act(ctx context.Context, what string, o order) (*reply.Answer, error) {
-	return d.send(ctx, what, o.path, o.call())
-}
-
-// send sends a changing call, once. An answer that cannot be read leaves open
-// what became of it.
-func (d *Driver) send(ctx context.Context, what, path string, call client.Call) (*reply.Answer, error) {
-	call.Acts = true
-	rep, err := d.do(ctx, what, path, call)
-	if err != nil {
-		return nil, err
-	}
-	a, err := reply.ParseAnswer(what, rep)
-	var be *backends.Error
-	switch {
-	case !errors.As(err, &be):
-	case be.Kind == backends.KindMalformed:
-		return nil, &backends.Error{Kind: backends.KindAmbiguous, What: what, Why: be.Why + ": the request may have been carried out", Err: err}
-	case strings.Contains(strings.ToLower(be.Why), "no active node"):
-		be.Kind, be.Hint = backends.KindUnavailable, "no host asked for is online, and ESP keeps no query for later"
-	}
-	return a, err
+	return d.session.send(ctx, what, o.path, o.call())
 }
 
 // verb is one thing ESP can change: what is sent for it, what is read before,
@@ -154,7 +134,7 @@ func (d *Driver) Preview(ctx context.Context, c backends.Change) (backends.Previ
 	}
 	p := backends.Preview{Inverse: v.Inverse, Reversible: v.Inverse != ""}
 	for _, o := range orders {
-		p.Requests = append(p.Requests, d.describeCall(o.path, o.call()))
+		p.Requests = append(p.Requests, d.session.describeCall(o.path, o.call()))
 	}
 	if v.enterprise && slices.Contains(v.Needs, "host") {
 		if p.NotReady, err = d.notReady(ctx, whatOf(c), c.Host); err != nil {
@@ -270,7 +250,7 @@ func (d *Driver) done(native string) *model.Action {
 // notReady tells why a host cannot take response actions now (104, 111); ""
 // when it can. A server without the routes is Unsupported.
 func (d *Driver) notReady(ctx context.Context, what string, h *model.Host) (string, error) {
-	a, err := d.ask(ctx, what, "/response/status", client.Call{Method: http.MethodPost, JSON: wire.HostRequest{HostIdentifier: h.ID}, Reads: true})
+	a, err := d.session.ask(ctx, what, "/response/status", client.Call{Method: http.MethodPost, JSON: wire.HostRequest{HostIdentifier: h.ID}, Reads: true})
 	if err != nil {
 		return "", d.explain(err)
 	}
@@ -280,7 +260,7 @@ func (d *Driver) notReady(ctx context.Context, what string, h *model.Host) (stri
 	case !wire.IsTrue(a.Top["responseEnabled"]):
 		return "response actions are switched off in the host's agent", nil
 	}
-	a, err = d.ask(ctx, what, "/response/status/all", client.Call{})
+	a, err = d.session.ask(ctx, what, "/response/status/all", client.Call{})
 	if err != nil {
 		return "", d.explain(err)
 	}

@@ -24,7 +24,7 @@ func (d *Driver) Rules(ctx context.Context, q backends.Query) (backends.Listing[
 	limit := reply.ListPage
 	req := wire.ListRequest{Start: new(int), Limit: &limit, AlertsCount: model.Ptr(true), SearchTerm: ruleTerm(q.Filter)}
 	l := backends.Listing[*model.Rule]{Plan: backends.Plan{
-		Requests: []string{d.describe(http.MethodPost, "/rules", req) + " …"}, Residual: q.Filter,
+		Requests: []string{d.session.describe(http.MethodPost, "/rules", req) + " …"}, Residual: q.Filter,
 	}}
 	l.Seq = func(yield func(*model.Rule, error) bool) {
 		seen, stopped := map[string]bool{}, false
@@ -52,7 +52,7 @@ func ruleTerm(f filter.Filter) string { return alertTerm(f) }
 func (d *Driver) eachRule(ctx context.Context, what string, req wire.ListRequest, each func(*model.Rule, []byte) bool) error {
 	return reply.OffsetPages(ctx, what, reply.ListPage, func(ctx context.Context, start, limit int) (*reply.Page, error) {
 		req.Start, req.Limit = &start, &limit
-		return d.askPage(ctx, what, "/rules", req)
+		return d.session.askPage(ctx, what, "/rules", req)
 	}, func(v []byte) (bool, error) {
 		r, err := readRule(what, v)
 		if err != nil {
@@ -66,7 +66,7 @@ func (d *Driver) eachRule(ctx context.Context, what string, req wire.ListRequest
 func (d *Driver) Rule(ctx context.Context, id string, raw bool) (*model.Rule, error) {
 	what := "cannot read rule " + id
 	if wire.IsNumber(id) {
-		a, err := d.ask(ctx, what, "/rules/"+id, client.Call{})
+		a, err := d.session.ask(ctx, what, "/rules/"+id, client.Call{})
 		if err != nil {
 			return nil, err
 		}
