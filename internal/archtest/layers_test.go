@@ -23,6 +23,10 @@ var layers = []struct {
 	pkg  string
 	from []string
 }{
+	{pkg: "internal/backends/esp", from: []string{
+		"respond.go", "call.go", "actions.go edit.go", "alerts.go carve.go hunt.go processes.go tree.go",
+		"events.go livequery.go rules.go", "lookup.go hosts.go", "normalise.go", "vocabulary.go", "verb.go", "driver.go", "pushes.go",
+	}},
 	{pkg: "internal/backends/gene", from: []string{
 		"respond.go", "callchange.go", "call.go", "callendpoint.go callrules.go callstore.go", "callplan.go hostedit.go",
 		"carve.go", "artifacts.go fetched.go", "commands.go", "confirm.go",

@@ -19,10 +19,6 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// clockSlack is how far the server's clock may be behind ours when something
-// is looked up by when it was made.
-const clockSlack = 2 * time.Minute
-
 // actionPage is how many actions a page of 100 and 101 has.
 const actionPage = 100
 
@@ -85,7 +81,7 @@ func (d *Driver) Action(ctx context.Context, id string) (*model.Action, error) {
 		a.ID = id
 		return a, nil
 	case response.IsCommandID(id):
-		a, err := d.session.ask(ctx, what, "/response/"+id, client.Call{})
+		a, err := d.session.Ask(ctx, what, "/response/"+id, client.Call{})
 		if err != nil {
 			if backends.KindOf(err) == backends.KindOther && wire.ContainsAny(strings.ToLower(err.Error()), "no command", "not exist", "no response") {
 				return nil, backends.NotFound("action", id)
@@ -147,7 +143,7 @@ func (d *Driver) commandsOf(ctx context.Context, what, openc2 string, raw bool) 
 	}
 	var out []*model.Action
 	err = reply.OffsetPages(ctx, what, actionPage, func(ctx context.Context, start, limit int) (*reply.Page, error) {
-		return d.session.askPage(ctx, what, "/response/view", wire.ViewRequest{Start: start, Limit: limit, OpenC2ID: n})
+		return d.session.AskPage(ctx, what, "/response/view", wire.ViewRequest{Start: start, Limit: limit, OpenC2ID: n})
 	}, func(v []byte) (bool, error) {
 		a, err := d.command(ctx, what, v, openc2, raw)
 		out = append(out, a)
@@ -162,8 +158,8 @@ func (d *Driver) Actions(ctx context.Context, q backends.Query) (backends.Listin
 	const what = "cannot list actions"
 	limit := actionPage
 	l := backends.Listing[*model.Action]{Plan: backends.Plan{Residual: q.Filter, Requests: []string{
-		d.session.describe(http.MethodPost, "/response", wire.ListRequest{Start: new(int), Limit: &limit}) + " …",
-		d.session.describe(http.MethodPost, "/response/view", wire.ViewRequest{Start: 0, Limit: limit, OpenC2ID: 0}) + " …",
+		d.session.Describe(http.MethodPost, "/response", wire.ListRequest{Start: new(int), Limit: &limit}) + " …",
+		d.session.Describe(http.MethodPost, "/response/view", wire.ViewRequest{Start: 0, Limit: limit, OpenC2ID: 0}) + " …",
 	}}}
 	l.Seq = func(yield func(*model.Action, error) bool) {
 		seen := map[string]bool{}
@@ -258,7 +254,7 @@ func ruleBase(a *model.Action) string {
 
 func (d *Driver) eachAction(ctx context.Context, what string, each func(w *response.Record, v []byte) (bool, error)) error {
 	return reply.OffsetPages(ctx, what, actionPage, func(ctx context.Context, start, limit int) (*reply.Page, error) {
-		return d.session.askPage(ctx, what, "/response", wire.ListRequest{Start: &start, Limit: &limit})
+		return d.session.AskPage(ctx, what, "/response", wire.ListRequest{Start: &start, Limit: &limit})
 	}, func(v []byte) (bool, error) {
 		var w response.Record
 		if err := json.Unmarshal(v, &w); err != nil {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/esp/reply"
-	"github.com/edrctl/edrctl/internal/backends/esp/rules"
 	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/filter"
@@ -65,26 +64,6 @@ func (d *Driver) alertSearch(q backends.Query) *alertSearch {
 	return s
 }
 
-// alertTerm is the searchterm a filter allows. 89 looks for a substring in
-// severity and host names, and in the rule name when source "rule" is sent
-// too, which leaves out nothing: other alerts have no rule. --rule also
-// matches the rule's number, so only a text that cannot be one is pushed.
-func alertTerm(f filter.Filter) string {
-	for _, t := range f.Get(filter.Rule) {
-		if s, ok := ruleText(t); ok {
-			return s
-		}
-	}
-	return ""
-}
-
-func ruleText(t filter.Term) (string, bool) {
-	if len(t.Any) != 1 || t.Any[0].Mode == filter.Glob || !strings.ContainsFunc(t.Any[0].Text, func(r rune) bool { return r < '0' || r > '9' }) {
-		return "", false
-	}
-	return rules.LikeText(t.Any[0])
-}
-
 func (s *alertSearch) request(resolved bool, w wire.Window) wire.AlertsRequest {
 	r := wire.AlertsRequest{Resolved: resolved, Limit: reply.AlertPage}
 	if s.term != "" {
@@ -108,7 +87,7 @@ func (s *alertSearch) plan() backends.Plan {
 			if named {
 				req.HostIdentifier = "…"
 			}
-			p.Requests = append(p.Requests, s.d.session.describe(http.MethodPost, "/alerts", req)+" …")
+			p.Requests = append(p.Requests, s.d.session.Describe(http.MethodPost, "/alerts", req)+" …")
 			if resolved {
 				break // one list, newest first, read until it is too old
 			}
@@ -119,8 +98,8 @@ func (s *alertSearch) plan() backends.Plan {
 	}
 	if len(s.resolved) > 0 {
 		limit := reply.ListPage
-		p.Requests = append(p.Requests, s.d.session.describe(http.MethodPost, "/hosts", wire.ListRequest{Start: new(int), Limit: &limit})+" …",
-			s.d.session.describe(http.MethodPost, "/rules", wire.ListRequest{Start: new(int), Limit: &limit, AlertsCount: model.Ptr(true)})+" …")
+		p.Requests = append(p.Requests, s.d.session.Describe(http.MethodPost, "/hosts", wire.ListRequest{Start: new(int), Limit: &limit})+" …",
+			s.d.session.Describe(http.MethodPost, "/rules", wire.ListRequest{Start: new(int), Limit: &limit, AlertsCount: model.Ptr(true)})+" …")
 	} else {
 		p.Notes = append(p.Notes, "an alert of ESP is open or resolved: no request is needed")
 	}
@@ -192,7 +171,7 @@ func (s *alertSearch) list(ctx context.Context, resolved bool, host string, read
 				old, inPage = 0, 0
 				r := req
 				r.Start, r.Limit = start, limit
-				p, err := s.d.session.askPage(ctx, s.what, "/alerts", r)
+				p, err := s.d.session.AskPage(ctx, s.what, "/alerts", r)
 				if err == nil {
 					err = ready()
 				}
@@ -235,7 +214,7 @@ func (d *Driver) Alert(ctx context.Context, id string, raw bool) (*model.Alert, 
 		return nil, &backends.Error{Kind: backends.KindNotFound, What: "no alert " + id, Why: "alert ids of ESP are numbers"}
 	}
 	what := "cannot read alert " + id
-	a, err := d.session.ask(ctx, what, "/alerts/"+id, client.Call{})
+	a, err := d.session.Ask(ctx, what, "/alerts/"+id, client.Call{})
 	if err != nil {
 		return nil, err
 	}
@@ -264,7 +243,7 @@ func (d *Driver) alertRow(ctx context.Context, what, id string, detail []byte) (
 		return detail, nil
 	}
 	req := wire.AlertsRequest{Resolved: strings.EqualFold(string(w.Status), "RESOLVED"), Limit: 10, EventIDs: []int64{n}}
-	p, err := d.session.askPage(ctx, what, "/alerts", req)
+	p, err := d.session.AskPage(ctx, what, "/alerts", req)
 	if err != nil {
 		return nil, err
 	}
@@ -356,7 +335,7 @@ func (d *Driver) fillRule(a *model.Alert, w *wire.Alert) {
 // AlertCounts gives the open alerts of each source (88).
 func (d *Driver) AlertCounts(ctx context.Context) (map[string]int, error) {
 	const what = "cannot count alerts"
-	a, err := d.session.ask(ctx, what, "/alerts/count_by_source", client.Call{Query: map[string][]string{"resolved": {"false"}}})
+	a, err := d.session.Ask(ctx, what, "/alerts/count_by_source", client.Call{Query: map[string][]string{"resolved": {"false"}}})
 	if err != nil {
 		return nil, err
 	}
@@ -384,10 +363,10 @@ func (d *Driver) AlertEvents(ctx context.Context, id string, q backends.Query) (
 	}
 	p := "/alerts/" + id
 	l.Plan = backends.Plan{Residual: q.Filter, Requests: []string{
-		d.session.describe(http.MethodGet, p, nil),
-		d.session.describe(http.MethodPost, p+"/alerted_events", struct{}{}),
-		d.session.describe(http.MethodPost, p+"/alerted_events", wire.PagedQuery{QueryName: "…", Limit: reply.EventPage}) + " …",
-		d.session.describe(http.MethodGet, p+"/events", nil),
+		d.session.Describe(http.MethodGet, p, nil),
+		d.session.Describe(http.MethodPost, p+"/alerted_events", struct{}{}),
+		d.session.Describe(http.MethodPost, p+"/alerted_events", wire.PagedQuery{QueryName: "…", Limit: reply.EventPage}) + " …",
+		d.session.Describe(http.MethodGet, p+"/events", nil),
 	}}
 	l.Seq = func(yield func(*model.Event, error) bool) {
 		events, err := d.alertEvents(ctx, what, id, q.Raw)
@@ -437,7 +416,7 @@ func (d *Driver) alertEvents(ctx context.Context, what, id string, raw bool) ([]
 			return nil, backends.Malformed(what, "the server names a query it cannot be asked for")
 		}
 		err := reply.OffsetPages(ctx, what, reply.EventPage, func(ctx context.Context, start, limit int) (*reply.Page, error) {
-			return d.session.askPage(ctx, what, "/alerts/"+id+"/alerted_events", wire.PagedQuery{QueryName: query, Start: start, Limit: limit})
+			return d.session.AskPage(ctx, what, "/alerts/"+id+"/alerted_events", wire.PagedQuery{QueryName: query, Start: start, Limit: limit})
 		}, func(v []byte) (bool, error) {
 			r := wire.Row{Table: query}
 			if err := new(wire.RowReader).Read(v, &r); err != nil {
@@ -463,7 +442,7 @@ func (d *Driver) alertEvents(ctx context.Context, what, id string, raw bool) ([]
 
 // alertedQueries names the queries with aggregated events (95 without a name).
 func (d *Driver) alertedQueries(ctx context.Context, what, id string) ([]string, error) {
-	p, err := d.session.askPage(ctx, what, "/alerts/"+id+"/alerted_events", struct{}{})
+	p, err := d.session.AskPage(ctx, what, "/alerts/"+id+"/alerted_events", struct{}{})
 	if err != nil {
 		return nil, err
 	}
@@ -485,7 +464,7 @@ func (d *Driver) eventsAround(ctx context.Context, what, id string, add func(*wi
 	if d.noAlertEvents.Load() {
 		return nil
 	}
-	a, err := d.session.ask(ctx, what, "/alerts/"+id+"/events", client.Call{})
+	a, err := d.session.Ask(ctx, what, "/alerts/"+id+"/events", client.Call{})
 	if backends.KindOf(err) == backends.KindUnsupported {
 		d.noAlertEvents.Store(true)
 		return nil

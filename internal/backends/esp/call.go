@@ -17,6 +17,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends/esp/catalog"
 	"github.com/edrctl/edrctl/internal/backends/esp/guards"
 	"github.com/edrctl/edrctl/internal/backends/esp/reply"
+	"github.com/edrctl/edrctl/internal/backends/esp/session"
 	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
@@ -28,7 +29,7 @@ type callServer struct{ *Driver }
 
 // Ask asks for what is there now.
 func (s callServer) Ask(ctx context.Context, what, path string, c client.Call) (*reply.Answer, error) {
-	return s.session.ask(ctx, what, path, c)
+	return s.session.Ask(ctx, what, path, c)
 }
 
 // FindHost gives the identifier of the host of that name, and how many hosts
@@ -61,12 +62,12 @@ func (s callServer) Describe(op backends.Operation, c client.Call) string {
 	if catalog.OutsideBase(op) {
 		return s.c.Describe(c)
 	}
-	return s.session.describeCall(c.Path, c)
+	return s.session.DescribeCall(c.Path, c)
 }
 
 func (s callServer) Redact(secrets ...string) { s.redactor.Add(secrets...) }
 
-func (s callServer) EndSession(ctx context.Context) { s.session.forget(ctx) }
+func (s callServer) EndSession(ctx context.Context) { s.session.Forget(ctx) }
 
 func (s callServer) Setting(name string) string { return s.o.Settings[name] }
 
@@ -115,7 +116,7 @@ func (d *Driver) Call(ctx context.Context, c backends.Call) (*backends.Answer, e
 // stream sends a reading call where it belongs: logging in and downloads take
 // no session, and what lies beside the API is not under its base.
 func (d *Driver) stream(ctx context.Context, what string, c backends.Call, call client.Call) (*client.Stream, error) {
-	bare := anonymous(ctx)
+	bare := session.Anonymous(ctx)
 	switch {
 	case catalog.OutsideBase(c.Op):
 		s, err := d.c.Open(bare, call)
@@ -128,18 +129,18 @@ func (d *Driver) stream(ctx context.Context, what string, c backends.Call, call 
 		}
 		return s, nil
 	case c.Op.Name == "auth.login":
-		d.session.recallBase()
-		if err := d.session.probe(ctx); err != nil {
+		d.session.RecallBase()
+		if err := d.session.Probe(ctx); err != nil {
 			return nil, err
 		}
-		call.Path = d.session.path(call.Path)
+		call.Path = d.session.Path(call.Path)
 		s, err := d.c.Open(bare, call)
 		if err != nil {
 			return nil, reply.FromClient(what, err)
 		}
 		return s, nil
 	}
-	s, err := d.session.openStream(ctx, what, call.Path, call)
+	s, err := d.session.OpenStream(ctx, what, call.Path, call)
 	if err != nil {
 		return nil, explainRead(c.Op, err)
 	}
@@ -182,7 +183,7 @@ func (d *Driver) Invoke(ctx context.Context, op backends.Operation, args map[str
 		return nil, err
 	}
 	if op.Mutates {
-		a, err := d.session.send(ctx, what, call.Path, call)
+		a, err := d.session.Send(ctx, what, call.Path, call)
 		if err != nil {
 			return nil, err
 		}
@@ -283,7 +284,7 @@ func (d *Driver) pageOf(ctx context.Context, what string, c backends.Call, extra
 	if err != nil {
 		return nil, err
 	}
-	p, err := d.session.sendPage(ctx, what, call.Path, call)
+	p, err := d.session.SendPage(ctx, what, call.Path, call)
 	if err != nil {
 		return nil, explainRead(c.Op, err)
 	}
@@ -520,13 +521,13 @@ func unseen(act *model.Action, what string, err error) error {
 
 func (d *Driver) sendGuarded(ctx context.Context, g *guards.Call) (*reply.Answer, error) {
 	if catalog.OutsideBase(g.Op) {
-		rep, err := d.c.Do(anonymous(ctx), g.Request)
+		rep, err := d.c.Do(session.Anonymous(ctx), g.Request)
 		if err != nil {
 			return nil, reply.FromClient(g.What, err)
 		}
 		return &reply.Answer{Body: rep.Body, Header: rep.Header}, nil
 	}
-	return d.session.send(ctx, g.What, g.Request.Path, g.Request)
+	return d.session.Send(ctx, g.What, g.Request.Path, g.Request)
 }
 
 // findCall tells what became of a call whose answer was lost.

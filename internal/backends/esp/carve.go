@@ -117,7 +117,7 @@ func carveSQL(path string) (string, error) {
 func findCarve(ctx context.Context, d *Driver, c backends.Change, sent time.Time) (*model.Action, error) {
 	what := whatOf(c)
 	start, limit := 0, reply.ListPage
-	p, err := d.session.askPage(ctx, what, "/carves", wire.ListRequest{HostIdentifier: c.Host.ID, Start: &start, Limit: &limit})
+	p, err := d.session.AskPage(ctx, what, "/carves", wire.ListRequest{HostIdentifier: c.Host.ID, Start: &start, Limit: &limit})
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +155,7 @@ func (d *Driver) pollCarve(ctx context.Context, id string) (*model.Action, error
 	if !ok || !wire.IsNumber(query) || host == "" {
 		return nil, backends.NotFound("action", id)
 	}
-	a, err := d.session.ask(ctx, what, "/carves/query", client.Call{Method: http.MethodPost, JSON: wire.CarveQueryRequest{QueryID: query, HostIdentifier: host}, Reads: true})
+	a, err := d.session.Ask(ctx, what, "/carves/query", client.Call{Method: http.MethodPost, JSON: wire.CarveQueryRequest{QueryID: query, HostIdentifier: host}, Reads: true})
 	act := &model.Action{Verb: backends.VerbCarve, State: model.ActionSent, NativeState: "Carve not started", Host: d.knownHost(host)}
 	act.ID = id
 	detail(act, "query_id", query)
@@ -237,7 +237,7 @@ func (d *Driver) Carve(ctx context.Context, id string) (*model.Carve, error) {
 	err := reply.OffsetPages(ctx, what, reply.ListPage, func(ctx context.Context, start, limit int) (*reply.Page, error) {
 		r := req
 		r.Start, r.Limit = &start, &limit
-		return d.session.askPage(ctx, what, "/carves", r)
+		return d.session.AskPage(ctx, what, "/carves", r)
 	}, func(v []byte) (bool, error) {
 		c, err := d.carve(ctx, what, v)
 		if err == nil && c.ID == id {
@@ -263,7 +263,7 @@ func (d *Driver) Download(ctx context.Context, id string, offset int64, w io.Wri
 	if c.State != model.CarveComplete {
 		return 0, false, &backends.Error{Kind: backends.KindUnavailable, What: what, Why: "it is not complete yet"}
 	}
-	call := client.Call{Path: d.session.path("/carves/download/" + url.PathEscape(id))}
+	call := client.Call{Path: d.session.Path("/carves/download/" + url.PathEscape(id))}
 	size, err := d.probeFile(ctx, what, call)
 	if err != nil {
 		return 0, false, err
@@ -327,14 +327,14 @@ func (d *Driver) Carves(ctx context.Context, q backends.Query) (backends.Listing
 	limit := reply.ListPage
 	req := wire.ListRequest{Start: new(int), Limit: &limit}
 	l := backends.Listing[*model.Carve]{Plan: backends.Plan{
-		Requests: []string{d.session.describe(http.MethodPost, "/carves", req) + " …"}, Residual: q.Filter,
+		Requests: []string{d.session.Describe(http.MethodPost, "/carves", req) + " …"}, Residual: q.Filter,
 	}}
 	l.Seq = func(yield func(*model.Carve, error) bool) {
 		seen, stopped := map[string]bool{}, false
 		err := reply.OffsetPages(ctx, what, reply.ListPage, func(ctx context.Context, start, limit int) (*reply.Page, error) {
 			r := req
 			r.Start, r.Limit = &start, &limit
-			return d.session.askPage(ctx, what, "/carves", r)
+			return d.session.AskPage(ctx, what, "/carves", r)
 		}, func(v []byte) (bool, error) {
 			c, err := d.carve(ctx, what, v)
 			if err != nil {

@@ -14,8 +14,10 @@ import (
 	"github.com/edrctl/edrctl/internal/backends/esp/catalog"
 	"github.com/edrctl/edrctl/internal/backends/esp/guards"
 	"github.com/edrctl/edrctl/internal/backends/esp/reply"
+	"github.com/edrctl/edrctl/internal/backends/esp/session"
 	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/model"
 )
 
 // Name is the registered name.
@@ -51,7 +53,7 @@ type Driver struct {
 	o        backends.Options
 	c        *client.Client
 	redactor *client.Redactor
-	session  *session
+	session  *session.Session
 
 	hosts directory
 	rules ruleBook
@@ -67,16 +69,40 @@ type Driver struct {
 	calls  map[*backends.Call]*guards.Call // previewed, by the call they belong to
 }
 
+// indicatorBook knows which entry of the server's indicators has a value.
+type indicatorBook struct {
+	mu     sync.Mutex
+	read   bool
+	byText map[string]string // column, 0, value -> name of the entry
+}
+
+// directory knows the hosts by node id: alerts and carves name a host only by
+// that number, everything else by its identifier.
+type directory struct {
+	mu     sync.Mutex
+	byNode map[string]*model.Host
+	list   []*model.Host
+	loaded bool
+	all    bool // removed hosts as well
+}
+
+// ruleBook knows the rules by number, for what alerts do not repeat.
+type ruleBook struct {
+	mu     sync.Mutex
+	byID   map[string]*model.Rule
+	loaded bool
+}
+
 // New builds a driver. It does no I/O.
 func New(o backends.Options) (backends.Driver, error) {
 	if o.Client.Redactor == nil {
 		o.Client.Redactor = client.NewRedactor()
 	}
-	s, err := newSession(o)
+	s, err := session.New(o)
 	if err != nil {
 		return nil, err
 	}
-	d := &Driver{o: o, c: s.client(), redactor: o.Client.Redactor, session: s}
+	d := &Driver{o: o, c: s.Client(), redactor: o.Client.Redactor, session: s}
 	d.pages.Init(o.Settings["edition"])
 	return d, nil
 }
@@ -92,11 +118,11 @@ func (d *Driver) Close() error { return d.c.Close() }
 func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
 	const what = "cannot reach ESP"
 	h := backends.Health{Product: "EclecticIQ ESP"}
-	d.session.recallBase()
-	if err := d.session.probe(ctx); err != nil {
+	d.session.RecallBase()
+	if err := d.session.Probe(ctx); err != nil {
 		return h, err
 	}
-	rep, err := d.session.do(ctx, what, "/hosts/count", client.Call{})
+	rep, err := d.session.Do(ctx, what, "/hosts/count", client.Call{})
 	if err == nil {
 		_, err = reply.ParseAnswer(what, rep)
 	}
@@ -114,7 +140,7 @@ func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
 	h.Credentials = append(h.Credentials, cred)
 	h.ReadClock(rep.Header, rep.Timing, d.o.Clock())
 	h.Version, h.Notes = d.findVersion(ctx)
-	h.Notes = append(h.Notes, d.session.loginNotes()...)
+	h.Notes = append(h.Notes, d.session.LoginNotes()...)
 	return h, nil
 }
 
@@ -123,7 +149,7 @@ func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
 func (d *Driver) findVersion(ctx context.Context) (string, []string) {
 	const what = "cannot find the version"
 	exists := func(p string) bool {
-		_, err := d.session.ask(ctx, what, p, client.Call{})
+		_, err := d.session.Ask(ctx, what, p, client.Call{})
 		return err == nil
 	}
 	switch {

@@ -3,7 +3,6 @@ package esp_test
 import (
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -17,46 +16,6 @@ import (
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
 )
-
-func TestCatalogIsWhole(t *testing.T) {
-	numbers, names := map[string]bool{}, map[string]bool{}
-	for _, op := range catalog.Operations() {
-		if names[op.Name] {
-			t.Errorf("%s stands twice", op.Name)
-		}
-		names[op.Name] = true
-		n, _, _ := strings.Cut(op.Section, " ")
-		if numbers[n] {
-			t.Errorf("number %s stands twice", n)
-		}
-		numbers[n] = true
-		if !regexp.MustCompile(`^[a-z_]+(\.[a-z_]+)+$`).MatchString(op.Name) || op.Summary == "" || op.Returns == "json" {
-			t.Errorf("%+v", op)
-		}
-		for _, m := range regexp.MustCompile(`\{(\w+)\}`).FindAllStringSubmatch(op.Path, -1) {
-			if !slices.ContainsFunc(op.Params, func(p backends.Param) bool { return p.Name == m[1] && p.In == "path" && p.Required }) {
-				t.Errorf("%s: no parameter %s", op.Name, m[1])
-			}
-		}
-		if op.Method == "DELETE" && !op.Mutates || op.Method == "GET" && op.Mutates {
-			t.Errorf("%s: %s and mutates=%v", op.Name, op.Method, op.Mutates)
-		}
-	}
-	for n := range 121 {
-		if !numbers[fmt.Sprint(n)] {
-			t.Errorf("operation %d of the document is missing", n)
-		}
-	}
-	if len(numbers) != 121 { // 120 under the base, and the downloads
-		t.Errorf("%d operations, want 120 and the downloads", len(numbers))
-	}
-	for _, danger := range []string{"iocs.add", "rules.set", "queries.set", "distributed.add", "hosts.delete", "results.delete", "response.add"} {
-		op := catalog.Operations()[slices.IndexFunc(catalog.Operations(), func(o backends.Operation) bool { return o.Name == danger })]
-		if op.Danger == "" || !op.Mutates {
-			t.Errorf("%s is not marked as dangerous", danger)
-		}
-	}
-}
 
 // The fake answers every operation of the catalogue in the edition that has it.
 func TestFakeServesTheCatalogue(t *testing.T) {
@@ -87,42 +46,6 @@ func TestFakeServesTheCatalogue(t *testing.T) {
 		}
 		if op.Name != "downloads.get" && op.Name != "auth.logout" && srv.Calls()[op.Name] == 0 && backends.KindOf(err) != backends.KindInvalid {
 			t.Errorf("%s did not reach the server: %v", op.Name, err)
-		}
-	}
-}
-
-func TestTimes(t *testing.T) {
-	for in, want := range map[string]string{
-		"2026-11-22T02:30:05.502376": "2026-11-22T02:30:05.502Z", "2026-11-22T02:19:06": "2026-11-22T02:19:06.000Z",
-		"2020-08-04 17:01:13.458996": "2020-08-04T17:01:13.458Z", "2020-08-04 17:01:13": "2020-08-04T17:01:13.000Z",
-		"22-11-2026 02:29:07": "2026-11-22T02:29:07.000Z", "19-10-2020 10:10:47.000000": "2020-10-19T10:10:47.000Z",
-		"11/22/2026 02/19/20": "2026-11-22T02:19:20.000Z", "Tue Aug  4 16:04:01 2020 UTC": "2020-08-04T16:04:01.000Z", "Tue Aug 4 16:04:01 2020 UTC": "2020-08-04T16:04:01.000Z",
-		"1596557041": "2020-08-04T16:04:01.000Z", "1596560473458.996": "2020-08-04T17:01:13.458Z", "1596560473458": "2020-08-04T17:01:13.458Z",
-		"2026-11-22": "2026-11-22T00:00:00.000Z", "": "", "null": "", "-1": "", "0": "", "99999999999999999999": "", "31-31-2026 00:00:00": "", "1e300": "", "NaN": "",
-	} {
-		if got := esp.ParseTime(in).String(); got != want {
-			t.Errorf("%q: %s, want %s", in, got, want)
-		}
-	}
-}
-
-func TestWindows(t *testing.T) {
-	for _, tc := range []struct {
-		since, until string
-		unbounded    bool
-		want         []string
-	}{
-		{"2026-11-22T01:00:00", "2026-11-22T09:00:00", false, []string{"2026-11-22/2"}},
-		{"2026-11-22T00:00:00", "2026-11-23T00:00:00", false, []string{"2026-11-22/2"}},
-		{"2026-11-21T23:59:59", "2026-11-22T09:00:00", false, []string{"2026-11-22/3"}},
-		{"2026-11-16T00:00:00", "2026-11-22T09:00:00", false, []string{"2026-11-22/3"}},
-		{"2026-11-15T23:59:59", "2026-11-22T09:00:00", false, []string{"2026-11-22/4"}},
-		{"2026-10-24T00:00:00", "2026-11-22T09:00:00", false, []string{"2026-11-22/4"}},
-		{"2026-10-23T00:00:00", "2026-11-22T09:00:00", false, []string{"2026-11-22/4", "2026-10-23/2"}},
-		{"2020-01-01T00:00:00", "2026-11-22T09:00:00", true, []string{"open"}},
-	} {
-		if got := esp.Windows(tc.since, tc.until, tc.unbounded); !reflect.DeepEqual(got, tc.want) {
-			t.Errorf("%s - %s: %v, want %v", tc.since, tc.until, got, tc.want)
 		}
 	}
 }
@@ -288,22 +211,6 @@ func TestWhatNarrows(t *testing.T) {
 		}
 		if plan := strings.Join(l.Plan.Requests, "\n"); !strings.Contains(plan, tc.in) {
 			t.Errorf("%s %s: the plan does not show %s:\n%s", tc.field, tc.value, tc.in, plan)
-		}
-	}
-}
-
-func TestNativeQuery(t *testing.T) {
-	for q, ok := range map[string]bool{
-		"win_file_events": true, "": true,
-		`{"condition":"and","rules":[{"field":"md5","operator":"equal","value":"x"}]}`:                     true,
-		`{"condition":"AND","rules":[{"condition":"OR","rules":[{"field":"md5","operator":"is_empty"}]}]}`: true,
-		`{"condition":"AND","rules":[{"field":"path","operator":"equal","value":"x"}]}`:                    false,
-		`{"condition":"AND","rules":[{"field":"md5","operator":"begins_with","value":"x"}]}`:               false,
-		`{"condition":"AND","rules":[{"field":"md5","operator":"greater","value":"1"}]}`:                   false,
-		`{"condition":"AND","rules":[]}`: false, `{"condition":"XOR","rules":[1]}`: false, `{`: false, "select 1": false, "a'b": false,
-	} {
-		if err := esp.ParseNative(q); (err == nil) != ok || err != nil && backends.KindOf(err) != backends.KindInvalid {
-			t.Errorf("%s: %v", q, err)
 		}
 	}
 }

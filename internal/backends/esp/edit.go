@@ -232,7 +232,7 @@ func seenTags(list []order) (out []string) {
 
 // hostTags reads the tags of a host (31): a list, or a csv text.
 func (d *Driver) hostTags(ctx context.Context, what string, h *model.Host) ([]string, error) {
-	a, err := d.session.ask(ctx, what, "/hosts/"+url.PathEscape(h.ID)+"/tags", client.Call{})
+	a, err := d.session.Ask(ctx, what, "/hosts/"+url.PathEscape(h.ID)+"/tags", client.Call{})
 	if err != nil {
 		return nil, err
 	}
@@ -281,38 +281,6 @@ func (d *Driver) findTags(ctx context.Context, c backends.Change, add bool) (*mo
 		}
 	}
 	return d.done("tags: " + strings.Join(now, ", ")), nil
-}
-
-// isRemoved tells in which of the two lists a host stands (22); known is
-// false when in none.
-func (d *Driver) isRemoved(ctx context.Context, what string, h *model.Host) (removed, known bool, err error) {
-	for _, enabled := range []bool{true, false} {
-		found, err := d.listed(ctx, what, h, wire.ListRequest{Enabled: &enabled})
-		if err != nil {
-			return false, false, err
-		}
-		if found != nil {
-			return !enabled, true, nil
-		}
-	}
-	return false, false, nil
-}
-
-// listed finds a host in the list of hosts (22), which alone tells whether it
-// is online; nil when it is not there.
-func (d *Driver) listed(ctx context.Context, what string, h *model.Host, req wire.ListRequest) (*model.Host, error) {
-	req.SearchTerm = h.Name
-	if h.Name == h.ID || strings.ContainsAny(h.Name, `%_\'`) {
-		req.SearchTerm = ""
-	}
-	var found *model.Host
-	err := d.eachHost(ctx, what, req, func(w *wire.Host, _ []byte) (bool, error) {
-		if m := listedHost(req, w); m.ID == h.ID {
-			found = m
-		}
-		return found == nil, nil
-	})
-	return found, err
 }
 
 func (d *Driver) findRemoved(ctx context.Context, c backends.Change, want bool) (*model.Action, error) {

@@ -148,7 +148,7 @@ func (s *search) plan() backends.Plan {
 	req := s.req
 	if len(s.q.Filter.Get(filter.Host)) > 0 {
 		limit := reply.ListPage
-		p.Requests = append(p.Requests, s.d.session.describe(http.MethodPost, "/hosts", wire.ListRequest{Start: new(int), Limit: &limit})+" …")
+		p.Requests = append(p.Requests, s.d.session.Describe(http.MethodPost, "/hosts", wire.ListRequest{Start: new(int), Limit: &limit})+" …")
 		req.HostIdentifier = "…"
 		p.Notes = append(p.Notes, "the search is sent for each matching host, or once without host_identifier when more than "+strconv.Itoa(maxHostSearches)+" match")
 	}
@@ -158,7 +158,7 @@ func (s *search) plan() backends.Plan {
 			break
 		}
 		req.Date, req.Duration = w.Date, w.Duration
-		p.Requests = append(p.Requests, s.d.session.describeCall(s.call(req))+" …")
+		p.Requests = append(p.Requests, s.d.session.DescribeCall(s.call(req))+" …")
 	}
 	p.Notes = append(p.Notes, "the server's windows are whole days of the time results were reported; the exact time is compared here")
 	return p
@@ -273,7 +273,7 @@ func (s *search) window(ctx context.Context, w wire.Window, h *model.Host) iter.
 			r := req
 			r.Start = start
 			path, call := s.call(r)
-			return s.d.session.sendPage(ctx, s.what, path, call)
+			return s.d.session.SendPage(ctx, s.what, path, call)
 		},
 	}.Rows(ctx)
 }
@@ -356,7 +356,7 @@ func (d *Driver) recent(ctx context.Context, what string, h *model.Host, query, 
 		What: what, ByID: true,
 		Prepare: func(r *wire.Row) { r.Table, r.HostID, r.Hostname = query, h.ID, h.Name },
 		Fetch: func(ctx context.Context, start int64) (*reply.Page, error) {
-			return d.session.askPage(ctx, what, "/hosts/recent_activity", wire.RecentRequest{
+			return d.session.AskPage(ctx, what, "/hosts/recent_activity", wire.RecentRequest{
 				HostIdentifier: h.ID, QueryName: query, Start: start, Limit: reply.EventPage, SearchTerm: term,
 			})
 		},
@@ -365,7 +365,7 @@ func (d *Driver) recent(ctx context.Context, what string, h *model.Host, query, 
 
 // resultNames lists the queries a host has results of (29).
 func (d *Driver) resultNames(ctx context.Context, what, hostID string) ([]string, error) {
-	p, err := d.session.askPage(ctx, what, "/hosts/recent_activity/count", wire.HostRequest{HostIdentifier: hostID})
+	p, err := d.session.AskPage(ctx, what, "/hosts/recent_activity/count", wire.HostRequest{HostIdentifier: hostID})
 	if err != nil {
 		return nil, err
 	}
@@ -410,7 +410,7 @@ func (d *Driver) Event(ctx context.Context, id string, raw bool) (*model.Event, 
 
 func (d *Driver) eventByEID(ctx context.Context, what, id string) (*wire.Row, error) {
 	g := rules.AnyOf(rules.Cond("eid", "equal", id))
-	p, err := d.session.askPage(ctx, what, "/search", wire.SearchRequest{Conditions: g})
+	p, err := d.session.AskPage(ctx, what, "/search", wire.SearchRequest{Conditions: g})
 	if err != nil {
 		return nil, err
 	}
@@ -421,7 +421,7 @@ func (d *Driver) eventByEID(ctx context.Context, what, id string) (*wire.Row, er
 		}
 		for _, query := range h.Queries {
 			start, limit := 0, 1
-			rows, err := d.session.askPage(ctx, what, "/search", wire.SearchRequest{
+			rows, err := d.session.AskPage(ctx, what, "/search", wire.SearchRequest{
 				Conditions: g, HostIdentifier: string(h.HostIdentifier), QueryName: string(query.QueryName), Start: &start, Limit: &limit,
 			})
 			if err != nil {
@@ -449,7 +449,7 @@ func (d *Driver) eventByResult(ctx context.Context, what, id string) (*wire.Row,
 	now := d.o.Clock()
 	for _, w := range d.withAhead(time.Time{}, wire.Windows(now.Add(-120*wire.Day), now, false)) {
 		req := wire.ActivityRequest{Conditions: rules.Everything(), Limit: 1, Type: 2, Date: w.Date, Duration: w.Duration, Start: n + 1}
-		p, err := d.session.askPage(ctx, what, "/activity/search", req)
+		p, err := d.session.AskPage(ctx, what, "/activity/search", req)
 		if err != nil {
 			return nil, err
 		}

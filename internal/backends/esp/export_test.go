@@ -6,29 +6,12 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends/esp/reply"
 	"github.com/edrctl/edrctl/internal/backends/esp/response"
-	"github.com/edrctl/edrctl/internal/backends/esp/rules"
 	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
 // What the external tests may see of the inside.
-
-// ParseTime reads one of the server's times.
-var ParseTime = parseTime
-
-// Windows gives date and duration of the windows of a span.
-func Windows(since, until string, unbounded bool) []string {
-	var out []string
-	for _, w := range wire.Windows(parseTime(since).Time, parseTime(until).Time, unbounded) {
-		if w.Open {
-			out = append(out, "open")
-			continue
-		}
-		out = append(out, w.Date+"/"+string(rune('0'+w.Duration)))
-	}
-	return out
-}
 
 // ReadRow reads a stored row.
 func ReadRow(b []byte) (any, error) {
@@ -50,26 +33,11 @@ func ReadColumns(table string, b []byte) (any, error) {
 	return eventOf(&r, true), nil
 }
 
-// ParseNative checks what --query takes.
-func ParseNative(s string) error { _, err := rules.ParseQuery(s); return err }
-
-// ReadCreate reads a CREATE TABLE statement.
-var ReadCreate = wire.ReadCreate
-
-// CarveSQL and CommandScript are what carves and commands send.
-var (
-	CarveSQL      = carveSQL
-	CommandScript = response.CommandScript
-)
+// CarveSQL is what carves send.
+var CarveSQL = carveSQL
 
 // EventPage is how many rows a page has.
 const EventPage = reply.EventPage
-
-// QuoteShell and QuoteBatch quote one argument of a command.
-var (
-	QuoteShell = response.QuoteShell
-	QuoteBatch = response.QuoteBatch
-)
 
 // ReadAnswer reads an answer in every way the driver does; the errors by the
 // name of the reader.
@@ -131,6 +99,3 @@ func HuntRow(kind, value, table string, b []byte) ([]*model.Hit, error) {
 	}
 	return newPrey(kind, []string{value}).hits(r, eventOf(r, false)), nil
 }
-
-// PythonPattern checks a pattern of Python's.
-func PythonPattern(p string) (string, error) { return rules.PythonPattern(p) }

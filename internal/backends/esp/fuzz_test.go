@@ -12,17 +12,6 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-func FuzzTime(f *testing.F) {
-	for _, s := range []string{"2026-11-22T02:30:05.502376", "22-11-2026 02:29:07", "11/22/2026 02/19/20", "1596557041", "1e9", "-", ""} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		if got := esp.ParseTime(s); !got.IsZero() && (got.Year() < 1970 || got.Year() > 9999) {
-			t.Errorf("%q is year %d", s, got.Year())
-		}
-	})
-}
-
 func FuzzRow(f *testing.F) {
 	f.Add("win_file_events", `{"id":1,"name":"win_file_events","timestamp":"22-11-2026 02:19:20","columns":{"eid":"x","time":"1","action":"FILE_WRITE","target_path":"C:\\x"}}`)
 	f.Add("certificates", `{"columns":{"a":null,"b":[1,{"c":2}]},"id":"7"}`)
@@ -45,17 +34,6 @@ func FuzzRow(f *testing.F) {
 				t.Errorf("cannot be written: %v", err)
 			}
 		}
-	})
-}
-
-func FuzzNative(f *testing.F) {
-	f.Add(`{"condition":"AND","rules":[{"field":"md5","operator":"equal","value":"x"}]}`)
-	f.Add("win_file_events")
-	f.Fuzz(func(t *testing.T, s string) {
-		if err := esp.ParseNative(s); err != nil && backends.KindOf(err) != backends.KindInvalid {
-			t.Errorf("%q: %v", s, err)
-		}
-		_ = esp.ReadCreate(s)
 	})
 }
 
@@ -99,29 +77,6 @@ func FuzzFrame(f *testing.F) {
 			t.Errorf("the rows of %q cannot be written: %v", s, jerr)
 		}
 		esp.ReadRest([]byte(s))
-	})
-}
-
-// FuzzQuoting: what is quoted for a shell is one word of it, and nothing of
-// it is left for cmd to act upon.
-func FuzzQuoting(f *testing.F) {
-	f.Add("it's $(x) %PATH% \"&\"")
-	f.Fuzz(func(t *testing.T, s string) {
-		if strings.ContainsAny(s, "\x00\r\n") {
-			return
-		}
-		sh := esp.QuoteShell(s)
-		if strings.HasPrefix(sh, "'") {
-			if back := strings.ReplaceAll(sh[1:len(sh)-1], `'\''`, "'"); back != s {
-				t.Errorf("%q became %q", s, sh)
-			}
-		}
-		bat := esp.QuoteBatch(s)
-		for i := range len(bat) {
-			if strings.IndexByte(`&|<>"()`, bat[i]) >= 0 && (i == 0 || bat[i-1] != '^') {
-				t.Errorf("%q: %q leaves %q to cmd", s, bat, bat[i])
-			}
-		}
 	})
 }
 

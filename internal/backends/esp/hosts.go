@@ -7,11 +7,9 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/esp/reply"
-	"github.com/edrctl/edrctl/internal/backends/esp/rules"
 	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/filter"
@@ -34,7 +32,7 @@ func (d *Driver) hostList(ctx context.Context, what string, q backends.Query, re
 	limit := reply.ListPage
 	req.Start, req.Limit, req.SearchTerm = new(int), &limit, hostSearch(q.Filter)
 	l := backends.Listing[*model.Host]{Plan: backends.Plan{
-		Requests: []string{d.session.describe(http.MethodPost, "/hosts", req) + " …"},
+		Requests: []string{d.session.Describe(http.MethodPost, "/hosts", req) + " …"},
 		Residual: q.Filter,
 	}}
 	l.Seq = func(yield func(*model.Host, error) bool) {
@@ -121,7 +119,7 @@ func (d *Driver) complete(ctx context.Context, what string, hosts []*model.Host)
 func (d *Driver) eachHost(ctx context.Context, what string, req wire.ListRequest, each func(*wire.Host, []byte) (bool, error)) error {
 	return reply.OffsetPages(ctx, what, reply.ListPage, func(ctx context.Context, start, limit int) (*reply.Page, error) {
 		req.Start, req.Limit = &start, &limit
-		return d.session.askPage(ctx, what, "/hosts", req)
+		return d.session.AskPage(ctx, what, "/hosts", req)
 	}, func(v []byte) (bool, error) {
 		var h wire.Host
 		if err := json.Unmarshal(v, &h); err != nil {
@@ -129,37 +127,6 @@ func (d *Driver) eachHost(ctx context.Context, what string, req wire.ListRequest
 		}
 		return each(&h, v)
 	})
-}
-
-// hostSearch is the searchterm a filter allows: 22 looks for a substring in
-// the names, the OS name and the last address, so a term that can only match
-// there narrows. --host also matches the identifier, which 22 does not look
-// at: it is pushed only when it cannot be one.
-func hostSearch(f filter.Filter) string {
-	for _, t := range f.Get(filter.Host) {
-		if s, ok := hostText(t); ok {
-			return s
-		}
-	}
-	return ""
-}
-
-func hostText(t filter.Term) (string, bool) {
-	if len(t.Any) != 1 || t.Any[0].Mode == filter.Glob || t.Any[0].Qualified() || couldBeIdentifier(t.Any[0].Text) {
-		return "", false
-	}
-	return rules.LikeText(t.Any[0])
-}
-
-// couldBeIdentifier tells whether s may be a part of a host identifier (a
-// UUID) or of a node id.
-func couldBeIdentifier(s string) bool {
-	for _, r := range s {
-		if !(r == '-' || r >= '0' && r <= '9' || r >= 'a' && r <= 'f' || r >= 'A' && r <= 'F') {
-			return false
-		}
-	}
-	return true
 }
 
 // Host reads one host by identifier or node id: 23, and what only the list
@@ -193,7 +160,7 @@ func (d *Driver) Host(ctx context.Context, id string, raw bool) (*model.Host, er
 
 // hostDetail reads a host as 23 shows it, with its JSON.
 func (d *Driver) hostDetail(ctx context.Context, what, id string) (*model.Host, error) {
-	a, err := d.session.ask(ctx, what, "/hosts/"+url.PathEscape(id), client.Call{})
+	a, err := d.session.Ask(ctx, what, "/hosts/"+url.PathEscape(id), client.Call{})
 	if err != nil {
 		if backends.KindOf(err) == backends.KindUnsupported {
 			return nil, backends.NotFound("host", id)
@@ -302,16 +269,6 @@ func addresses(v []byte) (ips, macs []string) {
 	return ips, macs
 }
 
-// directory knows the hosts by node id: alerts and carves name a host only by
-// that number, everything else by its identifier.
-type directory struct {
-	mu     sync.Mutex
-	byNode map[string]*model.Host
-	list   []*model.Host
-	loaded bool
-	all    bool // removed hosts as well
-}
-
 // load reads the hosts once; removed hosts too when all is true.
 func (d *Driver) loadHosts(ctx context.Context, what string, all bool) error {
 	d.hosts.mu.Lock()
@@ -403,7 +360,7 @@ func (d *Driver) matchHosts(ctx context.Context, what string, f filter.Filter) (
 // HostCounts gives the online and offline hosts of each platform (25).
 func (d *Driver) HostCounts(ctx context.Context) (map[string]HostCount, error) {
 	const what = "cannot count hosts"
-	a, err := d.session.ask(ctx, what, "/hosts/count", client.Call{})
+	a, err := d.session.Ask(ctx, what, "/hosts/count", client.Call{})
 	if err != nil {
 		return nil, err
 	}
@@ -453,4 +410,36 @@ func (d *Driver) hostNamed(name string) (id string, n int) {
 		}
 	}
 	return id, n
+}
+
+// isRemoved tells in which of the two lists a host stands (22); known is
+// false when in none.
+func (d *Driver) isRemoved(ctx context.Context, what string, h *model.Host) (removed, known bool, err error) {
+	for _, enabled := range []bool{true, false} {
+		found, err := d.listed(ctx, what, h, wire.ListRequest{Enabled: &enabled})
+		if err != nil {
+			return false, false, err
+		}
+		if found != nil {
+			return !enabled, true, nil
+		}
+	}
+	return false, false, nil
+}
+
+// listed finds a host in the list of hosts (22), which alone tells whether it
+// is online; nil when it is not there.
+func (d *Driver) listed(ctx context.Context, what string, h *model.Host, req wire.ListRequest) (*model.Host, error) {
+	req.SearchTerm = h.Name
+	if h.Name == h.ID || strings.ContainsAny(h.Name, `%_\'`) {
+		req.SearchTerm = ""
+	}
+	var found *model.Host
+	err := d.eachHost(ctx, what, req, func(w *wire.Host, _ []byte) (bool, error) {
+		if m := listedHost(req, w); m.ID == h.ID {
+			found = m
+		}
+		return found == nil, nil
+	})
+	return found, err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/esp/reply"
+	"github.com/edrctl/edrctl/internal/backends/esp/session"
 	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/client"
 	"github.com/edrctl/edrctl/internal/model"
@@ -218,7 +219,7 @@ func (s *socket) listen(ctx context.Context, each func(msg []byte) (more bool, e
 		default:
 			lost = err
 		}
-		if perr := pause(ctx, reconnectGap); perr != nil {
+		if perr := session.Pause(ctx, reconnectGap); perr != nil {
 			if !opened && lost != nil && !errors.Is(lost, context.DeadlineExceeded) && !errors.Is(lost, context.Canceled) {
 				return lost // why nothing came, not that the time is over
 			}
@@ -230,9 +231,9 @@ func (s *socket) listen(ctx context.Context, each func(msg []byte) (more bool, e
 // dial opens the first path that is a WebSocket, and remembers it. Sockets
 // know no sessions, so none is shown to them.
 func (s *socket) dial(ctx context.Context) (*client.Socket, error) {
-	ctx = anonymous(ctx)
+	ctx = session.Anonymous(ctx)
 	paths := s.paths
-	if s.d.session.path("") == wire.BasePaths[1] { // 3.0 and before have only the last
+	if s.d.session.Path("") == wire.BasePaths[1] { // 3.0 and before have only the last
 		paths = append([]string{paths[len(paths)-1]}, paths[:len(paths)-1]...)
 	}
 	for i, p := range paths {
@@ -308,7 +309,7 @@ func (d *Driver) Schema(ctx context.Context) (map[string][]backends.Column, erro
 // form is read in that form, without descriptions.
 func (d *Driver) Tables(ctx context.Context) (map[string][]wire.Column, error) {
 	const what = "cannot read the schema"
-	a, err := d.session.ask(ctx, what, "/schema", client.Call{Query: url.Values{"export_type": {"json"}}})
+	a, err := d.session.Ask(ctx, what, "/schema", client.Call{Query: url.Values{"export_type": {"json"}}})
 	if err != nil {
 		return nil, err
 	}
@@ -319,7 +320,7 @@ func (d *Driver) Tables(ctx context.Context) (map[string][]wire.Column, error) {
 // CREATE statement.
 func (d *Driver) TableSchema(ctx context.Context, table string) ([]wire.Column, error) {
 	what := "cannot read the schema of table " + table
-	a, err := d.session.ask(ctx, what, "/schema/"+url.PathEscape(table), client.Call{})
+	a, err := d.session.Ask(ctx, what, "/schema/"+url.PathEscape(table), client.Call{})
 	if err != nil {
 		return nil, err
 	}
@@ -346,7 +347,7 @@ func (d *Driver) StatusLogs(ctx context.Context, host string, limit int) ([]Stat
 	what := "cannot read the status log of host " + host
 	var out []StatusLog
 	err := reply.OffsetPages(ctx, what, reply.ListPage, func(ctx context.Context, start, n int) (*reply.Page, error) {
-		return d.session.askPage(ctx, what, "/hosts/status_logs", wire.ListRequest{HostIdentifier: host, Start: &start, Limit: &n})
+		return d.session.AskPage(ctx, what, "/hosts/status_logs", wire.ListRequest{HostIdentifier: host, Start: &start, Limit: &n})
 	}, func(v []byte) (bool, error) {
 		var w wire.StatusLog
 		if err := json.Unmarshal(v, &w); err != nil {

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/esp/reply"
@@ -94,8 +93,8 @@ func indicatorFile(b []byte) client.Part {
 // plan shows the two requests.
 func (l lookup) plan() []string {
 	return []string{
-		l.d.session.describeCall(l.path, l.call("", "", 0, 0)),
-		l.d.session.describeCall(l.path, l.call("…", "…", 0, reply.EventPage)) + " …",
+		l.d.session.DescribeCall(l.path, l.call("", "", 0, 0)),
+		l.d.session.DescribeCall(l.path, l.call("…", "…", 0, reply.EventPage)) + " …",
 	}
 }
 
@@ -103,7 +102,7 @@ func (l lookup) plan() []string {
 // order; they have neither a time of arrival nor an id.
 func (l lookup) rows(ctx context.Context) iter.Seq2[*wire.Row, error] {
 	return func(yield func(*wire.Row, error) bool) {
-		p, err := l.d.session.sendPage(ctx, l.what, l.path, l.call("", "", 0, 0))
+		p, err := l.d.session.SendPage(ctx, l.what, l.path, l.call("", "", 0, 0))
 		if err != nil {
 			yield(nil, err)
 			return
@@ -144,7 +143,7 @@ func (l lookup) rows(ctx context.Context) iter.Seq2[*wire.Row, error] {
 
 func (l lookup) each(ctx context.Context, host, name, query string, give func(*wire.Row) bool) error {
 	return reply.OffsetPages(ctx, l.what, reply.EventPage, func(ctx context.Context, start, limit int) (*reply.Page, error) {
-		return l.d.session.sendPage(ctx, l.what, l.path, l.call(host, query, start, limit))
+		return l.d.session.SendPage(ctx, l.what, l.path, l.call(host, query, start, limit))
 	}, func(v []byte) (bool, error) {
 		r := &wire.Row{Table: query, HostID: host, Hostname: name}
 		if err := new(wire.RowReader).ReadCells(v, r); err != nil {
@@ -217,7 +216,7 @@ func (d *Driver) InspectHash(ctx context.Context, hash string) (*model.HashInfo,
 	info.ID = hash
 	// The comparison is exact, and agents differ in the case they write.
 	req := wire.HuntRequest{Indicators: hash + "," + strings.ToUpper(hash), Type: kind}
-	p, err := d.session.askPage(ctx, what, "/indicators/hunt", req)
+	p, err := d.session.AskPage(ctx, what, "/indicators/hunt", req)
 	if err != nil {
 		return nil, err
 	}
@@ -251,7 +250,7 @@ func (d *Driver) InspectHash(ctx context.Context, hash string) (*model.HashInfo,
 func (d *Driver) hashNames(ctx context.Context, what string, req wire.HuntRequest, host, query string, info *model.HashInfo) error {
 	start, limit := 0, hashRows
 	req.HostIdentifier, req.QueryName, req.Start, req.Limit = host, query, &start, &limit
-	p, err := d.session.askPage(ctx, what, "/indicators/hunt", req)
+	p, err := d.session.AskPage(ctx, what, "/indicators/hunt", req)
 	if err != nil {
 		return err
 	}
@@ -280,7 +279,7 @@ func (d *Driver) hashNames(ctx context.Context, what string, req wire.HuntReques
 
 // knownBad looks the hash up in the server's own indicators.
 func (d *Driver) knownBad(ctx context.Context, what, hash, kind string, info *model.HashInfo) error {
-	a, err := d.session.ask(ctx, what, "/iocs", client.Call{Method: http.MethodGet})
+	a, err := d.session.Ask(ctx, what, "/iocs", client.Call{Method: http.MethodGet})
 	if err != nil {
 		return err
 	}
@@ -307,13 +306,6 @@ func (d *Driver) knownBad(ctx context.Context, what, hash, kind string, info *mo
 
 // sourceIOC is the source of alerts that the server's own indicators raised.
 const sourceIOC = "ioc"
-
-// indicatorBook knows which entry of the server's indicators has a value.
-type indicatorBook struct {
-	mu     sync.Mutex
-	read   bool
-	byText map[string]string // column, 0, value -> name of the entry
-}
 
 // compared are the columns that the server compares with its indicators, and
 // no others (docs/wire/esp.md 89).
@@ -358,7 +350,7 @@ func (d *Driver) indicatorEntry(ctx context.Context, column, value string) strin
 	if !d.indicators.read {
 		d.indicators.read = true
 		d.indicators.byText = map[string]string{}
-		if a, err := d.session.ask(ctx, "cannot read the indicators", "/iocs", client.Call{}); err == nil && wire.KindOf(a.Data) == '{' {
+		if a, err := d.session.Ask(ctx, "cannot read the indicators", "/iocs", client.Call{}); err == nil && wire.KindOf(a.Data) == '{' {
 			_ = wire.EachMember(a.Data, func(name string, v []byte) error {
 				var w struct {
 					Type   flex.String `json:"type"`

@@ -2,6 +2,7 @@ package esp
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/esp/rules"
@@ -44,4 +45,55 @@ func pushes() []backends.Push {
 		{List: "rules", Filter: "rule", Form: "one text or `=text` that is not a number", Sent: "`searchterm`",
 			Witness: "the API document: \"searchterm\" of rules (59)", Takes: backends.Takes(filter.Rule, ok(ruleText))},
 	}, search("events"), search("processes"))
+}
+
+// hostSearch is the searchterm a filter allows: 22 looks for a substring in
+// the names, the OS name and the last address, so a term that can only match
+// there narrows. --host also matches the identifier, which 22 does not look
+// at: it is pushed only when it cannot be one.
+func hostSearch(f filter.Filter) string {
+	for _, t := range f.Get(filter.Host) {
+		if s, ok := hostText(t); ok {
+			return s
+		}
+	}
+	return ""
+}
+
+func hostText(t filter.Term) (string, bool) {
+	if len(t.Any) != 1 || t.Any[0].Mode == filter.Glob || t.Any[0].Qualified() || couldBeIdentifier(t.Any[0].Text) {
+		return "", false
+	}
+	return rules.LikeText(t.Any[0])
+}
+
+// couldBeIdentifier tells whether s may be a part of a host identifier (a
+// UUID) or of a node id.
+func couldBeIdentifier(s string) bool {
+	for _, r := range s {
+		if !(r == '-' || r >= '0' && r <= '9' || r >= 'a' && r <= 'f' || r >= 'A' && r <= 'F') {
+			return false
+		}
+	}
+	return true
+}
+
+// alertTerm is the searchterm a filter allows. 89 looks for a substring in
+// severity and host names, and in the rule name when source "rule" is sent
+// too, which leaves out nothing: other alerts have no rule. --rule also
+// matches the rule's number, so only a text that cannot be one is pushed.
+func alertTerm(f filter.Filter) string {
+	for _, t := range f.Get(filter.Rule) {
+		if s, ok := ruleText(t); ok {
+			return s
+		}
+	}
+	return ""
+}
+
+func ruleText(t filter.Term) (string, bool) {
+	if len(t.Any) != 1 || t.Any[0].Mode == filter.Glob || !strings.ContainsFunc(t.Any[0].Text, func(r rune) bool { return r < '0' || r > '9' }) {
+		return "", false
+	}
+	return rules.LikeText(t.Any[0])
 }

@@ -299,51 +299,6 @@ func TestTreePagesThatStandStill(t *testing.T) {
 	}
 }
 
-func TestQuoting(t *testing.T) {
-	for in, want := range map[string][2]string{
-		"plain.exe":   {"plain.exe", "plain.exe"},
-		"":            {"''", `^"^"`},
-		"a b":         {"'a b'", `^"a b^"`},
-		"it's":        {`'it'\''s'`, `^"it's^"`},
-		`say "hi"`:    {`'say "hi"'`, `^"say \^"hi\^"^"`},
-		`C:\dir\`:     {`'C:\dir\'`, `C:\dir\`},
-		`C:\my dir\`:  {`'C:\my dir\'`, `^"C:\my dir\\^"`},
-		"$HOME;rm":    {"'$HOME;rm'", `^"$HOME;rm^"`},
-		"%PATH%&calc": {"'%PATH%&calc'", `^"%%PATH%%^&calc^"`},
-		"^|<>()!":     {"'^|<>()!'", `^"^^^|^<^>^(^)^!^"`},
-	} {
-		if got := [2]string{esp.QuoteShell(in), esp.QuoteBatch(in)}; got != want {
-			t.Errorf("%q: %q, want %q", in, got, want)
-		}
-	}
-}
-
-// The script of a command on Windows: cmd.exe itself reads the quotes around
-// the program, and UTF-8 once its code page is set.
-func TestCommandsOnWindows(t *testing.T) {
-	for _, tc := range []struct {
-		command []string
-		want    string // of the line; "" = refused
-	}{
-		{[]string{"whoami", "/all"}, "whoami /all"},
-		{[]string{`C:\Program Files\Tool (x86)\run.exe`, "/q", "a b"}, `"C:\Program Files\Tool (x86)\run.exe" /q ^"a b^"`},
-		{[]string{`C:\100% sure&go.exe`}, `"C:\100%% sure&go.exe"`},
-		{[]string{`C:\a"b.exe`}, ""},
-		{[]string{"type", `C:\Übung\größe.txt`}, "chcp 65001 >nul\r\ntype ^\"C:\\Übung\\größe.txt^\""},
-		{[]string{`C:\Büro\x.exe`}, "chcp 65001 >nul\r\n\"C:\\Büro\\x.exe\""},
-	} {
-		kind, script, err := esp.CommandScript(backends.Change{Host: windowsNamed("AAAA-1"), Command: tc.command})
-		switch {
-		case tc.want == "":
-			if err == nil {
-				t.Errorf("%q: %q, want an error", tc.command, script)
-			}
-		case err != nil || kind != "1" || script != "@echo off\r\n"+tc.want+"\r\n":
-			t.Errorf("%q: %q %q, %v", tc.command, kind, script, err)
-		}
-	}
-}
-
 func TestCarvePathsAreLiteral(t *testing.T) {
 	for path, want := range map[string]string{
 		`/tmp/a{b}[c]?*~`: `path = '/tmp/a{b}[c]?*~'`, `C:\it's`: `path = 'C:\it''s'`, `/etc/pass%`: `path like '/etc/pass%'`, `/a_b`: `path = '/a_b'`,

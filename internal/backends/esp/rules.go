@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
-	"sync"
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/esp/reply"
@@ -24,7 +23,7 @@ func (d *Driver) Rules(ctx context.Context, q backends.Query) (backends.Listing[
 	limit := reply.ListPage
 	req := wire.ListRequest{Start: new(int), Limit: &limit, AlertsCount: model.Ptr(true), SearchTerm: ruleTerm(q.Filter)}
 	l := backends.Listing[*model.Rule]{Plan: backends.Plan{
-		Requests: []string{d.session.describe(http.MethodPost, "/rules", req) + " …"}, Residual: q.Filter,
+		Requests: []string{d.session.Describe(http.MethodPost, "/rules", req) + " …"}, Residual: q.Filter,
 	}}
 	l.Seq = func(yield func(*model.Rule, error) bool) {
 		seen, stopped := map[string]bool{}, false
@@ -52,7 +51,7 @@ func ruleTerm(f filter.Filter) string { return alertTerm(f) }
 func (d *Driver) eachRule(ctx context.Context, what string, req wire.ListRequest, each func(*model.Rule, []byte) bool) error {
 	return reply.OffsetPages(ctx, what, reply.ListPage, func(ctx context.Context, start, limit int) (*reply.Page, error) {
 		req.Start, req.Limit = &start, &limit
-		return d.session.askPage(ctx, what, "/rules", req)
+		return d.session.AskPage(ctx, what, "/rules", req)
 	}, func(v []byte) (bool, error) {
 		r, err := readRule(what, v)
 		if err != nil {
@@ -66,7 +65,7 @@ func (d *Driver) eachRule(ctx context.Context, what string, req wire.ListRequest
 func (d *Driver) Rule(ctx context.Context, id string, raw bool) (*model.Rule, error) {
 	what := "cannot read rule " + id
 	if wire.IsNumber(id) {
-		a, err := d.session.ask(ctx, what, "/rules/"+id, client.Call{})
+		a, err := d.session.Ask(ctx, what, "/rules/"+id, client.Call{})
 		if err != nil {
 			return nil, err
 		}
@@ -149,13 +148,6 @@ func attack(techniques, tactics []string) []model.Attack {
 		}
 	}
 	return out
-}
-
-// ruleBook knows the rules by number, for what alerts do not repeat.
-type ruleBook struct {
-	mu     sync.Mutex
-	byID   map[string]*model.Rule
-	loaded bool
 }
 
 func (d *Driver) loadRules(ctx context.Context, what string) error {

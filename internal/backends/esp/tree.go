@@ -106,7 +106,7 @@ func (d *Driver) treeRoot(ctx context.Context, what string, p backends.ProcessRe
 	if p.Alert != nil && wire.IsNumber(p.Alert.ID) && p.Alert.Process != nil && strings.EqualFold(wire.TrimGUID(p.Alert.Process.UID), guid) {
 		req.AlertID = p.Alert.ID
 	}
-	a, err := d.session.ask(ctx, what, "/alerts/process", client.Call{Method: http.MethodPost, JSON: req, Reads: true})
+	a, err := d.session.Ask(ctx, what, "/alerts/process", client.Call{Method: http.MethodPost, JSON: req, Reads: true})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -162,7 +162,7 @@ func (d *Driver) treeStep(ctx context.Context, what string, p backends.ProcessRe
 		return page, err
 	}
 	group := at.Groups[0]
-	a, err := d.session.ask(ctx, what, "/alerts/process/child", client.Call{Method: http.MethodPost, Reads: true, JSON: treeChildRequest{
+	a, err := d.session.Ask(ctx, what, "/alerts/process/child", client.Call{Method: http.MethodPost, Reads: true, JSON: treeChildRequest{
 		ProcessGUID: guid, Action: group.Action, NodeID: node, LastTime: at.Last,
 	}})
 	if backends.KindOf(err) == backends.KindUnsupported {

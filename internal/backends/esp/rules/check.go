@@ -235,7 +235,7 @@ func (c *ruleChecker) meaning(at, field, column, op, text string) error {
 	case "is_ascii":
 		c.warn(at, "is_ascii means the opposite on this server: it is true when the value has a character that is not ASCII")
 	case "matches_regex", "not_matches_regex":
-		unsure, err := PythonPattern(text)
+		unsure, err := pythonPattern(text)
 		if err != nil {
 			return &conditionError{at, fmt.Sprintf("the pattern %q is no regular expression: %v", text, err), "the server takes it, and the rule never fires"}
 		}
@@ -323,10 +323,10 @@ func isPythonNumber(s string) bool {
 	return err == nil || errors.Is(err, strconv.ErrRange)
 }
 
-// PythonPattern checks a regular expression of Python's with Go's reader. What
+// pythonPattern checks a regular expression of Python's with Go's reader. What
 // Go does not know and Python does cannot be judged: unsure says what. What
 // Go knows and Python does not is an error.
-func PythonPattern(p string) (unsure string, err error) {
+func pythonPattern(p string) (unsure string, err error) {
 	if len(p) > 10_000 {
 		return "it is very long", nil
 	}

@@ -224,7 +224,7 @@ func compileOperator(op, value string) func(cell string, there bool) verdict {
 		}
 		return words(func(c string) verdict { return is(re.MatchString(c)) })
 	case "matches_regex":
-		unsure, err := PythonPattern(value)
+		unsure, err := pythonPattern(value)
 		if err != nil || unsure != "" {
 			return words(func(string) verdict { return unknown })
 		}

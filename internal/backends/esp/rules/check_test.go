@@ -1,11 +1,10 @@
-package esp_test
+package rules_test
 
 import (
 	"encoding/json"
 	"strings"
 	"testing"
 
-	"github.com/edrctl/edrctl/internal/backends/esp"
 	"github.com/edrctl/edrctl/internal/backends/esp/rules"
 )
 
@@ -49,7 +48,7 @@ func TestPythonPattern(t *testing.T) {
 		"evil": "ok", `.*\\.exe$`: "ok", "[a-z]+": "ok", "(": "bad", "a**": "bad", "[z-a]": "bad", `\pL`: "bad", `\Qx\E`: "bad", "(?<n>x)": "bad", `a\`: "bad", `\z`: "bad",
 		"(?=x)": "unsure", "(?!x)": "unsure", "(?<=x)y": "unsure", "(?<!x)y": "unsure", `(a)\1`: "unsure", "(?P=n)": "unsure", "x{2000}": "unsure", "(?x) a": "unsure", "[[:alpha:]]": "unsure",
 	} {
-		unsure, err := esp.PythonPattern(p)
+		unsure, err := rules.PythonPattern(p)
 		got := "ok"
 		if err != nil {
 			got = "bad"
@@ -65,10 +64,9 @@ func TestPythonPattern(t *testing.T) {
 // The checkers take anything; what CheckRule lets pass it lets pass again, and
 // holds nothing of what can never fire.
 func FuzzCheckRule(f *testing.F) {
-	for _, tt := range refused {
-		f.Add(tt.args)
-	}
-	f.Add(okConditions)
+	f.Add(`{"condition":"AND","rules":[{"field":"column","operator":"column_contains","value":["path","\\Temp\\"]}]}`)
+	f.Add(`{"condition":"AND","rules":[{"field":"path","operator":"equal","value":"x"}]}`)
+	f.Add(`{"condition":"OR","rules":[{"field":"column","operator":"equal","value":["pid",1]},{"field":"timestamp","operator":"less","value":"x"}]}`)
 	f.Add(`{"condition":"AND","rules":[{"rules":[]}]}`)
 	f.Add(`{"condition":"AND","rules":[{"field":"column","operator":"column_matches_regex","value":["a","(?P<x>"]}]}`)
 	f.Fuzz(func(t *testing.T, text string) {
@@ -94,11 +92,11 @@ func FuzzCheckRule(f *testing.F) {
 		var each func(v any)
 		each = func(v any) {
 			m, _ := v.(map[string]any)
-			if rules, nested := m["rules"].([]any); nested {
-				if len(rules) == 0 {
+			if inner, nested := m["rules"].([]any); nested {
+				if len(inner) == 0 {
 					t.Errorf("an empty group passed: %s", b)
 				}
-				for _, r := range rules {
+				for _, r := range inner {
 					each(r)
 				}
 				return

@@ -1,0 +1,4 @@
+package rules
+
+// PythonPattern checks a pattern of Python's.
+var PythonPattern = pythonPattern
