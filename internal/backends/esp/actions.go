@@ -38,8 +38,8 @@ func (d *Driver) command(ctx context.Context, what string, v []byte, openc2 stri
 	if a.State.Final() {
 		a.FinishedAt = parseTime(string(w.UpdatedAt))
 	}
-	detail(a, "openc2_id", openc2)
-	detail(a, "command_id", string(w.CommandID))
+	response.SetDetail(a, "openc2_id", openc2)
+	response.SetDetail(a, "command_id", string(w.CommandID))
 	if w.NodeID != "" || w.Hostname != "" {
 		h, err := d.hostOf(ctx, what, string(w.NodeID), string(w.Hostname))
 		if err != nil {
@@ -72,7 +72,7 @@ func (d *Driver) Action(ctx context.Context, id string) (*model.Action, error) {
 	case response.IsActionNumber(id):
 		list, err := d.commandsOf(ctx, what, id, false)
 		if err != nil {
-			return nil, d.explain(err)
+			return nil, d.explainUnsupported(err)
 		}
 		if len(list) == 0 {
 			return nil, backends.NotFound("action", id)
@@ -86,7 +86,7 @@ func (d *Driver) Action(ctx context.Context, id string) (*model.Action, error) {
 			if backends.KindOf(err) == backends.KindOther && wire.ContainsAny(strings.ToLower(err.Error()), "no command", "not exist", "no response") {
 				return nil, backends.NotFound("action", id)
 			}
-			return nil, d.explain(err)
+			return nil, d.explainUnsupported(err)
 		}
 		act, err := d.command(ctx, what, a.Data, "", false)
 		if err == nil {
@@ -206,10 +206,10 @@ func (d *Driver) Actions(ctx context.Context, q backends.Query) (backends.Listin
 			return true, nil
 		})
 		if !stopped {
-			give(pairs.held)
+			give(pairs.pending)
 		}
 		if err != nil && !stopped {
-			yield(nil, d.explain(err))
+			yield(nil, d.explainUnsupported(err))
 		}
 	}
 	return l, nil
@@ -217,12 +217,12 @@ func (d *Driver) Actions(ctx context.Context, q backends.Query) (backends.Listin
 
 // rulePairs makes one action of the two rules edrctl adds, or removes, for
 // both directions, as they were asked for. Actions come newest first.
-type rulePairs struct{ held *model.Action }
+type rulePairs struct{ pending *model.Action }
 
 // take gives what is ready when a comes next.
 func (p *rulePairs) take(a *model.Action) []*model.Action {
-	before := p.held
-	p.held = nil
+	before := p.pending
+	p.pending = nil
 	name := ruleBase(a)
 	if before != nil && name != "" && name == ruleBase(before) && strings.HasSuffix(a.Target.Name, "-in") && before.Verb == a.Verb &&
 		a.Host != nil && before.Host != nil && a.Host.ID == before.Host.ID && before.RequestedAt.Sub(a.RequestedAt.Time).Abs() < time.Minute {
@@ -238,7 +238,7 @@ func (p *rulePairs) take(a *model.Action) []*model.Action {
 		out = append(out, before)
 	}
 	if name != "" && strings.HasSuffix(a.Target.Name, "-out") {
-		p.held = a
+		p.pending = a
 		return out
 	}
 	return append(out, a)
@@ -270,7 +270,7 @@ func (d *Driver) eachAction(ctx context.Context, what string, each func(w *respo
 // findResponse looks for the commands of a change among those the server
 // keeps, made since it was sent, on its host, with its content.
 func findResponse(ctx context.Context, d *Driver, c backends.Change, sent time.Time) (*model.Action, error) {
-	what := whatOf(c)
+	what := response.What(c)
 	_, orders, err := d.verbOf(c)
 	if err != nil || c.Host == nil {
 		return nil, err
@@ -297,7 +297,7 @@ func findResponse(ctx context.Context, d *Driver, c backends.Change, sent time.T
 		return true, nil
 	})
 	if err != nil {
-		return nil, d.explain(err)
+		return nil, d.explainUnsupported(err)
 	}
 	var list []*model.Action
 	var ids []string
@@ -329,7 +329,7 @@ const maxOutput = 16 << 20
 // Whatever happens here, the command was sent and can be polled.
 func followOutput(ctx context.Context, d *Driver, c backends.Change, act *model.Action, update func(*model.Action)) error {
 	if !response.IsCommandID(act.ID) {
-		return learnCommand(ctx, d, c, act, update)
+		return findCommandID(ctx, d, c, act, update)
 	}
 	limit := followFor
 	if c.Timeout > 0 {
@@ -349,7 +349,7 @@ func followOutput(ctx context.Context, d *Driver, c backends.Change, act *model.
 			Message flex.String `json:"message"`
 		}
 		if err := json.Unmarshal(msg, &f); err != nil {
-			return false, reply.Malformed(whatOf(c), err)
+			return false, reply.Malformed(response.What(c), err)
 		}
 		if text := response.OutputText(string(f.Data)); text != "" && out.Len()+len(text) <= maxOutput {
 			out.WriteString(text)
@@ -364,7 +364,7 @@ func followOutput(ctx context.Context, d *Driver, c backends.Change, act *model.
 	})
 	var be *backends.Error
 	if errors.As(err, &be) && be.Kind == backends.KindMalformed {
-		detail(act, "output", "the socket sent something else than promised; respond get reads it again")
+		response.SetDetail(act, "output", "the socket sent something else than promised; respond get reads it again")
 	}
 	if act.State == model.ActionDone && act.Stdout == "" {
 		// A socket that was opened late may have nothing left to tell.
@@ -375,10 +375,10 @@ func followOutput(ctx context.Context, d *Driver, c backends.Change, act *model.
 	return nil
 }
 
-// lookKill compares the pid with the last process the server saw under it.
-func lookKill(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
+// previewKill compares the pid with the last process the server saw under it.
+func previewKill(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
 	p.Summary = strings.TrimSpace("stops process " + strconv.FormatInt(c.PID, 10) + " " + c.Path)
-	list, err := d.startedBy(ctx, whatOf(c), c.Host.ID, rules.AnyOf(rules.Cond("pid", "equal", strconv.FormatInt(c.PID, 10))))
+	list, err := d.startedBy(ctx, response.What(c), c.Host.ID, rules.AnyOf(rules.Cond("pid", "equal", strconv.FormatInt(c.PID, 10))))
 	if err != nil {
 		return err
 	}
@@ -392,7 +392,7 @@ func lookKill(ctx context.Context, d *Driver, c backends.Change, p *backends.Pre
 	case last == nil:
 		p.Warnings = append(p.Warnings, "the server saw no process start under this pid: what runs there now is not known")
 	case c.Path != "" && last.Path != "" && !strings.EqualFold(last.Path, c.Path):
-		return &backends.Error{Kind: backends.KindInvalid, What: whatOf(c), Why: "the last process the server saw under pid " + strconv.FormatInt(c.PID, 10) + " is " + last.Path + ", not " + c.Path}
+		return &backends.Error{Kind: backends.KindInvalid, What: response.What(c), Why: "the last process the server saw under pid " + strconv.FormatInt(c.PID, 10) + " is " + last.Path + ", not " + c.Path}
 	case c.Path == "":
 		p.Summary = strings.TrimSpace(p.Summary + " " + last.Path)
 		p.Warnings = append(p.Warnings, "without the path only the pid is compared; the last process seen under it started "+last.Started.String())
@@ -400,9 +400,9 @@ func lookKill(ctx context.Context, d *Driver, c backends.Change, p *backends.Pre
 	return nil
 }
 
-// tookCommand reads the ids of a command: openc2_id is the action on all its
+// readCommandIDs reads the ids of a command: openc2_id is the action on all its
 // hosts, command_id that on one.
-func tookCommand(_ *Driver, a *reply.Answer, act *model.Action) {
+func readCommandIDs(_ *Driver, a *reply.Answer, act *model.Action) {
 	openc2, command := wire.Scalar(a.Top["openc2_id"]), wire.Scalar(a.Top["command_id"])
 	if !response.IsActionNumber(openc2) {
 		openc2 = ""
@@ -415,14 +415,14 @@ func tookCommand(_ *Driver, a *reply.Answer, act *model.Action) {
 		id = act.ID + "+" + id
 	}
 	act.ID = wire.FirstOf(id, act.ID)
-	detail(act, "openc2_id", openc2)
-	detail(act, "command_id", command)
+	response.SetDetail(act, "openc2_id", openc2)
+	response.SetDetail(act, "command_id", command)
 }
 
-func lookCancel(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
+func previewCancel(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
 	a, err := d.Action(ctx, c.ActionID)
 	if err != nil {
-		return d.explain(err)
+		return d.explainUnsupported(err)
 	}
 	p.Summary = "cancels " + a.Verb + " (" + a.NativeState + ")"
 	if a.State.Final() {
@@ -431,21 +431,21 @@ func lookCancel(ctx context.Context, d *Driver, c backends.Change, p *backends.P
 	return nil
 }
 
-// learnCommand finds the id of the command on the one host when the answer
+// findCommandID finds the id of the command on the one host when the answer
 // named only the action, or nothing. Not finding it is no failure.
-func learnCommand(ctx context.Context, d *Driver, c backends.Change, act *model.Action, update func(*model.Action)) error {
+func findCommandID(ctx context.Context, d *Driver, c backends.Change, act *model.Action, update func(*model.Action)) error {
 	if response.IsCommandID(act.ID) {
 		return nil
 	}
 	if response.IsActionNumber(act.ID) {
 		if u, err := d.Action(ctx, act.ID); err == nil && response.IsCommandID(u.Details["command_id"]) {
 			act.ID = u.Details["command_id"]
-			detail(act, "command_id", act.ID)
+			response.SetDetail(act, "command_id", act.ID)
 		}
 	} else if u, err := findResponse(ctx, d, c, act.RequestedAt.Time); err == nil && u != nil {
 		act.ID, act.State, act.NativeState = u.ID, u.State, u.NativeState
 		for k, v := range u.Details {
-			detail(act, k, v)
+			response.SetDetail(act, k, v)
 		}
 	}
 	update(act)

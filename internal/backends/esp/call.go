@@ -17,6 +17,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends/esp/catalog"
 	"github.com/edrctl/edrctl/internal/backends/esp/guards"
 	"github.com/edrctl/edrctl/internal/backends/esp/reply"
+	"github.com/edrctl/edrctl/internal/backends/esp/response"
 	"github.com/edrctl/edrctl/internal/backends/esp/session"
 	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/client"
@@ -399,8 +400,8 @@ var callSpec = backends.VerbSpec{
 	How: "calls an operation of the server's own API, behind the guards of that operation",
 }
 
-// keep remembers what a preview found, so that Apply sends what was shown.
-func (d *Driver) keep(c *backends.Call, g *guards.Call) {
+// storePrepared remembers what a preview found, so that Apply sends what was shown.
+func (d *Driver) storePrepared(c *backends.Call, g *guards.Call) {
 	d.callMu.Lock()
 	defer d.callMu.Unlock()
 	if d.calls == nil || len(d.calls) > 256 {
@@ -409,7 +410,7 @@ func (d *Driver) keep(c *backends.Call, g *guards.Call) {
 	d.calls[c] = g
 }
 
-func (d *Driver) kept(c *backends.Call) *guards.Call {
+func (d *Driver) prepared(c *backends.Call) *guards.Call {
 	d.callMu.Lock()
 	defer d.callMu.Unlock()
 	return d.calls[c]
@@ -423,7 +424,7 @@ func (d *Driver) previewCall(ctx context.Context, c backends.Change) (backends.P
 	if err != nil {
 		return backends.Preview{}, enterpriseOnly(c.Call.Op, err)
 	}
-	d.keep(c.Call, g)
+	d.storePrepared(c.Call, g)
 	return g.Preview, nil
 }
 
@@ -440,13 +441,13 @@ func (d *Driver) applyCall(ctx context.Context, c backends.Change, update func(*
 	if c.Call == nil {
 		return fail(backends.Invalid("cannot call", "it names no operation"))
 	}
-	g := d.kept(c.Call)
+	g := d.prepared(c.Call)
 	if g == nil {
 		var err error
 		if g, err = guards.Prepare(ctx, callServer{d}, *c.Call); err != nil {
 			return fail(enterpriseOnly(c.Call.Op, err))
 		}
-		d.keep(c.Call, g)
+		d.storePrepared(c.Call, g)
 	}
 	if g.Preview.Nothing != "" {
 		act.State, act.NativeState, act.FinishedAt = model.ActionDone, g.Preview.Nothing, model.At(d.o.Clock())
@@ -467,17 +468,17 @@ func (d *Driver) applyCall(ctx context.Context, c backends.Change, update func(*
 	}
 	a, err := d.sendGuarded(ctx, g)
 	if err != nil {
-		return fail(enterpriseOnly(g.Op, askVerdict(err)))
+		return fail(enterpriseOnly(g.Op, withVerdictHint(err)))
 	}
 	act.NativeState, act.Answer = wire.Short(a.Message), reply.RawAnswer(a)
 	act.State, act.FinishedAt = model.ActionDone, model.At(d.o.Clock())
 	if strings.HasPrefix(g.Op.Name, "response.") || strings.HasPrefix(g.Op.Name, "defender.") {
 		// The call is over; what it started goes on, and is read by these ids.
 		var started model.Action
-		tookCommand(d, a, &started)
+		readCommandIDs(d, a, &started)
 		act.Details = started.Details
 		if started.ID != "" {
-			detail(act, "note", shellquote.Join("edrctl respond get", d.o.Profile+"/"+started.ID)+" tells what the hosts say")
+			response.SetDetail(act, "note", shellquote.Join("edrctl respond get", d.o.Profile+"/"+started.ID)+" tells what the hosts say")
 		}
 	}
 	if g.After != nil {
@@ -501,16 +502,16 @@ func (d *Driver) applyCall(ctx context.Context, c backends.Change, update func(*
 			return fail(&backends.Error{Kind: backends.KindOther, What: g.What, Why: "the server says success, and what it keeps now is not what was sent"})
 		default:
 			act.State = model.ActionAmbiguous
-			return act, unseen(act, g.What, err)
+			return act, unconfirmed(act, g.What, err)
 		}
 	}
 	update(act)
 	return act, nil
 }
 
-// unseen is the error of a change whose effect was not seen; err is why it
+// unconfirmed is the error of a change whose effect was not seen; err is why it
 // could not be read, nil when it was and does not show.
-func unseen(act *model.Action, what string, err error) error {
+func unconfirmed(act *model.Action, what string, err error) error {
 	e := &backends.Error{Kind: backends.KindAmbiguous, What: what, Why: "the server says success, and what it shows now is unchanged", Err: err}
 	if err != nil {
 		e.Why = "the server says success, and the effect could not be read: " + wire.Short(err.Error())
@@ -535,7 +536,7 @@ func (d *Driver) findCall(ctx context.Context, c backends.Change) (*model.Action
 	if c.Call == nil {
 		return nil, backends.Unsupported("ESP", "looking up what became of a call", "list what it was about")
 	}
-	g := d.kept(c.Call)
+	g := d.prepared(c.Call)
 	if g == nil {
 		// Previewed by another run: what is wanted is found out anew.
 		var err error
@@ -550,7 +551,7 @@ func (d *Driver) findCall(ctx context.Context, c backends.Change) (*model.Action
 	if err != nil || !done {
 		return nil, err
 	}
-	return d.done("it has been done: the server shows what was wanted"), nil
+	return d.doneAction("it has been done: the server shows what was wanted"), nil
 }
 
 // enterpriseOnly says what an edition without a route can do instead.

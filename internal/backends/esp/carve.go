@@ -44,12 +44,12 @@ var carveVerbs = []verb{
 			}
 			return []order{{http.MethodPost, "/distributed/add", wire.LiveRequest{Query: sql, Nodes: c.Host.ID, Description: "edrctl carve"}}}, nil
 		},
-		look: func(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
+		preview: func(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
 			p.Summary = "collects " + c.Path
 			if strings.Contains(c.Path, "%") {
 				p.Warnings = append(p.Warnings, "% stands for anything: every file that matches is collected, as one archive")
 			}
-			h, err := d.listed(ctx, whatOf(c), c.Host, wire.ListRequest{})
+			h, err := d.listed(ctx, response.What(c), c.Host, wire.ListRequest{})
 			switch {
 			case err != nil:
 				return err
@@ -60,11 +60,11 @@ var carveVerbs = []verb{
 			}
 			return nil
 		},
-		took: func(_ *Driver, a *reply.Answer, act *model.Action) {
+		readAnswer: func(_ *Driver, a *reply.Answer, act *model.Action) {
 			var s wire.LiveStarted
 			if wire.KindOf(a.Data) == '{' && json.Unmarshal(a.Data, &s) == nil && wire.IsNumber(string(s.QueryID)) && act.Host != nil {
 				act.ID = carveAction + string(s.QueryID) + ":" + act.Host.ID
-				detail(act, "query_id", string(s.QueryID))
+				response.SetDetail(act, "query_id", string(s.QueryID))
 			}
 		},
 		find: findCarve,
@@ -80,7 +80,7 @@ var carveVerbs = []verb{
 			}
 			return []order{{http.MethodPost, "/carves/delete", wire.SessionRequest{SessionID: c.CarveID}}}, nil
 		},
-		look: func(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
+		preview: func(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
 			carve, err := d.Carve(ctx, c.CarveID)
 			if err != nil {
 				return err
@@ -91,7 +91,7 @@ var carveVerbs = []verb{
 		find: func(ctx context.Context, d *Driver, c backends.Change, _ time.Time) (*model.Action, error) {
 			_, err := d.Carve(ctx, c.CarveID)
 			if backends.KindOf(err) == backends.KindNotFound {
-				return d.done("the archive is gone"), nil
+				return d.doneAction("the archive is gone"), nil
 			}
 			return nil, err
 		},
@@ -115,7 +115,7 @@ func carveSQL(path string) (string, error) {
 // findCarve looks for a carve of the host that began after the request left:
 // queries themselves cannot be listed.
 func findCarve(ctx context.Context, d *Driver, c backends.Change, sent time.Time) (*model.Action, error) {
-	what := whatOf(c)
+	what := response.What(c)
 	start, limit := 0, reply.ListPage
 	p, err := d.session.AskPage(ctx, what, "/carves", wire.ListRequest{HostIdentifier: c.Host.ID, Start: &start, Limit: &limit})
 	if err != nil {
@@ -158,7 +158,7 @@ func (d *Driver) pollCarve(ctx context.Context, id string) (*model.Action, error
 	a, err := d.session.Ask(ctx, what, "/carves/query", client.Call{Method: http.MethodPost, JSON: wire.CarveQueryRequest{QueryID: query, HostIdentifier: host}, Reads: true})
 	act := &model.Action{Verb: backends.VerbCarve, State: model.ActionSent, NativeState: "Carve not started", Host: d.knownHost(host)}
 	act.ID = id
-	detail(act, "query_id", query)
+	response.SetDetail(act, "query_id", query)
 	var be *backends.Error
 	switch {
 	case errors.As(err, &be) && strings.Contains(strings.ToLower(be.Why), "not started"):

@@ -6,6 +6,8 @@ package esp
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends/esp/catalog"
 	"github.com/edrctl/edrctl/internal/backends/esp/guards"
 	"github.com/edrctl/edrctl/internal/backends/esp/reply"
+	"github.com/edrctl/edrctl/internal/backends/esp/response"
 	"github.com/edrctl/edrctl/internal/backends/esp/session"
 	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/client"
@@ -55,10 +58,10 @@ type Driver struct {
 	redactor *client.Redactor
 	session  *session.Session
 
-	hosts directory
-	rules ruleBook
+	hosts hostDirectory
+	rules ruleCache
 
-	indicators indicatorBook
+	indicators indicatorCache
 
 	noAlertEvents atomic.Bool
 	carveMu       sync.Mutex
@@ -69,16 +72,16 @@ type Driver struct {
 	calls  map[*backends.Call]*guards.Call // previewed, by the call they belong to
 }
 
-// indicatorBook knows which entry of the server's indicators has a value.
-type indicatorBook struct {
+// indicatorCache knows which entry of the server's indicators has a value.
+type indicatorCache struct {
 	mu     sync.Mutex
 	read   bool
 	byText map[string]string // column, 0, value -> name of the entry
 }
 
-// directory knows the hosts by node id: alerts and carves name a host only by
+// hostDirectory knows the hosts by node id: alerts and carves name a host only by
 // that number, everything else by its identifier.
-type directory struct {
+type hostDirectory struct {
 	mu     sync.Mutex
 	byNode map[string]*model.Host
 	list   []*model.Host
@@ -86,8 +89,8 @@ type directory struct {
 	all    bool // removed hosts as well
 }
 
-// ruleBook knows the rules by number, for what alerts do not repeat.
-type ruleBook struct {
+// ruleCache knows the rules by number, for what alerts do not repeat.
+type ruleCache struct {
 	mu     sync.Mutex
 	byID   map[string]*model.Rule
 	loaded bool
@@ -199,3 +202,97 @@ func (d *Driver) Logout(ctx context.Context) error { return d.session.Logout(ctx
 func (d *Driver) Verify(ctx context.Context, password string) (bool, error) {
 	return d.session.Verify(ctx, password)
 }
+
+// order is one changing request. It is sent once, whatever happens.
+type order struct {
+	method, path string
+	body         any
+}
+
+func (o order) call() client.Call { return client.Call{Method: o.method, JSON: o.body, Acts: true} }
+
+// act sends an order.
+func (d *Driver) act(ctx context.Context, what string, o order) (*reply.Answer, error) {
+	return d.session.Send(ctx, what, o.path, o.call())
+}
+
+// verb is one thing ESP can change: what is sent for it, what is read before,
+// and what the answers mean.
+type verb struct {
+	backends.VerbSpec
+	enterprise bool // needs the response routes 100-120
+	windows    bool // works on Windows agents only
+	orders     func(d *Driver, c backends.Change) ([]order, error)
+	// preview fills in the preview by reading only.
+	preview func(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error
+	// readAnswer reads the answer of each order into the action; nil: it says nothing.
+	readAnswer func(d *Driver, a *reply.Answer, act *model.Action)
+	// follow follows what was sent, when all was taken.
+	follow func(ctx context.Context, d *Driver, c backends.Change, act *model.Action, update func(*model.Action)) error
+	// find looks up what became of it; nil: among the response actions.
+	find func(ctx context.Context, d *Driver, c backends.Change, sent time.Time) (*model.Action, error)
+}
+
+// verbs is everything, in the order it is shown; respond.go fills it.
+var verbs []verb
+
+func verbNamed(name string) *verb {
+	for i := range verbs {
+		if verbs[i].Verb == name {
+			return &verbs[i]
+		}
+	}
+	return nil
+}
+
+func (d *Driver) verbOf(c backends.Change) (*verb, []order, error) {
+	what := response.What(c)
+	v := verbNamed(c.Verb)
+	if v == nil {
+		return nil, nil, backends.Unsupported("ESP", what, "")
+	}
+	needsHost := slices.Contains(v.Needs, "host")
+	switch {
+	case needsHost && (c.Host == nil || c.Host.ID == ""):
+		return nil, nil, backends.Invalid(what, "the host is missing")
+	case needsHost && strings.ContainsAny(c.Host.ID, ",\r\n"):
+		// A comma would make it a list of hosts.
+		return nil, nil, backends.Invalid(what, "the host's identifier is none")
+	case v.windows && c.Host.OS != nil && c.Host.OS.Platform != "" && c.Host.OS.Platform != "windows":
+		return nil, nil, &backends.Error{Kind: backends.KindUnsupported, What: what, Why: "ESP does it on Windows only, and this host is " + c.Host.OS.Platform}
+	}
+	orders, err := v.orders(d, c)
+	if err != nil {
+		var be *backends.Error
+		if errors.As(err, &be) && be.What == "" {
+			be.What = what
+		}
+		return nil, nil, err
+	}
+	return v, orders, nil
+}
+
+// doneAction is the action of a change found to have happened.
+func (d *Driver) doneAction(native string) *model.Action {
+	return &model.Action{State: model.ActionDone, NativeState: native, FinishedAt: model.At(d.o.Clock())}
+}
+
+// explainUnsupported says what an edition without response routes can do instead.
+func (d *Driver) explainUnsupported(err error) error {
+	var be *backends.Error
+	if errors.As(err, &be) && be.Kind == backends.KindUnsupported {
+		be.Why = "this edition of ESP has no response actions"
+		var can []string
+		for _, v := range verbs {
+			if !v.enterprise {
+				can = append(can, v.Verb)
+			}
+		}
+		be.Hint = "it can do: " + strings.Join(can, ", ") + ", and live queries"
+	}
+	return err
+}
+
+// clockSlack is how far the server's clock may be behind ours when something
+// is looked up by when it was made.
+const clockSlack = 2 * time.Minute

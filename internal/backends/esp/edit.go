@@ -32,8 +32,8 @@ var triageVerbs = []verb{
 			How: "resolves the alert; editions since 3.5 want a verdict",
 		},
 		orders: func(_ *Driver, c backends.Change) ([]order, error) { return resolveOrder(c, true) },
-		look: func(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
-			return d.lookAlert(ctx, c, p, model.StatusClosed)
+		preview: func(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
+			return d.previewAlert(ctx, c, p, model.StatusClosed)
 		},
 		find: func(ctx context.Context, d *Driver, c backends.Change, _ time.Time) (*model.Action, error) {
 			return d.findAlert(ctx, c, model.StatusClosed)
@@ -45,8 +45,8 @@ var triageVerbs = []verb{
 			How: "opens the resolved alert again (admin only); its verdict is lost",
 		},
 		orders: func(_ *Driver, c backends.Change) ([]order, error) { return resolveOrder(c, false) },
-		look: func(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
-			return d.lookAlert(ctx, c, p, model.StatusOpen)
+		preview: func(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
+			return d.previewAlert(ctx, c, p, model.StatusOpen)
 		},
 		find: func(ctx context.Context, d *Driver, c backends.Change, _ time.Time) (*model.Action, error) {
 			return d.findAlert(ctx, c, model.StatusOpen)
@@ -75,9 +75,9 @@ func resolveOrder(c backends.Change, resolve bool) ([]order, error) {
 	return []order{{http.MethodPut, "/alerts", req}}, nil
 }
 
-// lookAlert reads the alert: the server would take the number of one that
+// previewAlert reads the alert: the server would take the number of one that
 // does not exist without a word.
-func (d *Driver) lookAlert(ctx context.Context, c backends.Change, p *backends.Preview, want model.Status) error {
+func (d *Driver) previewAlert(ctx context.Context, c backends.Change, p *backends.Preview, want model.Status) error {
 	a, err := d.Alert(ctx, c.AlertID, false)
 	if err != nil {
 		return err
@@ -86,7 +86,7 @@ func (d *Driver) lookAlert(ctx context.Context, c backends.Change, p *backends.P
 	if want == model.StatusClosed {
 		p.Summary = "resolves alert " + c.AlertID + ": " + wire.Short(a.Title)
 		if e := d.o.Settings["edition"]; (e == wire.EditionCE3 || e == wire.EditionCE4) && (c.Verdict == "" || c.Verdict == model.VerdictUnknown) {
-			return &backends.Error{Kind: backends.KindInvalid, What: whatOf(c), Why: "this edition wants a verdict", Hint: verdictHint}
+			return &backends.Error{Kind: backends.KindInvalid, What: response.What(c), Why: "this edition wants a verdict", Hint: verdictHint}
 		}
 	}
 	if a.Status == want && !(want == model.StatusClosed && c.Verdict != "" && c.Verdict != model.VerdictUnknown && c.Verdict != a.Verdict) {
@@ -104,11 +104,11 @@ func (d *Driver) findAlert(ctx context.Context, c backends.Change, want model.St
 	if err != nil || a.Status != want {
 		return nil, err
 	}
-	return d.done(a.StatusNative), nil
+	return d.doneAction(a.StatusNative), nil
 }
 
-// askVerdict explains the refusal of a resolution without a verdict.
-func askVerdict(err error) error {
+// withVerdictHint explains the refusal of a resolution without a verdict.
+func withVerdictHint(err error) error {
 	var be *backends.Error
 	if errors.As(err, &be) && be.Kind == backends.KindInvalid && strings.Contains(be.Why, "verdict") {
 		be.Hint = verdictHint
@@ -127,8 +127,8 @@ var hostVerbs = []verb{
 			How: "tags the host, one request a tag; a tag that does not exist is made (admin only)",
 		},
 		orders: func(_ *Driver, c backends.Change) ([]order, error) { return tagOrders(c, http.MethodPost) },
-		look: func(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
-			return d.lookTags(ctx, c, p, true)
+		preview: func(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
+			return d.previewTags(ctx, c, p, true)
 		},
 		find: func(ctx context.Context, d *Driver, c backends.Change, _ time.Time) (*model.Action, error) {
 			return d.findTags(ctx, c, true)
@@ -140,8 +140,8 @@ var hostVerbs = []verb{
 			How: "takes tags off the host, one request a tag (admin only)",
 		},
 		orders: func(_ *Driver, c backends.Change) ([]order, error) { return tagOrders(c, http.MethodDelete) },
-		look: func(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
-			return d.lookTags(ctx, c, p, false)
+		preview: func(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
+			return d.previewTags(ctx, c, p, false)
 		},
 		find: func(ctx context.Context, d *Driver, c backends.Change, _ time.Time) (*model.Action, error) {
 			return d.findTags(ctx, c, false)
@@ -155,8 +155,8 @@ var hostVerbs = []verb{
 		orders: func(_ *Driver, c backends.Change) ([]order, error) {
 			return []order{{http.MethodPut, hostPath(c, "/delete"), nil}}, nil
 		},
-		look: func(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
-			removed, known, err := d.isRemoved(ctx, whatOf(c), c.Host)
+		preview: func(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
+			removed, known, err := d.isRemoved(ctx, response.What(c), c.Host)
 			if err == nil && known && removed {
 				p.Nothing = "it is removed already"
 			}
@@ -174,8 +174,8 @@ var hostVerbs = []verb{
 		orders: func(_ *Driver, c backends.Change) ([]order, error) {
 			return []order{{http.MethodPut, hostPath(c, "/enable"), nil}}, nil
 		},
-		look: func(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
-			removed, known, err := d.isRemoved(ctx, whatOf(c), c.Host)
+		preview: func(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
+			removed, known, err := d.isRemoved(ctx, response.What(c), c.Host)
 			if err == nil && known && !removed {
 				p.Nothing = "it is not removed"
 			}
@@ -193,14 +193,14 @@ var hostVerbs = []verb{
 		orders: func(_ *Driver, c backends.Change) ([]order, error) {
 			return []order{{http.MethodDelete, hostPath(c, "/delete"), nil}}, nil
 		},
-		look: func(_ context.Context, _ *Driver, _ backends.Change, p *backends.Preview) error {
+		preview: func(_ context.Context, _ *Driver, _ backends.Change, p *backends.Preview) error {
 			p.Warnings = append(p.Warnings, "alerts, results and carves of the host are deleted with it; host.remove only hides it")
 			return nil
 		},
 		find: func(ctx context.Context, d *Driver, c backends.Change, _ time.Time) (*model.Action, error) {
 			_, err := d.Host(ctx, c.Host.ID, false)
 			if backends.KindOf(err) == backends.KindNotFound {
-				return d.done("the host is gone"), nil
+				return d.doneAction("the host is gone"), nil
 			}
 			return nil, err
 		},
@@ -239,8 +239,8 @@ func (d *Driver) hostTags(ctx context.Context, what string, h *model.Host) ([]st
 	return wire.Strings(a.Data), nil
 }
 
-func (d *Driver) lookTags(ctx context.Context, c backends.Change, p *backends.Preview, add bool) error {
-	now, err := d.hostTags(ctx, whatOf(c), c.Host)
+func (d *Driver) previewTags(ctx context.Context, c backends.Change, p *backends.Preview, add bool) error {
+	now, err := d.hostTags(ctx, response.What(c), c.Host)
 	if err != nil {
 		return err
 	}
@@ -271,7 +271,7 @@ func (d *Driver) lookTags(ctx context.Context, c backends.Change, p *backends.Pr
 }
 
 func (d *Driver) findTags(ctx context.Context, c backends.Change, add bool) (*model.Action, error) {
-	now, err := d.hostTags(ctx, whatOf(c), c.Host)
+	now, err := d.hostTags(ctx, response.What(c), c.Host)
 	if err != nil {
 		return nil, err
 	}
@@ -280,16 +280,16 @@ func (d *Driver) findTags(ctx context.Context, c backends.Change, add bool) (*mo
 			return nil, nil
 		}
 	}
-	return d.done("tags: " + strings.Join(now, ", ")), nil
+	return d.doneAction("tags: " + strings.Join(now, ", ")), nil
 }
 
 func (d *Driver) findRemoved(ctx context.Context, c backends.Change, want bool) (*model.Action, error) {
-	removed, known, err := d.isRemoved(ctx, whatOf(c), c.Host)
+	removed, known, err := d.isRemoved(ctx, response.What(c), c.Host)
 	if err != nil || !known || removed != want {
 		return nil, err
 	}
 	if removed {
-		return d.done("the host is removed"), nil
+		return d.doneAction("the host is removed"), nil
 	}
-	return d.done("the host is enabled"), nil
+	return d.doneAction("the host is enabled"), nil
 }

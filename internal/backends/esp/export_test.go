@@ -97,5 +97,5 @@ func HuntRow(kind, value, table string, b []byte) ([]*model.Hit, error) {
 	if err := new(wire.RowReader).ReadCells(b, r); err != nil {
 		return nil, err
 	}
-	return newPrey(kind, []string{value}).hits(r, eventOf(r, false)), nil
+	return newValueMatcher(kind, []string{value}).hits(r, eventOf(r, false)), nil
 }

@@ -29,28 +29,28 @@ const (
 // routes without a window are asked instead.
 const maxHuntWindows = 4
 
-// quarry is how the server is asked for one type of indicator. Columns of
+// indicatorSearch is how the server is asked for one type of indicator. Columns of
 // activity search (15) are asked in the window, all others over all time (12).
-type quarry struct {
-	exact  string // the column of 9, 10 and 13
-	spell  func(value string) []string
-	search []string // columns of 15
-	column []string // other columns, for 12
-	same   []string // columns of 12 that are the value, spelled like exact
-	text   func(value string) string
-	chunk  int
-	most   int
-	why    string
+type indicatorSearch struct {
+	exact     string // the column of 9, 10 and 13
+	spellings func(value string) []string
+	search    []string // columns of 15
+	column    []string // other columns, for 12
+	same      []string // columns of 12 that are the value, spelled like exact
+	text      func(value string) string
+	chunk     int
+	most      int
+	why       string
 }
 
-var quarries = map[string]quarry{
-	"md5":    {exact: "md5", spell: bothCases, chunk: chunkExact, why: "column md5 of every table, state tables included"},
-	"sha256": {exact: "sha256", spell: bothCases, chunk: chunkExact, why: "column sha256 of every table, state tables included"},
+var indicatorSearches = map[string]indicatorSearch{
+	"md5":    {exact: "md5", spellings: bothCases, chunk: chunkExact, why: "column md5 of every table, state tables included"},
+	"sha256": {exact: "sha256", spellings: bothCases, chunk: chunkExact, why: "column sha256 of every table, state tables included"},
 	"sha1": {column: []string{"sha1"}, text: like, chunk: chunkTexts, most: mostTexts,
 		why: "column sha1 of every table, over all time and narrowed here: ESP's own hunt takes no SHA-1"},
-	"ipv4": {exact: "remote_address", spell: spellIPv4, same: []string{"local_address"}, column: []string{"url", "cmdline"}, text: likeAuthority, chunk: chunkAddresses,
+	"ipv4": {exact: "remote_address", spellings: spellIPv4, same: []string{"local_address"}, column: []string{"url", "cmdline"}, text: likeAuthority, chunk: chunkAddresses,
 		why: "both ends of connections and lookups, and hosts of URLs in command lines; local addresses and URLs are asked over all time"},
-	"ipv6": {exact: "remote_address", spell: spellIPv6, same: []string{"local_address"}, column: []string{"url", "cmdline"}, text: likeAuthority, chunk: chunkAddresses,
+	"ipv6": {exact: "remote_address", spellings: spellIPv6, same: []string{"local_address"}, column: []string{"url", "cmdline"}, text: likeAuthority, chunk: chunkAddresses,
 		why: "as ipv4; the server compares text, so addresses are asked for in short and in full, in small letters and in capitals"},
 	"cidr": {search: []string{"remote_address"}, column: []string{"local_address", "url", "cmdline"}, text: likeRange, chunk: chunkTexts, most: mostTexts,
 		why: "as ipv4: the server narrows by the leading numbers of an IPv4 range, the range itself is compared here"},
@@ -80,7 +80,7 @@ func (d *Driver) HuntModes() map[string]backends.HuntMode {
 		"sha512":  {Where: backends.HuntNone, Why: "no table of ESP's agents has a SHA-512: give the MD5, SHA-1 or SHA-256 of the same file"},
 		"imphash": {Where: backends.HuntNone, Why: "no table of ESP's agents has an import hash"},
 	}
-	for name, k := range quarries {
+	for name, k := range indicatorSearches {
 		out[name] = backends.HuntMode{Where: backends.HuntServer, Why: k.why, Chunk: k.chunk, Most: k.most}
 	}
 	return out
@@ -91,7 +91,7 @@ func (d *Driver) HuntModes() map[string]backends.HuntMode {
 func (d *Driver) Hunt(ctx context.Context, q backends.HuntQuery) (backends.Listing[*model.Hit], error) {
 	var l backends.Listing[*model.Hit]
 	what := "cannot hunt for " + q.Type
-	k, ok := quarries[q.Type]
+	k, ok := indicatorSearches[q.Type]
 	if !ok {
 		return l, backends.Unsupported("ESP", what, d.HuntModes()[q.Type].Why)
 	}
@@ -104,8 +104,8 @@ func (d *Driver) Hunt(ctx context.Context, q backends.HuntQuery) (backends.Listi
 			return l, backends.Invalid(what, "a value is empty or has more than one line")
 		}
 	}
-	m := newPrey(q.Type, q.Values)
-	asks := k.asks(d, what, q, &l.Plan)
+	m := newValueMatcher(q.Type, q.Values)
+	asks := k.queries(d, what, q, &l.Plan)
 	l.Seq = func(yield func(*model.Hit, error) bool) {
 		seen := newRowSet()
 		for _, rows := range asks {
@@ -132,9 +132,9 @@ func (d *Driver) Hunt(ctx context.Context, q backends.HuntQuery) (backends.Listi
 	return l, nil
 }
 
-// asks are the questions that together bring every row that may show one of
+// queries are the questions that together bring every row that may show one of
 // the values; what they are is written into the plan.
-func (k quarry) asks(d *Driver, what string, q backends.HuntQuery, plan *backends.Plan) (out []func(context.Context) iter.Seq2[*wire.Row, error]) {
+func (k indicatorSearch) queries(d *Driver, what string, q backends.HuntQuery, plan *backends.Plan) (out []func(context.Context) iter.Seq2[*wire.Row, error]) {
 	long := len(d.reported(q.Since, q.Until)) > maxHuntWindows
 	if long {
 		plan.Notes = append(plan.Notes, "the span is long: the routes over all time are asked, and times are compared here")
@@ -150,7 +150,7 @@ func (k quarry) asks(d *Driver, what string, q backends.HuntQuery, plan *backend
 	if k.exact != "" {
 		var values []string
 		for _, v := range q.Values {
-			values = append(values, k.spell(v)...)
+			values = append(values, k.spellings(v)...)
 		}
 		if long {
 			look(d.byValues(what, k.exact, values))
@@ -184,7 +184,7 @@ func (k quarry) asks(d *Driver, what string, q backends.HuntQuery, plan *backend
 	return out
 }
 
-func (k quarry) conditions(columns, values []string) rules.Group {
+func (k indicatorSearch) conditions(columns, values []string) rules.Group {
 	g := rules.AnyOf()
 	for _, c := range columns {
 		open := false
@@ -293,15 +293,15 @@ func (s *rowSet) add(r *wire.Row) bool {
 	return true
 }
 
-// prey is the values of one type, to be found in rows.
-type prey struct {
+// valueMatcher is the values of one type, to be found in rows.
+type valueMatcher struct {
 	kind   string
 	values map[string]string // as compared -> as asked
 	ranges map[netip.Prefix]string
 }
 
-func newPrey(kind string, values []string) *prey {
-	p := &prey{kind: kind, values: make(map[string]string, len(values)), ranges: map[netip.Prefix]string{}}
+func newValueMatcher(kind string, values []string) *valueMatcher {
+	p := &valueMatcher{kind: kind, values: make(map[string]string, len(values)), ranges: map[netip.Prefix]string{}}
 	for _, v := range values {
 		switch kind {
 		case "ipv4", "ipv6":
@@ -322,11 +322,11 @@ func newPrey(kind string, values []string) *prey {
 }
 
 // hits are the hits of one row, each thing once.
-func (p *prey) hits(r *wire.Row, e *model.Event) (out []*model.Hit) {
+func (p *valueMatcher) hits(r *wire.Row, e *model.Event) (out []*model.Hit) {
 	var keys []string
 	give := func(value string, proc *model.Process, f *model.File) {
 		h := &model.Hit{
-			Indicator: model.HitIndicator{Type: p.kind, Value: value}, Host: e.Host, Process: brief(proc), File: f,
+			Indicator: model.HitIndicator{Type: p.kind, Value: value}, Host: e.Host, Process: briefProcess(proc), File: f,
 			First: e.Time, Last: e.Time, Count: 1,
 		}
 		if wire.IsGUID(e.ID) || wire.IsNumber(e.ID) {
@@ -412,7 +412,7 @@ func (p *prey) hits(r *wire.Row, e *model.Event) (out []*model.Hit) {
 	return out
 }
 
-func (p *prey) address(s string, give func(asked string)) {
+func (p *valueMatcher) address(s string, give func(asked string)) {
 	a, err := netip.ParseAddr(s)
 	if err != nil {
 		return
@@ -452,8 +452,8 @@ func stateOf(c *wire.Cells) (*model.Process, *model.File) {
 	return nil, &model.File{Path: path, Name: model.BaseName(path), Hash: hashOf(c)}
 }
 
-// brief is a process as a hit names it.
-func brief(p *model.Process) *model.Process {
+// briefProcess is a process as a hit names it.
+func briefProcess(p *model.Process) *model.Process {
 	if p == nil {
 		return nil
 	}

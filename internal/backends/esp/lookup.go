@@ -307,9 +307,9 @@ func (d *Driver) knownBad(ctx context.Context, what, hash, kind string, info *mo
 // sourceIOC is the source of alerts that the server's own indicators raised.
 const sourceIOC = "ioc"
 
-// compared are the columns that the server compares with its indicators, and
+// comparedColumns are the columns that the server compares with its indicators, and
 // no others (docs/wire/esp.md 89).
-func compared(c *wire.Cells) [5]model.Indicator {
+func comparedColumns(c *wire.Cells) [5]model.Indicator {
 	return [5]model.Indicator{
 		{Name: "md5", Value: c.MD5, Type: "md5"}, {Name: "sha256", Value: c.SHA256, Type: "sha256"}, {Name: "domain_name", Value: wire.DomainName(c.DomainName), Type: "domain"},
 		{Name: "remote_address", Value: c.RemoteAddress, Type: "ip"}, {Name: "sha1", Value: c.SHA1, Type: "sha1"},
@@ -320,7 +320,7 @@ func compared(c *wire.Cells) [5]model.Indicator {
 // entry it belongs to. An entry that is gone leaves the value alone.
 func (d *Driver) nameIndicator(ctx context.Context, a *model.Alert, c *wire.Cells) {
 	var first *model.Indicator
-	for _, i := range compared(c) {
+	for _, i := range comparedColumns(c) {
 		if i.Value == "" {
 			continue
 		}

@@ -55,12 +55,12 @@ func (d *Driver) Preview(ctx context.Context, c backends.Change) (backends.Previ
 		p.Requests = append(p.Requests, d.session.DescribeCall(o.path, o.call()))
 	}
 	if v.enterprise && slices.Contains(v.Needs, "host") {
-		if p.NotReady, err = d.notReady(ctx, whatOf(c), c.Host); err != nil {
+		if p.NotReady, err = d.notReady(ctx, response.What(c), c.Host); err != nil {
 			return p, err
 		}
 	}
-	if v.look != nil {
-		if err := v.look(ctx, d, c, &p); err != nil {
+	if v.preview != nil {
+		if err := v.preview(ctx, d, c, &p); err != nil {
 			return p, err
 		}
 	}
@@ -87,9 +87,9 @@ func (d *Driver) Apply(ctx context.Context, c backends.Change, update func(*mode
 	}
 	act.Inverse, act.Reversible = v.Inverse, v.Inverse != ""
 	act.RequestedAt = model.At(d.o.Clock())
-	detail(act, "rules", strings.Join(ruleNames(orders), ","))
+	response.SetDetail(act, "rules", strings.Join(ruleNames(orders), ","))
 	for i, o := range orders {
-		a, err := d.act(ctx, whatOf(c), o)
+		a, err := d.act(ctx, response.What(c), o)
 		if err != nil {
 			act.State = model.ActionFailed
 			if backends.KindOf(err) == backends.KindAmbiguous {
@@ -100,26 +100,26 @@ func (d *Driver) Apply(ctx context.Context, c backends.Change, update func(*mode
 				if errors.As(err, &be) {
 					be.Why += "; " + strconv.Itoa(i) + " of " + strconv.Itoa(len(orders)) + " requests had been taken"
 				}
-				detail(act, "taken", strconv.Itoa(i)+" of "+strconv.Itoa(len(orders)))
+				response.SetDetail(act, "taken", strconv.Itoa(i)+" of "+strconv.Itoa(len(orders)))
 			}
 			if v.enterprise {
-				err = d.explain(err)
+				err = d.explainUnsupported(err)
 			}
-			err = askVerdict(err)
+			err = withVerdictHint(err)
 			act.Error = err.Error()
 			return act, err
 		}
 		act.NativeState = wire.Short(a.Message)
-		if v.took != nil {
-			v.took(d, a, act)
+		if v.readAnswer != nil {
+			v.readAnswer(d, a, act)
 		}
 	}
 	// Success is what the server answers for what it did not do, too: done is
 	// what a look shows (v.after, v.find).
 	act.State = model.ActionSent
 	update(act)
-	if v.after != nil {
-		if err := v.after(ctx, d, c, act, update); err != nil {
+	if v.follow != nil {
+		if err := v.follow(ctx, d, c, act, update); err != nil {
 			if act.Error == "" {
 				act.Error = err.Error()
 			}
@@ -137,7 +137,7 @@ func (d *Driver) FindAction(ctx context.Context, c backends.Change, sent time.Ti
 	}
 	v := verbNamed(c.Verb)
 	if v == nil {
-		return nil, backends.Unsupported("ESP", whatOf(c), "")
+		return nil, backends.Unsupported("ESP", response.What(c), "")
 	}
 	act, err := v.find(ctx, d, c, sent)
 	if act != nil {
@@ -155,7 +155,7 @@ func (d *Driver) FindAction(ctx context.Context, c backends.Change, sent time.Ti
 func (d *Driver) notReady(ctx context.Context, what string, h *model.Host) (string, error) {
 	a, err := d.session.Ask(ctx, what, "/response/status", client.Call{Method: http.MethodPost, JSON: wire.HostRequest{HostIdentifier: h.ID}, Reads: true})
 	if err != nil {
-		return "", d.explain(err)
+		return "", d.explainUnsupported(err)
 	}
 	switch {
 	case !wire.IsTrue(a.Top["endpointOnline"]):
@@ -165,7 +165,7 @@ func (d *Driver) notReady(ctx context.Context, what string, h *model.Host) (stri
 	}
 	a, err = d.session.Ask(ctx, what, "/response/status/all", client.Call{})
 	if err != nil {
-		return "", d.explain(err)
+		return "", d.explainUnsupported(err)
 	}
 	degraded := false
 	if wire.KindOf(a.Data) == '[' {
@@ -223,21 +223,21 @@ var responseVerbs = []verb{
 			Verb: backends.VerbKill, Needs: []string{"host", "pid"}, Takes: []string{"path"},
 			How: "stops the process by pid and, where the path is given, name (OpenC2 stop process)",
 		},
-		enterprise: true, took: tookCommand,
+		enterprise: true, readAnswer: readCommandIDs,
 		orders: func(_ *Driver, c backends.Change) ([]order, error) {
 			if c.PID <= 0 {
 				return nil, response.Invalid("it needs the pid")
 			}
 			return []order{{http.MethodPost, "/response/add", response.StopProcess{Action: "stop", Actuator: c.Host.ID, Target: "process", Name: model.BaseName(c.Path), PID: strconv.FormatInt(c.PID, 10)}}}, nil
 		},
-		look: lookKill,
+		preview: previewKill,
 	},
 	{
 		VerbSpec: backends.VerbSpec{
 			Verb: backends.VerbDeleteFile, Needs: []string{"host", "path"}, Takes: []string{"md5"},
 			How: "deletes the file (OpenC2 delete file); with its MD5 only when that fits",
 		},
-		enterprise: true, took: tookCommand,
+		enterprise: true, readAnswer: readCommandIDs,
 		orders: func(_ *Driver, c backends.Change) ([]order, error) {
 			sum := strings.ToLower(c.Params["md5"])
 			switch {
@@ -248,7 +248,7 @@ var responseVerbs = []verb{
 			}
 			return []order{{http.MethodPost, "/response/add", response.DeleteFile{Action: "delete", Actuator: c.Host.ID, Target: "file", FileName: c.Path, FileHash: sum}}}, nil
 		},
-		look: func(_ context.Context, _ *Driver, c backends.Change, p *backends.Preview) error {
+		preview: func(_ context.Context, _ *Driver, c backends.Change, p *backends.Preview) error {
 			p.Summary = "deletes " + c.Path
 			return nil
 		},
@@ -258,12 +258,12 @@ var responseVerbs = []verb{
 			Verb: backends.VerbIsolate, Needs: []string{"host"}, Inverse: backends.VerbRelease,
 			How: "adds two rules to the Windows firewall that block everything, in and out",
 		},
-		enterprise: true, windows: true, took: tookCommand,
+		enterprise: true, windows: true, readAnswer: readCommandIDs,
 		orders: func(_ *Driver, c backends.Change) ([]order, error) {
 			// In before out: the agent fetches the second with the first in force.
 			return []order{blockOrder(c, response.Rule{Name: response.RuleIsolate + "-in", Direction: response.DirectionIn}), blockOrder(c, response.Rule{Name: response.RuleIsolate + "-out", Direction: response.DirectionOut})}, nil
 		},
-		look: func(_ context.Context, _ *Driver, _ backends.Change, p *backends.Preview) error {
+		preview: func(_ context.Context, _ *Driver, _ backends.Change, p *backends.Preview) error {
 			p.Summary = "blocks all connections of the host, in and out"
 			p.Warnings = append(p.Warnings, "the vendor does not say that the agent's own connection is spared: if it is not, release needs access to the host itself (rules "+response.RuleIsolate+"-in and -out of the Windows firewall)")
 			return nil
@@ -274,7 +274,7 @@ var responseVerbs = []verb{
 			Verb: backends.VerbRelease, Needs: []string{"host"}, Inverse: backends.VerbIsolate,
 			How: "removes the two rules isolate added to the Windows firewall",
 		},
-		enterprise: true, windows: true, took: tookCommand,
+		enterprise: true, windows: true, readAnswer: readCommandIDs,
 		orders: func(_ *Driver, c backends.Change) ([]order, error) {
 			names := response.UndoneRules(c)
 			if names == nil {
@@ -282,7 +282,7 @@ var responseVerbs = []verb{
 			}
 			return deleteRules(c, names), nil
 		},
-		look: func(_ context.Context, _ *Driver, _ backends.Change, p *backends.Preview) error {
+		preview: func(_ context.Context, _ *Driver, _ backends.Change, p *backends.Preview) error {
 			p.Summary = "lets the host talk again: removes the rules that block everything"
 			return nil
 		},
@@ -292,7 +292,7 @@ var responseVerbs = []verb{
 			Verb: backends.VerbBlock, Needs: []string{"host", "address|program"}, Takes: []string{"port", "address", "program", "direction", "protocol"}, Inverse: backends.VerbUnblock,
 			How: "adds a rule to the Windows firewall for an address (or range) or a program: direction out (default), in or both; protocol any (default), tcp or udp",
 		},
-		enterprise: true, windows: true, took: tookCommand,
+		enterprise: true, windows: true, readAnswer: readCommandIDs,
 		orders: func(_ *Driver, c backends.Change) ([]order, error) {
 			rules, err := response.BlockRules(c)
 			var out []order
@@ -301,7 +301,7 @@ var responseVerbs = []verb{
 			}
 			return out, err
 		},
-		look: func(_ context.Context, _ *Driver, c backends.Change, p *backends.Preview) error {
+		preview: func(_ context.Context, _ *Driver, c backends.Change, p *backends.Preview) error {
 			p.Summary = "blocks " + response.RuleObject(c)
 			return nil
 		},
@@ -311,7 +311,7 @@ var responseVerbs = []verb{
 			Verb: backends.VerbUnblock, Needs: []string{"host", "address|program"}, Takes: []string{"port", "address", "program", "direction", "protocol"}, Inverse: backends.VerbBlock,
 			How: "removes the rule block added to the Windows firewall, found by its name",
 		},
-		enterprise: true, windows: true, took: tookCommand,
+		enterprise: true, windows: true, readAnswer: readCommandIDs,
 		orders: func(_ *Driver, c backends.Change) ([]order, error) {
 			names := response.UndoneRules(c)
 			if names == nil {
@@ -325,7 +325,7 @@ var responseVerbs = []verb{
 			}
 			return deleteRules(c, names), nil
 		},
-		look: func(_ context.Context, _ *Driver, c backends.Change, p *backends.Preview) error {
+		preview: func(_ context.Context, _ *Driver, c backends.Change, p *backends.Preview) error {
 			p.Summary = "unblocks " + response.RuleObject(c)
 			return nil
 		},
@@ -335,7 +335,7 @@ var responseVerbs = []verb{
 			Verb: backends.VerbRun, Needs: []string{"host", "command"},
 			How: "runs the command as a live response script (batch on Windows, shell elsewhere) and reads its output from the socket",
 		},
-		enterprise: true, took: tookCommand, after: followOutput,
+		enterprise: true, readAnswer: readCommandIDs, follow: followOutput,
 		orders: func(_ *Driver, c backends.Change) ([]order, error) {
 			kind, content, err := response.CommandScript(c)
 			if err != nil {
@@ -345,7 +345,7 @@ var responseVerbs = []verb{
 				HostIdentifier: c.Host.ID, Content: content, FileType: kind, File: model.Ptr(""), SaveScript: "false",
 			}}}, nil
 		},
-		look: func(_ context.Context, _ *Driver, c backends.Change, p *backends.Preview) error {
+		preview: func(_ context.Context, _ *Driver, c backends.Change, p *backends.Preview) error {
 			p.Summary = "runs " + strings.Join(c.Command, " ")
 			return nil
 		},
@@ -355,23 +355,23 @@ var responseVerbs = []verb{
 			Verb: backends.VerbScript, Needs: []string{"host", "script"}, Takes: []string{"file_type", "params", "save"},
 			How: "runs the script; its type follows the name's ending (.bat .cmd .ps1 .sh) unless file_type says another number; save=true keeps it on the server",
 		},
-		enterprise: true, took: tookCommand,
+		enterprise: true, readAnswer: readCommandIDs,
 		orders: func(_ *Driver, c backends.Change) ([]order, error) {
 			req, err := response.ScriptOf(c)
 			return []order{{http.MethodPost, "/response/custom-action", req}}, err
 		},
-		look: func(_ context.Context, _ *Driver, c backends.Change, p *backends.Preview) error {
+		preview: func(_ context.Context, _ *Driver, c backends.Change, p *backends.Preview) error {
 			p.Summary = "runs the script " + c.Script.Name
 			return nil
 		},
-		after: learnCommand,
+		follow: findCommandID,
 	},
 	{
 		VerbSpec: backends.VerbSpec{
 			Verb: backends.VerbScan, Needs: []string{"host", "scan"}, Takes: []string{"path"},
 			How: "starts a scan of Windows Defender: quick, full, or custom with a path",
 		},
-		enterprise: true, windows: true, took: tookCommand,
+		enterprise: true, windows: true, readAnswer: readCommandIDs,
 		orders: func(_ *Driver, c backends.Change) ([]order, error) {
 			kind, known := map[string]int{"quick": 1, "full": 2, "custom": 3}[c.Scan]
 			switch {
@@ -384,19 +384,19 @@ var responseVerbs = []verb{
 			}
 			return []order{{http.MethodPost, "/defender-management/scan-now", response.Scan{HostIdentifier: c.Host.ID, ScanType: kind, FilePath: c.Path}}}, nil
 		},
-		look: func(_ context.Context, _ *Driver, c backends.Change, p *backends.Preview) error {
+		preview: func(_ context.Context, _ *Driver, c backends.Change, p *backends.Preview) error {
 			p.Summary = strings.TrimSpace("starts a " + c.Scan + " scan of Windows Defender " + c.Path)
 			return nil
 		},
-		after: learnCommand,
+		follow: findCommandID,
 	},
 	{
 		VerbSpec:   backends.VerbSpec{Verb: backends.VerbRestartAgent, Needs: []string{"host"}, How: "restarts the agent on the host"},
-		enterprise: true, took: tookCommand,
+		enterprise: true, readAnswer: readCommandIDs,
 		orders: func(_ *Driver, c backends.Change) ([]order, error) {
 			return []order{{http.MethodPost, "/response/restart-agent", wire.HostRequest{HostIdentifier: c.Host.ID}}}, nil
 		},
-		after: learnCommand,
+		follow: findCommandID,
 	},
 	{
 		VerbSpec:   backends.VerbSpec{Verb: backends.VerbCancel, Needs: []string{"action"}, Sync: true, How: "asks the server to cancel a command that has not run yet"},
@@ -412,13 +412,13 @@ var responseVerbs = []verb{
 			}
 			return out, nil
 		},
-		look: lookCancel,
+		preview: previewCancel,
 		find: func(ctx context.Context, d *Driver, c backends.Change, _ time.Time) (*model.Action, error) {
 			a, err := d.Action(ctx, c.ActionID)
 			if err != nil || !strings.HasPrefix(a.NativeState, "cancel") {
 				return nil, err
 			}
-			return d.done(a.NativeState), nil
+			return d.doneAction(a.NativeState), nil
 		},
 	},
 	{
@@ -434,7 +434,7 @@ var responseVerbs = []verb{
 			}
 			return []order{{http.MethodDelete, "/response/" + id + "/delete", nil}}, nil
 		},
-		look: func(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
+		preview: func(ctx context.Context, d *Driver, c backends.Change, p *backends.Preview) error {
 			a, err := d.Action(ctx, c.ActionID)
 			if err == nil {
 				p.Summary = "deletes the record of " + a.Verb + " (" + a.NativeState + ")"
@@ -447,7 +447,7 @@ var responseVerbs = []verb{
 		find: func(ctx context.Context, d *Driver, c backends.Change, _ time.Time) (*model.Action, error) {
 			_, err := d.Action(ctx, c.ActionID)
 			if backends.KindOf(err) == backends.KindNotFound {
-				return d.done("the record is gone"), nil
+				return d.doneAction("the record is gone"), nil
 			}
 			return nil, err
 		},

@@ -191,7 +191,7 @@ func (d *Driver) treeStep(ctx context.Context, what string, p backends.ProcessRe
 			continue
 		}
 		fresh++
-		d.treeTake(r, guid, &page)
+		d.addTreeRow(r, guid, &page)
 	}
 	var kids []string
 	for _, c := range page.Processes {
@@ -242,9 +242,9 @@ func (d *Driver) treeStep(ctx context.Context, what string, p backends.ProcessRe
 	return page, nil
 }
 
-// treeTake puts a row where its guids say it belongs: a child, or something
+// addTreeRow puts a row where its guids say it belongs: a child, or something
 // the process did itself.
-func (d *Driver) treeTake(r *wire.Row, guid string, page *backends.ProcessPage) {
+func (d *Driver) addTreeRow(r *wire.Row, guid string, page *backends.ProcessPage) {
 	e := eventOf(r, false)
 	p := e.Process
 	if p != nil && e.Kind == model.KindProcessStart && p.Parent != nil && strings.EqualFold(p.Parent.UID, guid) && !strings.EqualFold(p.UID, guid) {

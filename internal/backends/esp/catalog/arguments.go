@@ -107,6 +107,7 @@ func CheckArgs(what string, c backends.Call) error {
 	return nil
 }
 
+// Summary says what a call does, with what its path names.
 func Summary(c backends.Call) string {
 	s := wire.FirstOf(c.Op.Summary, c.Label())
 	for _, p := range c.Op.Params {

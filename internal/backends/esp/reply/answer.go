@@ -63,6 +63,7 @@ func ParseAnswer(what string, rep *client.Reply) (*Answer, error) {
 	return a, nil
 }
 
+// Malformed is the error of an answer that cannot be read.
 func Malformed(what string, err error) error {
 	e := backends.Malformed(what, "the answer is not what ESP promises: "+wire.Short(err.Error()))
 	e.Err = err
@@ -122,6 +123,7 @@ func FromClient(what string, err error) error {
 	return e
 }
 
+// ReadHuntHost reads a host that has rows of what was asked for.
 func ReadHuntHost(what string, v []byte) (*wire.HuntHost, error) {
 	var h wire.HuntHost
 	if err := json.Unmarshal(v, &h); err != nil {
@@ -137,6 +139,7 @@ func ReadHuntHost(what string, v []byte) (*wire.HuntHost, error) {
 // only its end tells whether it is complete.
 const maxAnswer = 256 << 20
 
+// ReadAll reads the body of an answer to its end.
 func ReadAll(what string, s *client.Stream) (*client.Reply, error) {
 	defer s.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(s.Body, maxAnswer+1))

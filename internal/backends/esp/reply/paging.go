@@ -19,11 +19,11 @@ const (
 	ListPage  = 500
 )
 
-// pageMode is what "start" means to a server (docs/wire/esp.md §6).
-type pageMode uint8
+// PageMode is what "start" means to a server (docs/wire/esp.md §6).
+type PageMode uint8
 
 const (
-	modeUnknown pageMode = iota
+	modeUnknown PageMode = iota
 	ModeOffset           // how many rows to skip: 2.x and, by its text, enterprise 3.0
 	ModeCursor           // the smallest id already read: 3.5.1
 )
@@ -31,9 +31,10 @@ const (
 // PageModes remembers for the life of a driver what was found out.
 type PageModes struct {
 	mu       sync.Mutex
-	activity pageMode
+	activity PageMode
 }
 
+// Init takes what the edition tells.
 func (m *PageModes) Init(edition string) {
 	switch edition {
 	case wire.EditionCE2:
@@ -43,13 +44,15 @@ func (m *PageModes) Init(edition string) {
 	}
 }
 
-func (m *PageModes) Get() pageMode {
+// Get is what is known of activity search.
+func (m *PageModes) Get() PageMode {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.activity
 }
 
-func (m *PageModes) Set(v pageMode) {
+// Set keeps what was found out of activity search.
+func (m *PageModes) Set(v PageMode) {
 	m.mu.Lock()
 	m.activity = v
 	m.mu.Unlock()
@@ -63,8 +66,8 @@ type Pager struct {
 	// Prepare gives the row what the answer does not repeat: table, host.
 	Prepare func(*wire.Row)
 	// Mode is what is known before; learned is told what is found out.
-	Mode    pageMode
-	Learned func(pageMode)
+	Mode    PageMode
+	Learned func(PageMode)
 	// ByID: the edition shows in the rows themselves, an id means cursor (30).
 	ByID bool
 	// Ahead fetches the next page while this one is used.

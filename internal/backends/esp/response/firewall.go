@@ -119,6 +119,7 @@ func BlockRules(c backends.Change) ([]Rule, error) {
 	return nil, Invalid("the direction is out, in or both")
 }
 
+// RuleObject says what a rule of the firewall is about.
 func RuleObject(c backends.Change) string {
 	s := c.Address
 	if c.Port != 0 {

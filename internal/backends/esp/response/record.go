@@ -10,6 +10,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
+// Record is an action of 100, or the command on one host of 101 and 103.
 type Record struct {
 	ID         flex.String     `json:"id"` // openc2_id in 100
 	Action     flex.String     `json:"action"`
@@ -59,12 +60,13 @@ func OutputText(s string) string {
 }
 
 // command is the stored command of an action.
-type command struct {
+type Command struct {
 	action, target string
 	fields         map[string]string
 }
 
-func ReadCommand(v []byte) (o command) {
+// ReadCommand reads the stored command; what cannot be read is empty.
+func ReadCommand(v []byte) (o Command) {
 	if wire.KindOf(v) == '"' {
 		v = []byte(wire.Scalar(v))
 	}

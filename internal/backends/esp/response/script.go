@@ -96,6 +96,7 @@ func isPlain(s, more string) bool {
 	return s != ""
 }
 
+// QuoteShell quotes an argument for a POSIX shell.
 func QuoteShell(s string) string {
 	if isPlain(s, ",+@=") {
 		return s

@@ -80,6 +80,7 @@ func Check(conditions any) (out map[string]any, warnings []string, err error) {
 	return out, c.warnings, nil
 }
 
+// GroupHint shows a group of conditions.
 const GroupHint = `a group is {"condition":"AND","rules":[{"field":"column","operator":"column_contains","value":["path","\\Temp\\"]}]}`
 
 func (c *ruleChecker) group(v any, at string, depth int) (map[string]any, error) {

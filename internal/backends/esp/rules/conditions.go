@@ -11,14 +11,14 @@ import (
 	"github.com/edrctl/edrctl/internal/filter"
 )
 
-// Group and leaf are the conditions of 12, 15 and 34 (docs/wire/esp.md §14).
+// Group and Leaf are the conditions of 12, 15 and 34 (docs/wire/esp.md §14).
 type Group struct {
 	Condition string `json:"condition"` // AND, OR
 	Rules     []any  `json:"rules"`
 	Valid     bool   `json:"valid"`
 }
 
-type leaf struct {
+type Leaf struct {
 	ID       string `json:"id"`
 	Field    string `json:"field"`
 	Type     string `json:"type"`
@@ -27,10 +27,12 @@ type leaf struct {
 	Value    string `json:"value"`
 }
 
-func Cond(field, operator, value string) leaf {
-	return leaf{ID: field, Field: field, Type: "string", Input: "text", Operator: operator, Value: value}
+// Cond is one condition on a column.
+func Cond(field, operator, value string) Leaf {
+	return Leaf{ID: field, Field: field, Type: "string", Input: "text", Operator: operator, Value: value}
 }
 
+// AnyOf matches what one of the rules matches.
 func AnyOf(rules ...any) Group { return Group{Condition: "OR", Rules: rules, Valid: true} }
 
 func AllOf(rules ...any) Group { return Group{Condition: "AND", Rules: rules, Valid: true} }
@@ -143,6 +145,7 @@ type Query struct {
 	Conditions *Group
 }
 
+// ParseQuery reads what --query says.
 func ParseQuery(s string) (Query, error) {
 	const what = "cannot read --query"
 	s = strings.TrimSpace(s)

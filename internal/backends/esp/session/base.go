@@ -16,6 +16,7 @@ import (
 	"github.com/edrctl/edrctl/internal/client"
 )
 
+// Path is a path under the API base.
 func (s *Session) Path(p string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

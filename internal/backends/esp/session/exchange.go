@@ -28,6 +28,7 @@ func (s *Session) renew(ctx context.Context, gen int) error {
 	return s.login(ctx, token)
 }
 
+// Pause waits for t, or until ctx ends.
 func Pause(ctx context.Context, t time.Duration) error {
 	timer := time.NewTimer(t)
 	defer timer.Stop()

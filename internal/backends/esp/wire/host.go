@@ -6,6 +6,7 @@ import (
 	"github.com/edrctl/edrctl/internal/client/flex"
 )
 
+// Host is a host of 22 and 23.
 type Host struct {
 	ID             flex.String     `json:"id"`
 	DisplayName    flex.String     `json:"display_name"`
@@ -22,6 +23,7 @@ type Host struct {
 	LastCheckin    flex.String     `json:"last_checkin"`
 }
 
+// OS is the os_info of a host.
 type OS struct {
 	Name     flex.String `json:"name"`
 	Version  flex.String `json:"version"`

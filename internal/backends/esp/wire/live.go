@@ -6,6 +6,7 @@ import (
 	"github.com/edrctl/edrctl/internal/client/flex"
 )
 
+// LiveRequest is 47: a query for hosts that are online.
 type LiveRequest struct {
 	Query       string `json:"query"`
 	Nodes       string `json:"nodes,omitempty"`
@@ -13,11 +14,13 @@ type LiveRequest struct {
 	Description string `json:"description,omitempty"`
 }
 
+// LiveStarted is the answer to 47.
 type LiveStarted struct {
 	QueryID flex.String `json:"query_id"`
 	Online  []LiveNode  `json:"online_nodes_details"`
 }
 
+// LiveNode is a host that was online when a query was sent.
 type LiveNode struct {
 	HostIdentifier flex.String `json:"host_identifier"`
 	Hostname       flex.String `json:"hostname"`
@@ -37,6 +40,7 @@ type LiveAnswer struct {
 	Message flex.String     `json:"message"`
 }
 
+// Rows reads the rows of the answer; a query that failed has none.
 func (f *LiveAnswer) Rows() ([]map[string]any, error) {
 	out := []map[string]any{}
 	if KindOf(f.Data) != '[' {

@@ -16,6 +16,7 @@ type Column struct {
 
 var createTable = lazyregexp.New(`(?is)^\s*CREATE\s+TABLE\s+\S+\s*\((.*)\)\s*;?\s*$`)
 
+// ReadCreate reads the columns of a CREATE TABLE statement; nil when it is none.
 func ReadCreate(sql string) []Column {
 	m := createTable.FindStringSubmatch(sql)
 	if m == nil {

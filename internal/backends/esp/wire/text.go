@@ -5,6 +5,7 @@ import (
 	"strings"
 )
 
+// ContainsAny reports whether s contains one of the texts.
 func ContainsAny(s string, list ...string) bool {
 	for _, x := range list {
 		if strings.Contains(s, x) {
@@ -33,6 +34,7 @@ func IsNull(b []byte) bool {
 	return false
 }
 
+// IsHex reports whether s consists of hex digits.
 func IsHex(s string) bool {
 	for i := range len(s) {
 		switch c := s[i]; {
@@ -61,6 +63,7 @@ func Strings(v []byte) []string {
 	return out
 }
 
+// Has reports whether s is in the list.
 func Has(list []string, s string) bool {
 	for _, x := range list {
 		if x == s {
@@ -70,6 +73,7 @@ func Has(list []string, s string) bool {
 	return false
 }
 
+// SplitCSV splits a list with commas; blanks around its parts do not count.
 func SplitCSV(s string) []string {
 	var out []string
 	for _, part := range strings.Split(s, ",") {
@@ -80,11 +84,13 @@ func SplitCSV(s string) []string {
 	return out
 }
 
+// IsTrue reads a boolean, whichever way the edition writes it.
 func IsTrue(v []byte) bool {
 	s := strings.ToLower(Scalar(v))
 	return s == "true" || s == "1"
 }
 
+// IsGUID reports whether s is a GUID without braces.
 func IsGUID(s string) bool {
 	if len(s) != 36 {
 		return false
@@ -103,6 +109,7 @@ func IsGUID(s string) bool {
 	return true
 }
 
+// IsDigits reports whether s consists of decimal digits.
 func IsDigits(s string) bool {
 	for i := range len(s) {
 		if s[i] < '0' || s[i] > '9' {
@@ -115,6 +122,7 @@ func IsDigits(s string) bool {
 // IsNumber tells whether s can be one of the server's own numbers.
 func IsNumber(s string) bool { return IsDigits(s) && len(s) <= 18 }
 
+// PID reads a process id, 0 for none.
 func PID(s string) int64 {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 0 {
@@ -123,8 +131,10 @@ func PID(s string) int64 {
 	return n
 }
 
+// TrimGUID drops the braces around a GUID.
 func TrimGUID(s string) string { return strings.Trim(s, "{}") }
 
+// FirstOf is the first text that is not empty.
 func FirstOf(list ...string) string {
 	for _, s := range list {
 		if s != "" {
@@ -137,6 +147,7 @@ func FirstOf(list ...string) string {
 // DomainName drops the dot the agent writes before a name.
 func DomainName(s string) string { return strings.Trim(s, ".") }
 
+// Port reads a port, 0 for none.
 func Port(s string) int {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 0 || n > 65535 {

@@ -10,6 +10,7 @@ import (
 // between editions, so scalars are read leniently; members that are a list in
 // one edition and an object in another stay raw and are read where used.
 
+// Alert is a row of 89, or the one alert of 91.
 type Alert struct {
 	ID           flex.String     `json:"id"`
 	QueryName    flex.String     `json:"query_name"`
@@ -32,12 +33,14 @@ type Alert struct {
 	Rule         json.RawMessage `json:"rule"`
 }
 
+// RuleRef is the rule an alert names.
 type RuleRef struct {
 	ID          flex.String `json:"id"`
 	Name        flex.String `json:"name"`
 	Description flex.String `json:"description"`
 }
 
+// Rule is a row of 59, or the one rule of 60.
 type Rule struct {
 	ID          flex.String     `json:"id"`
 	Name        flex.String     `json:"name"`
@@ -52,6 +55,7 @@ type Rule struct {
 	UpdatedAt   flex.String     `json:"updated_at"`
 }
 
+// Carve is a row of 43.
 type Carve struct {
 	ID        flex.String `json:"id"`
 	NodeID    flex.String `json:"node_id"`
@@ -64,6 +68,7 @@ type Carve struct {
 	Hostname  flex.String `json:"hostname"`
 }
 
+// StatusLog is a line of an agent's own log (26).
 type StatusLog struct {
 	Line     flex.Int    `json:"line"`
 	Message  flex.String `json:"message"`
@@ -73,18 +78,21 @@ type StatusLog struct {
 	Version  flex.String `json:"version"`
 }
 
+// QueryCount is how many rows a query has, or how many alerts a source.
 type QueryCount struct {
 	QueryName flex.String `json:"query_name"`
 	Name      flex.String `json:"name"`
 	Count     flex.Int    `json:"count"`
 }
 
+// HuntHost is a host that has rows of what was asked for (9, 10, 12).
 type HuntHost struct {
 	Hostname       flex.String  `json:"hostname"`
 	HostIdentifier flex.String  `json:"host_identifier"`
 	Queries        []QueryCount `json:"queries"`
 }
 
+// IOC is an entry of the server's indicators (52).
 type IOC struct {
 	Type      flex.String     `json:"type"`
 	Severity  flex.String     `json:"severity"`
@@ -95,6 +103,7 @@ type IOC struct {
 // The requests that only read. Members are pointers or omitempty where the
 // server tells "absent" from a value.
 
+// ListRequest asks for a page of hosts, rules, carves or actions.
 type ListRequest struct {
 	Start          *int   `json:"start,omitempty"`
 	Limit          *int   `json:"limit,omitempty"`
@@ -105,6 +114,7 @@ type ListRequest struct {
 	QueryName      string `json:"query_name,omitempty"`
 }
 
+// AlertsRequest is 89.
 type AlertsRequest struct {
 	Source         string  `json:"source,omitempty"`
 	Resolved       bool    `json:"resolved"`
@@ -118,6 +128,7 @@ type AlertsRequest struct {
 	HostIdentifier string  `json:"host_identifier,omitempty"`
 }
 
+// ActivityRequest is 15.
 type ActivityRequest struct {
 	Conditions     any    `json:"conditions"`
 	HostIdentifier string `json:"host_identifier,omitempty"`
@@ -129,6 +140,7 @@ type ActivityRequest struct {
 	Type           int    `json:"type"`
 }
 
+// RecentRequest is 30.
 type RecentRequest struct {
 	HostIdentifier string `json:"host_identifier"`
 	QueryName      string `json:"query_name"`
@@ -137,6 +149,7 @@ type RecentRequest struct {
 	SearchTerm     string `json:"searchterm,omitempty"`
 }
 
+// HuntRequest is 10.
 type HuntRequest struct {
 	Indicators     string `json:"indicators"`
 	Type           string `json:"type"`
@@ -146,6 +159,7 @@ type HuntRequest struct {
 	Limit          *int   `json:"limit,omitempty"`
 }
 
+// SearchRequest is 12.
 type SearchRequest struct {
 	Conditions     any    `json:"conditions"`
 	HostIdentifier string `json:"host_identifier,omitempty"`
@@ -154,30 +168,36 @@ type SearchRequest struct {
 	Limit          *int   `json:"limit,omitempty"`
 }
 
+// HostRequest names one host.
 type HostRequest struct {
 	HostIdentifier string `json:"host_identifier"`
 }
 
+// PagedQuery is 95 for one query.
 type PagedQuery struct {
 	QueryName string `json:"query_name,omitempty"`
 	Start     int    `json:"start"`
 	Limit     int    `json:"limit"`
 }
 
+// ViewRequest is 101.
 type ViewRequest struct {
 	Start    int   `json:"start"`
 	Limit    int   `json:"limit"`
 	OpenC2ID int64 `json:"openc2_id"`
 }
 
+// TagRequest names a tag.
 type TagRequest struct {
 	Tag string `json:"tag"`
 }
 
+// SessionRequest names a carve by its session.
 type SessionRequest struct {
 	SessionID string `json:"session_id"`
 }
 
+// CarveQueryRequest is 45.
 type CarveQueryRequest struct {
 	QueryID        string `json:"query_id"`
 	HostIdentifier string `json:"host_identifier"`

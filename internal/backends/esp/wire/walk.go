@@ -53,6 +53,7 @@ func EachElement(body []byte, f func(value []byte) error) error {
 	return Closed(&w)
 }
 
+// WrongKind is the error of a value that is something else than was expected.
 func WrongKind(w *jsonwalk.Walker, want string) error {
 	if err := w.Err(); err != nil {
 		return err
@@ -60,6 +61,7 @@ func WrongKind(w *jsonwalk.Walker, want string) error {
 	return errors.New("JSON without " + want + " where one was expected")
 }
 
+// Closed checks that the document ends where its value does.
 func Closed(w *jsonwalk.Walker) error {
 	if err := w.Err(); err != nil {
 		return err
@@ -70,6 +72,7 @@ func Closed(w *jsonwalk.Walker) error {
 	return w.Err()
 }
 
+// KindOf is the kind of a JSON value: its first byte, '0' for any number, 0 for no value.
 func KindOf(v []byte) byte {
 	v = bytes.TrimSpace(v)
 	if len(v) == 0 {
@@ -153,6 +156,7 @@ func unquote(v []byte) string {
 	return string(w.AppendString(nil))
 }
 
+// TakeElements reads the list at the walker; its elements are parts of the body.
 func TakeElements(w *jsonwalk.Walker) [][]byte {
 	var out [][]byte
 	if !w.Enter('[') {
@@ -168,6 +172,7 @@ func TakeElements(w *jsonwalk.Walker) [][]byte {
 	return out
 }
 
+// Number reads a number, def when it is none.
 func Number(v []byte, def int64) int64 {
 	s := Scalar(v)
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
