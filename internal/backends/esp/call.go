@@ -454,17 +454,8 @@ func (d *Driver) applyCall(ctx context.Context, c backends.Change, update func(*
 		update(act)
 		return act, nil
 	}
-	if g.Basis != nil {
-		now, err := g.Basis(ctx)
-		if err != nil {
-			return fail(err)
-		}
-		if now != g.Found {
-			return fail(&backends.Error{
-				Kind: backends.KindRefused, What: g.What, Why: "what it rests on was changed by someone else since it was shown; nothing was sent",
-				Hint: "run the command again: it starts from what is there now",
-			})
-		}
+	if err := g.CheckBasis(ctx); err != nil {
+		return fail(err)
 	}
 	a, err := d.sendGuarded(ctx, g)
 	if err != nil {
@@ -472,15 +463,7 @@ func (d *Driver) applyCall(ctx context.Context, c backends.Change, update func(*
 	}
 	act.NativeState, act.Answer = wire.Short(a.Message), reply.RawAnswer(a)
 	act.State, act.FinishedAt = model.ActionDone, model.At(d.o.Clock())
-	if strings.HasPrefix(g.Op.Name, "response.") || strings.HasPrefix(g.Op.Name, "defender.") {
-		// The call is over; what it started goes on, and is read by these ids.
-		var started model.Action
-		readCommandIDs(d, a, &started)
-		act.Details = started.Details
-		if started.ID != "" {
-			response.SetDetail(act, "note", shellquote.Join("edrctl respond get", d.o.Profile+"/"+started.ID)+" tells what the hosts say")
-		}
-	}
+	d.noteStarted(act, g.Op, a)
 	if g.After != nil {
 		g.After(ctx, act)
 	}
@@ -507,6 +490,20 @@ func (d *Driver) applyCall(ctx context.Context, c backends.Change, update func(*
 	}
 	update(act)
 	return act, nil
+}
+
+// noteStarted names the response action that a call has started.
+func (d *Driver) noteStarted(act *model.Action, op backends.Operation, a *reply.Answer) {
+	if !strings.HasPrefix(op.Name, "response.") && !strings.HasPrefix(op.Name, "defender.") {
+		return
+	}
+	// The call is over; what it started goes on, and is read by these ids.
+	var started model.Action
+	readCommandIDs(d, a, &started)
+	act.Details = started.Details
+	if started.ID != "" {
+		response.SetDetail(act, "note", shellquote.Join("edrctl respond get", d.o.Profile+"/"+started.ID)+" tells what the hosts say")
+	}
 }
 
 // unconfirmed is the error of a change whose effect was not seen; err is why it

@@ -188,3 +188,22 @@ func Prepare(ctx context.Context, s server, c backends.Call) (*Call, error) {
 	}
 	return g, nil
 }
+
+// CheckBasis reads again what the call rests on; a call whose basis has
+// changed since it was shown is refused.
+func (g *Call) CheckBasis(ctx context.Context) error {
+	if g.Basis == nil {
+		return nil
+	}
+	now, err := g.Basis(ctx)
+	if err != nil {
+		return err
+	}
+	if now != g.Found {
+		return &backends.Error{
+			Kind: backends.KindRefused, What: g.What, Why: "what it rests on was changed by someone else since it was shown; nothing was sent",
+			Hint: "run the command again: it starts from what is there now",
+		}
+	}
+	return nil
+}

@@ -237,38 +237,11 @@ func guardConfigSet(ctx context.Context, g *Call) error {
 		e.Hint = "replace them by others"
 		return e
 	}
-	have, _ := now["queries"].(map[string]any)
 	queries := g.mapArg("queries")
-	for _, name := range keysOf(queries) {
-		old, is := have[name].(map[string]any)
-		if !is {
-			return g.invalid("queries: %s is not in the configuration, and the server adds none", oneLine(name))
-		}
-		q, ok := queries[name].(map[string]any)
-		if !ok {
-			return g.invalid("queries: %s is no object with interval and status", oneLine(name))
-		}
-		q = mapsClone(q)
-		for _, n := range []string{"interval", "status"} { // both or none
-			if q[n] == nil {
-				q[n] = old[n]
-			}
-		}
-		queries[name] = q
-		for _, n := range []string{"query", "platform", "snapshot"} {
-			if q[n] != nil && canonical(q[n]) != canonical(old[n]) {
-				g.warn("queries: of %s only interval and status are taken, not %s", oneLine(name), n)
-			}
-		}
+	if err := g.completeConfigQueries(queries, now); err != nil {
+		return err
 	}
-	list := changes(without(given, "queries"), now, g.args)
-	for _, name := range keysOf(queries) {
-		old, _ := have[name].(map[string]any)
-		q, _ := queries[name].(map[string]any)
-		for _, ch := range changes([]string{"interval", "status"}, old, q) {
-			list = append(list, name+" "+ch)
-		}
-	}
+	list := configChanges(given, now, g.args, queries)
 	if len(list) == 0 {
 		g.Preview.Nothing = "the configuration is so already"
 	}
@@ -299,20 +272,52 @@ func guardConfigSet(ctx context.Context, g *Call) error {
 		if err != nil {
 			return false, reply.Malformed(g.What, err)
 		}
-		if len(changes(without(given, "queries"), now, want)) > 0 {
-			return false, nil
-		}
-		have, _ := now["queries"].(map[string]any)
-		for name, q := range queries {
-			old, _ := have[name].(map[string]any)
-			q, _ := q.(map[string]any)
-			if len(changes([]string{"interval", "status"}, old, q)) > 0 {
-				return false, nil
-			}
-		}
-		return true, nil
+		return len(configChanges(given, now, want, queries)) == 0, nil
 	}
 	return nil
+}
+
+// completeConfigQueries checks the queries given for a configuration and takes
+// over what they leave out: the server wants interval and status, or neither.
+func (g *Call) completeConfigQueries(queries, now map[string]any) error {
+	have, _ := now["queries"].(map[string]any)
+	for _, name := range keysOf(queries) {
+		old, is := have[name].(map[string]any)
+		if !is {
+			return g.invalid("queries: %s is not in the configuration, and the server adds none", oneLine(name))
+		}
+		q, ok := queries[name].(map[string]any)
+		if !ok {
+			return g.invalid("queries: %s is no object with interval and status", oneLine(name))
+		}
+		q = mapsClone(q)
+		for _, n := range []string{"interval", "status"} {
+			if q[n] == nil {
+				q[n] = old[n]
+			}
+		}
+		queries[name] = q
+		for _, n := range []string{"query", "platform", "snapshot"} {
+			if q[n] != nil && canonical(q[n]) != canonical(old[n]) {
+				g.warn("queries: of %s only interval and status are taken, not %s", oneLine(name), n)
+			}
+		}
+	}
+	return nil
+}
+
+// configChanges lists how a configuration differs from what is wanted of it.
+func configChanges(given []string, now, want, queries map[string]any) []string {
+	list := changes(without(given, "queries"), now, want)
+	have, _ := now["queries"].(map[string]any)
+	for _, name := range keysOf(queries) {
+		old, _ := have[name].(map[string]any)
+		q, _ := queries[name].(map[string]any)
+		for _, ch := range changes([]string{"interval", "status"}, old, q) {
+			list = append(list, name+" "+ch)
+		}
+	}
+	return list
 }
 
 func guardConfigDelete(ctx context.Context, g *Call) error {
