@@ -135,13 +135,14 @@ type foundEvent struct {
 func (e foundEvent) Key() (string, int64) { return e.ID, e.ms }
 
 func readEvent(raw bool) func([]byte) (foundEvent, error) {
-	r := new(wire.EventReader)
+	var r wire.EventReader
+	var n eventNormaliser
+	var e wire.Event
 	return func(b []byte) (foundEvent, error) {
-		var e wire.Event
 		if err := r.Event(b, &e); err != nil {
 			return foundEvent{}, err
 		}
-		out := foundEvent{eventOf(&e), e.EventTime.N}
+		out := foundEvent{n.event(&e), e.EventTime.N}
 		if raw {
 			out.Raw = slices.Clone(b)
 		}

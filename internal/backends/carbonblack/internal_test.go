@@ -16,7 +16,7 @@ import (
 
 func TestKinds(t *testing.T) {
 	for _, tc := range []struct {
-		eventType, Text string
+		eventType, text string
 		ttps            []string
 		want            model.Kind
 	}{
@@ -40,8 +40,8 @@ func TestKinds(t *testing.T) {
 		{"SOMETHING_NEW", "", nil, model.KindOther},
 		{"", "", nil, model.KindOther},
 	} {
-		if got := kindOf(tc.eventType, tc.ttps, tc.Text); got != tc.want {
-			t.Errorf("%s %q %v: %s, want %s", tc.eventType, tc.Text, tc.ttps, got, tc.want)
+		if got := kindOf(tc.eventType, tc.ttps, describe(tc.text, "")); got != tc.want {
+			t.Errorf("%s %q %v: %s, want %s", tc.eventType, tc.text, tc.ttps, got, tc.want)
 		}
 	}
 	for _, k := range model.Kinds {
@@ -173,7 +173,7 @@ func FuzzKinds(f *testing.F) {
 	f.Add(wire.TypeAPICall, `by calling the function "NtOpenProcess"`)
 	f.Add(wire.TypeNetwork, `"listen.exe" is listening`)
 	f.Fuzz(func(t *testing.T, eventType, plain string) {
-		if k := kindOf(eventType, nil, plain); !slices.Contains(model.Kinds, k) {
+		if k := kindOf(eventType, nil, describe(plain, "")); !slices.Contains(model.Kinds, k) {
 			t.Errorf("%q %q: %q", eventType, plain, k)
 		}
 	})

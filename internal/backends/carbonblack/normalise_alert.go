@@ -138,14 +138,14 @@ func alertHost(d *wire.AlertDevice) *model.Host {
 
 // alertEvent reads an event inside an alert.
 func alertEvent(e *wire.AlertEvent, host *model.Host) *model.Event {
-	plain, links := wire.PlainText(string(e.LongDescription))
-	kind := kindOf(string(e.EventType), e.ThreatIndicators, plain)
+	text := describe(string(e.LongDescription), "")
+	kind, actor := kindOf(string(e.EventType), e.ThreatIndicators, text), strings.ToLower(string(e.ProcessHash))
 	out := &model.Event{
 		Origin:  model.Origin{ID: string(e.EventID)},
 		Time:    model.FromMillis(e.EventTime.N),
 		Kind:    kind,
-		Action:  actionOf(string(e.EventType), plain),
-		Summary: plain,
+		Action:  actionOf(string(e.EventType), text.long),
+		Summary: text.long,
 		Host:    host,
 		User:    model.SplitUser(string(e.UserName)),
 		Process: alertProcess(e, host),
@@ -153,9 +153,9 @@ func alertEvent(e *wire.AlertEvent, host *model.Host) *model.Event {
 	}
 	switch kind {
 	case model.KindFileCreate, model.KindFileRead:
-		out.File = fileOf(new(wire.App), links, string(e.ProcessHash))
+		out.File = fileOf(new(wire.App), text.links, actor)
 	case model.KindProcessStart:
-		out.Target = targetFromLinks(nil, links, string(e.ProcessHash))
+		out.Target = targetFromLinks(nil, text.links, actor)
 	}
 	if state := string(e.PolicyState); state != "" || e.KillChainStatus != "" {
 		out.Detection = &model.Detection{Attack: attackOf(string(e.KillChainStatus), e.ThreatIndicators)}

@@ -54,7 +54,7 @@ func anyOf(tags, of []string) bool {
 // kindOf reads the kind of an event. Where one event type covers several
 // kinds, TTPs decide first, then the called function, then the server's own
 // words in the description (never what stands in quotes).
-func kindOf(eventType string, ttps []string, plain string) model.Kind {
+func kindOf(eventType string, ttps []string, text *description) model.Kind {
 	switch eventType {
 	case wire.TypeCreateProcess:
 		return model.KindProcessStart
@@ -68,13 +68,13 @@ func kindOf(eventType string, ttps []string, plain string) model.Kind {
 		}
 		return model.KindFileRead
 	case wire.TypeNetwork:
-		said := wire.Unquoted(plain)
+		said := text.ownWords()
 		if strings.Contains(said, "listen") || anyOf(ttps, listenTTPs) && !strings.Contains(said, "connection") {
 			return model.KindNetworkListen
 		}
 		return model.KindNetworkConnect
 	case wire.TypeRegistry:
-		said := wire.Unquoted(plain)
+		said := text.ownWords()
 		switch {
 		case strings.Contains(said, "delete"):
 			return model.KindRegistryDelete
@@ -83,7 +83,7 @@ func kindOf(eventType string, ttps []string, plain string) model.Kind {
 		}
 		return model.KindRegistrySet
 	case wire.TypeAPICall:
-		call := strings.ToLower(wire.CalledFunction(plain))
+		call := strings.ToLower(wire.CalledFunction(text.plain()))
 		switch {
 		case anyOf(ttps, hookTTPs) || strings.HasPrefix(call, hookCallHead):
 			return model.KindHook

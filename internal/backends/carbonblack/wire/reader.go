@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"hash/maphash"
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/client/jsonwalk"
@@ -8,38 +9,53 @@ import (
 
 // EventReader reads events without reflection: lists hold hundreds of
 // thousands of them, and most of their strings (types, names, paths, hashes,
-// reputations) come again and again. It means exactly what decode means; a
+// reputations) come again and again. It means exactly what Decode means; a
 // test and a fuzz target hold the two together. It is not safe for use by
 // several goroutines.
 type EventReader struct {
-	w     jsonwalk.Walker
+	w     *jsonwalk.Walker // where the event is read from
+	own   jsonwalk.Walker
 	buf   []byte
-	known map[string]string
+	seed  maphash.Seed
+	known []knownString
+
+	// The blocks of the event that was read last.
+	details ProcessDetails
+	apps    [6]App
+	flow    NetFlow
+	device  EventDevice
 }
 
+// knownString is a string as it was written, with its quotes, and its text.
+type knownString struct{ written, text string }
+
 const (
-	internMost = 8192 // strings kept to be shared
-	internLen  = 160  // longer ones seldom come twice
+	knownMost = 4096 // strings remembered; a newer one takes the place of an older one
+	knownLen  = 1024 // longer ones are not
 )
 
-// members calls f with the name of each member of an object; f must take the
-// value. It reports false after skipping something that is no object.
-func (r *EventReader) members(f func(name []byte)) bool {
-	if !r.w.Enter('{') {
-		r.w.Skip()
-		return false
+// start steps into the event that w stands on.
+func (r *EventReader) start(w *jsonwalk.Walker) bool {
+	r.w = w
+	if w.Peek() != '{' {
+		w.Fail("an object was expected")
 	}
-	for first := true; r.w.Next('}', &first); {
-		f(r.w.Key())
+	return w.Enter('{')
+}
+
+// enter steps into an object; something else is skipped.
+func (r *EventReader) enter() bool {
+	if r.w.Enter('{') {
+		return true
 	}
-	return r.w.Err() == nil
+	r.w.Skip()
+	return false
 }
 
 func (r *EventReader) text() Text {
 	switch c := r.w.Peek(); {
 	case c == '"':
-		r.buf = r.w.AppendString(r.buf[:0])
-		return r.share()
+		return Text(strings.TrimSpace(r.str()))
 	case c == '-' || c >= '0' && c <= '9':
 		return Text(r.w.Raw())
 	}
@@ -52,27 +68,36 @@ func (r *EventReader) exact() Exact {
 	if r.w.Peek() != '"' {
 		return Exact(r.text())
 	}
-	r.buf = r.w.AppendString(r.buf[:0])
-	return exactly(r.shared())
+	return exactly(r.str())
 }
 
-func (r *EventReader) share() Text { return Text(strings.TrimSpace(r.shared())) }
+// str takes a string; one that was seen before is neither decoded nor copied.
+func (r *EventReader) str() string {
+	raw := r.w.Raw()
+	if len(raw) > knownLen || len(raw) < 2 {
+		return string(r.decode(raw))
+	}
+	if r.known == nil {
+		r.known, r.seed = make([]knownString, knownMost), maphash.MakeSeed()
+	}
+	k := &r.known[maphash.Bytes(r.seed, raw)%knownMost]
+	if k.written == string(raw) {
+		return k.text
+	}
+	k.written = string(raw)
+	k.text = k.written[1 : len(raw)-1]
+	if text := r.decode(raw); string(text) != k.text {
+		k.text = string(text)
+	}
+	return k.text
+}
 
-// shared gives what is in the buffer, a short one that was seen before
-// without a copy.
-func (r *EventReader) shared() string {
-	if len(r.buf) > internLen {
-		return string(r.buf)
-	}
-	if s, ok := r.known[string(r.buf)]; ok {
-		return s
-	}
-	if r.known == nil || len(r.known) >= internMost {
-		r.known = make(map[string]string, 512)
-	}
-	s := string(r.buf)
-	r.known[s] = s
-	return s
+// decode gives the text of a string, valid until the next one.
+func (r *EventReader) decode(raw []byte) []byte {
+	var w jsonwalk.Walker
+	w.Reset(raw)
+	r.buf = w.AppendString(r.buf[:0])
+	return r.buf
 }
 
 func (r *EventReader) whole() (out Int) {
@@ -87,8 +112,7 @@ func (r *EventReader) whole() (out Int) {
 			out.N, out.Set = parseInt(string(raw))
 		}
 	case c == '"':
-		r.buf = r.w.AppendString(r.buf[:0])
-		out.N, out.Set = parseInt(strings.TrimSpace(string(r.buf)))
+		out.N, out.Set = parseInt(strings.TrimSpace(r.str()))
 	default:
 		r.w.Skip()
 	}
@@ -127,15 +151,21 @@ func (r *EventReader) texts() (out Texts) {
 	return out
 }
 
-// Event reads one event.
+// Event reads one event. Its blocks are valid until the next one is read.
 func (r *EventReader) Event(b []byte, e *Event) error {
-	r.w.Reset(b)
-	if r.w.Peek() != '{' {
-		r.w.Fail("an object was expected")
-		return r.w.Err()
+	r.own.Reset(b)
+	r.Walk(&r.own, e)
+	return r.own.Err()
+}
+
+// Walk reads the event that a walker stands on.
+func (r *EventReader) Walk(w *jsonwalk.Walker, e *Event) {
+	*e = Event{}
+	if !r.start(w) {
+		return
 	}
-	r.members(func(name []byte) {
-		switch string(name) {
+	for first := true; r.w.Next('}', &first); {
+		switch string(r.w.Key()) {
 		case "eventId":
 			e.EventID = r.text()
 		case "eventTime":
@@ -165,39 +195,44 @@ func (r *EventReader) Event(b []byte, e *Event) error {
 		case "registryValue":
 			e.RegistryValue = r.exact()
 		case "processDetails":
-			e.ProcessDetails.V = r.details()
+			e.ProcessDetails.V = r.readDetails()
 		case "selectedApp":
-			e.SelectedApp.V = r.app()
+			e.SelectedApp.V = r.readApp(0)
 		case "parentApp":
-			e.ParentApp.V = r.app()
+			e.ParentApp.V = r.readApp(1)
 		case "targetApp":
-			e.TargetApp.V = r.app()
+			e.TargetApp.V = r.readApp(2)
 		case "processHash":
-			e.ProcessHash.V = r.app()
+			e.ProcessHash.V = r.readApp(3)
 		case "parentHash":
-			e.ParentHash.V = r.app()
+			e.ParentHash.V = r.readApp(4)
 		case "targetHash":
-			e.TargetHash.V = r.app()
+			e.TargetHash.V = r.readApp(5)
 		case "netFlow":
-			e.NetFlow.V = r.flow()
+			e.NetFlow.V = r.readFlow()
 		case "deviceDetails":
-			e.DeviceDetails.V = r.seenOn()
+			e.DeviceDetails.V = r.readDevice()
 		default:
 			r.w.Skip()
 		}
-	})
-	return r.w.Err()
+	}
 }
 
 // Head reads what tells whether an event belongs to an alert.
 func (r *EventReader) Head(b []byte, e *EventHead) error {
-	r.w.Reset(b)
-	if r.w.Peek() != '{' {
-		r.w.Fail("an object was expected")
-		return r.w.Err()
+	r.own.Reset(b)
+	r.WalkHead(&r.own, e)
+	return r.own.Err()
+}
+
+// WalkHead reads the head of the event that a walker stands on.
+func (r *EventReader) WalkHead(w *jsonwalk.Walker, e *EventHead) {
+	*e = EventHead{}
+	if !r.start(w) {
+		return
 	}
-	r.members(func(name []byte) {
-		switch string(name) {
+	for first := true; r.w.Next('}', &first); {
+		switch string(r.w.Key()) {
 		case "eventId":
 			e.EventID = r.text()
 		case "eventTime":
@@ -209,14 +244,17 @@ func (r *EventReader) Head(b []byte, e *EventHead) error {
 		default:
 			r.w.Skip()
 		}
-	})
-	return r.w.Err()
+	}
 }
 
-func (r *EventReader) details() *ProcessDetails {
-	var d ProcessDetails
-	if !r.members(func(name []byte) {
-		switch string(name) {
+func (r *EventReader) readDetails() *ProcessDetails {
+	if !r.enter() {
+		return nil
+	}
+	d := &r.details
+	*d = ProcessDetails{}
+	for first := true; r.w.Next('}', &first); {
+		switch string(r.w.Key()) {
 		case "userName":
 			d.UserName = r.text()
 		case "fullUserName":
@@ -250,16 +288,18 @@ func (r *EventReader) details() *ProcessDetails {
 		default:
 			r.w.Skip()
 		}
-	}) {
-		return nil
 	}
-	return &d
+	return d
 }
 
-func (r *EventReader) app() *App {
-	var a App
-	if !r.members(func(name []byte) {
-		switch string(name) {
+func (r *EventReader) readApp(i int) *App {
+	if !r.enter() {
+		return nil
+	}
+	a := &r.apps[i]
+	*a = App{}
+	for first := true; r.w.Next('}', &first); {
+		switch string(r.w.Key()) {
 		case "applicationName":
 			a.ApplicationName = r.exact()
 		case "applicationPath":
@@ -275,16 +315,18 @@ func (r *EventReader) app() *App {
 		default:
 			r.w.Skip()
 		}
-	}) {
-		return nil
 	}
-	return &a
+	return a
 }
 
-func (r *EventReader) flow() *NetFlow {
-	var n NetFlow
-	if !r.members(func(name []byte) {
-		switch string(name) {
+func (r *EventReader) readFlow() *NetFlow {
+	if !r.enter() {
+		return nil
+	}
+	n := &r.flow
+	*n = NetFlow{}
+	for first := true; r.w.Next('}', &first); {
+		switch string(r.w.Key()) {
 		case "sourceAddress":
 			n.SourceAddress = r.text()
 		case "sourcePort":
@@ -304,16 +346,18 @@ func (r *EventReader) flow() *NetFlow {
 		default:
 			r.w.Skip()
 		}
-	}) {
-		return nil
 	}
-	return &n
+	return n
 }
 
-func (r *EventReader) seenOn() *EventDevice {
-	var s EventDevice
-	if !r.members(func(name []byte) {
-		switch string(name) {
+func (r *EventReader) readDevice() *EventDevice {
+	if !r.enter() {
+		return nil
+	}
+	s := &r.device
+	*s = EventDevice{}
+	for first := true; r.w.Next('}', &first); {
+		switch string(r.w.Key()) {
 		case "deviceId":
 			s.DeviceID = r.whole()
 		case "deviceName":
@@ -351,8 +395,6 @@ func (r *EventReader) seenOn() *EventDevice {
 		default:
 			r.w.Skip()
 		}
-	}) {
-		return nil
 	}
-	return &s
+	return s
 }
