@@ -78,6 +78,7 @@ type walker struct {
 	path  []string
 	other func(string, []byte) error
 	yield func([]byte, error) bool
+	walk  *elementWalk // instead of yield: elements are walked where they lie
 	found bool
 	wrong string // what is at `at` instead of an array
 	fault string // what a member "error" next to the array says
@@ -168,7 +169,7 @@ func (w *walker) document() error {
 	} else if err != nil {
 		return w.of(err)
 	}
-	if err := w.walk(0, ""); err != nil {
+	if err := w.descend(0, ""); err != nil {
 		return err
 	}
 	if err := s.space(); err == nil {
@@ -187,8 +188,8 @@ func (w *walker) document() error {
 	return nil
 }
 
-// walk goes down the path; name is the dotted name of the value ahead.
-func (w *walker) walk(level int, name string) error {
+// descend goes down the path; name is the dotted name of the value ahead.
+func (w *walker) descend(level int, name string) error {
 	c, err := w.s.peek()
 	if err != nil {
 		return w.of(err)
@@ -269,12 +270,20 @@ func (w *walker) elements() error {
 // element yields the value ahead. A number at the very end of the stream is
 // whole only outside an array: inside, digits may be missing.
 func (w *walker) element(inArray bool) error {
+	if w.walk != nil {
+		if done, err := w.walk.ahead(w.s); done {
+			return err
+		}
+	}
 	v, err := w.bytes()
 	if err != nil {
 		return err
 	}
 	if last := v[len(v)-1]; inArray && w.s.pos == w.s.end && last >= '0' && last <= '9' && (v[0] == '-' || v[0] >= '0' && v[0] <= '9') {
 		return w.of(errCut)
+	}
+	if w.walk != nil {
+		return w.walk.whole(v)
 	}
 	if !w.yield(v, nil) {
 		return errStop
@@ -368,7 +377,7 @@ func (w *walker) members(level int, prefix string) error {
 			return w.of(err)
 		}
 		if level >= 0 && key == w.path[level] {
-			err = w.walk(level+1, name)
+			err = w.descend(level+1, name)
 		} else {
 			err = w.give(name)
 		}

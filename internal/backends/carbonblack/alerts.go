@@ -18,6 +18,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends/carbonblack/catalog"
 	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/client/jsonwalk"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -149,15 +150,16 @@ func (d *Driver) gather(ctx context.Context, q url.Values, w span) (found []*inc
 
 // readHead reads what tells whether an event belongs to an alert, and keeps
 // the event itself only then.
-func readHead() func([]byte) (*wire.EventHead, error) {
-	r := new(wire.EventReader)
-	return func(b []byte) (*wire.EventHead, error) {
+func readHead() func(*jsonwalk.Walker) (*wire.EventHead, error) {
+	var r wire.EventReader
+	return func(w *jsonwalk.Walker) (*wire.EventHead, error) {
+		from := w.Offset()
 		e := new(wire.EventHead)
-		if err := r.Head(b, e); err != nil {
-			return nil, err
+		if r.WalkHead(w, e); w.Err() != nil {
+			return nil, w.Err()
 		}
 		if e.IncidentID != "" || e.AlertScore.N > 0 {
-			e.Raw = slices.Clone(b)
+			e.Raw = slices.Clone(w.Since(from))
 		}
 		return e, nil
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends/carbonblack/catalog"
 	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/client/jsonwalk"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -134,17 +135,18 @@ type foundEvent struct {
 
 func (e foundEvent) Key() (string, int64) { return e.ID, e.ms }
 
-func readEvent(raw bool) func([]byte) (foundEvent, error) {
+func readEvent(raw bool) func(*jsonwalk.Walker) (foundEvent, error) {
 	var r wire.EventReader
 	var n eventNormaliser
 	var e wire.Event
-	return func(b []byte) (foundEvent, error) {
-		if err := r.Event(b, &e); err != nil {
-			return foundEvent{}, err
+	return func(w *jsonwalk.Walker) (foundEvent, error) {
+		from := w.Offset()
+		if r.Walk(w, &e); w.Err() != nil {
+			return foundEvent{}, w.Err()
 		}
 		out := foundEvent{n.event(&e), e.EventTime.N}
 		if raw {
-			out.Raw = slices.Clone(b)
+			out.Raw = slices.Clone(w.Since(from))
 		}
 		return out, nil
 	}

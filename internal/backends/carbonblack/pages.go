@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"io"
 	"iter"
 	"net/url"
 	"time"
@@ -11,6 +12,8 @@ import (
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/carbonblack/catalog"
 	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
+	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/client/jsonwalk"
 )
 
 const (
@@ -66,7 +69,7 @@ func (d *Driver) window(q backends.Query) span {
 // server gives null, the window is narrowed to what is older than the last
 // event and asked for again, so that nothing is lost (§3). An answer that
 // cannot be completed ends the sequence with an error.
-func scan[T scanned](ctx context.Context, d *Driver, what string, q url.Values, w span, rows int, read func([]byte) (T, error)) iter.Seq2[T, error] {
+func scan[T scanned](ctx context.Context, d *Driver, what string, q url.Values, w span, rows int, read func(*jsonwalk.Walker) (T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		s := scanner[T]{d: d, what: what, q: q, whole: w, rows: rows, read: read, yield: yield, seen: newRecent(2 * catalog.EventRows)}
 		for _, piece := range w.split(eventWindow) {
@@ -86,7 +89,7 @@ type scanner[T scanned] struct {
 	q       url.Values
 	whole   span
 	rows    int
-	read    func([]byte) (T, error)
+	read    func(*jsonwalk.Walker) (T, error)
 	yield   func(T, error) bool
 	seen    *recent
 	stopped bool
@@ -113,14 +116,9 @@ func (s *scanner[T]) pass(ctx context.Context, w span) (left span, again bool) {
 	once, repeated, counted := newRecent(2*catalog.EventRows), 0, int64(-1)
 	for {
 		var p page
-		for element, err := range s.d.list(ctx, s.what, catalog.RouteEvent, "/event", q, received+1, s.rows, &p) {
+		for item, err := range s.page(ctx, q, received+1, &p) {
 			if err != nil {
 				s.fail(err)
-				return span{}, false
-			}
-			item, err := s.read(element)
-			if err != nil {
-				s.fail(backends.Malformed(s.what, "an event is not the JSON it should be: "+err.Error()))
 				return span{}, false
 			}
 			id, ms := item.Key()
@@ -167,6 +165,20 @@ func (s *scanner[T]) pass(ctx context.Context, w span) (left span, again bool) {
 			return span{}, false
 		}
 	}
+}
+
+// page reads one page of events, each where its bytes were received.
+func (s *scanner[T]) page(ctx context.Context, q url.Values, start int, info *page) iter.Seq2[T, error] {
+	read := func(w *jsonwalk.Walker) (T, error) {
+		item, err := s.read(w)
+		if err != nil {
+			err = backends.Malformed(s.what, "an event is not the JSON it should be: "+err.Error())
+		}
+		return item, err
+	}
+	return pageOf(ctx, s.d, s.what, catalog.RouteEvent, "/event", q, start, s.rows, info, func(body io.Reader) iter.Seq2[T, error] {
+		return client.Walk(body, "results", read, info.Member)
+	})
 }
 
 // narrow walks the end of the window back to the oldest event that was given.

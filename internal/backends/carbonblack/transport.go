@@ -182,10 +182,18 @@ type page struct {
 // list streams one page: each element of results as its JSON, valid until the
 // next step. info is complete when the sequence has ended.
 func (d *Driver) list(ctx context.Context, what string, r catalog.Route, path string, q url.Values, start, rows int, info *page) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) {
+	return pageOf(ctx, d, what, r, path, q, start, rows, info, func(body io.Reader) iter.Seq2[[]byte, error] {
+		return client.Array(body, "results", info.Member)
+	})
+}
+
+// pageOf asks for one page and gives what elements makes of its body.
+func pageOf[T any](ctx context.Context, d *Driver, what string, r catalog.Route, path string, q url.Values, start, rows int, info *page, elements func(body io.Reader) iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
 		*info = page{}
 		if _, _, err := d.keyFor(ctx, r); err != nil {
-			yield(nil, backends.FromClient(what, err))
+			yield(none, backends.FromClient(what, err))
 			return
 		}
 		query := cloneQuery(q)
@@ -193,7 +201,7 @@ func (d *Driver) list(ctx context.Context, what string, r catalog.Route, path st
 		query.Set("rows", strconv.Itoa(rows))
 		stream, err := d.client.Open(ctx, client.Call{Path: catalog.Base + path, Query: query})
 		if err != nil {
-			yield(nil, d.explain(ctx, what, r, true, err))
+			yield(none, d.explain(ctx, what, r, true, err))
 			return
 		}
 		defer stream.Body.Close()
@@ -201,13 +209,13 @@ func (d *Driver) list(ctx context.Context, what string, r catalog.Route, path st
 			return
 		}
 		head := wire.NewHeadRecorder(stream.Body)
-		for element, err := range client.Array(head, "results", info.Member) {
+		for element, err := range elements(head) {
 			if err != nil {
 				// A refusal may come without results at all.
 				if why := refused(&info.Envelope); why != nil {
 					err = why
 				}
-				yield(nil, d.explain(ctx, what, r, true, err))
+				yield(none, d.explain(ctx, what, r, true, err))
 				return
 			}
 			info.received++
@@ -216,7 +224,7 @@ func (d *Driver) list(ctx context.Context, what string, r catalog.Route, path st
 			}
 		}
 		if err := refused(&info.Envelope); err != nil {
-			yield(nil, backends.FromClient(what, err))
+			yield(none, backends.FromClient(what, err))
 			return
 		}
 		info.null = info.received == 0 && head.ResultsNull()
