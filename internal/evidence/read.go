@@ -155,7 +155,7 @@ func (rd *reader) text() {
 				rd.plainLine()
 			}
 		case ',':
-			if rd.arrays > 0 {
+			if rd.arrays > 0 || rd.documentFollows() {
 				rd.w.take(1)
 			} else {
 				rd.plainLine()
@@ -188,18 +188,19 @@ func (rd *reader) opensArray() bool {
 	}
 }
 
+// documentFollows tells a comma between documents, as when the reading began
+// inside a list, from a line that begins with one.
+func (rd *reader) documentFollows() bool {
+	next := bytes.TrimLeft(rd.w.peek(64)[1:], " \t")
+	return len(next) > 0 && next[0] == '{'
+}
+
 // document reads one JSON document: on a line of its own, on one line with
 // others, or over several lines.
 func (rd *reader) document() {
-	line, ok := rd.w.thisLine()
-	if !ok {
-		rd.unread(errorf("a line of more than %d MiB", maxRecord>>20))
-		rd.w.skipLine()
-		return
-	}
-	n, err := rd.doc.parse(line)
+	n, err := rd.doc.parse(rd.w.rest())
 	if errors.Is(err, jsonwalk.ErrShort) {
-		n, err = rd.longDocument(len(line))
+		n, err = rd.longDocument()
 	}
 	if err != nil {
 		rd.unread(why(err))
@@ -212,21 +213,21 @@ func (rd *reader) document() {
 	}
 }
 
-// longDocument reads a document of several lines, of which size bytes were not
-// enough. Each attempt has twice as much.
-func (rd *reader) longDocument(size int) (int, error) {
+// longDocument reads a document of which not all is in the window. Each
+// attempt has twice as much.
+func (rd *reader) longDocument() (int, error) {
 	var w jsonwalk.Walker
 	for {
+		size := len(rd.w.rest())
 		for want := 2 * size; len(rd.w.rest()) < want && rd.w.more(); {
 		}
 		rest := rd.w.rest()
-		if len(rest) <= size {
+		if len(rest) == size {
 			if rd.w.eof {
 				return 0, errors.New("the JSON ends in the middle")
 			}
 			return 0, errorf("a document of more than %d MiB", maxRecord>>20)
 		}
-		size = len(rest)
 		w.Reset(rest)
 		w.Skip()
 		if err := w.Err(); err == nil {
@@ -303,7 +304,7 @@ func (rd *reader) apply(f *Format, v Value) {
 }
 
 // maxWrap is how deep records may lie in an answer of an API or an export.
-const maxWrap = 4
+const maxWrap = 6
 
 // wrapped looks for records inside a document that is none: the _source of an
 // export, the list of an API's answer. Of a list in which some are records,

@@ -38,6 +38,7 @@ func init() {
 		New:     New,
 		Catalog: catalog.Operations,
 		Pushes:  pushes,
+		Exports: exports,
 		Fields:  fields,
 	})
 }

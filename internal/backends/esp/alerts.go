@@ -262,39 +262,16 @@ func (d *Driver) alert(ctx context.Context, what string, v []byte, id string, ra
 	if err := json.Unmarshal(v, &w); err != nil {
 		return nil, reply.Malformed(what, err)
 	}
-	a := &model.Alert{}
-	a.ID = wire.FirstOf(string(w.ID), id)
-	if a.ID == "" {
+	a := alertOf(&w)
+	if a.ID = wire.FirstOf(a.ID, id); a.ID == "" {
 		return nil, backends.Malformed(what, "an alert without an id")
 	}
-	a.Time = parseTime(string(w.CreatedAt))
-	a.Category, a.Source = string(w.Type), string(w.Source)
-	severity(w.Severity).Apply(a)
-	a.StatusNative = string(w.Status)
-	switch strings.ToUpper(a.StatusNative) {
-	case "OPEN":
-		a.Status = model.StatusOpen
-	case "RESOLVED":
-		a.Status = model.StatusClosed
-	default:
-		a.Status = model.StatusUnknown
-	}
-	switch strings.ToUpper(strings.ReplaceAll(string(w.Verdict), "_", " ")) {
-	case "TRUE POSITIVE":
-		a.Verdict = model.VerdictTruePositive
-	case "FALSE POSITIVE":
-		a.Verdict = model.VerdictFalsePositive
-	default:
-		a.Verdict = model.VerdictUnknown
-	}
-	a.EventCount = int(max(w.AggregatedN, 0))
-
 	host, err := d.hostOf(ctx, what, string(w.NodeID), string(w.Hostname))
 	if err != nil {
 		return nil, err
 	}
 	a.Host = host
-	d.fillRule(a, &w)
+	fillRule(a, &w, d.ruleByID)
 	entry, err := fillEntry(a, &w)
 	if err != nil {
 		return nil, reply.Malformed(what, err)
@@ -312,13 +289,13 @@ func (d *Driver) alert(ctx context.Context, what string, v []byte, id string, ra
 }
 
 // fillRule names the rule and, from the rules known, what it stands for.
-func (d *Driver) fillRule(a *model.Alert, w *wire.Alert) {
+func fillRule(a *model.Alert, w *wire.Alert, byID func(string) *model.Rule) {
 	var ref wire.RuleRef
 	if wire.KindOf(w.Rule) == '{' && json.Unmarshal(w.Rule, &ref) != nil {
 		ref = wire.RuleRef{}
 	}
 	id := wire.FirstOf(string(ref.ID), string(w.RuleID))
-	known := d.ruleByID(id)
+	known := byID(id)
 	if id == "" && ref.Name == "" {
 		return
 	}

@@ -47,6 +47,7 @@ func init() {
 		Catalog:   catalog.Operations,
 		Resources: catalog.Resources,
 		Pushes:    pushes,
+		Exports:   exports,
 		Fields:    fields,
 	})
 }

@@ -421,3 +421,32 @@ func sourceTitle(a *model.Alert) string {
 	}
 	return what
 }
+
+// alertOf is what an alert says of itself: neither its host nor its rule nor
+// the alerted row.
+func alertOf(w *wire.Alert) *model.Alert {
+	a := &model.Alert{}
+	a.ID = string(w.ID)
+	a.Time = parseTime(string(w.CreatedAt))
+	a.Category, a.Source = string(w.Type), string(w.Source)
+	severity(w.Severity).Apply(a)
+	a.StatusNative = string(w.Status)
+	switch strings.ToUpper(a.StatusNative) {
+	case "OPEN":
+		a.Status = model.StatusOpen
+	case "RESOLVED":
+		a.Status = model.StatusClosed
+	default:
+		a.Status = model.StatusUnknown
+	}
+	switch strings.ToUpper(strings.ReplaceAll(string(w.Verdict), "_", " ")) {
+	case "TRUE POSITIVE":
+		a.Verdict = model.VerdictTruePositive
+	case "FALSE POSITIVE":
+		a.Verdict = model.VerdictFalsePositive
+	default:
+		a.Verdict = model.VerdictUnknown
+	}
+	a.EventCount = int(max(w.AggregatedN, 0))
+	return a
+}

@@ -105,6 +105,7 @@ func (d *Driver) indexed(ctx context.Context) (*index, error) {
 	if d.index != nil {
 		return d.index, nil
 	}
+	products()
 	sources, err := evidence.Files(d.paths)
 	if err != nil {
 		return nil, &backends.Error{Kind: backends.KindNotFound, What: err.Error()}
