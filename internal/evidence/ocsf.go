@@ -299,7 +299,7 @@ func (x ocsfReader) registry(e *model.Event) {
 	}
 }
 
-// rest is what edrctl keeps beside the schema, or the schema has in places of
+// rest is what edrctl keeps besides the schema, or the schema has in places of
 // its own.
 func (x ocsfReader) rest(e *model.Event) {
 	ecsReader{x.Value, x.c}.restOf(e, x.Get("unmapped.event"))

@@ -166,7 +166,7 @@ func plain(t *testing.T, b []byte) string {
 	return string(out)
 }
 
-// core is what a document of ECS or OCSF must give back (contract 10).
+// core is what a document of ECS or OCSF must give back.
 type core struct {
 	ID, Kind, Host, Title string
 	Time                  string
@@ -245,7 +245,7 @@ func processCore(p *model.Process) (c coreProcess) {
 	return c
 }
 
-// Of -o ecs and -o ocsf the contract's fields are read back.
+// What -o ecs and -o ocsf promise is read back.
 func TestDocumentsAreReadBack(t *testing.T) {
 	for kind, recs := range demoRecords(t, false) {
 		for _, format := range []string{output.FormatECS, output.FormatOCSF} {
