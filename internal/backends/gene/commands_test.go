@@ -8,11 +8,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/backends/gene"
 	"github.com/edrctl/edrctl/internal/backends/gene/fake"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -274,6 +277,59 @@ func TestOneSlot(t *testing.T) {
 	}
 	if m := p.count("POST "); m != n {
 		t.Errorf("%d commands were sent", m-n)
+	}
+}
+
+// Two consoles see a free slot and both put a command in: the manager keeps
+// the later one, and the console whose command it was not says so.
+func TestTwoConsolesOneSlot(t *testing.T) {
+	first, _, p := tapped(t, lab(), fake.Options{AgentDelay: -1})
+	srv := httptest.NewServer(p)
+	t.Cleanup(srv.Close)
+	second, _ := quick(t, srv.URL)
+	var looked, posted sync.WaitGroup
+	looked.Add(2)
+	posted.Add(2)
+	p.instead = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodPost {
+			return false
+		}
+		looked.Done()
+		looked.Wait()
+		answer := httptest.NewRecorder()
+		p.Handler.ServeHTTP(answer, r)
+		posted.Done()
+		posted.Wait()
+		_, _ = w.Write(answer.Body.Bytes())
+		return true
+	}
+	type result struct {
+		a   *model.Action
+		err error
+	}
+	results := make(chan result)
+	for i, d := range []*gene.Driver{first, second} {
+		go func() {
+			a, err := d.Apply(t.Context(), run("whoami", strconv.Itoa(i)), nil)
+			results <- result{a, err}
+		}()
+	}
+	states := map[model.ActionState]int{}
+	for range 2 {
+		r := <-results
+		if r.err != nil {
+			t.Fatal(r.err)
+		}
+		states[r.a.State]++
+		if r.a.State == model.ActionExpired && !strings.Contains(r.a.Error, `"whoami`) {
+			t.Errorf("it does not say what replaced it: %q", r.a.Error)
+		}
+	}
+	if states[model.ActionQueued] != 1 || states[model.ActionExpired] != 1 {
+		t.Errorf("the two commands are %v, want one queued and one replaced", states)
+	}
+	if n := p.count("POST "); n != 2 {
+		t.Errorf("%d commands were sent, want 2", n)
 	}
 }
 

@@ -20,6 +20,9 @@ import (
 // ownWait is how long a command waits for one of ours in the same slot.
 const ownWait = 20 * time.Second
 
+// maxWindow is the longest wait before a command's slot is read back.
+const maxWindow = 2 * time.Second
+
 // skew is how far the manager's clock may be off when a command is looked up
 // that another run has sent.
 const skew = 2 * time.Minute
@@ -209,7 +212,7 @@ func (d *Driver) applyCommand(ctx context.Context, what string, c backends.Chang
 	if err != nil {
 		return err
 	}
-	last, err := d.clearSlot(ctx, what, c, ep)
+	last, looked, err := d.clearSlot(ctx, what, c, ep)
 	if err != nil {
 		return err
 	}
@@ -243,39 +246,65 @@ func (d *Driver) applyCommand(ctx context.Context, what string, c backends.Chang
 		act.Details["note"] = "a moment before, the agent had not picked the command up"
 		return nil
 	}
-	return d.fillAction(act, ep.UUID, c.Verb, s)
+	if err := d.fillAction(act, ep.UUID, c.Verb, s); err != nil {
+		return err
+	}
+	d.readBack(ctx, act, ep, s, time.Since(looked))
+	return nil
+}
+
+// readBack looks whether the command is still in the slot that it was put in.
+// Whoever looked at the slot before our POST, and saw it free, puts their own
+// in afterwards; that takes them about as long as it took us (window), so the
+// slot is read when that time has passed. When it cannot be read, the command
+// is what the manager answered.
+func (d *Driver) readBack(ctx context.Context, act *model.Action, ep endpoint, sent *wire.Command, window time.Duration) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-time.After(min(window, maxWindow)):
+	}
+	s, err := d.slot(ctx, ep.UUID, nil)
+	if err != nil || s == nil || s.UUID == sent.UUID {
+		return
+	}
+	act.State, act.NativeState, act.Error = model.ActionExpired, "replaced", replacedBy(s)
+}
+
+func replacedBy(s *wire.Command) string {
+	return fmt.Sprintf("%s has replaced it in the endpoint's only slot: whether it ran is not known", s.Title())
 }
 
 // clearSlot makes sure that what a new command replaces is what was shown, or is
 // over; files of ours in the slot that were not downloaded yet are kept. last
-// is the command that the slot holds.
-func (d *Driver) clearSlot(ctx context.Context, what string, c backends.Change, ep endpoint) (last string, err error) {
+// is the command that the slot holds, looked when that was asked.
+func (d *Driver) clearSlot(ctx context.Context, what string, c backends.Change, ep endpoint) (last string, looked time.Time, err error) {
 	for end := time.Now().Add(c.Within(ownWait)); ; {
-		files := slotFiles{}
+		files, looked := slotFiles{}, time.Now()
 		s, err := d.slot(ctx, ep.UUID, files.sink(d))
 		if err != nil {
-			return "", d.fail(what+": nothing was sent: cannot read the endpoint's command", err)
+			return "", looked, d.fail(what+": nothing was sent: cannot read the endpoint's command", err)
 		}
 		if s == nil {
 			if c.Verb == backends.VerbCancel {
-				return "", errPickedUp(what)
+				return "", looked, errPickedUp(what)
 			}
-			return "", nil
+			return "", looked, nil
 		}
 		if c.Verb == backends.VerbCancel {
 			if _, _, id, ok := actionParts(c.ActionID); !ok || s.UUID != id || bool(s.Completed) || bool(s.Sent) {
-				return "", errPickedUp(what)
+				return "", looked, errPickedUp(what)
 			}
-			return s.UUID, nil
+			return s.UUID, looked, nil
 		}
 		if s.Completed {
-			return s.UUID, d.cacheFiles(what, ep, s, files)
+			return s.UUID, looked, d.cacheFiles(what, ep, s, files)
 		}
 		var shown string
 		var mine *sentCommand
 		d.session.locked(func() { shown, mine = d.session.shown[ep.UUID], d.session.sent[s.UUID] })
 		if shown == s.UUID {
-			return s.UUID, nil // its replacement was shown, and agreed to
+			return s.UUID, looked, nil // its replacement was shown, and agreed to
 		}
 		if mine == nil || time.Now().After(end) {
 			e := &backends.Error{
@@ -286,13 +315,13 @@ func (d *Driver) clearSlot(ctx context.Context, what string, c backends.Change, 
 			if mine != nil {
 				e.Hint = "give one command after the other: wait for the one before with --wait"
 			}
-			return "", e
+			return "", looked, e
 		}
 		t := time.NewTimer(300 * time.Millisecond)
 		select {
 		case <-ctx.Done():
 			t.Stop()
-			return "", fmt.Errorf("%s: nothing was sent: %w", what, ctx.Err())
+			return "", looked, fmt.Errorf("%s: nothing was sent: %w", what, ctx.Err())
 		case <-t.C:
 		}
 	}
@@ -423,7 +452,7 @@ func (d *Driver) Action(ctx context.Context, id string) (*model.Action, error) {
 	}
 	why := "the manager has no command of this endpoint any more (it was restarted): whether it ran is not known"
 	if s != nil {
-		why = fmt.Sprintf("%s has replaced it in the endpoint's only slot: whether it ran is not known", s.Title())
+		why = replacedBy(s)
 	}
 	if mine == nil {
 		return nil, &backends.Error{What: what, Why: why}
