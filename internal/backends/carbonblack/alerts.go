@@ -88,7 +88,7 @@ func (d *Driver) Alerts(ctx context.Context, q backends.Query) (backends.Listing
 	return l, nil
 }
 
-// holds tells whether an instant is in the window; no instant always is.
+// holds reports whether an instant is in the window; no instant always is.
 func (s span) holds(t model.Time) bool {
 	if t.IsZero() {
 		return true
@@ -148,7 +148,7 @@ func (d *Driver) gather(ctx context.Context, q url.Values, w span) (found []*inc
 	return found, any, nil
 }
 
-// readHead reads what tells whether an event belongs to an alert, and keeps
+// readHead reads what reports whether an event belongs to an alert, and keeps
 // the event itself only then.
 func readHead() func(*jsonwalk.Walker) (*wire.EventHead, error) {
 	var r wire.EventReader
@@ -397,9 +397,9 @@ const (
 // about 1,000 times in 5 minutes (§3.2). An alert that got another event is
 // asked for again at once.
 type alertCache struct {
-	mu    sync.Mutex
-	kept  map[string]cachedAlert
-	bytes int
+	mu      sync.Mutex
+	entries map[string]cachedAlert
+	bytes   int
 }
 
 type cachedAlert struct {
@@ -413,7 +413,7 @@ type cachedAlert struct {
 func (c *alertCache) get(in *incident, now time.Time) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	k, ok := c.kept[in.id]
+	k, ok := c.entries[in.id]
 	if !ok || k.events != len(in.events) || k.newest != in.newestID() || now.Sub(k.at) > cacheFor || now.Before(k.at) {
 		return nil
 	}
@@ -424,14 +424,14 @@ func (c *alertCache) get(in *incident, now time.Time) []byte {
 func (c *alertCache) put(in *incident, now time.Time, body []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.kept == nil || c.bytes+len(body) > cacheBytes {
-		c.kept, c.bytes = map[string]cachedAlert{}, 0
+	if c.entries == nil || c.bytes+len(body) > cacheBytes {
+		c.entries, c.bytes = map[string]cachedAlert{}, 0
 	}
 	if len(body) > cacheBytes/4 {
 		return
 	}
-	c.bytes += len(body) - len(c.kept[in.id].body)
-	c.kept[in.id] = cachedAlert{len(in.events), in.newestID(), now, body}
+	c.bytes += len(body) - len(c.entries[in.id].body)
+	c.entries[in.id] = cachedAlert{len(in.events), in.newestID(), now, body}
 }
 
 func (in *incident) newestID() string {

@@ -152,8 +152,8 @@ func deleteCarve(what, id string) (client.Call, error) {
 	return client.Call{Method: http.MethodDelete, Path: catalog.Base + filePath(session, file)}, nil
 }
 
-// dropCarve deletes a collected file from its session.
-func (d *Driver) dropCarve(ctx context.Context, what string, c backends.Change, act *model.Action, update func(*model.Action)) error {
+// removeCarve deletes a collected file from its session.
+func (d *Driver) removeCarve(ctx context.Context, what string, c backends.Change, act *model.Action, update func(*model.Action)) error {
 	call, err := deleteCarve(what, c.CarveID)
 	if err != nil {
 		return err

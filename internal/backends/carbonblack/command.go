@@ -63,8 +63,8 @@ func (s *session) issue(ctx context.Context, what string, o wire.CommandRequest)
 	var w wire.Command
 	err := s.d.act(ctx, what, catalog.RouteLive, http.MethodPost, sessionPath(s.id)+"/command", o, &w)
 	if backends.KindOf(err) == backends.KindNotFound {
-		s.lose()
-		return nil, &backends.Error{Kind: backends.KindUnavailable, What: what, Why: "the live response session has ended: nothing was sent to the device", Err: errGone}
+		s.forget()
+		return nil, &backends.Error{Kind: backends.KindUnavailable, What: what, Why: "the live response session has ended: nothing was sent to the device", Err: errSessionEnded}
 	}
 	if err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func (s *session) follow(ctx context.Context, what string, w *wire.Command, limi
 }
 
 func (d *Driver) followCommand(ctx context.Context, what, sessionID string, w *wire.Command, limit time.Duration, tell func(*wire.Command)) (*wire.Command, error) {
-	lost := func(why string, err error) error {
+	unclear := func(why string, err error) error {
 		return &backends.Error{Kind: backends.KindAmbiguous, What: what, Why: why + ": the command was sent, and how it ended is not known", Err: err}
 	}
 	waiting, cancel := context.WithTimeout(ctx, limit)
@@ -102,9 +102,9 @@ func (d *Driver) followCommand(ctx context.Context, what, sessionID string, w *w
 		}
 		if err := pause(waiting, delay); err != nil {
 			if ctx.Err() != nil {
-				return w, lost("interrupted", ctx.Err())
+				return w, unclear("interrupted", ctx.Err())
 			}
-			return w, lost(fmt.Sprintf("it has not ended in %s", limit), nil)
+			return w, unclear(fmt.Sprintf("it has not ended in %s", limit), nil)
 		}
 		var next wire.Command
 		_, err := d.get(waiting, what, catalog.RouteLive, commandPath(sessionID, id), nil, &next)
@@ -113,14 +113,14 @@ func (d *Driver) followCommand(ctx context.Context, what, sessionID string, w *w
 			w = &next
 		case waiting.Err() != nil:
 		case kind == backends.KindNotFound:
-			return w, lost("the session ended meanwhile", err)
+			return w, unclear("the session ended meanwhile", err)
 		case kind == backends.KindUnavailable, kind == backends.KindRateLimited, kind == backends.KindMalformed:
 			var e *backends.Error
 			if errors.As(err, &e) && e.After > 0 {
 				delay = max(delay, min(e.After, time.Minute))
 			}
 		default:
-			return w, lost(err.Error(), err)
+			return w, unclear(err.Error(), err)
 		}
 	}
 }

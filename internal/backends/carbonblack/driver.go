@@ -73,11 +73,11 @@ type Driver struct {
 	mu   sync.Mutex
 	keys map[string]string
 
-	cache alertCache
-	spool *spool // nil unless alerts come from notifications
-	live  sessions
-	lost  lostChanges
-	kin   families
+	cache      alertCache
+	spool      *spool // nil unless alerts come from notifications
+	live       sessions
+	unresolved unresolvedChanges
+	starts     startCache
 }
 
 // New builds a driver; it does no I/O.

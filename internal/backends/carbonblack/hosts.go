@@ -145,7 +145,7 @@ func (d *Driver) deviceList(ctx context.Context, q backends.Query, only func(*wi
 	return l
 }
 
-// isRemoved tells whether the sensor of a device is registered no longer (§11.6).
+// isRemoved reports whether the sensor of a device is registered no longer (§11.6).
 func isRemoved(w *wire.Device) bool {
 	switch strings.ToUpper(string(w.Status)) {
 	case "DEREGISTERED", "UNINSTALLED", "DELETED":

@@ -169,7 +169,7 @@ func (d *Driver) planMove(ctx context.Context, what string, c backends.Change) (
 }
 
 // formerPolicy is where a released device goes: what the user says, or what
-// isolating it found. why tells that the remembered isolation is of another device.
+// isolating it found. why reports that the remembered isolation is of another device.
 func formerPolicy(c backends.Change) (policy, why string) {
 	if p := c.Params[paramPolicy]; p != "" {
 		return p, ""
@@ -242,7 +242,7 @@ func (m *policyMove) fill(act *model.Action) {
 	act.Details[detailFormerID], act.Details[detailFormerName] = m.from.ID, m.from.Name
 }
 
-// readMove tells whether a device is in the policy it was moved to.
+// readMove reports whether a device is in the policy it was moved to.
 func (d *Driver) readMove(ctx context.Context, what, device, policy string) (*model.Action, error) {
 	dev, _, err := d.deviceInfo(ctx, what, device)
 	if err != nil {

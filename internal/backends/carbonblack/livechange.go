@@ -43,14 +43,14 @@ func (d *Driver) applyLive(ctx context.Context, what string, c backends.Change, 
 	}
 	t := &liveTask{livePlan: p, d: d, what: what, c: c, act: act, update: update, device: device}
 	act.RequestedAt = model.At(d.opt.Clock())
-	t.say("opening a live response session")
+	t.report("opening a live response session")
 	if err := t.open(ctx); err != nil {
 		return err
 	}
 	defer func() { t.s.release(ctx) }()
 	if err := t.prepare(ctx); err != nil {
 		if backends.KindOf(err) == backends.KindAmbiguous {
-			d.lost.keep(c, &lostChange{before: "it ended before the change itself was sent (" + err.Error() + ")"})
+			d.unresolved.add(c, &unresolvedChange{before: "it ended before the change itself was sent (" + err.Error() + ")"})
 		}
 		t.cleanUp(ctx)
 		return err
@@ -58,7 +58,7 @@ func (d *Driver) applyLive(ctx context.Context, what string, c backends.Change, 
 	return t.finish(ctx, t.carryOut(ctx))
 }
 
-func (t *liveTask) say(native string) {
+func (t *liveTask) report(native string) {
 	t.act.NativeState = native
 	t.update(snapshot(t.act))
 }
@@ -69,7 +69,7 @@ func (t *liveTask) open(ctx context.Context) error {
 	t.s, t.reused, err = t.d.session(ctx, t.what, t.device, t.c.Within(checkInTime))
 	if err != nil {
 		if backends.KindOf(err) == backends.KindAmbiguous {
-			t.d.lost.keep(t.c, &lostChange{before: "the live response session could not be opened; if the server has opened it, it ends by itself"})
+			t.d.unresolved.add(t.c, &unresolvedChange{before: "the live response session could not be opened; if the server has opened it, it ends by itself"})
 		}
 		return err
 	}
@@ -77,12 +77,12 @@ func (t *liveTask) open(ctx context.Context) error {
 	return nil
 }
 
-// first does what comes first in a session. When the session was used before
+// firstInSession does what comes first in a session. When the session was used before
 // and has ended meanwhile, a new one is opened: the server said that the
 // command was not taken (§9.2).
-func (t *liveTask) first(ctx context.Context, do func() error) error {
+func (t *liveTask) firstInSession(ctx context.Context, do func() error) error {
 	err := do()
-	if !errors.Is(err, errGone) || !t.reused {
+	if !errors.Is(err, errSessionEnded) || !t.reused {
 		return err
 	}
 	t.s.release(ctx)
@@ -97,9 +97,9 @@ func (t *liveTask) first(ctx context.Context, do func() error) error {
 func (t *liveTask) prepare(ctx context.Context) error {
 	switch {
 	case t.kill:
-		return t.first(ctx, func() error { return t.checkProcess(ctx) })
+		return t.firstInSession(ctx, func() error { return t.checkProcess(ctx) })
 	case t.upload != nil:
-		return t.first(ctx, func() error { return t.putScript(ctx) })
+		return t.firstInSession(ctx, func() error { return t.putScript(ctx) })
 	}
 	return nil
 }
@@ -107,7 +107,7 @@ func (t *liveTask) prepare(ctx context.Context) error {
 // checkProcess reads the process list: the pid must be there, and be what was
 // meant. Pids are used again.
 func (t *liveTask) checkProcess(ctx context.Context) error {
-	t.say("reading the process list")
+	t.report("reading the process list")
 	w, err := t.s.do(ctx, t.what, wire.CommandRequest{Name: cmdProcesses}, t.c.Within(commandTime))
 	if err != nil {
 		return err
@@ -136,7 +136,7 @@ func (t *liveTask) checkProcess(ctx context.Context) error {
 	return &backends.Error{Kind: backends.KindNotFound, What: t.what, Why: fmt.Sprintf("no process with pid %d is running on the device: nothing was killed", t.c.PID)}
 }
 
-// samePath tells whether a path of the process list is the one that was
+// samePath reports whether a path of the process list is the one that was
 // given. A bare name, on either side, is compared with the other's last part.
 func samePath(want, got string, windows bool) bool {
 	if windows {
@@ -154,14 +154,14 @@ func samePath(want, got string, windows bool) bool {
 
 // putScript uploads the script to the session and from there to the device.
 func (t *liveTask) putScript(ctx context.Context) error {
-	t.say("uploading the script")
+	t.report("uploading the script")
 	call := uploadCall(t.s.id, t.upload)
 	call.Path = catalog.Base + sessionPath(t.s.id) + "/file"
 	var f wire.File
 	if err := t.d.actCall(ctx, t.what, catalog.RouteLive, call, &f); err != nil {
 		if backends.KindOf(err) == backends.KindNotFound {
-			t.s.lose()
-			return &backends.Error{Kind: backends.KindUnavailable, What: t.what, Why: "the live response session has ended: nothing was sent to the device", Err: errGone}
+			t.s.forget()
+			return &backends.Error{Kind: backends.KindUnavailable, What: t.what, Why: "the live response session has ended: nothing was sent to the device", Err: errSessionEnded}
 		}
 		return err
 	}
@@ -172,9 +172,9 @@ func (t *liveTask) putScript(ctx context.Context) error {
 	return err
 }
 
-// errStillRuns is a command that the device had not ended when the wait was
+// errStillRunning is a command that the device had not ended when the wait was
 // over. Its session stays open for whoever asks how it ended.
-var errStillRuns = errors.New("the command still runs")
+var errStillRunning = errors.New("the command still runs")
 
 // carryOut sends the change itself, once, and follows it to its end.
 func (t *liveTask) carryOut(ctx context.Context) error {
@@ -187,11 +187,11 @@ func (t *liveTask) carryOut(ctx context.Context) error {
 	if t.kill || t.upload != nil {
 		err = issue() // the session was used just now
 	} else {
-		err = t.first(ctx, issue)
+		err = t.firstInSession(ctx, issue)
 	}
 	if err != nil {
 		if backends.KindOf(err) == backends.KindAmbiguous && t.s != nil && t.act.Details[detailSession] == t.s.id {
-			t.d.lost.keepIn(t.s, t.c, &lostChange{order: t.main, command: -1, act: snapshot(t.act)})
+			t.d.unresolved.addWithSession(t.s, t.c, &unresolvedChange{order: t.main, command: -1, act: snapshot(t.act)})
 		}
 		return err
 	}
@@ -207,11 +207,11 @@ func (t *liveTask) carryOut(ctx context.Context) error {
 	})
 	if err != nil {
 		if backends.KindOf(err) == backends.KindAmbiguous {
-			t.d.lost.keepIn(t.s, t.c, &lostChange{order: t.main, command: w.ID.N, act: snapshot(t.act)})
+			t.d.unresolved.addWithSession(t.s, t.c, &unresolvedChange{order: t.main, command: w.ID.N, act: snapshot(t.act)})
 		}
 		if ctx.Err() == nil && t.c.WaitOver() && w.Status != "" {
-			t.s.leave(w.ID.N)
-			return errStillRuns
+			t.s.detach(w.ID.N)
+			return errStillRunning
 		}
 		return err
 	}
@@ -241,11 +241,11 @@ func (t *liveTask) collect(w *wire.Command) error {
 // finish fetches what the change left on the device, and cleans up there.
 // What was done stays done when this fails; it is said.
 func (t *liveTask) finish(ctx context.Context, err error) error {
-	if errors.Is(err, errStillRuns) || backends.KindOf(err) == backends.KindAmbiguous {
+	if errors.Is(err, errStillRunning) || backends.KindOf(err) == backends.KindAmbiguous {
 		if len(t.after) > 0 {
 			t.act.Details["left_on_device"] = strings.Join(t.after, " ") // it may be in use
 		}
-		if errors.Is(err, errStillRuns) {
+		if errors.Is(err, errStillRunning) {
 			t.act.State = model.ActionRunning // its id tells how it ends
 			return nil
 		}
@@ -253,16 +253,16 @@ func (t *liveTask) finish(ctx context.Context, err error) error {
 	}
 	done := t.act.State
 	switch {
-	case t.fetch == "" || errors.Is(err, errGone) || t.act.ID == "":
+	case t.fetch == "" || errors.Is(err, errSessionEnded) || t.act.ID == "":
 	case t.main.Name == cmdRun && err == nil:
 		t.act.State = model.ActionRunning
-		t.say("fetching the output")
+		t.report("fetching the output")
 		if ferr := t.output(ctx); ferr != nil {
 			t.act.Details["output"] = "could not be fetched: " + ferr.Error()
 		}
 	case t.main.Name == cmdMemdump && err == nil:
 		t.act.State = model.ActionRunning
-		t.say("collecting the dump")
+		t.report("collecting the dump")
 		var w *wire.Command
 		if w, err = t.s.do(ctx, t.what, wire.CommandRequest{Name: cmdGetFile, Object: t.fetch}, t.c.Within(getFileTime+t.limit)); err == nil {
 			err = t.collect(w)

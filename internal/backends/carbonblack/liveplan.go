@@ -37,7 +37,7 @@ func token() string {
 	return strings.ToLower(base32.StdEncoding.EncodeToString(b[:]))[:12]
 }
 
-// onWindows tells whether a host's paths are of Windows; it is what most are.
+// onWindows reports whether a host's paths are of Windows; it is what most are.
 func onWindows(h *model.Host, path string) bool {
 	if h != nil && h.OS != nil && h.OS.Platform != "" {
 		return h.OS.Platform == "windows"

@@ -43,7 +43,7 @@ func alertOf(w *wire.Alert, id string) *model.Alert {
 		_, links := wire.PlainText(string(e.LongDescription))
 		a.Indicators = addLinks(a.Indicators, links)
 	}
-	if e := telling(events, threat.Indicators); e != nil {
+	if e := decisiveEvent(events, threat.Indicators); e != nil {
 		a.Description, _ = wire.PlainText(string(e.LongDescription))
 		ev := alertEvent(e, host)
 		a.Process, a.Target, a.User = ev.Process, ev.Target, ev.User
@@ -58,9 +58,9 @@ func alertOf(w *wire.Alert, id string) *model.Alert {
 	return a
 }
 
-// telling is the event whose process an alert is about: the first whose
+// decisiveEvent is the event whose process an alert is about: the first whose
 // process the cloud names as an indicator, else the first of all.
-func telling(events []wire.AlertEvent, found []wire.Indicator) *wire.AlertEvent {
+func decisiveEvent(events []wire.AlertEvent, found []wire.Indicator) *wire.AlertEvent {
 	for _, ind := range found {
 		for i := range events {
 			if ind.SHA256Hash != "" && strings.EqualFold(string(events[i].ProcessHash), string(ind.SHA256Hash)) {

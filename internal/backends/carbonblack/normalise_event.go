@@ -161,7 +161,7 @@ func (n *eventNormaliser) actor(parts *eventParts, device string, d *wire.Proces
 	return p
 }
 
-// empty tells whether nothing is known of a process: the answer then had an
+// empty reports whether nothing is known of a process: the answer then had an
 // object of nulls in its place.
 func empty(p *model.Process) bool {
 	return p.UID == "" && p.PID == 0 && p.Name == "" && p.Path == "" && p.CommandLine == "" && p.Hash == nil && p.Parent == nil

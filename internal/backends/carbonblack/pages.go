@@ -97,9 +97,9 @@ type scanner[T scanned] struct {
 	capped  int  // results of the pass before, when it ended at a ceiling
 }
 
-// leastCeiling is how many results a server gives at least before it stops;
+// minCeiling is how many results a server gives at least before it stops;
 // two windows that end at the same number above it have met its ceiling.
-const leastCeiling = 100
+const minCeiling = 100
 
 func (s *scanner[T]) fail(err error) {
 	var none T
@@ -107,7 +107,7 @@ func (s *scanner[T]) fail(err error) {
 	s.stopped = true
 }
 
-// pass pages through one window. again tells that the server stopped at its
+// pass pages through one window. again reports that the server stopped at its
 // ceiling, and gives the window that is left.
 func (s *scanner[T]) pass(ctx context.Context, w span) (left span, again bool) {
 	q := cloneQuery(s.q)
@@ -183,7 +183,7 @@ func (s *scanner[T]) page(ctx context.Context, q url.Values, start int, info *pa
 
 // narrow walks the end of the window back to the oldest event that was given.
 func (s *scanner[T]) narrow(w span, received, fresh int, oldest, total int64) (span, bool) {
-	again := received == s.capped && received >= leastCeiling || received >= resultCeiling
+	again := received == s.capped && received >= minCeiling || received >= resultCeiling
 	s.capped = received
 	switch {
 	case received == 0:
@@ -218,7 +218,7 @@ func newRecent(n int) *recent {
 	return &recent{seed: maphash.MakeSeed(), cap: n, now: map[uint64]struct{}{}}
 }
 
-// add tells whether id is new.
+// add reports whether id is new.
 func (r *recent) add(id string) bool {
 	h := maphash.String(r.seed, id)
 	if _, ok := r.now[h]; ok {

@@ -252,7 +252,7 @@ func (d *Driver) Apply(ctx context.Context, c backends.Change, update func(*mode
 	case backends.VerbIsolate, backends.VerbRelease:
 		err = d.move(ctx, what, c, act, update)
 	case backends.VerbCarveDelete:
-		err = d.dropCarve(ctx, what, c, act, update)
+		err = d.removeCarve(ctx, what, c, act, update)
 	case backends.VerbCancel:
 		err = d.cancelCommand(ctx, what, c, act, update)
 	case backends.VerbKill, backends.VerbDeleteFile, backends.VerbRun, backends.VerbScript, backends.VerbCarve, backends.VerbMemdump:
@@ -325,7 +325,7 @@ func parseLiveID(id string) (session string, command int64, ok bool) {
 	return rest[:at], n, err == nil && n >= 0 && validSession(rest[:at])
 }
 
-// validSession tells whether a text can be a session id in a path.
+// validSession reports whether a text can be a session id in a path.
 func validSession(s string) bool {
 	if s == "" || len(s) > 200 || strings.Trim(s, ".") == "" {
 		return false
@@ -356,7 +356,7 @@ func (d *Driver) Action(ctx context.Context, id string) (*model.Action, error) {
 	}
 	act := commandAction(session, command, &w)
 	if act.State.Final() {
-		d.settle(id)
+		d.releaseResolved(id)
 	}
 	return act, nil
 }

@@ -113,7 +113,7 @@ func (d *Driver) session(ctx context.Context, what string, device int64, limit t
 		foreign: w.Is("ACTIVE") && w.CommandIndex.N > 0,
 	}
 	if err := s.await(ctx, what, &w, limit); err != nil {
-		s.shut()
+		s.closeOnServer()
 		return nil, false, err
 	}
 	if len(w.SupportedCommands) > 0 {
@@ -193,15 +193,15 @@ func (s *session) keepAlive(timeout wire.Int) {
 		for pause(ctx, every) == nil {
 			_, err := s.d.get(ctx, "cannot keep the session", catalog.RouteLive, sessionPath(s.id)+"/keepalive", nil, nil)
 			if backends.KindOf(err) == backends.KindNotFound {
-				s.lose()
+				s.forget()
 				return
 			}
 		}
 	}()
 }
 
-// lose forgets a session that the server has ended.
-func (s *session) lose() {
+// forget forgets a session that the server has ended.
+func (s *session) forget() {
 	s.d.live.mu.Lock()
 	defer s.d.live.mu.Unlock()
 	s.gone = true
@@ -211,8 +211,8 @@ func (s *session) lose() {
 	s.stop()
 }
 
-// hold keeps the session open for one more user.
-func (s *session) hold() {
+// retain keeps the session open for one more user.
+func (s *session) retain() {
 	s.d.live.mu.Lock()
 	s.users++
 	s.d.live.mu.Unlock()
@@ -245,14 +245,14 @@ func (s *session) closeIf(may func() bool) {
 		return
 	}
 	s.d.live.mu.Unlock()
-	s.lose()
-	s.shut()
+	s.forget()
+	s.closeOnServer()
 }
 
-// shut tells the server that the session is over, once, whatever became of
+// closeOnServer tells the server that the session is over, once, whatever became of
 // the caller. A session that was there before is left: closing it would end
 // somebody else's work.
-func (s *session) shut() {
+func (s *session) closeOnServer() {
 	s.stop()
 	if s.foreign {
 		return
@@ -280,11 +280,11 @@ func (d *Driver) closeSessions() {
 		waiting, running := len(s.files), len(s.runs)
 		d.live.mu.Unlock()
 		if running > 0 {
-			s.lose()
+			s.forget()
 			continue
 		}
 		if waiting > 0 {
-			s.lose()
+			s.forget()
 			d.warn(fmt.Sprintf("%d collected but not downloaded: the server keeps it for about %s, in live response session %s", waiting, sessionTimeout, s.id))
 			continue
 		}
@@ -293,7 +293,7 @@ func (d *Driver) closeSessions() {
 	wg.Wait()
 }
 
-// supports tells whether the sensor takes a command; one that told nothing is tried.
+// supports reports whether the sensor takes a command; one that told nothing is tried.
 func (s *session) supports(name string) bool {
 	if len(s.takes) == 0 {
 		return true
@@ -306,9 +306,9 @@ func (s *session) supports(name string) bool {
 	return false
 }
 
-// leave notes a command that goes on although nobody waits for it; ended that
+// detach notes a command that goes on although nobody waits for it; ended that
 // it is over.
-func (s *session) leave(command int64) {
+func (s *session) detach(command int64) {
 	s.d.live.mu.Lock()
 	defer s.d.live.mu.Unlock()
 	s.runs[command] = true
@@ -345,6 +345,6 @@ func (d *Driver) fetched(sessionID, file string) {
 	}
 }
 
-// errGone is a command that was refused because its session is over: it was
+// errSessionEnded is a command that was refused because its session is over: it was
 // not carried out.
-var errGone = errors.New("the session is over")
+var errSessionEnded = errors.New("the session is over")

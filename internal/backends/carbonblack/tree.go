@@ -17,18 +17,18 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// The family of a process, from the events of its device: an event names its
+// The tree of a process, from the events of its device: an event names its
 // process, the parent of that and, when one was started, the child, each by
 // private pid, which is unique on the device (§10.1).
 
 const (
-	whatTree    = "cannot read the process tree"
-	whatProcess = "cannot find the process"
-	maxAncestry = 64
-	aroundStart = 2 * time.Minute // where the event that started a process is looked for
-	processLook = 50_000          // events looked at for one process before it is called not found
-	keptDevices = 4               // whose process starts are kept
-	keptFor     = time.Minute
+	whatTree      = "cannot read the process tree"
+	whatProcess   = "cannot find the process"
+	maxAncestry   = 64
+	aroundStart   = 2 * time.Minute // where the event that started a process is looked for
+	processLook   = 50_000          // events looked at for one process before it is called not found
+	cachedDevices = 4               // whose process starts are kept
+	cachedFor     = time.Minute
 )
 
 // splitUID takes deviceId:privatePid apart.
@@ -57,30 +57,30 @@ func (d *Driver) onDevice(ctx context.Context, what, device string, h *model.Hos
 	return nil, err
 }
 
-// kinsfolk is what is known of the processes of one device so far.
-type kinsfolk struct {
+// lineage is what is known of the processes of one device so far.
+type lineage struct {
 	device string
 	m      map[string]*model.Process
 }
 
-func newKinsfolk(device string) *kinsfolk {
-	return &kinsfolk{device: device, m: map[string]*model.Process{}}
+func newLineage(device string) *lineage {
+	return &lineage{device: device, m: map[string]*model.Process{}}
 }
 
-// learn takes in what an event says of its processes.
-func (k *kinsfolk) learn(e *model.Event) {
-	if e.Host != nil && e.Host.ID != "" && e.Host.ID != k.device {
+// observe takes in what an event says of its processes.
+func (l *lineage) observe(e *model.Event) {
+	if e.Host != nil && e.Host.ID != "" && e.Host.ID != l.device {
 		return // another device of the same name
 	}
-	k.add(e.Process, e.Host)
+	l.add(e.Process, e.Host)
 	if e.Process != nil {
-		k.parent(e.Process.Parent, e.Host)
+		l.parent(e.Process.Parent, e.Host)
 	}
 	if e.Kind != model.KindProcessStart || e.Target == nil {
-		k.add(e.Target, e.Host)
+		l.add(e.Target, e.Host)
 		return
 	}
-	k.add(childOf(e), e.Host)
+	l.add(childOf(e), e.Host)
 }
 
 // childOf is the process that an event started, with its parent.
@@ -95,26 +95,26 @@ func childOf(e *model.Event) *model.Process {
 	return &child
 }
 
-func (k *kinsfolk) parent(p *model.ParentProcess, h *model.Host) {
+func (l *lineage) parent(p *model.ParentProcess, h *model.Host) {
 	if p == nil || p.UID == "" {
 		return
 	}
 	_, private, _ := splitUID(p.UID)
-	k.add(&model.Process{
+	l.add(&model.Process{
 		UID: p.UID, PID: p.PID, Name: p.Name, Path: p.Path, CommandLine: p.CommandLine,
 		Started: model.At(wire.ParsePrivatePID(private).Started),
 	}, h)
 }
 
-func (k *kinsfolk) add(p *model.Process, h *model.Host) {
+func (l *lineage) add(p *model.Process, h *model.Host) {
 	if p == nil || p.UID == "" {
 		return
 	}
-	have := k.m[p.UID]
+	have := l.m[p.UID]
 	if have == nil {
 		c := *p
 		have = &c
-		k.m[p.UID] = have
+		l.m[p.UID] = have
 	} else {
 		fillProcess(have, p)
 	}
@@ -143,8 +143,8 @@ func fillProcess(to, from *model.Process) {
 	}
 }
 
-func (k *kinsfolk) parentOf(uid string) string {
-	if p := k.m[uid]; p != nil && p.Parent != nil && p.Parent.UID != uid {
+func (l *lineage) parentOf(uid string) string {
+	if p := l.m[uid]; p != nil && p.Parent != nil && p.Parent.UID != uid {
 		return p.Parent.UID
 	}
 	return ""
@@ -156,7 +156,7 @@ func around(started time.Time) span {
 }
 
 // learnFrom reads the events of a device in a window.
-func (d *Driver) learnFrom(ctx context.Context, what string, k *kinsfolk, q url.Values, w span, most int) (read int, err error) {
+func (d *Driver) learnFrom(ctx context.Context, what string, k *lineage, q url.Values, w span, most int) (read int, err error) {
 	if w.to <= w.from {
 		return 0, nil
 	}
@@ -164,7 +164,7 @@ func (d *Driver) learnFrom(ctx context.Context, what string, k *kinsfolk, q url.
 		if err != nil {
 			return read, err
 		}
-		k.learn(e.Event)
+		k.observe(e.Event)
 		if read++; most > 0 && read >= most {
 			break
 		}
@@ -177,13 +177,13 @@ func (d *Driver) learnFrom(ctx context.Context, what string, k *kinsfolk, q url.
 func (d *Driver) Ancestors(ctx context.Context, p backends.ProcessRef) ([]*model.Process, error) {
 	device, private, ok := splitUID(p.UID)
 	if !ok {
-		return nil, nil // without a private pid nothing tells its family
+		return nil, nil // without a private pid nothing tells its relatives
 	}
 	q, err := d.onDevice(ctx, whatTree, device, p.Host)
 	if err != nil {
 		return nil, err
 	}
-	k := newKinsfolk(device)
+	k := newLineage(device)
 	var near time.Time
 	if a := p.Alert; a != nil {
 		near = a.Time.Time
@@ -242,7 +242,7 @@ func (d *Driver) Children(ctx context.Context, p backends.ProcessRef, _ string) 
 	if s := cmp.Or(wire.ParsePrivatePID(private).Started, p.Started); s.After(from) {
 		from = s.Add(-aroundStart) // the clocks of sensor and server
 	}
-	starts, err := d.starts(ctx, device, p.Host, span{from.UnixMilli(), now.UnixMilli() + 1})
+	starts, err := d.processStarts(ctx, device, p.Host, span{from.UnixMilli(), now.UnixMilli() + 1})
 	if err != nil {
 		return page, err
 	}
@@ -263,14 +263,14 @@ func (d *Driver) Children(ctx context.Context, p backends.ProcessRef, _ string) 
 	return page, nil
 }
 
-// families keeps the process starts of the devices whose trees are read:
+// startCache keeps the process starts of the devices whose trees are read:
 // every process of a tree is asked for by itself.
-type families struct {
-	mu sync.Mutex
-	m  map[string]*family
+type startCache struct {
+	mu      sync.Mutex
+	devices map[string]*deviceStarts
 }
 
-type family struct {
+type deviceStarts struct {
 	mu   sync.Mutex
 	read time.Time // when the newest events were asked for
 	have span
@@ -278,28 +278,28 @@ type family struct {
 	by   map[string][]*model.Event // oldest first, by the process that started another
 }
 
-// starts gives the CREATE_PROCESS events of a device in a window, by actor.
+// processStarts gives the CREATE_PROCESS events of a device in a window, by actor.
 // What was read before is not read again.
-func (d *Driver) starts(ctx context.Context, device string, h *model.Host, w span) (map[string][]*model.Event, error) {
-	d.kin.mu.Lock()
-	if d.kin.m == nil {
-		d.kin.m = map[string]*family{}
+func (d *Driver) processStarts(ctx context.Context, device string, h *model.Host, w span) (map[string][]*model.Event, error) {
+	d.starts.mu.Lock()
+	if d.starts.devices == nil {
+		d.starts.devices = map[string]*deviceStarts{}
 	}
-	f := d.kin.m[device]
+	f := d.starts.devices[device]
 	if f == nil {
-		for len(d.kin.m) >= keptDevices {
-			for other := range maps.Keys(d.kin.m) {
-				delete(d.kin.m, other)
+		for len(d.starts.devices) >= cachedDevices {
+			for other := range maps.Keys(d.starts.devices) {
+				delete(d.starts.devices, other)
 				break
 			}
 		}
-		f = &family{}
-		d.kin.m[device] = f
+		f = &deviceStarts{}
+		d.starts.devices[device] = f
 	}
-	d.kin.mu.Unlock()
+	d.starts.mu.Unlock()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.by == nil || d.opt.Clock().Sub(f.read) > keptFor {
+	if f.by == nil || d.opt.Clock().Sub(f.read) > cachedFor {
 		f.by, f.ids, f.have, f.read = map[string][]*model.Event{}, map[string]bool{}, span{w.to, w.to}, d.opt.Clock()
 	}
 	if w.from >= f.have.from {
@@ -352,7 +352,7 @@ func (d *Driver) Process(ctx context.Context, id string, near time.Time) (*model
 		}
 		return nil, err
 	}
-	k := newKinsfolk(device)
+	k := newLineage(device)
 	now := d.opt.Clock()
 	started := wire.ParsePrivatePID(private).Started
 	oldest := now.Add(-retention)

@@ -60,7 +60,7 @@ func names(list []*model.Process) string {
 	return strings.Join(out, " ")
 }
 
-func TestFamily(t *testing.T) {
+func TestTree(t *testing.T) {
 	d := open(t, fake.New(dynasty(), fakeOptions()), config{})
 	ctx := t.Context()
 	uid := func(pid int64, m int) string {
@@ -104,7 +104,7 @@ func TestFamily(t *testing.T) {
 }
 
 // A tree asks the server for the starts of a device once, not once a process.
-func TestFamilyIsReadOnce(t *testing.T) {
+func TestTreeIsReadOnce(t *testing.T) {
 	s := fake.New(dynasty(), fakeOptions())
 	d := open(t, s, config{})
 	host := &model.Host{Origin: model.Origin{ID: "100"}, Name: "WS-1"}

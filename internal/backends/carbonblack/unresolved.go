@@ -19,8 +19,8 @@ import (
 // A change whose answer was lost is looked up by reading only: the list of
 // commands of its session, which is kept open for it.
 
-// lostChange is what is known of one.
-type lostChange struct {
+// unresolvedChange is what is known of one.
+type unresolvedChange struct {
 	before  string // it ended before the change itself was sent: why
 	s       *session
 	order   wire.CommandRequest
@@ -28,9 +28,9 @@ type lostChange struct {
 	act     *model.Action
 }
 
-type lostChanges struct {
+type unresolvedChanges struct {
 	mu sync.Mutex
-	m  map[string]*lostChange
+	m  map[string]*unresolvedChange
 }
 
 func changeKey(c backends.Change) string {
@@ -45,42 +45,42 @@ func changeKey(c backends.Change) string {
 	return fmt.Sprintf("%s\x00%s\x00%d\x00%s\x00%q\x00%s\x00%v", c.Verb, host, c.PID, c.Path, c.Command, script, c.Params)
 }
 
-func (l *lostChanges) keep(c backends.Change, lost *lostChange) {
+func (l *unresolvedChanges) add(c backends.Change, pending *unresolvedChange) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.m == nil {
-		l.m = map[string]*lostChange{}
+		l.m = map[string]*unresolvedChange{}
 	}
-	l.m[changeKey(c)] = lost
+	l.m[changeKey(c)] = pending
 }
 
-// keepIn keeps the session of a lost change open.
-func (l *lostChanges) keepIn(s *session, c backends.Change, lost *lostChange) {
-	s.hold()
-	lost.s = s
-	l.keep(c, lost)
+// addWithSession keeps the session of an unresolved change open.
+func (l *unresolvedChanges) addWithSession(s *session, c backends.Change, pending *unresolvedChange) {
+	s.retain()
+	pending.s = s
+	l.add(c, pending)
 }
 
-func (l *lostChanges) take(c backends.Change) *lostChange {
+func (l *unresolvedChanges) take(c backends.Change) *unresolvedChange {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	lost := l.m[changeKey(c)]
+	pending := l.m[changeKey(c)]
 	delete(l.m, changeKey(c))
-	return lost
+	return pending
 }
 
-// settle lets go of the session of a lost change that has ended.
-func (d *Driver) settle(actionID string) {
-	d.lost.mu.Lock()
+// releaseResolved lets go of the session of an unresolved change that has ended.
+func (d *Driver) releaseResolved(actionID string) {
+	d.unresolved.mu.Lock()
 	var s *session
-	for k, l := range d.lost.m {
+	for k, l := range d.unresolved.m {
 		if l.s != nil && l.command >= 0 && liveActionID(l.s.id, l.command) == actionID {
 			s = l.s
 			s.ended(l.command)
-			delete(d.lost.m, k)
+			delete(d.unresolved.m, k)
 		}
 	}
-	d.lost.mu.Unlock()
+	d.unresolved.mu.Unlock()
 	if s != nil {
 		s.release(context.Background())
 	}
@@ -99,7 +99,7 @@ func (d *Driver) FindAction(ctx context.Context, c backends.Change, sent time.Ti
 	case backends.VerbIsolate, backends.VerbRelease:
 		return d.findMove(ctx, c)
 	case backends.VerbCarveDelete:
-		return d.findDropped(ctx, c)
+		return d.findDeletedCarve(ctx, c)
 	case backends.VerbCancel:
 		return d.findCancelled(ctx, c)
 	}
@@ -107,42 +107,42 @@ func (d *Driver) FindAction(ctx context.Context, c backends.Change, sent time.Ti
 	if end, ok := ctx.Deadline(); ok {
 		limit = min(limit, max(time.Until(end)*3/4, 10*time.Millisecond))
 	}
-	lost := d.lost.take(c)
+	pending := d.unresolved.take(c)
 	switch {
-	case lost == nil:
+	case pending == nil:
 		return d.findElsewhere(ctx, c, sent, limit)
-	case lost.before != "":
-		return &model.Action{Verb: c.Verb, Host: c.Host, State: model.ActionFailed, Error: "it was not sent: " + lost.before}, nil
+	case pending.before != "":
+		return &model.Action{Verb: c.Verb, Host: c.Host, State: model.ActionFailed, Error: "it was not sent: " + pending.before}, nil
 	}
-	act, ended, err := d.findIn(ctx, lost, limit)
+	act, ended, err := d.findIn(ctx, pending, limit)
 	if !ended && err == nil && act != nil {
-		d.lost.keep(c, lost) // it goes on: Action follows it in the same session
+		d.unresolved.add(c, pending) // it goes on: Action follows it in the same session
 		return act, nil
 	}
-	lost.s.release(context.WithoutCancel(ctx))
+	pending.s.release(context.WithoutCancel(ctx))
 	return act, err
 }
 
 const whatFind = "cannot look the change up"
 
-// findIn looks a command up in its session. ended tells that nothing more
+// findIn looks a command up in its session. ended reports that nothing more
 // will come of it.
-func (d *Driver) findIn(ctx context.Context, lost *lostChange, limit time.Duration) (act *model.Action, ended bool, err error) {
-	w := &wire.Command{ID: wire.Int{N: lost.command, Set: true}}
-	if lost.command < 0 {
-		all, err := getList[wire.Command](ctx, d, whatFind, sessionPath(lost.s.id)+"/command", "commands")
+func (d *Driver) findIn(ctx context.Context, pending *unresolvedChange, limit time.Duration) (act *model.Action, ended bool, err error) {
+	w := &wire.Command{ID: wire.Int{N: pending.command, Set: true}}
+	if pending.command < 0 {
+		all, err := getList[wire.Command](ctx, d, whatFind, sessionPath(pending.s.id)+"/command", "commands")
 		if err != nil {
 			return nil, true, err
 		}
-		found := matching(all, lost.order, time.Time{})
+		found := matching(all, pending.order, time.Time{})
 		if found == nil {
 			return nil, true, nil // the session has no such command: it never arrived
 		}
-		w, lost.command = found, found.ID.N
+		w, pending.command = found, found.ID.N
 	}
-	act = lost.act
-	act.ID, act.Details[detailSession] = liveActionID(lost.s.id, lost.command), lost.s.id
-	w, err = d.followCommand(ctx, whatFind, lost.s.id, w, limit, nil)
+	act = pending.act
+	act.ID, act.Details[detailSession] = liveActionID(pending.s.id, pending.command), pending.s.id
+	w, err = d.followCommand(ctx, whatFind, pending.s.id, w, limit, nil)
 	fillAction(act, w)
 	if err != nil {
 		if ctx.Err() == nil && !act.State.Final() && backends.KindOf(err) == backends.KindAmbiguous && w.Status != "" {
@@ -150,12 +150,12 @@ func (d *Driver) findIn(ctx context.Context, lost *lostChange, limit time.Durati
 		}
 		return nil, true, err
 	}
-	if act.State == model.ActionDone && lost.order.Name == cmdGetFile && w.FileID.Set {
-		lost.s.collected(wire.Number(w.FileID))
-		act.Files = []string{carveID(lost.s.id, lost.command, w.FileID.N)}
+	if act.State == model.ActionDone && pending.order.Name == cmdGetFile && w.FileID.Set {
+		pending.s.collected(wire.Number(w.FileID))
+		act.Files = []string{carveID(pending.s.id, pending.command, w.FileID.N)}
 	}
-	if lost.order.OutputFile != "" {
-		act.Details["left_on_device"] = lost.order.OutputFile
+	if pending.order.OutputFile != "" {
+		act.Details["left_on_device"] = pending.order.OutputFile
 	}
 	return act, true, nil
 }
@@ -241,8 +241,8 @@ func asError(err error) *backends.Error {
 	return &backends.Error{Why: err.Error(), Err: err}
 }
 
-// findDropped tells whether a collected file is gone from its session.
-func (d *Driver) findDropped(ctx context.Context, c backends.Change) (*model.Action, error) {
+// findDeletedCarve reports whether a collected file is gone from its session.
+func (d *Driver) findDeletedCarve(ctx context.Context, c backends.Change) (*model.Action, error) {
 	session, _, file, ok := parseCarveID(c.CarveID)
 	if !ok {
 		return nil, backends.Invalid(whatFind, "the collected file is not known")
@@ -254,7 +254,7 @@ func (d *Driver) findDropped(ctx context.Context, c backends.Change) (*model.Act
 	return nil, err
 }
 
-// findCancelled tells whether a command was cancelled.
+// findCancelled reports whether a command was cancelled.
 func (d *Driver) findCancelled(ctx context.Context, c backends.Change) (*model.Action, error) {
 	act, err := d.Action(ctx, c.ActionID)
 	if err != nil || !act.State.Final() {

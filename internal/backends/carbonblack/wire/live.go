@@ -127,7 +127,7 @@ type Session struct {
 // Is reports whether the session has a status, in any case.
 func (w *Session) Is(status string) bool { return strings.EqualFold(string(w.Status), status) }
 
-// Over tells whether a session will not become active any more.
+// Over reports whether a session will not become active any more.
 func (w *Session) Over() bool {
 	return w.Is("CLOSE") || w.Is("CLOSED") || w.Is("ERROR") || w.Is("TIMEOUT")
 }

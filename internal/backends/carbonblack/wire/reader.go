@@ -218,7 +218,7 @@ func (r *EventReader) Walk(w *jsonwalk.Walker, e *Event) {
 	}
 }
 
-// Head reads what tells whether an event belongs to an alert.
+// Head reads what reports whether an event belongs to an alert.
 func (r *EventReader) Head(b []byte, e *EventHead) error {
 	r.own.Reset(b)
 	r.WalkHead(&r.own, e)

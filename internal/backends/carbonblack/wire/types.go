@@ -39,7 +39,7 @@ type Event struct {
 // Key identifies the event for paging.
 func (e *Event) Key() (id string, ms int64) { return string(e.EventID), e.EventTime.N }
 
-// EventHead is the part of an event that tells whether it belongs to an alert.
+// EventHead is the part of an event that reports whether it belongs to an alert.
 type EventHead struct {
 	EventID    Text `json:"eventId"`
 	EventTime  Int  `json:"eventTime"`
