@@ -25,11 +25,11 @@ import (
 func New(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "hunt",
-		Short: "Ask every profile whether it has seen an indicator, or its hosts a query",
+		Short: "Ask every profile whether it has seen an indicator or what a Sigma rule describes, or its hosts a query",
 		Args:  cobra.NoArgs,
 		RunE:  cmdutil.ShowHelp,
 	}
-	cmd.AddCommand(newIOC(f), newHash(f), newQuery(f))
+	cmd.AddCommand(newIOC(f), newHash(f), newQuery(f), newSigma(f))
 	for _, v := range []struct {
 		use, short, example string
 		types               []ioc.Type

@@ -28,7 +28,7 @@ type Checkpoint struct {
 	mu    sync.Mutex
 	file  *os.File
 	size  int64 // of what is whole
-	units map[string][]*model.Hit
+	units map[string]checkpointUnit
 }
 
 type checkpointHeader struct {
@@ -37,8 +37,9 @@ type checkpointHeader struct {
 }
 
 type checkpointUnit struct {
-	Unit string       `json:"unit"`
-	Hits []*model.Hit `json:"hits"`
+	Unit  string       `json:"unit"`
+	Hits  []*model.Hit `json:"hits"`
+	Sigma *sigmaFound  `json:"sigma,omitempty"` // of a hunt with rules
 }
 
 // ID identifies a hunt by its indicators and profiles.
@@ -72,7 +73,7 @@ func OpenCheckpoint(path, hunt string, span Span, resume bool) (*Checkpoint, err
 		if err != nil {
 			return nil, bad("%w", err)
 		}
-		c := &Checkpoint{file: f, Span: span, units: map[string][]*model.Hit{}}
+		c := &Checkpoint{file: f, Span: span, units: map[string]checkpointUnit{}}
 		return c, c.write(checkpointHeader{hunt, span.utc()})
 	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0o600)
@@ -82,7 +83,7 @@ func OpenCheckpoint(path, hunt string, span Span, resume bool) (*Checkpoint, err
 	if err != nil {
 		return nil, bad("%w", err)
 	}
-	c := &Checkpoint{file: f, units: map[string][]*model.Hit{}}
+	c := &Checkpoint{file: f, units: map[string]checkpointUnit{}}
 	c.size, err = c.read(hunt)
 	if err == nil {
 		// What follows the last whole line is a write that was cut.
@@ -126,7 +127,7 @@ func (c *Checkpoint) read(hunt string) (whole int64, err error) {
 			if err := json.Unmarshal(line, &u); err != nil {
 				return 0, fmt.Errorf("line %d is broken: %w", n+1, err)
 			}
-			c.units[u.Unit] = u.Hits
+			c.units[u.Unit] = u
 		}
 		whole += int64(len(line))
 	}
@@ -136,23 +137,23 @@ func (c *Checkpoint) read(hunt string) (whole int64, err error) {
 func (c *Checkpoint) Done() int { return len(c.units) }
 
 // done gives the hits of a unit that a run before has done.
-func (c *Checkpoint) done(name string) ([]*model.Hit, bool) {
+func (c *Checkpoint) done(name string) (checkpointUnit, bool) {
 	if c == nil {
-		return nil, false
+		return checkpointUnit{}, false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	hits, ok := c.units[name]
-	return hits, ok
+	u, ok := c.units[name]
+	return u, ok
 }
 
-func (c *Checkpoint) record(name string, hits []*model.Hit) error {
+func (c *Checkpoint) record(u checkpointUnit) error {
 	if c == nil {
 		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.write(checkpointUnit{name, hits})
+	return c.write(u)
 }
 
 func (c *Checkpoint) write(v any) error {

@@ -380,7 +380,8 @@ func (r *run) report() {
 func (r *run) source(ctx context.Context, s *ops.Source, units []unit, out *SourceSummary) map[string]*model.Hit {
 	all := map[string]*model.Hit{}
 	for _, u := range units {
-		hits, done := r.Checkpoint.done(u.name)
+		kept, done := r.Checkpoint.done(u.name)
+		hits := kept.Hits
 		if !done {
 			if ctx.Err() != nil {
 				out.Err = cmp.Or(out.Err, ctx.Err())
@@ -408,7 +409,7 @@ func (r *run) source(ctx context.Context, s *ops.Source, units []unit, out *Sour
 			for _, k := range slices.Sorted(maps.Keys(found)) {
 				hits = append(hits, found[k])
 			}
-			if err := r.Checkpoint.record(u.name, hits); err != nil {
+			if err := r.Checkpoint.record(checkpointUnit{Unit: u.name, Hits: hits}); err != nil {
 				out.Err = err
 				return all
 			}

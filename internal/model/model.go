@@ -71,6 +71,7 @@ type Event struct {
 	Tags      []string        `json:"tags,omitempty"`
 	Detection *Detection      `json:"detection,omitempty"`
 	AlertID   string          `json:"alert_id,omitempty"`
+	Sigma     []SigmaMatch    `json:"sigma,omitempty"` // only with hunt sigma --events
 	Raw       json.RawMessage `json:"raw,omitempty"`
 	Log       *LogRecord      `json:"-"` // only when asked for
 }

@@ -20,6 +20,8 @@ func HostOf(r Record) *Host {
 		return v.Host
 	case *Hit:
 		return v.Host
+	case *SigmaHit:
+		return v.Host
 	}
 	return nil
 }
@@ -42,6 +44,8 @@ func TimeOf(r Record) Time {
 	case *Action:
 		return v.RequestedAt
 	case *Hit:
+		return v.Last
+	case *SigmaHit:
 		return v.Last
 	case *Rule:
 		return v.Updated

@@ -46,6 +46,8 @@ func hostNameOf(r model.Record) string {
 		h = v.Host
 	case *model.Hit:
 		h = v.Host
+	case *model.SigmaHit:
+		h = v.Host
 	}
 	if h == nil {
 		return "a host without a name"

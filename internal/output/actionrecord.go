@@ -35,7 +35,7 @@ func (k Kind) WithActionRecords(f func(rec any) *ActionRecord) Kind {
 func (k Kind) hasDocuments() bool {
 	switch k.spec.typ {
 	case reflect.TypeFor[model.Alert](), reflect.TypeFor[model.Event](), reflect.TypeFor[model.Host](), reflect.TypeFor[model.Process](),
-		reflect.TypeFor[model.Hit](), reflect.TypeFor[model.Action]():
+		reflect.TypeFor[model.Hit](), reflect.TypeFor[model.SigmaHit](), reflect.TypeFor[model.Action]():
 		return true
 	}
 	return k.spec.actionRecord != nil

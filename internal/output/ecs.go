@@ -25,6 +25,8 @@ func ecsDocument(rec any, opt Options) doc {
 		return ecsEvent(&r)
 	case *model.Hit:
 		return ecsHit(r)
+	case *model.SigmaHit:
+		return ecsSigmaHit(r)
 	case *ActionRecord:
 		return ecsActionRecord(r)
 	case *model.Action:
@@ -258,6 +260,7 @@ func ecsEvent(e *model.Event) doc {
 	if rest := eventRest(e); len(rest) > 0 {
 		d.at("edrctl.event", rest)
 	}
+	d.at("edrctl.sigma.rules", sigmaMatches(e.Sigma))
 	if t := e.Detection; t != nil {
 		if len(t.Rules) > 0 {
 			d.at("rule.name", strings.Join(t.Rules, ", "))

@@ -141,7 +141,14 @@ func appendEvent(b []byte, e *model.Event) []byte {
 	b = strsField(b, `"tags":`, e.Tags)
 	b = objField(b, `"detection":`, e.Detection, appendDetection)
 	b = strField(b, `"alert_id":`, e.AlertID)
+	b = objsField(b, `"sigma":`, e.Sigma, appendSigmaMatch)
 	return rawField(b, e.Raw)
+}
+
+func appendSigmaMatch(b []byte, m *model.SigmaMatch) []byte {
+	b = strField(b, `"id":`, m.ID)
+	b = strField(b, `"title":`, m.Title)
+	return strField(b, `"level":`, m.Level)
 }
 
 func appendProcess(b []byte, p *model.Process) []byte {

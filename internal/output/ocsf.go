@@ -49,6 +49,8 @@ func ocsfDocument(rec any, opt Options) doc {
 		return ocsfEvent(&r, opt)
 	case *model.Hit:
 		return ocsfHit(r, opt)
+	case *model.SigmaHit:
+		return ocsfSigmaHit(r, opt)
 	case *ActionRecord:
 		return ocsfActionRecord(r, opt)
 	case *model.Action:

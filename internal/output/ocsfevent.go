@@ -157,6 +157,7 @@ func ocsfEvent(e *model.Event, opt Options) doc {
 	}
 	ocsfLost(d, e, c)
 	d.at("unmapped.url", e.URL)
+	d.at("unmapped.sigma", sigmaMatches(e.Sigma))
 	d.at("unmapped.event", eventRest(e))
 	d.at("unmapped.image", ocsfImage(e.Process))
 	d.set("raw_data", string(e.Raw))

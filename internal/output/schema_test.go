@@ -106,6 +106,15 @@ func schemaRecords() map[string][]any {
 			},
 			&model.Hit{Indicator: model.HitIndicator{Type: i[0], Value: i[1]}})
 	}
+	out["sigma hit"] = []any{
+		&model.SigmaHit{
+			Origin: model.Origin{ID: "sigma-1", Ref: "p/sigma-1", Profile: "p", Backend: "gene"}, Host: host, First: model.At(now), Last: model.At(now), Count: 3,
+			Rule:   model.SigmaRule{ID: "r", Title: "a rule", Level: model.SeverityHigh, Status: "test", Author: "somebody", Tags: []string{"attack.t1059"}},
+			Attack: []model.Attack{{Technique: model.Named{ID: "T1059"}, Tactic: "execution"}}, Score: model.Ptr(8.0), Refs: []string{"p/e1"}, Matched: []string{"selection"},
+			Group: []model.SigmaGroup{{Field: "host.name", Value: "ws"}},
+		},
+		&model.SigmaHit{},
+	}
 	for range 80 {
 		a, e, h, p := &model.Alert{}, &model.Event{}, &model.Host{}, &model.Process{}
 		for _, x := range []any{a, e, h, p} {
@@ -151,7 +160,7 @@ func actionRecords(r *rand.Rand) (actions, journal []any) {
 }
 
 var kindsByName = map[string]output.Kind{
-	"alert": output.KindAlert, "event": output.KindEvent, "host": output.KindHost, "process": output.KindProcess, "hit": output.KindHit,
+	"alert": output.KindAlert, "event": output.KindEvent, "host": output.KindHost, "process": output.KindProcess, "hit": output.KindHit, "sigma hit": output.KindSigmaHit,
 	"action":  output.NewKind[model.Action]("action", nil, nil),
 	"journal": output.NewKind[output.ActionRecord]("record", nil, nil).WithActionRecords(func(rec any) *output.ActionRecord { return rec.(*output.ActionRecord) }),
 }

@@ -25,6 +25,7 @@ var Kinds = []Kind{
 	{"host", "An endpoint", reflect.TypeFor[model.Host]()},
 	{"rule", "A detection rule of a product", reflect.TypeFor[model.Rule]()},
 	{"hit", "An indicator that was seen: one for each indicator, host, and process or file", reflect.TypeFor[model.Hit]()},
+	{"sigma_hit", "A Sigma rule that matched: one for each rule and host (hunt sigma)", reflect.TypeFor[model.SigmaHit]()},
 	{"hash", "What a product knows about a file hash", reflect.TypeFor[model.HashInfo]()},
 	{"action", "Something that was asked of a product", reflect.TypeFor[model.Action]()},
 	{"carve", "A file collected, or being collected, from a host", reflect.TypeFor[model.Carve]()},

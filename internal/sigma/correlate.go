@@ -13,6 +13,7 @@ type Correlator struct {
 	wants map[*Rule][]string // the fields of a match that some correlation asks for
 	seen  map[*Rule][]match1
 	texts map[string]string
+	byKey map[string]*Rule
 }
 
 // match1 is one match: of a rule over events, or of a correlation.
@@ -40,7 +41,7 @@ type Correlated struct {
 
 // NewCorrelator makes a correlator of linked rules; nil when none correlates.
 func NewCorrelator(rules []*Rule) *Correlator {
-	c := &Correlator{wants: map[*Rule][]string{}, seen: map[*Rule][]match1{}, texts: map[string]string{}}
+	c := &Correlator{wants: map[*Rule][]string{}, seen: map[*Rule][]match1{}, texts: map[string]string{}, byKey: map[string]*Rule{}}
 	done := map[*Rule]bool{}
 	var visit func(r *Rule)
 	visit = func(r *Rule) {
@@ -62,6 +63,7 @@ func NewCorrelator(rules []*Rule) *Correlator {
 	for i := len(c.corrs) - 1; i >= 0; i-- {
 		r := c.corrs[i]
 		for _, child := range r.corr.rules {
+			c.byKey[child.Key()] = child
 			for _, fields := range [][]string{r.corr.groupBy, r.corr.fields, c.wants[r]} {
 				for _, f := range fields {
 					c.want(child, r.corr.fieldOf(f, child))
@@ -104,17 +106,36 @@ func (c *Correlator) Needed(rules []*Rule) map[*Rule]bool {
 	return out
 }
 
-// Add adds one match of a rule; get gives the fields of its event.
-func (c *Correlator) Add(r *Rule, at time.Time, ref string, get func(field string) (string, bool)) {
-	m := match1{from: at.UnixNano(), at: at.UnixNano(), refs: []string{ref}, count: 1}
+// Observation is one match of a rule, as a correlator needs it. It can be kept
+// as JSON for another correlator of the same rules.
+type Observation struct {
+	Rule   string    `json:"rule"`
+	At     time.Time `json:"at"`
+	Ref    string    `json:"ref"`
+	Values []string  `json:"values,omitempty"`
+}
+
+// Observe gives what is needed of one match; get gives the fields of its event.
+func (c *Correlator) Observe(r *Rule, at time.Time, ref string, get func(field string) (string, bool)) Observation {
+	o := Observation{Rule: r.Key(), At: at, Ref: ref}
 	for _, f := range c.wants[r] {
 		v, ok := get(f)
 		if !ok {
 			v = absent
 		}
-		m.values = append(m.values, c.intern(v))
+		o.Values = append(o.Values, c.intern(v))
 	}
-	c.seen[r] = append(c.seen[r], m)
+	return o
+}
+
+// Add adds one match.
+func (c *Correlator) Add(o Observation) {
+	r := c.byKey[o.Rule]
+	if r == nil || len(o.Values) != len(c.wants[r]) {
+		return // of other rules
+	}
+	at := o.At.UnixNano()
+	c.seen[r] = append(c.seen[r], match1{from: at, at: at, values: o.Values, refs: []string{o.Ref}, count: 1})
 }
 
 // intern keeps one copy of each value: most repeat.

@@ -247,6 +247,28 @@ func Link(rules []*Rule) ([]*Rule, []*Problem) {
 	return good, problems
 }
 
+// Bases gives the rules that a correlation is over, those of its inner
+// correlations included.
+func (r *Rule) Bases() []*Rule {
+	var out []*Rule
+	seen := map[*Rule]bool{r: true}
+	var visit func(r *Rule)
+	visit = func(r *Rule) {
+		if r.corr == nil {
+			return
+		}
+		for _, child := range r.corr.rules {
+			if !seen[child] {
+				seen[child] = true
+				out = append(out, child)
+				visit(child)
+			}
+		}
+	}
+	visit(r)
+	return out
+}
+
 // Reported reports which rules are hits of their own: not those that are there
 // for a correlation only.
 func Reported(rules []*Rule) map[*Rule]bool {

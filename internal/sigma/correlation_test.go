@@ -51,7 +51,7 @@ func correlate(t *testing.T, rules []*Rule, lines string) []string {
 			}
 		}
 		for _, hit := range m.Match(r) {
-			c.Add(hit.Rule, start.Add(time.Duration(sec)*time.Second), fmt.Sprint("e", i), r.Get)
+			c.Add(c.Observe(hit.Rule, start.Add(time.Duration(sec)*time.Second), fmt.Sprint("e", i), r.Get))
 		}
 	}
 	var out []string

@@ -33,7 +33,9 @@ func FuzzRule(f *testing.F) {
 				m.Selections(hit)
 				seen[hit.Rule.Key()] = true
 				if c != nil {
-					c.Add(hit.Rule, time.Unix(1, 0), "e", r.Get)
+					if _, ok := c.byKey[hit.Rule.Key()]; ok {
+						c.Add(c.Observe(hit.Rule, time.Unix(1, 0), "e", r.Get))
+					}
 				}
 			}
 			for _, other := range e.rules {

@@ -251,6 +251,13 @@ func (seg segment) endsAt(s string, from int) bool {
 	return true
 }
 
+// MatchText compares a text, without case, with a value that may have
+// wildcards.
+func MatchText(pattern, s string) bool {
+	t := compileText(parseWild(pattern), false)
+	return t.match(&value{raw: s})
+}
+
 // lower folds case rune by rune. Bytes that are no UTF-8 stay as they are.
 func lower(s string) string {
 	ascii, change := true, false

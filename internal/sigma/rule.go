@@ -2,6 +2,7 @@ package sigma
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/edrctl/edrctl/internal/model"
@@ -100,6 +101,30 @@ func (r *Rule) Attack() []model.Attack {
 		out = append(out, model.Attack{Tactic: tactic})
 	}
 	return out
+}
+
+// Fingerprint writes what the rule matches: rules that write the same are the
+// same.
+func (r *Rule) Fingerprint(w io.Writer) {
+	fmt.Fprintf(w, "%q %q %q %v", r.Key(), r.Title, r.Level, r.LogSource)
+	if c := r.corr; c != nil {
+		fmt.Fprintf(w, " %s %q %q %v %v %q %v %v\n", c.kind, c.names, c.groupBy, c.span, c.conds, c.fields, c.aliases, c.generate)
+		return
+	}
+	r.condition.fingerprint(w)
+	fmt.Fprintln(w)
+}
+
+func (x *expr) fingerprint(w io.Writer) {
+	if x.op == opLeaf {
+		fmt.Fprintf(w, " %q", x.leaf.key)
+		return
+	}
+	fmt.Fprintf(w, " %d(", x.op)
+	for _, kid := range x.kids {
+		kid.fingerprint(w)
+	}
+	fmt.Fprint(w, ")")
 }
 
 // Problem is why a rule was refused.
