@@ -16,6 +16,7 @@ import (
 	"github.com/edrctl/edrctl/internal/ioc"
 	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
+	"github.com/edrctl/edrctl/internal/sigma"
 )
 
 // Checkpoint keeps what a hunt has done in a file: a header that says which
@@ -34,6 +35,12 @@ type Checkpoint struct {
 type checkpointHeader struct {
 	Hunt string `json:"hunt"` // hash of indicators and profiles
 	Span
+}
+
+// sigmaFound is what one unit of a hunt with rules found.
+type sigmaFound struct {
+	Hits     []*model.SigmaHit   `json:"hits,omitempty"`
+	Observed []sigma.Observation `json:"observed,omitempty"` // for correlations
 }
 
 type checkpointUnit struct {

@@ -36,12 +36,6 @@ type SigmaSummary struct {
 	Outcomes  []ops.Outcome
 }
 
-// sigmaFound is what one unit of the hunt found.
-type sigmaFound struct {
-	Hits     []*model.SigmaHit   `json:"hits,omitempty"`
-	Observed []sigma.Observation `json:"observed,omitempty"` // for correlations
-}
-
 // SigmaID identifies a hunt by its rules, filters and profiles.
 func SigmaID(rules []*sigma.Rule, req ops.Request, f *ops.Fleet) string {
 	h := sha256.New()
