@@ -145,7 +145,7 @@ func (h *sigmaFlags) run(ctx context.Context, f *cmdutil.Factory, fleet *ops.Fle
 		}
 		return cmdutil.IgnoreClosed(err)
 	}
-	err = f.Settle(ctx, sum.Outcomes)
+	err = f.Finish(ctx, sum.Outcomes)
 	if err != nil && cmdutil.CodeOf(err) != cmdutil.ExitPartial && len(hits) == 0 {
 		p.abort()
 		return err
