@@ -231,7 +231,7 @@ func child(parent *cobra.Command, name string) *cobra.Command {
 
 func newNoun(word string, path []string, n *noun) *cobra.Command {
 	c := &cobra.Command{Use: word, Args: cobra.NoArgs, RunE: cmdutil.ShowHelp}
-	var titles, lines, names []string
+	var titles, names []string
 	for _, h := range n.has {
 		if slices.Contains(names, h.backend.Name) {
 			continue
@@ -240,18 +240,32 @@ func newNoun(word string, path []string, n *noun) *cobra.Command {
 		if !slices.Contains(titles, h.resource.Title) && h.resource.Title != "" {
 			titles = append(titles, h.resource.Title)
 		}
-		lines = append(lines, fmt.Sprintf("  %-12s %s", h.backend.Name, h.resource.Title))
 	}
-	c.Short = upper(strings.Join(titles, "; ")) + " (" + strings.Join(names, ", ") + ")"
+	does := "Show "
+	if n.changes() {
+		does = "Manage "
+	}
+	c.Short = does + strings.Join(titles, "; ") + " (" + strings.Join(names, ", ") + ")"
 	if len(titles) == 0 {
 		c.Short = "Administer " + strings.Join(path, " ")
 	}
-	c.Long = upper(strings.Join(path, " ")) + `, as the backends that have them keep them:
-
-` + strings.Join(lines, "\n") + `
+	c.Long = does + strings.Join(titles, "; ") + ".\n\nBackends: " + strings.Join(names, ", ") + `.
 
 Rows carry ref, profile and backend along with the vendor's own fields.`
 	return c
+}
+
+// changes tells whether a verb of the noun does more than read.
+func (n *noun) changes() bool {
+	for _, h := range n.has {
+		for _, v := range h.resource.Verbs {
+			switch word, _, _ := strings.Cut(v.Name, "-"); word {
+			case "add", "update", "set", "delete", "remove", "upload", "assign", "reset", "purge", "scan":
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // backendsOf lists the backends that have a verb.
@@ -343,7 +357,7 @@ func (v *verb) long() string {
 	if same {
 		fmt.Fprintf(&b, "%s. On %s.", strings.TrimSuffix(v.impls[0].summary(), "."), strings.Join(backendsOf(v.impls), ", "))
 	} else {
-		b.WriteString("What it does, by backend:\n")
+		b.WriteString("By backend:\n")
 		for _, i := range v.impls {
 			fmt.Fprintf(&b, "\n  %s  %s", i.backend, i.summary())
 		}
@@ -355,23 +369,29 @@ func (v *verb) long() string {
 			}
 		}
 		if i.op.Since != "" || i.op.Until != "" {
-			b.WriteString("\n" + strings.ToUpper(i.backend[:1]) + i.backend[1:] + ":")
-			if i.op.Since != "" {
-				b.WriteString(" since " + i.op.Since)
-			}
-			if i.op.Until != "" {
-				b.WriteString(" up to " + i.op.Until)
-			}
-			b.WriteString(".")
+			b.WriteString("\n" + i.needs())
 		}
 		if i.dangerous() {
 			fmt.Fprintf(&b, "\nDangerous on %s: %s.", i.backend, i.op.Danger)
 		}
 	}
 	if v.mutates() {
-		b.WriteString("\n\nIt changes a backend: it is shown and asked first, journaled, and sent once.")
+		b.WriteString("\n\nThis changes a backend: edrctl shows it and asks first, records it in the journal,\nand sends it once.")
 	}
 	return b.String()
+}
+
+// needs says which versions or editions of a backend have an operation.
+func (i impl) needs() string {
+	switch {
+	case i.op.Since == "enterprise":
+		return "Enterprise edition only (" + i.backend + ")."
+	case i.op.Since == "":
+		return "Up to " + i.op.Until + " (" + i.backend + ")."
+	case i.op.Until == "":
+		return "Since " + i.op.Since + " (" + i.backend + ")."
+	}
+	return "From " + i.op.Since + " to " + i.op.Until + " (" + i.backend + ")."
 }
 
 func (v *verb) examples() string {

@@ -143,7 +143,7 @@ func (i impl) fits(args []string) error {
 	}
 	switch {
 	case len(args) < need:
-		return fmt.Errorf("say which %s", strings.ToUpper(cmdutil.FlagName(list[len(args)].param.Name)))
+		return fmt.Errorf("missing %s", strings.ToUpper(cmdutil.FlagName(list[len(args)].param.Name)))
 	case most == 0 && len(args) > 0:
 		return fmt.Errorf("%q: it takes no operands", args[0])
 	case most >= 0 && len(args) > most:
@@ -515,10 +515,10 @@ func (v *verb) one(fleet *ops.Fleet) (*ops.Source, error) {
 		_, err := v.of(fleet.Sources[0].Backend)
 		return nil, &ops.ProfileError{Profile: fleet.Sources[0].Profile, Err: err}
 	case len(can) == 0:
-		return nil, cmdutil.Usagef("say which profile: -p NAME")
+		return nil, cmdutil.Usagef("missing profile: -p NAME")
 	}
 	return nil, &cmdutil.UsageError{
 		Err:  fmt.Errorf("%s changes one backend at a time, and several profiles are selected", v.command()),
-		Hint: "say which one with -p: " + strings.Join(names, ", "),
+		Hint: "choose one with -p: " + strings.Join(names, ", "),
 	}
 }

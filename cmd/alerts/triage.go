@@ -82,7 +82,7 @@ of them. Every object is one alert and one request.`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if file == "" {
-				return cmdutil.Usagef("say which file: -f FILE, or -f - for standard input")
+				return cmdutil.Usagef("missing file: -f FILE, or -f - for standard input")
 			}
 			bodies, err := readBodies(f, file)
 			if err != nil {

@@ -112,7 +112,7 @@ func (o *fetchFlags) unpack(ctx context.Context, f *cmdutil.Factory, res *change
 	for _, s := range x.Skipped {
 		f.Warn("%s: %s is not unpacked: %s", res.Saved.Name, s.Name, s.Why)
 	}
-	f.Note("%d files unpacked to %s", len(x.Files), x.Dir)
+	f.Note("%s unpacked to %s", model.Amount(len(x.Files), "file"), x.Dir)
 	return nil
 }
 
@@ -365,7 +365,7 @@ func getOrder(f *cmdutil.Factory, flags *cmdutil.ActFlags, args []string, memdum
 	var hosts []string
 	if flags.HostsFile == "" && flags.FromAlert == "" {
 		if len(args) == 0 {
-			return o, cmdutil.Usagef("say which HOST and PATH")
+			return o, cmdutil.Usagef("missing HOST and PATH")
 		}
 		hosts, args = args[:1], args[1:]
 	}
@@ -373,7 +373,7 @@ func getOrder(f *cmdutil.Factory, flags *cmdutil.ActFlags, args []string, memdum
 		return o, cmdutil.Usagef("--memdump takes no path")
 	}
 	if !memdump && len(args) == 0 && flags.FromAlert == "" {
-		return o, cmdutil.Usagef("say which PATH")
+		return o, cmdutil.Usagef("missing PATH")
 	}
 	if flags.FromAlert != "" {
 		if flags.HostsFile != "" {

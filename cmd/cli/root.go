@@ -44,9 +44,8 @@ func NewRoot(f *cmdutil.Factory) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "edrctl",
 		Short: "Alerts, events, hunts and response over several EDR products at once",
-		Long: `edrctl is the terminal of security analysts whose machines are watched by more
-than one EDR product: cWatch EDR, Carbon Black v3, the Gene (WHIDS) manager and
-EclecticIQ ESP answer as one.`,
+		Long: `One command line for analysts who work across several EDR products: cWatch EDR,
+Carbon Black v3, the Gene (WHIDS) manager and EclecticIQ ESP answer as one.`,
 		Example: `$ edrctl -p demo alerts list --score-min 5
 $ edrctl alerts list -p all --since 7d -o json | jq '.[].title'
 $ edrctl doctor`,

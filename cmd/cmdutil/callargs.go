@@ -177,7 +177,7 @@ func (f *Factory) argument(p backends.Param, texts []string) (any, error) {
 		return all, nil
 	}
 	if len(texts) > 1 {
-		return nil, Usagef("%s is given %d times", flag, len(texts))
+		return nil, Usagef("%s is given %d times: want one", flag, len(texts))
 	}
 	text := texts[0]
 	switch {

@@ -177,7 +177,8 @@ func (f *Factory) leaveOut(outcomes []ops.Outcome) []ops.Outcome {
 	var left []string
 	why := ""
 	for _, o := range outcomes {
-		if backends.KindOf(o.Err) != backends.KindUnsupported {
+		narrow := errors.Is(o.Err, backends.ErrNarrow)
+		if backends.KindOf(o.Err) != backends.KindUnsupported && !narrow {
 			able = append(able, o)
 			continue
 		}
@@ -185,6 +186,9 @@ func (f *Factory) leaveOut(outcomes []ops.Outcome) []ops.Outcome {
 		var e *backends.Error
 		if errors.As(o.Err, &e) && why == "" {
 			why = ": " + e.What
+			if narrow {
+				why += ": " + e.Why + ": " + e.Hint
+			}
 		}
 	}
 	if len(left) == 0 || len(able) == 0 {

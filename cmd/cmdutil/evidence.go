@@ -14,7 +14,7 @@ import (
 // FilesProfile is the profile that --from makes, and the backend it is of.
 const FilesProfile = "files"
 
-// UseFrom makes --from the selection: alone, or beside the profiles that -p
+// UseFrom makes --from the selection: alone, or with the profiles that -p
 // names on the command line. EDRCTL_PROFILE is for servers and does not count.
 func (f *Factory) UseFrom(named bool) error {
 	g := f.Flags

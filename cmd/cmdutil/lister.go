@@ -76,7 +76,7 @@ func (f *Factory) waiting(profiles int, noun string, count *atomic.Int64) (stop 
 		for {
 			select {
 			case <-tick.C:
-				bar.Set(safetext.Text(fmt.Sprintf("asking %d profiles: %d %s, %.0f s", profiles, count.Load(), noun, time.Since(began).Seconds())))
+				bar.Set(safetext.Text(fmt.Sprintf("asking %s: %d %s, %.0f s", model.Amount(profiles, "profile"), count.Load(), noun, time.Since(began).Seconds())))
 			case <-done:
 				return
 			}

@@ -1,5 +1,5 @@
-// Command edrctl is the terminal of security analysts whose machines are
-// watched by more than one EDR product.
+// Command edrctl is one command line for analysts who work across several EDR
+// products.
 package main
 
 import (

@@ -37,7 +37,7 @@ $ edrctl hosts ` + use + ` --hosts-file hosts.txt --yes ir-2231`,
 				}
 			}
 			if len(args) == 0 {
-				return cmdutil.Usagef("say which TAG")
+				return cmdutil.Usagef("missing TAG")
 			}
 			return onHosts(cmd.Context(), f, &flags, hosts, backends.Change{Verb: verb, Tags: args})
 		},
@@ -53,7 +53,7 @@ func onHosts(ctx context.Context, f *cmdutil.Factory, flags *cmdutil.ActFlags, a
 		return err
 	}
 	if len(names) == 0 {
-		return cmdutil.Usagef("say which host: HOST or --hosts-file")
+		return cmdutil.Usagef("missing HOST: give it or --hosts-file")
 	}
 	return cmdutil.RunOrder(ctx, f, cmdutil.Order{Flags: flags, Refs: names, Items: func(ctx context.Context, acts *change.Actor) ([]change.Item, error) {
 		return change.HostItems(ctx, acts.Fleet, names, c)

@@ -19,7 +19,7 @@ import (
 func New(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "hosts",
-		Short: "List, read and manage endpoints, and the backends' reports on them",
+		Short: "List, read and manage endpoints, and read reports about them",
 		Args:  cobra.NoArgs,
 		RunE:  cmdutil.ShowHelp,
 	}

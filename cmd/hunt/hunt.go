@@ -147,11 +147,11 @@ func (h *flags) hunt(ctx context.Context, f *cmdutil.Factory, list *ioc.List, ke
 		}
 		outcomes = append(outcomes, ops.Outcome{Profile: p.Profile, Backend: p.Backend, Err: p.Err, Count: p.Hits, Ahead: p.Ahead})
 	}
-	from := "all times up"
+	from := "the beginning"
 	if !q.Span.Since.IsZero() {
 		from = q.Span.Since.Format(time.RFC3339)
 	}
-	f.Note("%d indicators, %d hits, %s to %s", sum.Indicators, sum.Hits, from, q.Span.End().Format(time.RFC3339))
+	f.Note("%s, %s, %s to %s", model.Amount(sum.Indicators, "indicator"), model.Amount(sum.Hits, "hit"), from, q.Span.End().Format(time.RFC3339))
 	return hits, outcomes, nil
 }
 
@@ -179,14 +179,14 @@ func nothingSearched(sum hunt.Summary) error {
 
 // progressLine shows indicators × backends, the rate and the time left.
 func progressLine(indicators, sources int, p hunt.Progress) string {
-	line := fmt.Sprintf("hunting %d indicators on %d backends: %d of %d parts", indicators, sources, p.Done, p.Units)
+	line := fmt.Sprintf("hunting %s on %s: %d of %s", model.Amount(indicators, "indicator"), model.Amount(sources, "backend"), p.Done, model.Amount(p.Units, "part"))
 	if p.Events > 0 {
-		line += fmt.Sprintf(", %d events", p.Events)
+		line += ", " + model.Amount(p.Events, "event")
 		if s := p.Elapsed.Seconds(); s >= 1 {
 			line += fmt.Sprintf(" (%.0f/s)", float64(p.Events)/s)
 		}
 	}
-	line += fmt.Sprintf(", %d hits", p.Hits)
+	line += ", " + model.Amount(p.Hits, "hit")
 	if p.Done > 0 && p.Done < p.Units {
 		left := p.Elapsed / time.Duration(p.Done) * time.Duration(p.Units-p.Done)
 		line += fmt.Sprintf(", about %s left", left.Round(time.Second))
@@ -209,7 +209,7 @@ func sourceLine(p hunt.SourceSummary) string {
 		parts = append(parts, fmt.Sprintf("%d searched on the server", p.Server))
 	}
 	if p.Local > 0 {
-		parts = append(parts, fmt.Sprintf("%d matched here over %d events", p.Local, p.Events))
+		parts = append(parts, fmt.Sprintf("%d matched here over %s", p.Local, model.Amount(p.Events, "event")))
 	}
 	if len(parts) == 0 {
 		parts = append(parts, "nothing searched")
@@ -217,7 +217,7 @@ func sourceLine(p hunt.SourceSummary) string {
 	if p.Err != nil {
 		parts = append(parts, "not finished")
 	}
-	return fmt.Sprintf("%s: %s, %d hits", p.Profile, strings.Join(parts, ", "), p.Hits)
+	return fmt.Sprintf("%s: %s, %s", p.Profile, strings.Join(parts, ", "), model.Amount(p.Hits, "hit"))
 }
 
 func names(types []ioc.Type) []string {

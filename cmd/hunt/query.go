@@ -102,7 +102,7 @@ $ edrctl hunt query 'select * from listening_ports' --host build-07 -o json | jq
 				return cmdutil.Usagef("invalid --wait %w", err)
 			}
 			if len(q.Hosts)+len(q.Tags) == 0 && !q.All {
-				return cmdutil.Usagef("say which hosts: --host, --tag or --all-hosts")
+				return cmdutil.Usagef("missing hosts: want --host, --tag or --all-hosts")
 			}
 			if err := hunt.CheckSQL(q.SQL); err != nil {
 				return &cmdutil.UsageError{Err: err}
@@ -147,7 +147,7 @@ func runQuery(ctx context.Context, f *cmdutil.Factory, q hunt.LiveQuery, wait ti
 		for _, r := range runs {
 			n += len(r.Query.Hosts)
 		}
-		if err := f.Confirm(ctx, yes, safetext.Text(fmt.Sprintf("run the query on all %d hosts?", n))); err != nil {
+		if err := f.Confirm(ctx, yes, safetext.Text(fmt.Sprintf("run the query on %s?", map[bool]string{true: "the only host", false: fmt.Sprintf("all %d hosts", n)}[n == 1]))); err != nil {
 			return err
 		}
 	}
@@ -159,7 +159,7 @@ func runQuery(ctx context.Context, f *cmdutil.Factory, q hunt.LiveQuery, wait ti
 			res.Silent = append(res.Silent, row)
 		} else {
 			res.Answered = append(res.Answered, row)
-			bar.Set(safetext.Text(fmt.Sprintf("%d hosts answered", len(res.Answered))))
+			bar.Set(safetext.Text(model.Amount(len(res.Answered), "host answered", "hosts answered")))
 		}
 		if !streaming {
 			return nil
@@ -194,7 +194,7 @@ func runQuery(ctx context.Context, f *cmdutil.Factory, q hunt.LiveQuery, wait ti
 	if err != nil {
 		return cmdutil.IgnoreClosed(err)
 	}
-	f.Note("%d hosts answered, %d silent", len(res.Answered), len(res.Silent))
+	f.Note("%s, %d silent", model.Amount(len(res.Answered), "host answered", "hosts answered"), len(res.Silent))
 	if len(res.Silent) > 0 {
 		var names []string
 		for _, s := range res.Silent {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
 	"github.com/edrctl/edrctl/internal/ioc"
+	"github.com/edrctl/edrctl/internal/model"
 )
 
 // shownUnread is up to how many texts that gave nothing are named one by one.
@@ -154,18 +155,11 @@ func (r *reading) nothingToHunt() error {
 	}
 	switch {
 	case common > 0:
-		return &cmdutil.UsageError{Err: fmt.Errorf("no indicator is left to hunt: %s", amount(common, "is common", "are common")), Hint: "--common hunts them, too"}
+		return &cmdutil.UsageError{Err: fmt.Errorf("no indicators to hunt: %s", model.Amount(common, "is common", "are common")), Hint: "--common hunts them too"}
 	case other > 0:
-		return cmdutil.Usagef("no indicator is left to hunt: %s, which no event carries", amount(other, "cannot be hunted", "cannot be hunted"))
+		return cmdutil.Usagef("no indicators to hunt: %s, which no event carries", model.Amount(other, "cannot be hunted", "cannot be hunted"))
 	}
-	return &cmdutil.UsageError{Err: errors.New("no indicator is left to hunt"), Hint: "edrctl hunt ioc --list --unread FILE shows what was not understood; --text searches prose"}
-}
-
-func amount(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
+	return &cmdutil.UsageError{Err: errors.New("no indicators to hunt: the files hold none that edrctl understands"), Hint: "edrctl hunt ioc --list --unread FILE shows the text that was not understood; --text searches prose"}
 }
 
 // report says on stderr what was understood and what was not; with --strict

@@ -18,11 +18,11 @@ func New(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "respond",
 		Short: "Act on endpoints: kill, delete, isolate, run, block, scan",
-		Long: `Act on endpoints. Every action shows what it would do and asks first (--yes goes
-on without asking, and is needed without a terminal), is written to the audit
-journal before and after, and is sent exactly once: when its answer is lost it is
-looked up, never sent again. --dry-run shows the exact requests and sends none.
-HOST is a ref, an id or a name; a name that fits two hosts is an error.`,
+		Long: `Act on endpoints. edrctl shows what an action does and asks first (--yes skips the
+question, and is required without a terminal), records it in the audit journal
+before and after, and sends it once: when the answer is lost, edrctl looks up what
+happened and never sends again. --dry-run shows the exact requests and sends none.
+HOST is a ref, an id or a name; a name that matches two hosts is an error.`,
 		Args: cobra.NoArgs,
 		RunE: cmdutil.ShowHelp,
 	}
@@ -76,7 +76,7 @@ func (t *targets) order(f *cmdutil.Factory, base backends.Change) (cmdutil.Order
 		return o, err
 	}
 	if len(names) == 0 {
-		return o, cmdutil.Usagef("say which host: HOST, --hosts-file or --from-alert")
+		return o, cmdutil.Usagef("missing HOST: give it, --hosts-file or --from-alert")
 	}
 	o.Refs = names
 	o.Items = func(ctx context.Context, acts *change.Actor) ([]change.Item, error) {
@@ -106,7 +106,7 @@ func (t *targets) hostAnd(args []string, values string) ([]string, error) {
 		return args, nil
 	}
 	if len(args) == 0 {
-		return nil, cmdutil.Usagef("say which host and %s", values)
+		return nil, cmdutil.Usagef("missing HOST and %s", values)
 	}
 	t.args = args[:1]
 	return args[1:], nil
@@ -117,9 +117,9 @@ func one(args []string, what string) (string, error) {
 	case 1:
 		return args[0], nil
 	case 0:
-		return "", cmdutil.Usagef("say which %s", what)
+		return "", cmdutil.Usagef("missing %s", what)
 	}
-	return "", cmdutil.Usagef("one %s at a time: %s is one too many", what, args[1])
+	return "", cmdutil.Usagef("unexpected %[2]q: give one %[1]s at a time", what, args[1])
 }
 
 func notes(lines ...string) string { return strings.Join(lines, "\n") }

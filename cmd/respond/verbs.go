@@ -181,7 +181,7 @@ func readScript(f *cmdutil.Factory, name string) ([]byte, error) {
 
 func (t *targets) noHostTwice() error {
 	if len(t.args) == 0 && t.flags.HostsFile == "" && t.flags.FromAlert == "" {
-		return cmdutil.Usagef("say which host: HOST, --hosts-file or --from-alert")
+		return cmdutil.Usagef("missing HOST: give it, --hosts-file or --from-alert")
 	}
 	return nil
 }
@@ -310,7 +310,7 @@ $ edrctl respond scan FIN-WS-014 custom 'C:\Users\Public'`,
 			case len(rest) >= 1 && rest[0] == "custom":
 				return cmdutil.Usagef("a custom scan takes one PATH")
 			default:
-				return cmdutil.Usagef("say which scan: quick, full or custom PATH")
+				return cmdutil.Usagef("missing kind of scan: want quick, full or custom PATH")
 			}
 			c.Scan = rest[0]
 			return t.run(cmd.Context(), f, c)

@@ -16,6 +16,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/generule"
+	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 	"github.com/edrctl/edrctl/internal/output"
 )
@@ -74,7 +75,7 @@ $ edrctl events list -p demo-gene --raw -o ndjson | edrctl rules test -f rules.g
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if file == "" {
-				return cmdutil.Usagef("say which rules: -f FILE, or - for standard input")
+				return cmdutil.Usagef("missing rules: -f FILE, or - for standard input")
 			}
 			if file == "-" && events == "-" {
 				return cmdutil.Usagef("rules and events cannot both come from standard input")
@@ -331,7 +332,7 @@ func (t *trial) rows() []*Tested {
 			had := t.of(p.Name)
 			r.Fires, r.MayFire, r.Examples, r.Missed, r.Seen = had.Fires, had.MayFire, had.Examples, had.Missed, &t.events
 			if *had.Missed > 0 {
-				all = append(all, fmt.Sprintf("the manager says that it fired on %d events on which it would not here: the rule there is another one", *had.Missed))
+				all = append(all, fmt.Sprintf("it fired on the manager for %s on which it would not fire here: the manager has another version of the rule", model.Amount(*had.Missed, "event")))
 			}
 		}
 		for i, s := range all {
@@ -353,9 +354,9 @@ func (t *trial) end(f *cmdutil.Factory, partial error) error {
 			bad++
 		}
 	}
-	says := fmt.Sprintf("%d rules, %d with errors", len(t.rules), bad)
+	says := fmt.Sprintf("%s, %d with errors", model.Amount(len(t.rules), "rule"), bad)
 	if t.tried {
-		says += fmt.Sprintf(" · tried on %d events", t.events)
+		says += " · tried on " + model.Amount(t.events, "event")
 	}
 	f.Note("%s", says)
 	if bad > 0 {

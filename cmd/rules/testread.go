@@ -9,6 +9,7 @@ import (
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 )
 
@@ -128,9 +129,9 @@ func testConditions(ctx context.Context, f *cmdutil.Factory, rules []json.RawMes
 	if err := w.Close(); err != nil {
 		return cmdutil.IgnoreClosed(err)
 	}
-	says := fmt.Sprintf("%d rules, %d with errors", len(rows), bad)
+	says := fmt.Sprintf("%s, %d with errors", model.Amount(len(rows), "rule"), bad)
 	if events != "" || recent {
-		says += fmt.Sprintf(" · tried on %d events", seen)
+		says += " · tried on " + model.Amount(seen, "event")
 	}
 	f.Note("%s", says)
 	if bad > 0 {

@@ -27,6 +27,10 @@ const (
 	KindRefused               // read-only, declined: exit 7
 )
 
+// ErrNarrow is in the chain of the error of a backend that answers a list only when
+// it is narrowed: among several profiles it is left out, as one that cannot list.
+var ErrNarrow = errors.New("the list has to be narrowed")
+
 // Error is what every driver returns: what failed, why, and one line of advice.
 type Error struct {
 	Kind  ErrorKind

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/edrctl/edrctl/internal/backends"
+	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/ops"
 )
 
@@ -105,7 +106,7 @@ func (p *Plan) Typed() string {
 	case 1:
 		return only.Name()
 	}
-	return fmt.Sprintf("%d hosts", p.Hosts())
+	return model.Amount(p.Hosts(), "host")
 }
 
 // final are the verbs that delete what edrctl cannot give back: the rule of

@@ -32,7 +32,7 @@ func BlockTarget(s string) (address string, port int, program string, err error)
 	looksLikeAddress := strings.Trim(s, "0123456789.:/") == ""
 	switch {
 	case strings.TrimSpace(s) == "":
-		return "", 0, "", fmt.Errorf("say which ADDRESS or PROGRAM")
+		return "", 0, "", fmt.Errorf("missing ADDRESS or PROGRAM")
 	case looksLikeAddress:
 		return "", 0, "", fmt.Errorf("%q is no address", s)
 	}

@@ -22,7 +22,7 @@ type Loaded struct {
 	Rules    []*Rule
 	Problems []*Problem
 	Files    int
-	Others   int // YAML documents that are no Sigma
+	Others   int // YAML documents that are not Sigma
 }
 
 // Bounds of an archive.

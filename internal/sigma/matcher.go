@@ -80,7 +80,7 @@ type slot struct {
 // state is a class as one matcher sees it: the values that it met.
 type state struct {
 	class *class
-	order []place // where the fields of the last event stood
+	order []place // where the fields of the last event were
 	known []map[string]*value
 	seen  []uint32 // by rule: the generation that has it as a candidate
 }

@@ -250,7 +250,7 @@ func (b *building) encode(f func(string) []string) *fault {
 
 func encode64(s string) []string { return []string{base64.StdEncoding.EncodeToString([]byte(s))} }
 
-// encode64Offset gives what stays the same of a text wherever it stands in a
+// encode64Offset gives what stays the same of a text wherever it is in a
 // longer one that is encoded.
 func encode64Offset(s string) []string {
 	starts, ends := [3]int{0, 2, 3}, [3]int{0, 3, 2}

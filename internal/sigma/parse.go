@@ -20,7 +20,7 @@ type Parsed struct {
 	Rules    []*Rule
 	Filters  []*Filter
 	Problems []*Problem
-	Others   int // documents that are no Sigma at all
+	Others   int // documents that are not Sigma at all
 }
 
 // Bounds of one file.
@@ -170,7 +170,7 @@ func mergeActions(docs []*yaml.Node) []*yaml.Node {
 		case "repeat":
 			next := merge(previous, rest)
 			out, previous = append(out, next), next
-		default: // is said when the rule is read: the key is not known
+		default: // reported when the rule is read: the key is not known
 			out = append(out, doc)
 		}
 	}

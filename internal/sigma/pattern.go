@@ -258,7 +258,7 @@ func MatchText(pattern, s string) bool {
 	return t.match(&value{raw: s})
 }
 
-// lower folds case rune by rune. Bytes that are no UTF-8 stay as they are.
+// lower folds case rune by rune. Bytes that are not UTF-8 stay as they are.
 func lower(s string) string {
 	ascii, change := true, false
 	for i := range len(s) {

@@ -19,7 +19,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// shared gives a file of the public data sets, which are no part of this
+// shared gives a file of the public data sets, which are not part of this
 // repository.
 func shared(t testing.TB, name string) string {
 	t.Helper()

@@ -308,13 +308,13 @@ func thousands(n int) string {
 }
 
 func count(n int, what string) string {
-	if n == 1 || what == "new" || what == "marked" {
+	switch what {
+	case "new", "marked":
 		return fmt.Sprintf("%d %s", n, what)
+	case "process":
+		return model.Amount(n, what, "processes")
 	}
-	if what == "process" {
-		return fmt.Sprintf("%d processes", n)
-	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return model.Amount(n, what)
 }
 
 func refOf(r model.Record) string {

@@ -92,7 +92,7 @@ func formFor(c choice) *form {
 		f.inputs = []*input{line("path", "on the host, in full", suggested)}
 		f.read = func(f *form) (p Params, err error) {
 			if p.Path = f.at("path"); p.Path == "" {
-				return p, errors.New("say which path")
+				return p, errors.New("a path is missing")
 			}
 			return p, nil
 		}
@@ -103,7 +103,7 @@ func formFor(c choice) *form {
 				return p, err
 			}
 			if len(p.Command) == 0 || p.Command[0] == "" {
-				return p, errors.New("say which command")
+				return p, errors.New("a command is missing")
 			}
 			p.For, err = duration(f.at("run for"))
 			return p, err
@@ -152,7 +152,7 @@ func formFor(c choice) *form {
 				}
 			}
 			if len(p.Tags) == 0 {
-				return p, errors.New("say which tags")
+				return p, errors.New("tags are missing")
 			}
 			return p, nil
 		}
@@ -175,7 +175,7 @@ func formFor(c choice) *form {
 		f.inputs = []*input{line("folder", "made when it is not there", "."), oneOf("zip", "no", "yes, with the password "+change.SamplePassword)}
 		f.read = func(f *form) (p Params, err error) {
 			if p.Path = f.at("folder"); p.Path == "" {
-				return p, errors.New("say which folder")
+				return p, errors.New("a folder is missing")
 			}
 			if info, err := os.Stat(p.Path); err == nil && !info.IsDir() {
 				return p, fmt.Errorf("%s is not a folder", p.Path)
@@ -223,7 +223,7 @@ func duration(s string) (time.Duration, error) {
 // localFile is the name of a file of this machine, ~ being the home.
 func localFile(name string) (string, error) {
 	if name == "" {
-		return "", errors.New("say which file")
+		return "", errors.New("a file is missing")
 	}
 	if rest, ok := strings.CutPrefix(name, "~/"); ok {
 		if home, err := os.UserHomeDir(); err == nil {

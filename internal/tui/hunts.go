@@ -306,10 +306,10 @@ func (v *huntView) draw(s *shell, w, h int) []string {
 			share = float64(v.prog.Done) / float64(v.prog.Units)
 		}
 		l.Glyph(t.Accent, meter(t, share, min(24, w/4))).Space(1)
-		l.Put("", safetext.Sprintf("%d of %d requests", v.prog.Done, v.prog.Units))
+		l.Put("", safetext.Sprintf("%d of %s", v.prog.Done, count(v.prog.Units, "request")))
 		l.Put(map[bool]theme.Style{true: t.Err, false: t.Dim}[len(v.all) > 0], safetext.Sprintf("  %s", count(len(v.all), "hit")))
 		if v.prog.Events > 0 {
-			l.Put(t.Dim, safetext.Sprintf("  %d events looked through", v.prog.Events))
+			l.Put(t.Dim, safetext.Sprintf("  %s searched", count(v.prog.Events, "event")))
 		}
 		l.Put(t.Dim, safetext.Sprintf("  %s", age(s.now().Sub(v.started))))
 	} else {
@@ -328,12 +328,12 @@ func (v *huntView) draw(s *shell, w, h int) []string {
 				st, note = t.Err, safetext.Sprintf("  %s failed", p.Profile)
 			} else if len(p.Unsearched) > 0 {
 				st = t.Warn
-				note += safetext.Sprintf(" (%d types not searchable)", len(p.Unsearched))
+				note += safetext.Sprintf(" (%s not searchable)", count(len(p.Unsearched), "type"))
 			}
 			l.Put(st, note)
 		}
 		if len(v.problems) > 0 {
-			l.Put(t.Warn, safetext.Sprintf("  %d lines are not indicators", len(v.problems)))
+			l.Put(t.Warn, safetext.Sprintf("  %s", model.Amount(len(v.problems), "line is not an indicator", "lines are not indicators")))
 		}
 	}
 	lines := []string{l.String()}

@@ -149,7 +149,7 @@ func TestFormsCheckTheirFields(t *testing.T) {
 	d.Press("left", "shift+tab", "enter").See("a custom scan takes a path").Press("tab", "tab").Type("/tmp").Press("down", "down", "enter")
 	seen("scan for malware", func(p tui.Params) bool { return p.Scan == "custom" && p.Path == "/tmp" })
 	form("T")
-	d.Type(" , ").Press("shift+tab", "enter").See("say which tags").Press("tab").Type("a, b,a").Press("shift+tab", "enter")
+	d.Type(" , ").Press("shift+tab", "enter").See("tags are missing").Press("tab").Type("a, b,a").Press("shift+tab", "enter")
 	seen("tag", func(p tui.Params) bool { return slices.Equal(p.Tags, []string{"a", "b"}) })
 	form("e")
 	d.Press("down", "down").Type("11").Press("down", "down", "enter").See("from 0 to 10").Press("up", "up", "backspace", "down", "down", "enter")

@@ -15,7 +15,7 @@ import (
 func TestCarveAndVerify(t *testing.T) {
 	d, a := acting(t)
 	d.Press("x").See("get a file").Press("g").See("get a file", "FIN-WS-014", `C:\Windows\System32\rundll32.exe`)
-	d.Press("ctrl+u").Press("enter").Pass(second).Press("enter").See("say which path")
+	d.Press("ctrl+u").Press("enter").Pass(second).Press("enter").See("a path is missing")
 	d.Press("up", "up").Type(`C:\Users\Public\d.dll`).Press("enter", "enter").See("on 1 target", "[ Cancel ]")
 	if got := a.orders[len(a.orders)-1]; got.Verb != "carve" || got.Params.Path != `C:\Users\Public\d.dll` {
 		t.Fatalf("%+v", got)

@@ -86,7 +86,7 @@ func pushProcesses(q backends.Query) (processPush, error) {
 	expand("applicationName", name)
 	if !p.perHost && hash == nil && name == nil {
 		return p, &backends.Error{
-			Kind: backends.KindInvalid, What: whatProcesses,
+			Kind: backends.KindInvalid, What: whatProcesses, Err: backends.ErrNarrow,
 			Why:  "Carbon Black v3 lists processes only by device, address, SHA-256 or program name",
 			Hint: "add --host NAME (--host '*' asks for every device), --ip ADDRESS, --hash SHA256 or --process =NAME.exe",
 		}

@@ -12,7 +12,6 @@ import (
 	"os"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -302,13 +301,13 @@ func (x *index) notices(zone *time.Location) []string {
 		}
 	}
 	if unread > 0 {
-		out = append(out, fmt.Sprintf("not understood: %s, for example %s (--explain lists more)", count(unread, "line"), where))
+		out = append(out, fmt.Sprintf("not understood: %s, for example %s (--explain lists more)", model.Amount(unread, "line"), where))
 	}
 	if foreign > 0 {
-		out = append(out, fmt.Sprintf("%s no record: %s (--explain lists all)", holds(foreign), which))
+		out = append(out, fmt.Sprintf("%s no record: %s (--explain lists all)", model.Amount(foreign, "file holds", "files hold"), which))
 	}
 	if local > 0 {
-		out = append(out, fmt.Sprintf("the times of %s in %s name no time zone: they are read as %s; --tz says otherwise", count(local, "record"), count(files, "file"), zone))
+		out = append(out, fmt.Sprintf("the times of %s in %s name no time zone: they are read as %s; --tz says otherwise", model.Amount(local, "record"), model.Amount(files, "file"), zone))
 	}
 	return out
 }
@@ -321,7 +320,7 @@ func (x *index) summary() []string {
 			out = append(out, fmt.Sprintf("%s: empty, SHA-256 %s", f.Name, f.hash))
 			continue
 		}
-		text := fmt.Sprintf("%s: %s", f.Name, count(f.records, "record"))
+		text := fmt.Sprintf("%s: %s", f.Name, model.Amount(f.records, "record"))
 		if len(f.formats) > 0 {
 			text += " (" + strings.Join(f.formats, ", ") + ")"
 		}
@@ -335,23 +334,9 @@ func (x *index) summary() []string {
 		}
 	}
 	if x.twice > 0 {
-		out = append(out, fmt.Sprintf("%s more than once in the files: shown once", count(x.twice, "record")))
+		out = append(out, fmt.Sprintf("%s more than once in the files: shown once", model.Amount(x.twice, "record")))
 	}
 	return out
-}
-
-func holds(n int) string {
-	if n == 1 {
-		return "1 file holds"
-	}
-	return strconv.Itoa(n) + " files hold"
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return strconv.Itoa(n) + " " + noun + "s"
 }
 
 // nanos is a time that compares as int64 whatever its year is.

@@ -51,7 +51,7 @@ var alertsOperations = []backends.Operation{
 	},
 	{
 		Name: "alerts.get", Method: "GET", Path: "/alerts/{alert_id}",
-		Summary: "One alert", Section: "91 alerts",
+		Summary: "Show one alert", Section: "91 alerts",
 		Params: []backends.Param{
 			{Name: "alert_id", In: "path", Type: "int", Required: true},
 		},

@@ -17,14 +17,14 @@ var contentOperations = []backends.Operation{
 	},
 	{
 		Name: "tags.add", Method: "POST", Path: "/tags/add",
-		Summary: "Add tag", Section: "40 tags", Body: "json", Mutates: true, Makes: []string{"tag"},
+		Summary: "Add a tag", Section: "40 tags", Body: "json", Mutates: true, Makes: []string{"tag"},
 		Params: []backends.Param{
 			{Name: "tag", In: "body", Type: "string", Required: true},
 		},
 	},
 	{
 		Name: "tags.delete", Method: "POST", Path: "/tags/delete",
-		Summary: "Delete tag", Section: "41 tags", Body: "json", Mutates: true,
+		Summary: "Delete a tag", Section: "41 tags", Body: "json", Mutates: true,
 		Danger: "removes the tag from everything that carries it",
 		Params: []backends.Param{
 			{Name: "tag", In: "body", Type: "string", Required: true},
@@ -32,18 +32,18 @@ var contentOperations = []backends.Operation{
 	},
 	{
 		Name: "tags.tagged", Method: "POST", Path: "/tags/tagged",
-		Summary: "What is tagged", Section: "42 tags", Body: "json",
+		Summary: "List what carries a tag", Section: "42 tags", Body: "json",
 		Params: []backends.Param{
 			{Name: "tags", In: "body", Type: "string", Required: true, Help: "separated by commas"},
 		},
 	},
 	{
 		Name: "yara.list", Method: "GET", Path: "/yara",
-		Summary: "List yara files", Section: "48 yara",
+		Summary: "List YARA files", Section: "48 yara",
 	},
 	{
 		Name: "yara.add", Method: "POST", Path: "/yara/add",
-		Summary: "Upload yara file", Section: "49 yara", Body: "multipart", Mutates: true, Makes: []string{"file"},
+		Summary: "Upload a YARA file", Section: "49 yara", Body: "multipart", Mutates: true, Makes: []string{"file"},
 		Params: []backends.Param{
 			{Name: "file", In: "file", Type: "file", Required: true},
 			{Name: "platform", In: "body", Type: "string", Required: true, Help: "3.5.1+: csv of windows,linux,darwin"},
@@ -51,14 +51,14 @@ var contentOperations = []backends.Operation{
 	},
 	{
 		Name: "yara.view", Method: "POST", Path: "/yara/view",
-		Summary: "View yara file", Section: "50 yara", Body: "json",
+		Summary: "View a YARA file", Section: "50 yara", Body: "json",
 		Params: []backends.Param{
 			{Name: "file_name", In: "body", Type: "string", Required: true},
 		},
 	},
 	{
 		Name: "yara.delete", Method: "POST", Path: "/yara/delete",
-		Summary: "Delete yara file", Section: "51 yara", Body: "json", Mutates: true,
+		Summary: "Delete a YARA file", Section: "51 yara", Body: "json", Mutates: true,
 		Danger: "permanently deletes the file",
 		Params: []backends.Param{
 			{Name: "file_name", In: "body", Type: "string", Required: true},

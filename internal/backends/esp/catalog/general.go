@@ -45,7 +45,7 @@ var generalOperations = []backends.Operation{
 	},
 	{
 		Name: "threatintel.keys.set", Method: "POST", Path: "/management/apikeys",
-		Summary: "Set threat-intel keys", Section: "5 general", Body: "json", Mutates: true,
+		Summary: "Set the keys of threat intelligence services", Section: "5 general", Body: "json", Mutates: true,
 		Danger: "replaces the keys in use",
 		Hides:  []string{"data.*.key", "data.*.pass"},
 		Params: []backends.Param{
@@ -57,7 +57,7 @@ var generalOperations = []backends.Operation{
 	},
 	{
 		Name: "threatintel.keys.get", Method: "GET", Path: "/management/apikeys",
-		Summary: "View threat-intel keys", Section: "6 general",
+		Summary: "View the keys of threat intelligence services", Section: "6 general",
 		Hides: []string{"data.*.key", "data.*.pass"},
 	},
 	{
@@ -100,7 +100,7 @@ var generalOperations = []backends.Operation{
 	},
 	{
 		Name: "hunt.export", Method: "POST", Path: "/hunt-upload/export",
-		Summary: "Hunt export (CSV)", Section: "11 general", Body: "multipart", Returns: "csv",
+		Summary: "Export hunt results (CSV)", Section: "11 general", Body: "multipart", Returns: "csv",
 		Params: []backends.Param{
 			{Name: "file", In: "file", Type: "file", Required: true},
 			{Name: "type", In: "body", Type: "string", Required: true, Enum: []string{"md5", "sha256", "domain_name", "ja3_md5", "process_guid", "parent_process_guid", "target_path", "target_name", "process_name", "remote_address"}},
@@ -136,7 +136,7 @@ var generalOperations = []backends.Operation{
 	},
 	{
 		Name: "indicators.export", Method: "POST", Path: "/indicators/upload/export",
-		Summary: "Indicator search export (CSV)", Section: "14 general", Body: "multipart", Returns: "csv",
+		Summary: "Export an indicator search (CSV)", Section: "14 general", Body: "multipart", Returns: "csv",
 		Params: []backends.Param{
 			{Name: "file", In: "file", Type: "file", Required: true},
 			{Name: "indicator_type", In: "body", Type: "string", Required: true, Enum: []string{"md5", "sha256", "domain_name", "ja3_md5", "process_guid", "parent_process_guid", "target_path", "target_name", "process_name", "remote_address"}},
@@ -163,7 +163,7 @@ var generalOperations = []backends.Operation{
 	},
 	{
 		Name: "results.delete", Method: "POST", Path: "/queryresult/delete",
-		Summary: "Delete query results", Section: "16 general", Until: "ce2", Body: "json", Mutates: true,
+		Summary: "Delete stored query results", Section: "16 general", Until: "ce2", Body: "json", Mutates: true,
 		Danger: "permanently deletes stored results",
 		Params: []backends.Param{
 			{Name: "days_of_data", In: "body", Type: "int", Required: true},
@@ -198,7 +198,7 @@ var generalOperations = []backends.Operation{
 	},
 	{
 		Name: "email.set", Method: "POST", Path: "/email/configure",
-		Summary: "Configure email", Section: "54 email", Body: "json", Mutates: true,
+		Summary: "Configure e-mail", Section: "54 email", Body: "json", Mutates: true,
 		Danger: "sends a test mail and replaces the settings",
 		Hides:  []string{"data.password"},
 		Params: []backends.Param{
@@ -218,7 +218,7 @@ var generalOperations = []backends.Operation{
 	},
 	{
 		Name: "email.test", Method: "POST", Path: "/email/test",
-		Summary: "Test email", Section: "56 email", Body: "json", Mutates: true,
+		Summary: "Send a test e-mail", Section: "56 email", Body: "json", Mutates: true,
 		Params: []backends.Param{
 			{Name: "email", In: "body", Type: "string", Help: "sender; what is left out is taken from the settings there are"},
 			{Name: "smtpPort", In: "body", Type: "string"},

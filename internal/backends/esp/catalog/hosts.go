@@ -25,7 +25,7 @@ var hostsOperations = []backends.Operation{
 	},
 	{
 		Name: "hosts.get", Method: "GET", Path: "/hosts/{host}",
-		Summary: "One host", Section: "23 hosts",
+		Summary: "Show one host", Section: "23 hosts",
 		Hides: []string{"data.node_key"},
 		Params: []backends.Param{
 			{Name: "host", In: "path", Type: "string", Required: true, Help: "host identifier or node id"},
@@ -116,7 +116,7 @@ var hostsOperations = []backends.Operation{
 	},
 	{
 		Name: "hosts.search.export", Method: "POST", Path: "/hosts/search/export",
-		Summary: "Search results export (CSV)", Section: "34 hosts", Body: "json", Returns: "csv",
+		Summary: "Export search results (CSV)", Section: "34 hosts", Body: "json", Returns: "csv",
 		Params: []backends.Param{
 			{Name: "conditions", In: "body", Type: "object", Help: "a group {condition, rules}"},
 			{Name: "host_identifier", In: "body", Type: "string"},

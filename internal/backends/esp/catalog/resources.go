@@ -24,7 +24,7 @@ func Resources() []backends.Resource {
 			},
 		},
 		{
-			Noun: "iocs", Title: "the server's own indicators", ID: "name", Columns: []string{"name", "type", "severity", "values", "intel_type"},
+			Noun: "iocs", Title: "the IoC store of a server", ID: "name", Columns: []string{"name", "type", "severity", "values", "intel_type"},
 			Verbs: []backends.ResourceVerb{
 				{Name: "list", Op: "iocs.list"},
 				{Name: "add", Op: "iocs.add", Columns: []string{"name", "message"}, Operands: []string{"name"}, From: "data", Example: "bad-ips --type remote_address --values 192.0.2.1,192.0.2.2 --dry-run", Short: "Add indicators, to an entry of the name or a new one; nothing else is lost"},
@@ -51,7 +51,7 @@ func Resources() []backends.Resource {
 			},
 		},
 		{
-			Noun: "packs", Title: "packs of queries", ID: "id", Columns: packColumns,
+			Noun: "packs", Title: "query packs", ID: "id", Columns: packColumns,
 			Verbs: []backends.ResourceVerb{
 				{Name: "list", Op: "packs.list"},
 				{Name: "get", Op: "packs.get", Operands: []string{"pack_id"}, Example: "1"},
@@ -69,10 +69,10 @@ func Resources() []backends.Resource {
 			},
 		},
 		{
-			Noun: "configs", Title: "configurations of agents", ID: "id", Columns: configColumns,
+			Noun: "configs", Title: "agent configurations", ID: "id", Columns: configColumns,
 			Verbs: []backends.ResourceVerb{
-				{Name: "list", Op: "configs.list"},
-				{Name: "get", Op: "configs.get", Operands: []string{"config_id"}, Example: "1"},
+				{Name: "list", Op: "configs.list", Short: "List agent configurations"},
+				{Name: "get", Op: "configs.get", Operands: []string{"config_id"}, Example: "1", Short: "Show an agent configuration"},
 				{Name: "add", Op: "configs.add", Columns: []string{"id", "message"}, Operands: []string{"name"}, Example: "web --platform linux --conditions '{\"hostname\":{\"value\":\"*web*\"}}' --queries '{\"process_events\":{\"query\":\"select * from process_events;\",\"interval\":10,\"status\":true}}' --dry-run"},
 				{Name: "update", Op: "configs.set", Operands: []string{"config_id"}, Example: "1 --queries '{\"process_events\":{\"interval\":60}}' --dry-run", Short: "Change a configuration; of queries interval and status"},
 				{Name: "delete", Op: "configs.delete", Operands: []string{"config_id..."}, Example: "4 --dry-run", Short: "Delete a configuration; its hosts fall back to the default"},
@@ -81,7 +81,7 @@ func Resources() []backends.Resource {
 			},
 		},
 		{
-			Noun: "tags", Title: "tags", ID: "value", Columns: []string{"value", "nodes", "packs", "queries"},
+			Noun: "tags", Title: "tags of hosts, packs and queries", ID: "value", Columns: []string{"value", "nodes", "packs", "queries"},
 			Verbs: []backends.ResourceVerb{
 				{Name: "list", Op: "tags.list"},
 				{Name: "add", Op: "tags.add", Columns: []string{"value", "message"}, Operands: []string{"tag..."}, Example: "servers --dry-run"},
@@ -99,34 +99,34 @@ func Resources() []backends.Resource {
 			},
 		},
 		{
-			Noun: "schema", Title: "tables osquery can be asked for", ID: "name", Columns: []string{"name", "platform", "description"},
+			Noun: "schema", Title: "the tables that osquery can query", ID: "name", Columns: []string{"name", "platform", "description"},
 			Verbs: []backends.ResourceVerb{
 				{Name: "list", Op: "schema.list", Fixed: map[string]any{"export_type": "json"}, Short: "List the tables with their columns"},
 				{Name: "get", Op: "schema.get", Operands: []string{"table"}, Example: "processes", Columns: []string{"name", "sql"}},
 			},
 		},
 		{
-			Noun: "hosts config", Title: "configuration of a host's agent, as osquery gets it", Columns: []string{"options", "queries", "packs", "filters"},
+			Noun: "hosts config", Title: "the configuration of an agent", Columns: []string{"options", "queries", "packs", "filters"},
 			Verbs: []backends.ResourceVerb{
 				{Name: "get", Op: "hosts.config", Operands: []string{"host_identifier"}, Short: "Show the whole configuration the agent of a host runs", Example: "web-03"},
-				{Name: "extra", Op: "hosts.additional_config", Operands: []string{"host_identifier"}, Columns: []string{"queries", "packs", "tags"}, Short: "Show queries, packs and tags a host has beside its configuration", Example: "web-03"},
+				{Name: "extra", Op: "hosts.additional_config", Operands: []string{"host_identifier"}, Columns: []string{"queries", "packs", "tags"}, Short: "Show queries, packs and tags a host has in addition to its configuration", Example: "web-03"},
 			},
 		},
 		{
-			Noun: "hosts results", Title: "stored results of a host", ID: "name", Columns: []string{"name", "count"},
+			Noun: "hosts results", Title: "the stored query results of a host", ID: "name", Columns: []string{"name", "count"},
 			Verbs: []backends.ResourceVerb{
 				{Name: "count", Op: "hosts.activity.count", Operands: []string{"host_identifier"}, Short: "Count the stored results of a host, by query", Example: "web-03"},
 				{Name: "list", Op: "hosts.activity", Operands: []string{"host_identifier", "query_name"}, Columns: []string{"timestamp", "action", "columns"}, Short: "List the stored results of a query on a host", Example: "web-03 process_events"},
 			},
 		},
 		{
-			Noun: "hosts logs", Title: "what agents log of themselves", Columns: []string{"created", "severity", "filename", "line", "message"},
+			Noun: "hosts logs", Title: "the logs of agents", Columns: []string{"created", "severity", "filename", "line", "message"},
 			Verbs: []backends.ResourceVerb{
 				{Name: "list", Op: "hosts.status_logs", Operands: []string{"host_identifier"}, Short: "List what the agent of a host logged", Example: "web-03"},
 			},
 		},
 		{
-			Noun: "stats", Title: "numbers of the server",
+			Noun: "stats", Title: "server statistics",
 			Verbs: []backends.ResourceVerb{
 				{Name: "dashboard", Op: "dashboard.get", Columns: []string{"alert_data", "distribution_and_status", "purge_duration"}, Short: "Show what the console's first page shows"},
 				{Name: "hosts", Op: "hosts.count", Columns: []string{"windows", "linux", "darwin"}, Short: "Count hosts by platform and state"},
@@ -135,14 +135,14 @@ func Resources() []backends.Resource {
 			},
 		},
 		{
-			Noun: "settings", Title: "settings of the platform", Columns: []string{"purge_data_duration", "alert_aggregation_duration", "sso_enable"},
+			Noun: "settings", Title: "platform settings", Columns: []string{"purge_data_duration", "alert_aggregation_duration", "sso_enable"},
 			Verbs: []backends.ResourceVerb{
 				{Name: "show", Op: "settings.get"},
 				{Name: "set", Op: "settings.set", Example: "--purge-data-duration 90 --dry-run", Short: "Change settings; a shorter purge duration deletes stored results"},
 			},
 		},
 		{
-			Noun: "settings email", Title: "e-mail of the platform", Columns: []string{"email", "smtpAddress", "smtpPort", "emailRecipients", "use_ssl", "use_tls"},
+			Noun: "settings email", Title: "e-mail settings", Columns: []string{"email", "smtpAddress", "smtpPort", "emailRecipients", "use_ssl", "use_tls"},
 			Verbs: []backends.ResourceVerb{
 				{Name: "show", Op: "email.get"},
 				{Name: "set", Op: "email.set", Short: "Change the e-mail settings; the server sends a test mail"},
@@ -164,7 +164,7 @@ func Resources() []backends.Resource {
 			},
 		},
 		{
-			Noun: "defender", Title: "Windows Defender on endpoints (enterprise edition)", Columns: []string{"openc2_id", "message"},
+			Noun: "defender", Title: "Windows Defender on endpoints, enterprise edition only", Columns: []string{"openc2_id", "message"},
 			Verbs: []backends.ResourceVerb{
 				{Name: "scan", Op: "defender.scan", Operands: []string{"host_identifier"}, Example: "SRV-APP-03 --scan-type 1 --dry-run", Short: "Scan hosts now"},
 				{Name: "exclusions", Op: "defender.exclusions", Operands: []string{"host_identifier"}, Example: `SRV-APP-03 --action add --path C:\build --dry-run`, Short: "Add or remove what Defender does not look at"},
@@ -178,13 +178,13 @@ func Resources() []backends.Resource {
 			},
 		},
 		{
-			Noun: "results", Title: "stored results",
+			Noun: "results", Title: "stored query results",
 			Verbs: []backends.ResourceVerb{
 				{Name: "delete", Op: "results.delete", Operands: []string{"days_of_data"}, Example: "90 --dry-run", Short: "Delete what is older than so many days, of all hosts (editions up to 3.0)"},
 			},
 		},
 		{
-			Noun: "exports", Title: "exports as CSV",
+			Noun: "exports", Title: "CSV exports",
 			Verbs: []backends.ResourceVerb{
 				{Name: "hosts", Op: "hosts.export", Columns: []string{"Host Name", "Host Identifier", "State", "Health", "Platform"}},
 				{Name: "alerts", Op: "alerts.export", Operands: []string{"source"}, Example: "rule", Columns: []string{"created_at", "severity", "query_name", "status", "verdict"}},

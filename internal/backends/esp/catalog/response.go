@@ -31,7 +31,7 @@ var responseOperations = []backends.Operation{
 	},
 	{
 		Name: "response.get", Method: "GET", Path: "/response/{command_id}",
-		Summary: "One command", Section: "103 response", Since: "enterprise",
+		Summary: "Show one command", Section: "103 response", Since: "enterprise",
 		Params: []backends.Param{
 			{Name: "command_id", In: "path", Type: "string", Required: true},
 		},
@@ -92,7 +92,7 @@ var responseOperations = []backends.Operation{
 	},
 	{
 		Name: "response.delete", Method: "DELETE", Path: "/response/{openc2_id}/delete",
-		Summary: "Delete action record", Section: "108 response", Since: "enterprise", Mutates: true,
+		Summary: "Delete the record of an action", Section: "108 response", Since: "enterprise", Mutates: true,
 		Danger: "deletes the record of the action and undoes nothing",
 		Params: []backends.Param{
 			{Name: "openc2_id", In: "path", Type: "int", Required: true},

@@ -18,14 +18,14 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "rules.get", Method: "GET", Path: "/rules/{rule_id}",
-		Summary: "One rule", Section: "60 rules",
+		Summary: "Show one rule", Section: "60 rules",
 		Params: []backends.Param{
 			{Name: "rule_id", In: "path", Type: "int", Required: true},
 		},
 	},
 	{
 		Name: "rules.set", Method: "POST", Path: "/rules/{rule_id}",
-		Summary: "Modify rule", Section: "61 rules", Body: "json", Mutates: true,
+		Summary: "Change a rule", Section: "61 rules", Body: "json", Mutates: true,
 		Danger: "the server resets every field that is left out; edrctl reads the rule and sends the whole",
 		Params: []backends.Param{
 			{Name: "rule_id", In: "path", Type: "int", Required: true},
@@ -45,7 +45,7 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "rules.add", Method: "POST", Path: "/rules/add",
-		Summary: "Add rule", Section: "62 rules", Body: "json", Mutates: true,
+		Summary: "Add a rule", Section: "62 rules", Body: "json", Mutates: true,
 		Params: []backends.Param{
 			{Name: "alerters", In: "body", Type: "string", Help: "csv of debug,rsyslog,email"},
 			{Name: "name", In: "body", Type: "string", Required: true},
@@ -88,14 +88,14 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "queries.get", Method: "GET", Path: "/queries/{query_id}",
-		Summary: "One query", Section: "66 queries",
+		Summary: "Show one query", Section: "66 queries",
 		Params: []backends.Param{
 			{Name: "query_id", In: "path", Type: "int", Required: true},
 		},
 	},
 	{
 		Name: "queries.add", Method: "POST", Path: "/queries/add",
-		Summary: "Add query", Section: "67 queries", Body: "json", Mutates: true,
+		Summary: "Add a query", Section: "67 queries", Body: "json", Mutates: true,
 		Params: []backends.Param{
 			{Name: "name", In: "body", Type: "string", Required: true},
 			{Name: "query", In: "body", Type: "string", Required: true, Help: "SQL"},
@@ -111,7 +111,7 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "queries.set", Method: "POST", Path: "/queries/{query_id}",
-		Summary: "Modify query", Section: "68 queries", Body: "json", Mutates: true,
+		Summary: "Change a query", Section: "68 queries", Body: "json", Mutates: true,
 		Danger: "the server resets every field that is left out, packs and tags too; edrctl reads the query and sends the whole",
 		Params: []backends.Param{
 			{Name: "query_id", In: "path", Type: "int", Required: true},
@@ -152,7 +152,7 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "queries.delete", Method: "DELETE", Path: "/queries/{query}/delete",
-		Summary: "Delete query", Section: "72 queries", Mutates: true,
+		Summary: "Delete a query", Section: "72 queries", Mutates: true,
 		Danger: "deletes the query and ends its schedule",
 		Params: []backends.Param{
 			{Name: "query", In: "path", Type: "string", Required: true, Help: "query id or name"},
@@ -169,14 +169,14 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "packs.get", Method: "GET", Path: "/packs/{pack_id}",
-		Summary: "One pack", Section: "74 packs",
+		Summary: "Show one pack", Section: "74 packs",
 		Params: []backends.Param{
 			{Name: "pack_id", In: "path", Type: "int", Required: true},
 		},
 	},
 	{
 		Name: "packs.add", Method: "POST", Path: "/packs/add",
-		Summary: "Add pack", Section: "75 packs", Body: "json", Mutates: true,
+		Summary: "Add a pack", Section: "75 packs", Body: "json", Mutates: true,
 		Params: []backends.Param{
 			{Name: "tags", In: "body", Type: "string", Help: "separated by commas; those of a pack that is there are kept when none are given"},
 			{Name: "name", In: "body", Type: "string", Required: true},
@@ -213,7 +213,7 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "packs.delete", Method: "DELETE", Path: "/packs/{pack}/delete",
-		Summary: "Delete pack", Section: "79 packs", Mutates: true,
+		Summary: "Delete a pack", Section: "79 packs", Mutates: true,
 		Danger: "deletes the pack",
 		Params: []backends.Param{
 			{Name: "pack", In: "path", Type: "string", Required: true, Help: "pack id or name"},
@@ -221,7 +221,7 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "packs.upload", Method: "POST", Path: "/packs/upload",
-		Summary: "Upload pack", Section: "80 packs", Body: "multipart", Mutates: true,
+		Summary: "Upload a pack", Section: "80 packs", Body: "multipart", Mutates: true,
 		Params: []backends.Param{
 			{Name: "file", In: "file", Type: "file", Required: true, Help: ".json or .conf"},
 			{Name: "category", In: "body", Type: "string", Enum: []string{"Intrusion Detection", "Monitoring", "Compliance and Management", "Forensics and Incident Response", "General", "Others"}},
@@ -229,7 +229,7 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "configs.add", Method: "POST", Path: "/configs",
-		Summary: "Add config", Section: "81 configs", Since: "ce3", Body: "json", Mutates: true,
+		Summary: "Add an agent configuration", Section: "81 configs", Since: "ce3", Body: "json", Mutates: true,
 		Params: []backends.Param{
 			{Name: "name", In: "body", Type: "string", Required: true},
 			{Name: "filters", In: "body", Type: "object"},
@@ -241,18 +241,18 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "configs.list", Method: "GET", Path: "/configs",
-		Summary: "List configs", Section: "82 configs", Since: "ce3",
+		Summary: "List agent configurations", Section: "82 configs", Since: "ce3",
 	},
 	{
 		Name: "configs.get", Method: "GET", Path: "/configs/{config_id}",
-		Summary: "One config", Section: "83 configs", Since: "ce3",
+		Summary: "Show an agent configuration", Section: "83 configs", Since: "ce3",
 		Params: []backends.Param{
 			{Name: "config_id", In: "path", Type: "int", Required: true},
 		},
 	},
 	{
 		Name: "configs.set", Method: "PUT", Path: "/configs/{config_id}",
-		Summary: "Modify config", Section: "84 configs", Since: "ce3", Body: "json", Mutates: true,
+		Summary: "Change an agent configuration", Section: "84 configs", Since: "ce3", Body: "json", Mutates: true,
 		Danger: "changes what the agents of its hosts record",
 		Params: []backends.Param{
 			{Name: "config_id", In: "path", Type: "int", Required: true},
@@ -265,7 +265,7 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "configs.delete", Method: "DELETE", Path: "/configs/{config_id}",
-		Summary: "Delete config", Section: "85 configs", Since: "ce3", Mutates: true,
+		Summary: "Delete an agent configuration", Section: "85 configs", Since: "ce3", Mutates: true,
 		Danger: "deletes the configuration; its hosts fall back to the default",
 		Params: []backends.Param{
 			{Name: "config_id", In: "path", Type: "int", Required: true},
@@ -273,7 +273,7 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "configs.assign", Method: "PUT", Path: "/configs/{config_id}/assign",
-		Summary: "Assign config", Section: "86 configs", Since: "ce3", Body: "json", Mutates: true,
+		Summary: "Assign an agent configuration to hosts", Section: "86 configs", Since: "ce3", Body: "json", Mutates: true,
 		Danger: "changes what the agents of the hosts record",
 		Params: []backends.Param{
 			{Name: "config_id", In: "path", Type: "int", Required: true},
@@ -283,7 +283,7 @@ var rulesOperations = []backends.Operation{
 	},
 	{
 		Name: "configs.hosts", Method: "GET", Path: "/configs/{config_id}/hosts",
-		Summary: "Hosts of a config", Section: "87 configs", Since: "ce3",
+		Summary: "List the hosts of an agent configuration", Section: "87 configs", Since: "ce3",
 		Params: []backends.Param{
 			{Name: "config_id", In: "path", Type: "int", Required: true},
 		},

@@ -11,6 +11,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/esp/reply"
 	"github.com/edrctl/edrctl/internal/backends/esp/wire"
+	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/shellquote"
 )
 
@@ -251,7 +252,7 @@ func guardConfigSet(ctx context.Context, g *Call) error {
 		return err
 	}
 	if len(hosts) > 0 {
-		g.warn("it changes what the agents of %s record: %s", plural(len(hosts), "host", "hosts"), ShortList(hosts))
+		g.warn("it changes what the agents of %s record: %s", model.Amount(len(hosts), "host", "hosts"), ShortList(hosts))
 	}
 	basis := func(ctx context.Context) (string, error) {
 		a, err := g.read(ctx, "configs.get", map[string]any{"config_id": c.ID})
@@ -337,7 +338,7 @@ func guardConfigDelete(ctx context.Context, g *Call) error {
 		g.Preview.Summary += " of " + c.Platform
 	}
 	if len(hosts) > 0 {
-		g.warn("%s back to the default: %s", plural(len(hosts), "host falls", "hosts fall"), ShortList(hosts))
+		g.warn("%s back to the default: %s", model.Amount(len(hosts), "host falls", "hosts fall"), ShortList(hosts))
 	}
 	g.Done = func(ctx context.Context) (bool, error) {
 		_, err := g.config(ctx)
@@ -385,7 +386,7 @@ func guardConfigAssign(ctx context.Context, g *Call) error {
 			return backends.NotFound("host", id)
 		}
 	}
-	g.Preview.Summary = "gives configuration " + c.ID + " " + oneLine(c.Name) + " to " + plural(len(on), "host", "hosts") + ": " + ShortList(on)
+	g.Preview.Summary = "gives configuration " + c.ID + " " + oneLine(c.Name) + " to " + model.Amount(len(on), "host", "hosts") + ": " + ShortList(on)
 	if len(on) == 0 {
 		g.Preview.Nothing = "no host carries the tags"
 	} else {

@@ -11,6 +11,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends/esp/reply"
 	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/lazyregexp"
+	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/shellquote"
 )
 
@@ -281,10 +282,10 @@ func (g *Call) onPack(ctx context.Context, name string, queries []string) (*name
 		s, _, err := g.packState(ctx, name)
 		return s, err
 	}, found
-	g.Preview.Summary = "adds the pack " + oneLine(name) + " with " + plural(len(queries), "query", "queries") + ": " + ShortList(queries)
+	g.Preview.Summary = "adds the pack " + oneLine(name) + " with " + model.Amount(len(queries), "query", "queries") + ": " + ShortList(queries)
 	if old != nil {
-		g.Preview.Summary = "adds " + plural(len(queries), "query", "queries") + " to the pack " + oneLine(name) + ": " + ShortList(queries)
-		g.warn("the pack %s is there, with %s: %s; nothing of it is removed", old.ID, plural(len(namesIn(old.Row["queries"])), "query", "queries"), ShortList(namesIn(old.Row["queries"])))
+		g.Preview.Summary = "adds " + model.Amount(len(queries), "query", "queries") + " to the pack " + oneLine(name) + ": " + ShortList(queries)
+		g.warn("the pack %s is there, with %s: %s; nothing of it is removed", old.ID, model.Amount(len(namesIn(old.Row["queries"])), "query", "queries"), ShortList(namesIn(old.Row["queries"])))
 	}
 	g.Missing = func(ctx context.Context) ([]string, error) {
 		_, now, err := g.packState(ctx, name)
@@ -393,7 +394,7 @@ func guardPackDelete(ctx context.Context, g *Call) error {
 		return backends.NotFound("pack", ref)
 	}
 	names := namesIn(p.Row["queries"])
-	g.Preview.Summary = "deletes pack " + p.ID + " " + oneLine(p.Name) + " with its " + plural(len(names), "query", "queries") + ": " + ShortList(names)
+	g.Preview.Summary = "deletes pack " + p.ID + " " + oneLine(p.Name) + " with its " + model.Amount(len(names), "query", "queries") + ": " + ShortList(names)
 	g.args["pack"] = p.ID
 	g.Done = func(ctx context.Context) (bool, error) {
 		p, err := g.refIn(ctx, "packs.list", p.ID)

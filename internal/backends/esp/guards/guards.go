@@ -8,6 +8,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends/esp/catalog"
 	"github.com/edrctl/edrctl/internal/backends/esp/rules"
 	"github.com/edrctl/edrctl/internal/backends/esp/wire"
+	"github.com/edrctl/edrctl/internal/model"
 )
 
 // guards are what stands before the operations that do more, or less, than
@@ -118,7 +119,7 @@ func hostArgs(ctx context.Context, s server, what string, c backends.Call) error
 			}
 			switch {
 			case n > 1:
-				return backends.Invalid(what, plural(n, "host is", "hosts are")+" called "+h+": name one by its identifier")
+				return backends.Invalid(what, model.Amount(n, "host is", "hosts are")+" called "+h+": name one by its identifier")
 			case n == 1:
 				list[i] = id
 			case strict:

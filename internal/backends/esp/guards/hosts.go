@@ -139,7 +139,7 @@ func guardLive(ctx context.Context, g *Call) error {
 	if len(on) == 0 {
 		return &backends.Error{Kind: backends.KindUnavailable, What: g.What, Why: "no host is selected that could answer", Hint: "ESP keeps no query for later"}
 	}
-	g.Preview.Summary = "runs the query on " + plural(len(on), "host", "hosts") + ": " + ShortList(on)
+	g.Preview.Summary = "runs the query on " + model.Amount(len(on), "host", "hosts") + ": " + ShortList(on)
 	if len(offline) > 0 {
 		g.warn("offline now, and ESP keeps no query for later: %s", ShortList(offline))
 	}
@@ -179,7 +179,7 @@ func (g *Call) onHosts(ctx context.Context, param string, windows bool, does str
 	if _, err := g.read(ctx, "response.status", map[string]any{"host_identifier": byID[strings.ToLower(ids[0])].ID}); backends.KindOf(err) == backends.KindUnsupported {
 		return err // an edition without these routes
 	}
-	g.Preview.Summary = does + " on " + plural(len(names), "host", "hosts") + ": " + ShortList(names)
+	g.Preview.Summary = does + " on " + model.Amount(len(names), "host", "hosts") + ": " + ShortList(names)
 	if len(away) > 0 {
 		g.warn("offline, and the server keeps the command until they are back: %s", ShortList(away))
 	}

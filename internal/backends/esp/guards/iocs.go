@@ -10,6 +10,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends/esp/reply"
 	"github.com/edrctl/edrctl/internal/backends/esp/response"
 	"github.com/edrctl/edrctl/internal/backends/esp/wire"
+	"github.com/edrctl/edrctl/internal/model"
 )
 
 // indicatorSet is one entry of the server's own indicators (52, 53).
@@ -156,11 +157,11 @@ func guardIOCs(ctx context.Context, g *Call) error {
 	case replace:
 		for _, n := range order {
 			if _, kept := adds[n]; !kept {
-				g.warn("%s is lost: %s of type %s", n, plural(len(sets[n].Values), "indicator", "indicators"), sets[n].Type)
+				g.warn("%s is lost: %s of type %s", n, model.Amount(len(sets[n].Values), "indicator", "indicators"), sets[n].Type)
 			}
 		}
 		merged, err = adds, nil
-		g.Preview.Summary = "replaces all indicators: " + plural(len(before), "entry", "entries") + " by " + plural(len(adds), "entry", "entries")
+		g.Preview.Summary = "replaces all indicators: " + model.Amount(len(before), "entry", "entries") + " by " + model.Amount(len(adds), "entry", "entries")
 	default:
 		err = g.addSets(merged, adds)
 	}
@@ -278,7 +279,7 @@ func (g *Call) addSets(into, adds map[string]indicatorSet) error {
 			}
 			add.Values = slices.Clone(add.Values)
 			into[name] = dedupe(add)
-			told = append(told, name+" ("+plural(len(into[name].Values), "indicator", "indicators")+", "+add.Type+")")
+			told = append(told, name+" ("+model.Amount(len(into[name].Values), "indicator", "indicators")+", "+add.Type+")")
 			continue
 		}
 		if add.Type != "" && add.Type != old.Type {
@@ -293,13 +294,13 @@ func (g *Call) addSets(into, adds map[string]indicatorSet) error {
 			old.Severity = add.Severity
 		}
 		into[name] = dedupe(old)
-		text := name + " (" + plural(len(into[name].Values)-n, "new indicator", "new indicators") + " to " + plural(n, "there", "there")
+		text := name + " (" + model.Amount(len(into[name].Values)-n, "new indicator", "new indicators") + " to " + model.Amount(n, "there", "there")
 		if was != old.Severity {
 			text += ", severity: " + was + " → " + old.Severity
 		}
 		told = append(told, text+")")
 	}
-	g.Preview.Summary = "adds to the indicators: " + ShortList(told) + "; " + plural(len(into), "entry", "entries") + " in all"
+	g.Preview.Summary = "adds to the indicators: " + ShortList(told) + "; " + model.Amount(len(into), "entry", "entries") + " in all"
 	return nil
 }
 
@@ -326,7 +327,7 @@ func (g *Call) removeSet(from map[string]indicatorSet, name string, values []str
 	}
 	if len(values) == 0 {
 		delete(from, name)
-		g.Preview.Summary = "removes " + name + " with its " + plural(len(s.Values), "indicator", "indicators") + "; " + plural(len(from), "entry", "entries") + " remain"
+		g.Preview.Summary = "removes " + name + " with its " + model.Amount(len(s.Values), "indicator", "indicators") + "; " + model.Amount(len(from), "entry", "entries") + " remain"
 		return nil
 	}
 	for _, v := range values {
@@ -335,7 +336,7 @@ func (g *Call) removeSet(from map[string]indicatorSet, name string, values []str
 		}
 	}
 	s.Values = slices.DeleteFunc(s.Values, func(v string) bool { return slices.Contains(values, v) })
-	g.Preview.Summary = "removes " + ShortList(values) + " from " + name + "; " + plural(len(s.Values), "indicator remains", "indicators remain")
+	g.Preview.Summary = "removes " + ShortList(values) + " from " + name + "; " + model.Amount(len(s.Values), "indicator remains", "indicators remain")
 	if len(s.Values) == 0 {
 		delete(from, name)
 		g.Preview.Summary = "removes " + ShortList(values) + ", the last of " + name + ", and the entry"

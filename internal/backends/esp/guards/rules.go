@@ -12,6 +12,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends/esp/rules"
 	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/lazyregexp"
+	"github.com/edrctl/edrctl/internal/model"
 	"github.com/edrctl/edrctl/internal/shellquote"
 )
 
@@ -272,7 +273,7 @@ func guardResolve(_ context.Context, g *Call) error {
 	} else if !g.has("verdict") && g.server.Setting("edition") != wire.EditionCE2 {
 		g.warn("editions since 3.5 refuse it without a verdict")
 	}
-	g.Preview.Summary = word + " " + plural(len(ids), "alert", "alerts")
+	g.Preview.Summary = word + " " + model.Amount(len(ids), "alert", "alerts")
 	g.Done = func(ctx context.Context) (bool, error) {
 		for _, id := range ids {
 			a, err := g.server.Alert(ctx, backends.Text(id), false)

@@ -10,6 +10,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/esp/reply"
 	"github.com/edrctl/edrctl/internal/backends/esp/wire"
+	"github.com/edrctl/edrctl/internal/model"
 )
 
 var settingMembers = []string{"purge_data_duration", "alert_aggregation_duration", "sso_enable", "sso_configuration"}
@@ -81,7 +82,7 @@ func guardPurge(_ context.Context, g *Call) error {
 	if err != nil || n <= 0 {
 		return g.invalid("days_of_data: a number of days above zero")
 	}
-	g.Preview.Summary = "permanently deletes every stored result older than " + plural(int(n), "day", "days") + ", of all hosts"
+	g.Preview.Summary = "permanently deletes every stored result older than " + model.Amount(int(n), "day", "days") + ", of all hosts"
 	return nil
 }
 

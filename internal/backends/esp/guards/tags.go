@@ -12,6 +12,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends/esp/reply"
 	"github.com/edrctl/edrctl/internal/backends/esp/wire"
 	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/model"
 )
 
 // guardTagOn: a tag on, or off, a host, query or pack.
@@ -116,7 +117,7 @@ func guardTagDelete(ctx context.Context, g *Call) error {
 		}
 	}
 	if carriers > 0 {
-		g.Preview.Summary += ", which " + plural(carriers, "thing carries", "things carry")
+		g.Preview.Summary += ", which " + model.Amount(carriers, "thing carries", "things carry")
 	}
 	g.Done = func(ctx context.Context) (bool, error) {
 		row, err := g.tagRow(ctx, tag)

@@ -123,13 +123,6 @@ func ShortList(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
 func mapsClone(m map[string]any) map[string]any {
 	out := make(map[string]any, len(m))
 	for k, v := range m {

@@ -90,7 +90,7 @@ var endpointOps = []op{
 		query("criticality", "int", "at least (v1.8.0-beta.3 and later)"),
 	}},
 	{Name: "endpoints.create", Method: "PUT", Path: "/endpoints", Summary: "Make an endpoint; UUID and key are the server's, and v1.7.0 forgets it at a restart", Section: "Endpoints", Mutates: true},
-	{Name: "endpoints.get", Method: "GET", Path: "/endpoints/{uuid}", Summary: "One endpoint", Section: "Endpoints", Hides: []string{"data.key"}, Params: []param{pUUID, pShowKey}},
+	{Name: "endpoints.get", Method: "GET", Path: "/endpoints/{uuid}", Summary: "Show one endpoint", Section: "Endpoints", Hides: []string{"data.key"}, Params: []param{pUUID, pShowKey}},
 	{Name: "endpoints.update", Method: "POST", Path: "/endpoints/{uuid}", Summary: "Change group, status or criticality, or make a new key", Section: beyond, Since: relBeta2, Mutates: true, Hides: []string{"data.key"},
 		Danger: "the agent with the old key is locked out", DangerWith: []string{"newkey"}, Params: []param{
 			pUUID, pShowKey, query("newkey", "bool", "make a new key: the agent with the old one is locked out"),
@@ -140,7 +140,7 @@ var artifactOps = []op{
 	{Name: "artifacts.all", Method: "GET", Path: "/endpoints/artifacts", Summary: "Files collected from all endpoints", Section: beyond, Since: relBeta2, Params: []param{
 		query("since", "time", "modified after"),
 	}},
-	{Name: "artifacts.get", Method: "GET", Path: "/endpoints/{uuid}/artifacts/{guid}/{hash}/{file}", Summary: "One collected file", Section: "Artifacts", Since: relBeta, Returns: "binary", Params: []param{
+	{Name: "artifacts.get", Method: "GET", Path: "/endpoints/{uuid}/artifacts/{guid}/{hash}/{file}", Summary: "Show one collected file", Section: "Artifacts", Since: relBeta, Returns: "binary", Params: []param{
 		pUUID, required(in("path", "guid", "string", "process GUID without braces")), required(in("path", "hash", "string", "event hash")),
 		required(in("path", "file", "string", "file name")),
 		query("raw", "bool", "the bytes themselves, not base64 in JSON"), query("gunzip", "bool", "unpacked first"),

@@ -16,7 +16,7 @@ func Resources() []backends.Resource {
 	return []backends.Resource{
 		{Noun: "rules", Title: "detection and filter rules of the Gene engine", ID: "Name", Columns: []string{"Name", "Meta.Criticality", "Meta.Filter", "Tags", "Condition"}, Verbs: []verb{
 			{Name: "add", Op: "rules.add", From: "rules", Fixed: fixed("update", false, "activate", true), Example: "-f rules.gen --dry-run",
-				Short: "Add rules, keep them and put them to use: saved and reloaded in the right order where the manager needs it"},
+				Short: "Add rules and put them to use, saving and reloading where the manager needs it"},
 			{Name: "update", Op: "rules.add", From: "rules", Fixed: fixed("update", true, "activate", true), Example: "-f rules.gen --dry-run",
 				Short: "Replace rules of the same names, and put them to use"},
 			{Name: "delete", Op: "rules.delete", Operands: []string{"name..."}, Fixed: fixed("activate", true), Example: "HeurLsassAccess --dry-run",
@@ -24,7 +24,7 @@ func Resources() []backends.Resource {
 			{Name: "save", Op: "rules.save", Short: "Write the rules to the manager's disk, unless it shows one it refused"},
 			{Name: "reload", Op: "rules.reload", Short: "Restart the engine with the rules on the manager's disk"},
 		}},
-		{Noun: "iocs", Title: "indicators of the manager's store, which agents look for", ID: "value", Columns: []string{"value", "type", "source", "guuid", "uuid"}, Verbs: []verb{
+		{Noun: "iocs", Title: "the IoC store of a server", ID: "value", Columns: []string{"value", "type", "source", "guuid", "uuid"}, Verbs: []verb{
 			{Name: "list", Op: "iocs.list", Short: "List the indicators; any of the criteria is enough"},
 			{Name: "add", Op: "iocs.add", Operands: []string{"iocs..."}, From: "iocs", Example: "evil.example 198.51.100.7 --source IR-2231 --dry-run",
 				Short: "Add indicators; what the store has already is left alone"},
@@ -38,21 +38,21 @@ func Resources() []backends.Resource {
 			{Name: "update", Op: "users.update", Operands: []string{"uuid"}, Short: "Change a user's group, description or key", Example: "alice --description 'first line' --dry-run"},
 			{Name: "delete", Op: "users.delete", Operands: []string{"uuid..."}, Short: "Delete users; never the last one", Example: "alice --dry-run"},
 		}},
-		{Noun: "hosts config", Title: "configuration of an endpoint's agent", Verbs: []verb{
+		{Noun: "hosts config", Title: "the configuration of an agent", Verbs: []verb{
 			{Name: "get", Op: "config.get", Operands: []string{"uuid"}, Short: "Show the configuration of an agent; its keys are masked", Example: "FIN-WS-014"},
-			{Name: "set", Op: "config.set", Operands: []string{"uuid"}, From: "config", Short: "Change the configuration of an agent; what the file does not say stays", Example: "FIN-WS-014 -f config.json --dry-run"},
+			{Name: "set", Op: "config.set", Operands: []string{"uuid"}, From: "config", Short: "Change the configuration of an agent; members that the file omits are kept", Example: "FIN-WS-014 -f config.json --dry-run"},
 			{Name: "delete", Op: "config.delete", Operands: []string{"uuid..."}, Short: "Forget the configuration of an agent, which sends its own again", Example: "FIN-WS-014 --dry-run"},
 		}},
-		{Noun: "hosts command", Title: "the one command an endpoint has", ID: "uuid", Columns: []string{"name", "args", "completed", "sent", "error", "uuid"}, Verbs: []verb{
+		{Noun: "hosts command", Title: "the command of an endpoint", ID: "uuid", Columns: []string{"name", "args", "completed", "sent", "error", "uuid"}, Verbs: []verb{
 			{Name: "get", Op: "command.get", Operands: []string{"uuid"}, Short: "Show the command an endpoint has, and how far it is", Example: "FIN-WS-014"},
 		}},
-		{Noun: "hosts reports", Title: "what the manager counts of an endpoint's alerts", ID: "identifier",
+		{Noun: "hosts reports", Title: "alert reports of endpoints", ID: "identifier",
 			Columns: []string{"identifier", "alert-count", "score", "bounded-score", "signatures", "start-time", "stop-time"}, Verbs: []verb{
 				{Name: "list", Op: "reports.list", Short: "List the reports of all endpoints"},
 				{Name: "archive", Op: "reports.archive", Operands: []string{"uuid"}, Short: "List the reports an endpoint had before, oldest first", Example: "FIN-WS-014 --last 7d"},
 				{Name: "reset", Op: "reports.delete", Operands: []string{"uuid..."}, Short: "Reset the report of endpoints", Example: "FIN-WS-014 --dry-run"},
 			}},
-		{Noun: "sysmon", Title: "what agents install of Sysmon and osquery", Verbs: []verb{
+		{Noun: "sysmon", Title: "the Sysmon program and configuration that agents install", Verbs: []verb{
 			{Name: "config", Op: "sysmon.config.get", Operands: []string{"version"}, Fixed: fixed("os", "windows"), Short: "Show a Sysmon configuration, by its schema version", Example: "4.70"},
 			{Name: "set-config", Op: "sysmon.config.set", From: "config", Fixed: fixed("os", "windows"), Short: "Store a Sysmon configuration, XML or JSON, which agents install", Example: "-f sysmonconfig.xml --dry-run"},
 			{Name: "delete-config", Op: "sysmon.config.delete", Operands: []string{"version"}, Fixed: fixed("os", "windows"), Short: "Delete a Sysmon configuration", Example: "4.70 --dry-run"},
@@ -65,7 +65,7 @@ func Resources() []backends.Resource {
 			{Name: "set-binary", Op: "osqueryi.binary.set", From: "binary", Fixed: fixed("os", "windows"), Short: "Store the osqueryi program, which agents install and run", Example: "-f osqueryi.exe --dry-run"},
 			{Name: "delete-binary", Op: "osqueryi.binary.delete", Fixed: fixed("os", "windows"), Short: "Delete the osqueryi program"},
 		}},
-		{Noun: "stats", Title: "how much the manager has", Columns: []string{"endpoint-count", "rule-count"}, Verbs: []verb{
+		{Noun: "stats", Title: "server statistics", Columns: []string{"endpoint-count", "rule-count"}, Verbs: []verb{
 			{Name: "get", Op: "stats.get", Short: "Count endpoints and rules"},
 		}},
 	}
