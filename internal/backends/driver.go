@@ -73,6 +73,7 @@ type Query struct {
 	Native string // the vendor's own query language (--query); "" = none
 	Raw    bool   // keep the vendor's JSON in Raw
 	Log    bool   // of events: keep the fields of the log record in Event.Log, where the product has them
+	Follow bool   // the caller asks again: what is still being written is not waited for
 	Brief  bool   // of hosts: ids and names are enough, a driver may leave out what costs a request each
 }
 

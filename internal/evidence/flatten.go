@@ -44,5 +44,5 @@ func isBinary(head []byte) bool {
 }
 
 // Table tells whether records of a format may be the rows of a table, which
-// mean nothing without what stands before the first one.
+// mean nothing without the header before the first one.
 func Table(format string) bool { return format == "defender" || format == "edrctl-csv" }

@@ -85,8 +85,11 @@ func (w *window) blanks() bool {
 }
 
 // peek gives at least n bytes, fewer only near the end of the text.
+// A whole line is enough: there is no more yet where the text is still being
+// written.
 func (w *window) peek(n int) []byte {
-	for len(w.rest()) < n && w.more() {
+	const magic = 16
+	for len(w.rest()) < n && (len(w.rest()) < magic || bytes.IndexByte(w.rest(), '\n') < 0) && w.more() {
 	}
 	return w.rest()
 }

@@ -105,6 +105,7 @@ func watch[T model.Record](ctx context.Context, f *Fleet, w Watch, kind string, 
 	of := map[string]*follower[T]{}
 	started := w.Now()
 	req := w.Request
+	req.Follow = true
 	for i, s := range f.Sources {
 		fo := &follower[T]{source: s, watch: w, read: read, push: push, trouble: trouble, seen: newSeen(), pending: map[uint64]bool{}, to: fresh, shown: w.Since}
 		fo.resume(saved[s.Profile])
@@ -342,6 +343,7 @@ func (f *follower[T]) poll(ctx context.Context, deep bool) error {
 	now := f.watch.Now()
 	req := f.watch.Request
 	req.Until, req.Limit, req.Explain = time.Time{}, 0, nil
+	req.Follow, req.DefaultSince = true, false
 	back := now.Add(-f.watch.LookBack)
 	if err := f.number(ctx, deep, now); err != nil {
 		return err

@@ -34,7 +34,7 @@ func init() {
 			{Name: KeyZone, Help: "time zone of times that name none (default: that of --tz)"},
 		},
 		Archive: true,
-		Limits:  backends.Limits{Precision: time.Nanosecond},
+		Limits:  backends.Limits{Precision: time.Nanosecond, Push: true},
 		New:     New,
 		Catalog: func() []backends.Operation { return nil },
 		Pushes:  func() []backends.Push { return nil },
@@ -49,12 +49,15 @@ type Driver struct {
 
 	mu    sync.Mutex
 	index *index
-	once  sync.Map // texts already told to the user
+	once  sync.Map           // texts already told to the user
+	life  context.Context    //nolint:containedctx // of what is read while others ask: until Close
+	end   context.CancelFunc // ends it
 }
 
 // New builds a driver. It does no I/O.
 func New(o backends.Options) (backends.Driver, error) {
 	d := &Driver{o: o, zone: time.UTC}
+	d.life, d.end = context.WithCancel(context.Background())
 	for line := range strings.Lines(o.Settings[KeyPath]) {
 		if line = strings.TrimSpace(line); line != "" {
 			d.paths = append(d.paths, line)
@@ -78,6 +81,7 @@ func (d *Driver) Backend() string { return Name }
 
 // Close forgets what was read.
 func (d *Driver) Close() error {
+	d.end()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.index == nil {
@@ -91,26 +95,30 @@ func (d *Driver) Close() error {
 // Check reads the files.
 func (d *Driver) Check(ctx context.Context) (backends.Health, error) {
 	began := time.Now()
-	x, err := d.indexed(ctx)
+	x, err := d.indexed(ctx, false)
 	if err != nil {
 		return backends.Health{}, err
 	}
 	return backends.Health{Product: "Evidence files", RoundTrip: time.Since(began), Notes: x.summary()}, nil
 }
 
-// indexed reads all files once.
-func (d *Driver) indexed(ctx context.Context) (*index, error) {
+// indexed reads all files once. Who follows them gets what is there now, and
+// later what was added; who does not waits for the end of standard input.
+func (d *Driver) indexed(ctx context.Context, follow bool) (*index, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.index != nil {
-		return d.index, nil
+		if follow {
+			return d.index, d.index.refresh(ctx)
+		}
+		return d.index, d.index.settle(ctx)
 	}
 	products()
 	sources, err := evidence.Files(d.paths)
 	if err != nil {
 		return nil, &backends.Error{Kind: backends.KindNotFound, What: err.Error()}
 	}
-	x, err := build(ctx, sources, evidence.Options{Zone: d.zone})
+	x, err := build(ctx, sources, evidence.Options{Zone: d.zone}, d.follower(follow))
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +127,15 @@ func (d *Driver) indexed(ctx context.Context) (*index, error) {
 		d.tell(text)
 	}
 	return x, nil
+}
+
+// follower gives the life of a reader of standard input that nobody waits
+// for; nil when it is read to its end first.
+func (d *Driver) follower(follow bool) context.Context {
+	if follow {
+		return d.life
+	}
+	return nil
 }
 
 // tell says something to the user, once.

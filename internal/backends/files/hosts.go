@@ -89,19 +89,21 @@ func (d *Driver) Hosts(ctx context.Context, q backends.Query) (backends.Listing[
 // hosts merges what the files know of each host.
 func (x *index) hosts() map[string]*model.Host {
 	all := map[string]*model.Host{}
-	for _, f := range x.files {
+	for _, f := range x.list() {
+		f.mu.Lock()
 		for key, h := range f.hosts {
 			if all[key] == nil {
 				all[key] = &model.Host{Origin: model.Origin{ID: key}, AlertCount: model.Ptr(0)}
 			}
 			learn(all[key], h)
 		}
+		f.mu.Unlock()
 	}
 	return all
 }
 
 func (d *Driver) countAlerts(ctx context.Context, x *index, all map[string]*model.Host) error {
-	for r, err := range x.read(ctx, x.entries[kindAlert], evidence.Options{Zone: d.zone}) {
+	for r, err := range x.read(ctx, x.all(kindAlert), evidence.Options{Zone: d.zone}) {
 		if err != nil {
 			if backends.KindOf(err) == backends.KindPartial {
 				return nil
@@ -117,7 +119,7 @@ func (d *Driver) countAlerts(ctx context.Context, x *index, all map[string]*mode
 
 // Host gives one host by its id, which is its name in lower case.
 func (d *Driver) Host(ctx context.Context, id string, _ bool) (*model.Host, error) {
-	x, err := d.indexed(ctx)
+	x, err := d.indexed(ctx, false)
 	if err != nil {
 		return nil, err
 	}

@@ -43,15 +43,25 @@ const (
 
 // index is what is known of a profile's files.
 type index struct {
+	o    evidence.Options
+	room *budget
+
+	mu      sync.Mutex
 	files   []*file
-	entries [kinds][]entry // newest first
+	entries [kinds][]entry // newest first; replaced, never changed
 	twice   int            // records that were met before
+	grown   [kinds][]entry // what was added since, as it came
+	ids     map[identity]bool
 }
 
 // file is one source and what it held.
 type file struct {
 	evidence.Source
-	text    store
+	text store
+	done chan struct{} // of standard input that is followed: closed at its end
+
+	mu      sync.Mutex
+	merged  int    // of found, are in the index
 	hash    string // SHA-256 of what was read
 	formats []string
 	header  int64 // of a table: where its first record begins
@@ -70,18 +80,23 @@ type file struct {
 const maxSamples = 5
 
 // build reads all sources, several at once.
-func build(ctx context.Context, sources []evidence.Source, o evidence.Options) (*index, error) {
-	x := &index{files: make([]*file, len(sources))}
-	room := &budget{left: memoryOfTexts}
+// Standard input is read by a goroutine of its own when life is given.
+func build(ctx context.Context, sources []evidence.Source, o evidence.Options, life context.Context) (*index, error) {
+	x := &index{o: o, files: make([]*file, len(sources)), room: &budget{left: memoryOfTexts}}
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
 	var wg sync.WaitGroup
 	for i, s := range sources {
-		f := &file{Source: s, hosts: map[string]*model.Host{}}
+		f := newFile(s)
 		x.files[i] = f
+		if s.Name == stdin && life != nil {
+			f.done = make(chan struct{})
+			go f.follow(life, uint32(i), o, x.room)
+			continue
+		}
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			f.err = f.scan(ctx, uint32(i), o, room)
+			f.err = f.scan(ctx, uint32(i), o, x.room)
 		})
 	}
 	wg.Wait()
@@ -91,6 +106,10 @@ func build(ctx context.Context, sources []evidence.Source, o evidence.Options) (
 	x.arrange()
 	return x, nil
 }
+
+const stdin = "-"
+
+func newFile(s evidence.Source) *file { return &file{Source: s, hosts: map[string]*model.Host{}} }
 
 // scan reads a file once: places, hosts, hash, and the text where the file
 // itself cannot be read from the middle.
@@ -133,12 +152,16 @@ func (f *file) scan(ctx context.Context, number uint32, o evidence.Options, room
 	if _, cerr := io.Copy(io.Discard, raw); err == nil {
 		err = cerr
 	}
+	f.mu.Lock()
 	f.hash = hex.EncodeToString(sum.Sum(nil))
+	f.mu.Unlock()
 	return errors.Join(err, f.text.flush())
 }
 
 // take notes one item.
 func (f *file) take(it *evidence.Item, number uint32, ord int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if it.Err != nil {
 		if f.unread++; len(f.samples) < maxSamples {
 			f.samples = append(f.samples, fmt.Sprintf("%s: %s", place(it, f.Name), it.Err))
@@ -189,23 +212,16 @@ func (f *file) meet(r model.Record) {
 // arrange sorts the places, the newest first, and leaves out those of records
 // that another file or line has too.
 func (x *index) arrange() {
-	n := 0
+	var all []entry
 	for _, f := range x.files {
-		n += len(f.found)
-	}
-	all := make([]entry, 0, n)
-	for _, f := range x.files {
-		all = append(all, f.found...)
-		f.found = nil
+		all = append(all, f.fresh()...)
 	}
 	slices.SortFunc(all, func(a, b entry) int {
 		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.id, b.id), cmp.Compare(a.file, b.file), cmp.Compare(a.off, b.off), cmp.Compare(a.ord, b.ord))
 	})
 	once := slices.CompactFunc(all, func(a, b entry) bool { return a.kind == b.kind && a.id == b.id })
 	x.twice = len(all) - len(once)
-	slices.SortFunc(once, func(a, b entry) int {
-		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(b.time, a.time), cmp.Compare(a.file, b.file), cmp.Compare(b.off, a.off), cmp.Compare(b.ord, a.ord))
-	})
+	slices.SortFunc(once, newest)
 	for len(once) > 0 {
 		k := once[0].kind
 		end := slices.IndexFunc(once, func(e entry) bool { return e.kind != k })
@@ -216,9 +232,28 @@ func (x *index) arrange() {
 	}
 }
 
+// newest orders places of a kind, the newest first.
+func newest(a, b entry) int {
+	return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(b.time, a.time), cmp.Compare(a.file, b.file), cmp.Compare(b.off, a.off), cmp.Compare(b.ord, a.ord))
+}
+
+// all gives the places of a kind.
+func (x *index) all(k kind) []entry {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.entries[k]
+}
+
+// list gives the files, for reading.
+func (x *index) list() []*file {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return slices.Clone(x.files)
+}
+
 // window gives the places of a kind that lie in [since, until).
 func (x *index) window(k kind, since, until time.Time) []entry {
-	all := x.entries[k]
+	all := x.all(k)
 	if !until.IsZero() {
 		end := nanos(until)
 		all = all[searchBelow(all, end):]
@@ -244,7 +279,7 @@ func searchBelow(all []entry, at int64) int {
 func (x *index) find(k kind, id string) []entry {
 	h := backends.Hash64(id)
 	var out []entry
-	for _, e := range x.entries[k] {
+	for _, e := range x.all(k) {
 		if e.id == h {
 			out = append(out, e)
 		}
@@ -254,7 +289,7 @@ func (x *index) find(k kind, id string) []entry {
 
 func (x *index) close() error {
 	var errs []error
-	for _, f := range x.files {
+	for _, f := range x.list() {
 		errs = append(errs, f.text.close())
 	}
 	return errors.Join(errs...)
@@ -263,10 +298,12 @@ func (x *index) close() error {
 // broken says which files could not be read to their end.
 func (x *index) broken() error {
 	var names []string
-	for _, f := range x.files {
-		if f.err != nil {
-			names = append(names, strings.TrimPrefix(f.err.Error(), "cannot read "+f.Name+": "))
-			names[len(names)-1] = f.Name + ": " + names[len(names)-1]
+	for _, f := range x.list() {
+		f.mu.Lock()
+		err := f.err
+		f.mu.Unlock()
+		if err != nil {
+			names = append(names, f.Name+": "+strings.TrimPrefix(err.Error(), "cannot read "+f.Name+": "))
 		}
 	}
 	if len(names) == 0 {
@@ -283,7 +320,8 @@ func (x *index) broken() error {
 func (x *index) notices(zone *time.Location) []string {
 	var out []string
 	unread, where, foreign, which, local, files := 0, "", 0, "", 0, 0
-	for _, f := range x.files {
+	for _, f := range x.list() {
+		f.mu.Lock()
 		switch {
 		case f.unread == 0:
 		case f.records == 0 && f.Name != "-":
@@ -299,6 +337,7 @@ func (x *index) notices(zone *time.Location) []string {
 			local += f.local
 			files++
 		}
+		f.mu.Unlock()
 	}
 	if unread > 0 {
 		out = append(out, fmt.Sprintf("not understood: %s, for example %s (--explain lists more)", model.Amount(unread, "line"), where))
@@ -315,26 +354,37 @@ func (x *index) notices(zone *time.Location) []string {
 // summary names every file with its hash, and what was not understood.
 func (x *index) summary() []string {
 	var out []string
-	for _, f := range x.files {
-		if f.err == nil && f.records == 0 && f.unread == 0 {
-			out = append(out, fmt.Sprintf("%s: empty, SHA-256 %s", f.Name, f.hash))
-			continue
-		}
-		text := fmt.Sprintf("%s: %s", f.Name, model.Amount(f.records, "record"))
-		if len(f.formats) > 0 {
-			text += " (" + strings.Join(f.formats, ", ") + ")"
-		}
-		if f.unread > 0 {
-			text += fmt.Sprintf(", %d not understood", f.unread)
-		}
-		out = append(out, text+", SHA-256 "+f.hash)
-		out = append(out, f.samples...)
-		if more := f.unread - len(f.samples); more > 0 {
-			out = append(out, fmt.Sprintf("%s: %d more not understood", f.Name, more))
-		}
+	for _, f := range x.list() {
+		out = append(out, f.summary()...)
 	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	if x.twice > 0 {
 		out = append(out, fmt.Sprintf("%s more than once in the files: shown once", model.Amount(x.twice, "record")))
+	}
+	return out
+}
+
+func (f *file) summary() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	hash := "SHA-256 " + f.hash
+	if f.hash == "" {
+		hash = "not read to its end"
+	}
+	if f.err == nil && f.records == 0 && f.unread == 0 {
+		return []string{fmt.Sprintf("%s: empty, %s", f.Name, hash)}
+	}
+	text := fmt.Sprintf("%s: %s", f.Name, model.Amount(f.records, "record"))
+	if len(f.formats) > 0 {
+		text += " (" + strings.Join(f.formats, ", ") + ")"
+	}
+	if f.unread > 0 {
+		text += fmt.Sprintf(", %d not understood", f.unread)
+	}
+	out := append([]string{text + ", " + hash}, f.samples...)
+	if more := f.unread - len(f.samples); more > 0 {
+		out = append(out, fmt.Sprintf("%s: %d more not understood", f.Name, more))
 	}
 	return out
 }

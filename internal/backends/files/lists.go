@@ -20,6 +20,8 @@ var (
 	_ backends.HostLister       = (*Driver)(nil)
 	_ backends.HostGetter       = (*Driver)(nil)
 	_ backends.ProcessLister    = (*Driver)(nil)
+	_ backends.AlertWatcher     = (*Driver)(nil)
+	_ backends.EventWatcher     = (*Driver)(nil)
 )
 
 // plan says that everything is filtered here, and what was read.
@@ -36,7 +38,7 @@ func (d *Driver) start(ctx context.Context, q backends.Query) (*index, error) {
 	if q.Native != "" {
 		return nil, backends.Unsupported(Name, "cannot take --query", "files have no query language: use the filters or --where")
 	}
-	return d.indexed(ctx)
+	return d.indexed(ctx, q.Follow)
 }
 
 // listing gives the records of a kind in the window.
@@ -79,7 +81,7 @@ func (d *Driver) Alert(ctx context.Context, id string, raw bool) (*model.Alert, 
 // one reads the record with an id.
 func one[T model.Record](ctx context.Context, d *Driver, k kind, noun, id string, raw bool) (T, error) {
 	var zero T
-	x, err := d.indexed(ctx)
+	x, err := d.indexed(ctx, false)
 	if err != nil {
 		return zero, err
 	}
@@ -112,7 +114,7 @@ func (d *Driver) AlertEvents(ctx context.Context, id string, q backends.Query) (
 	}
 	at := x.find(kindAlert, id)
 	var places []entry
-	for _, e := range x.entries[kindEvent] {
+	for _, e := range x.all(kindEvent) {
 		if named[e.id] || slices.ContainsFunc(at, func(a entry) bool { return a.file == e.file && a.off == e.off }) {
 			places = append(places, e)
 		}

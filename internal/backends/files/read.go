@@ -65,13 +65,14 @@ func (x *index) portion(ctx context.Context, places []entry, o evidence.Options)
 		byFile[e.file] = append(byFile[e.file], wanted{e, i})
 	}
 	errs := make(chan error, len(byFile))
+	files := x.list()
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
 	var wg sync.WaitGroup
 	for number, want := range byFile {
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			errs <- x.files[number].readAt(ctx, want, o, out)
+			errs <- files[number].readAt(ctx, want, o, out)
 		})
 	}
 	wg.Wait()

@@ -33,6 +33,8 @@ func (b *budget) take(n int) bool {
 // unpacked of it.
 type store struct {
 	path string // the file itself
+
+	mu   sync.Mutex // what follows grows while it is read
 	mem  []byte
 	tmp  *os.File
 	size int64
@@ -49,6 +51,8 @@ func (s *store) keep(room *budget) io.Writer {
 type keeper store
 
 func (s *keeper) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.err != nil {
 		return len(p), nil // told by flush
 	}
@@ -75,6 +79,8 @@ func (s *store) flush() error { return s.err }
 
 // open gives the text to read anywhere.
 func (s *store) open() (io.ReaderAt, io.Closer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	switch {
 	case s.path != "":
 		f, err := os.Open(s.path) //nolint:gosec // the file that the user named
@@ -86,6 +92,8 @@ func (s *store) open() (io.ReaderAt, io.Closer, error) {
 }
 
 func (s *store) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.mem = nil
 	if s.tmp == nil {
 		return nil
@@ -106,12 +114,15 @@ const (
 // itself, and what to add to the offsets in it.
 func (f *file) from(r io.ReaderAt, off int64) (io.Reader, int64) {
 	rest := func(at int64) io.Reader { return io.NewSectionReader(r, at, 1<<62-at) }
+	f.mu.Lock()
+	formats, header := f.formats, f.header
+	f.mu.Unlock()
 	switch {
-	case len(f.formats) == 1 && f.formats[0] == evidence.FormatEVTX:
+	case len(formats) == 1 && formats[0] == evidence.FormatEVTX:
 		at := chunkOf(r, off)
 		return rest(at), at
-	case slices.ContainsFunc(f.formats, evidence.Table):
-		return io.MultiReader(io.NewSectionReader(r, 0, f.header), rest(off)), off - f.header
+	case slices.ContainsFunc(formats, evidence.Table):
+		return io.MultiReader(io.NewSectionReader(r, 0, header), rest(off)), off - header
 	}
 	return rest(off), off
 }
