@@ -6,7 +6,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -84,10 +83,32 @@ func TestPublicArchives(t *testing.T) {
 			}
 		}
 	}
-	for _, k := range slices.Sorted(maps.Keys(kinds)) {
-		t.Log(k, kinds[k])
+	want := map[string]int{"flat": 26182, "auditd": 3, "captures": 16, "local": 250}
+	if !maps.Equal(counts, want) {
+		t.Errorf("records %v, want %v", counts, want)
 	}
-	t.Log(counts)
+	for key, kind := range publicKinds {
+		if got := kinds[key]; len(got) != 1 || got[kind] == 0 {
+			t.Errorf("%s: %v, want %s", key, got, kind)
+		}
+	}
+}
+
+// publicKinds are the kinds of what the archives hold, by channel and id.
+var publicKinds = map[string]model.Kind{
+	"Microsoft-Windows-Sysmon/Operational 1": model.KindProcessStart, "Microsoft-Windows-Sysmon/Operational 2": model.KindFileWrite, "Microsoft-Windows-Sysmon/Operational 3": model.KindNetworkConnect,
+	"Microsoft-Windows-Sysmon/Operational 5": model.KindProcessEnd, "Microsoft-Windows-Sysmon/Operational 7": model.KindModuleLoad, "Microsoft-Windows-Sysmon/Operational 8": model.KindProcessInject,
+	"Microsoft-Windows-Sysmon/Operational 9": model.KindRawRead, "Microsoft-Windows-Sysmon/Operational 10": model.KindProcessAccess, "Microsoft-Windows-Sysmon/Operational 11": model.KindFileCreate,
+	"Microsoft-Windows-Sysmon/Operational 13": model.KindRegistrySet, "Microsoft-Windows-Sysmon/Operational 17": model.KindPipeCreate, "Microsoft-Windows-Sysmon/Operational 18": model.KindPipeConnect,
+	"Microsoft-Windows-Sysmon/Operational 22": model.KindDNSQuery, "Microsoft-Windows-Sysmon/Operational 23": model.KindFileDelete, "Microsoft-Windows-Sysmon/Operational 24": model.KindClipboard,
+	"Microsoft-Windows-Sysmon/Operational 26": model.KindFileDelete, "Microsoft-Windows-PowerShell/Operational 4103": model.KindScriptBlock, "Microsoft-Windows-PowerShell/Operational 4104": model.KindScriptBlock,
+	"Windows PowerShell 800": model.KindScriptBlock, "Microsoft-Windows-TaskScheduler/Operational 106": model.KindTaskChange, "Microsoft-Windows-WMI-Activity/Operational 5857": model.KindWMI,
+	"System 104": model.KindLogCleared, "Security 1102": model.KindLogCleared, "Security 4624": model.KindLogon,
+	"Security 4625": model.KindLogonFailed, "Security 4634": model.KindLogoff, "Security 4648": model.KindLogon,
+	"Security 4672": model.KindPrivilege, "Security 4688": model.KindProcessStart, "Security 4689": model.KindProcessEnd,
+	"Security 4698": model.KindTaskChange, "Security 4742": model.KindAccountChange, "Security 4768": model.KindLogon,
+	"Security 5140": model.KindShareAccess, "Security 5145": model.KindShareAccess, "Security 5156": model.KindNetworkConnect,
+	"Security 5158": model.KindNetworkListen, "security 4688": model.KindProcessStart, "auditd 0": model.KindProcessStart,
 }
 
 // The regression cases of a public rule set: documents pretty-printed, some
