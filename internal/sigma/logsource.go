@@ -223,3 +223,6 @@ var services = map[string]string{
 	"microsoft-windows-windows defender/operational":                     "windefend",
 	"microsoft-windows-wmi-activity/operational":                         "wmi",
 }
+
+// Has reports whether a source is a log source of Sigma.
+func (s Source) Has(l LogSource) bool { return s.sources().has(l) }
