@@ -395,7 +395,7 @@ func (f *Factory) source(c *config.Config, name string) (*ops.Source, error) {
 		transport := f.transport(p)
 		transport.ProxyPassword = func(ctx context.Context) (string, error) { return secret(ctx, ProxyPassword) }
 		return b.New(backends.Options{
-			Profile: name, Client: transport, Settings: p.Settings, StateDir: paths.State, Secret: secret,
+			Profile: name, Client: transport, Settings: p.Settings, StateDir: paths.State, CacheDir: paths.Cache, Secret: secret,
 			SaveSecret: func(ctx context.Context, secret, value string) (bool, error) {
 				if f.completing {
 					return false, nil

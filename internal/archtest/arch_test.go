@@ -72,7 +72,7 @@ var rooms = []struct {
 	// A fake serves its driver's catalogue and speaks its wire types; no client, no filter.
 	{pkg: "internal/backends/*/fake", may: []string{"internal/backends", "internal/backends/SELF", "internal/backends/SELF/wire", "internal/backends/SELF/catalog", "internal/story", "internal/faults"}, only: []string{"github.com/coder/websocket"}},
 	{pkg: "internal/backends/gene", may: []string{"internal/backends", "internal/backends/SELF/wire", "internal/backends/SELF/catalog", "internal/backends/SELF/rules", "internal/client/...", "internal/model", "internal/filter", "internal/domainname", "internal/shellquote", "internal/generule", "internal/winlog"}, only: []string{"github.com/go-json-experiment/json", "github.com/coder/websocket", "golang.org/x/sync"}},
-	{pkg: "internal/backends/files", may: []string{"internal/backends", "internal/evidence", "internal/model"}, only: []string{}}, // no server: neither transport nor catalogue
+	{pkg: "internal/backends/files", may: []string{"internal/backends", "internal/evidence", "internal/model", "internal/atomicfile"}, only: []string{}}, // no server: neither transport nor catalogue
 	{pkg: "internal/backends/*", may: []string{"internal/backends", "internal/backends/SELF/wire", "internal/backends/SELF/catalog", "internal/backends/SELF/rules", "internal/client/...", "internal/model", "internal/filter", "internal/domainname", "internal/shellquote"}, only: []string{"github.com/go-json-experiment/json", "github.com/coder/websocket", "golang.org/x/sync"}},
 
 	// The transport knows no model and no vendor.

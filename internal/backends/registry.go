@@ -70,6 +70,7 @@ type Options struct {
 	// false when it could only be kept in memory. nil = memory only.
 	SaveSecret func(ctx context.Context, name, value string) (bool, error)
 	Now        func() time.Time // nil = time.Now
+	CacheDir   string           // for what can be made again; "" = nothing is kept
 	StateDir   string           // for spools; "" = none may be written
 	Warn       func(string)     // one line to the user; nil = dropped
 }

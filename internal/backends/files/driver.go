@@ -8,6 +8,7 @@ package files
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -118,7 +119,7 @@ func (d *Driver) indexed(ctx context.Context, follow bool) (*index, error) {
 	if err != nil {
 		return nil, &backends.Error{Kind: backends.KindNotFound, What: err.Error()}
 	}
-	x, err := build(ctx, sources, evidence.Options{Zone: d.zone}, d.follower(follow))
+	x, err := build(ctx, sources, evidence.Options{Zone: d.zone}, d.keeping(), d.follower(follow))
 	if err != nil {
 		return nil, err
 	}
@@ -127,6 +128,13 @@ func (d *Driver) indexed(ctx context.Context, follow bool) (*index, error) {
 		d.tell(text)
 	}
 	return x, nil
+}
+
+func (d *Driver) keeping() keeping {
+	if d.o.CacheDir == "" {
+		return keeping{}
+	}
+	return keeping{dir: filepath.Join(d.o.CacheDir, "evidence"), zone: d.zone.String()}
 }
 
 // follower gives the life of a reader of standard input that nobody waits

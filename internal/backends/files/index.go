@@ -81,7 +81,7 @@ const maxSamples = 5
 
 // build reads all sources, several at once.
 // Standard input is read by a goroutine of its own when life is given.
-func build(ctx context.Context, sources []evidence.Source, o evidence.Options, life context.Context) (*index, error) {
+func build(ctx context.Context, sources []evidence.Source, o evidence.Options, keep keeping, life context.Context) (*index, error) {
 	x := &index{o: o, files: make([]*file, len(sources)), room: &budget{left: memoryOfTexts}}
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
 	var wg sync.WaitGroup
@@ -96,7 +96,12 @@ func build(ctx context.Context, sources []evidence.Source, o evidence.Options, l
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			f.err = f.scan(ctx, uint32(i), o, x.room)
+			if keep.load(f, uint32(i)) {
+				return
+			}
+			if f.err = f.scan(ctx, uint32(i), o, x.room); ctx.Err() == nil {
+				keep.save(f)
+			}
 		})
 	}
 	wg.Wait()
