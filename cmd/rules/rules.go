@@ -17,11 +17,11 @@ import (
 func New(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rules",
-		Short: "List, read, test and change the detection rules kept by the backends",
+		Short: "List, read, test, convert and change the detection rules kept by the backends",
 		Args:  cobra.NoArgs,
 		RunE:  cmdutil.ShowHelp,
 	}
-	cmd.AddCommand(newList(f), newGet(f), newTest(f))
+	cmd.AddCommand(newList(f), newGet(f), newTest(f), newConvert(f))
 	return cmd
 }
 

@@ -35,7 +35,7 @@ var rooms = []struct {
 	{pkg: "cmd/tui", may: join(commands, []string{"internal/tui/..."})},
 	{pkg: "cmd/hunt", may: join(commands, []string{"internal/hunt", "internal/ioc", "internal/sigma", "internal/cache"})}, // reads the files of a hunt
 	{pkg: "cmd/carve", may: join(commands, []string{"internal/download"})},                                                // verifies manifests, opens archives
-	{pkg: "cmd/rules", may: join(commands, []string{"internal/generule"})},                                                // tests rules without a server
+	{pkg: "cmd/rules", may: join(commands, []string{"internal/generule", "internal/sigma", "internal/ruleconvert"})},      // tests and converts rules without a server
 	{pkg: "cmd/demo", may: join(commands, []string{"internal/demo", "cmd/tui"})},                                          // opens it for a first look
 	{pkg: "cmd/explain", may: join(commands, []string{"internal/schema"})},
 	{pkg: "cmd/profile", may: join(commands, []string{"internal/demo"})},
@@ -99,6 +99,7 @@ var rooms = []struct {
 	{pkg: "internal/evtx/evtxtest", may: []string{"internal/winlog"}, only: []string{}}, // writes logs for tests
 	{pkg: "internal/evidence", may: []string{"internal/model", "internal/winlog", "internal/evtx", "internal/client/jsonwalk"}, only: []string{"github.com/go-json-experiment/json", "github.com/klauspost/compress"}}, // files; drivers and internal/backends/files register their formats
 	{pkg: "internal/sigma", may: []string{"internal/model"}},
+	{pkg: "internal/ruleconvert", may: []string{"internal/sigma", "internal/generule", "internal/model"}, only: []string{}},
 	{pkg: "internal/audit", may: []string{"internal/atomicfile", "internal/model"}},
 	{pkg: "internal/plaintext", only: []string{}},
 	{pkg: "internal/config", may: []string{"internal/atomicfile", "internal/suggest", "internal/plaintext"}},

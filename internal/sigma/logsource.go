@@ -1,7 +1,9 @@
 package sigma
 
 import (
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -56,7 +58,7 @@ func (s Source) sources() *sources {
 	if channel == "linux-sysmon/operational" {
 		channel = sysmonChannel
 	}
-	if service, ok := services[channel]; ok {
+	if service, ok := services()[channel]; ok {
 		out.services = append(out.services, service)
 	}
 	if s.Product != "windows" && channel != "" {
@@ -163,65 +165,105 @@ var kindCategories = map[model.Kind][]string{
 	model.KindMalware:        {"antivirus"},
 }
 
-// services is the service of each channel of Windows.
-var services = map[string]string{
-	"application": "application",
-	"microsoft-windows-application-experience/program-telemetry":               "application-experience",
-	"microsoft-windows-application-experience/program-compatibility-assistant": "application-experience",
-	"microsoft-windows-applocker/msi and script":                               "applocker",
-	"microsoft-windows-applocker/exe and dll":                                  "applocker",
-	"microsoft-windows-applocker/packaged app-deployment":                      "applocker",
-	"microsoft-windows-applocker/packaged app-execution":                       "applocker",
-	"microsoft-windows-appmodel-runtime/admin":                                 "appmodel-runtime",
-	"microsoft-windows-appxdeploymentserver/operational":                       "appxdeployment-server",
-	"microsoft-windows-appxpackaging/operational":                              "appxpackaging-om",
-	"microsoft-windows-bitlocker/bitlocker management":                         "bitlocker",
-	"microsoft-windows-bits-client/operational":                                "bits-client",
-	"microsoft-windows-capi2/operational":                                      "capi2",
-	"microsoft-windows-certificateservicesclient-lifecycle-system/operational": "certificateservicesclient-lifecycle-system",
-	"microsoft-windows-codeintegrity/operational":                              "codeintegrity-operational",
-	"microsoft-windows-dhcp-server/operational":                                "dhcp",
-	"microsoft-windows-diagnosis-scripted/operational":                         "diagnosis-scripted",
-	"microsoft-windows-dns client events/operational":                          "dns-client",
-	"microsoft-windows-dns-client/operational":                                 "dns-client",
-	"dns server": "dns-server",
-	"microsoft-windows-dns-server/analytical":                            "dns-server-analytic",
-	"microsoft-windows-dns-server/audit":                                 "dns-server-audit",
-	"microsoft-windows-driverframeworks-usermode/operational":            "driver-framework",
-	"microsoft-windows-windows firewall with advanced security/firewall": "firewall-as",
-	"microsoft-windows-hyper-v-worker":                                   "hyper-v-worker",
-	"microsoft-iis-configuration/operational":                            "iis-configuration",
-	"microsoft-windows-kernel-eventtracing":                              "kernel-event-tracing",
-	"microsoft-windows-kernel-shimengine/operational":                    "kernel-shimengine",
-	"microsoft-windows-kernel-shimengine/diagnostic":                     "kernel-shimengine",
-	"microsoft-windows-ldap-client/debug":                                "ldap",
-	"microsoft-windows-lsa/operational":                                  "lsa-server",
-	"msexchange management":                                              "msexchange-management",
-	"microsoft-windows-ntfs/operational":                                 "ntfs",
-	"microsoft-windows-ntlm/operational":                                 "ntlm",
-	"openssh/operational":                                                "openssh",
-	"microsoft-windows-powershell/operational":                           "powershell",
-	"powershellcore/operational":                                         "powershell",
-	"windows powershell":                                                 "powershell-classic",
-	"microsoft-windows-printservice/admin":                               "printservice-admin",
-	"microsoft-windows-printservice/operational":                         "printservice-operational",
-	"security": "security",
-	"microsoft-windows-security-mitigations/kernel mode": "security-mitigations",
-	"microsoft-windows-security-mitigations/user mode":   "security-mitigations",
-	"microsoft-windows-sense/operational":                "sense",
-	"microsoft-servicebus-client/operational":            "microsoft-servicebus-client",
-	"microsoft-servicebus-client/admin":                  "microsoft-servicebus-client",
-	"microsoft-windows-shell-core/operational":           "shell-core",
-	"microsoft-windows-smbclient/security":               "smbclient-security",
-	"microsoft-windows-smbclient/connectivity":           "smbclient-connectivity",
-	"microsoft-windows-smbserver/connectivity":           "smbserver-connectivity",
-	sysmonChannel: "sysmon",
-	"system":      "system",
-	"microsoft-windows-taskscheduler/operational":                        "taskscheduler",
-	"microsoft-windows-terminalservices-localsessionmanager/operational": "terminalservices-localsessionmanager",
-	"microsoft-windows-vhdmp/operational":                                "vhdmp",
-	"microsoft-windows-windows defender/operational":                     "windefend",
-	"microsoft-windows-wmi-activity/operational":                         "wmi",
+// channels is the channels of Windows that Sigma knows, as Windows spells them,
+// with the service that each is.
+var channels = [...]struct{ name, service string }{
+	{"Application", "application"},
+	{"Microsoft-Windows-Application-Experience/Program-Telemetry", "application-experience"},
+	{"Microsoft-Windows-Application-Experience/Program-Compatibility-Assistant", "application-experience"},
+	{"Microsoft-Windows-AppLocker/MSI and Script", "applocker"},
+	{"Microsoft-Windows-AppLocker/EXE and DLL", "applocker"},
+	{"Microsoft-Windows-AppLocker/Packaged app-Deployment", "applocker"},
+	{"Microsoft-Windows-AppLocker/Packaged app-Execution", "applocker"},
+	{"Microsoft-Windows-AppModel-Runtime/Admin", "appmodel-runtime"},
+	{"Microsoft-Windows-AppXDeploymentServer/Operational", "appxdeployment-server"},
+	{"Microsoft-Windows-AppxPackaging/Operational", "appxpackaging-om"},
+	{"Microsoft-Windows-BitLocker/BitLocker Management", "bitlocker"},
+	{"Microsoft-Windows-Bits-Client/Operational", "bits-client"},
+	{"Microsoft-Windows-CAPI2/Operational", "capi2"},
+	{"Microsoft-Windows-CertificateServicesClient-Lifecycle-System/Operational", "certificateservicesclient-lifecycle-system"},
+	{"Microsoft-Windows-CodeIntegrity/Operational", "codeintegrity-operational"},
+	{"Microsoft-Windows-DHCP-Server/Operational", "dhcp"},
+	{"Microsoft-Windows-Diagnosis-Scripted/Operational", "diagnosis-scripted"},
+	{"Microsoft-Windows-DNS Client Events/Operational", "dns-client"},
+	{"Microsoft-Windows-DNS-Client/Operational", "dns-client"},
+	{"DNS Server", "dns-server"},
+	{"Microsoft-Windows-DNS-Server/Analytical", "dns-server-analytic"},
+	{"Microsoft-Windows-DNS-Server/Audit", "dns-server-audit"},
+	{"Microsoft-Windows-DriverFrameworks-UserMode/Operational", "driver-framework"},
+	{"Microsoft-Windows-Windows Firewall With Advanced Security/Firewall", "firewall-as"},
+	{"Microsoft-Windows-Hyper-V-Worker", "hyper-v-worker"},
+	{"Microsoft-IIS-Configuration/Operational", "iis-configuration"},
+	{"Microsoft-Windows-Kernel-EventTracing", "kernel-event-tracing"},
+	{"Microsoft-Windows-Kernel-ShimEngine/Operational", "kernel-shimengine"},
+	{"Microsoft-Windows-Kernel-ShimEngine/Diagnostic", "kernel-shimengine"},
+	{"Microsoft-Windows-LDAP-Client/Debug", "ldap"},
+	{"Microsoft-Windows-LSA/Operational", "lsa-server"},
+	{"MSExchange Management", "msexchange-management"},
+	{"Microsoft-Windows-Ntfs/Operational", "ntfs"},
+	{"Microsoft-Windows-NTLM/Operational", "ntlm"},
+	{"OpenSSH/Operational", "openssh"},
+	{"Microsoft-Windows-PowerShell/Operational", "powershell"},
+	{"PowerShellCore/Operational", "powershell"},
+	{"Windows PowerShell", "powershell-classic"},
+	{"Microsoft-Windows-PrintService/Admin", "printservice-admin"},
+	{"Microsoft-Windows-PrintService/Operational", "printservice-operational"},
+	{"Security", "security"},
+	{"Microsoft-Windows-Security-Mitigations/Kernel Mode", "security-mitigations"},
+	{"Microsoft-Windows-Security-Mitigations/User Mode", "security-mitigations"},
+	{"Microsoft-Windows-SENSE/Operational", "sense"},
+	{"Microsoft-ServiceBus-Client/Operational", "microsoft-servicebus-client"},
+	{"Microsoft-ServiceBus-Client/Admin", "microsoft-servicebus-client"},
+	{"Microsoft-Windows-Shell-Core/Operational", "shell-core"},
+	{"Microsoft-Windows-SmbClient/Security", "smbclient-security"},
+	{"Microsoft-Windows-SmbClient/Connectivity", "smbclient-connectivity"},
+	{"Microsoft-Windows-SMBServer/Connectivity", "smbserver-connectivity"},
+	{"Microsoft-Windows-Sysmon/Operational", "sysmon"},
+	{"System", "system"},
+	{"Microsoft-Windows-TaskScheduler/Operational", "taskscheduler"},
+	{"Microsoft-Windows-TerminalServices-LocalSessionManager/Operational", "terminalservices-localsessionmanager"},
+	{"Microsoft-Windows-VHDMP/Operational", "vhdmp"},
+	{"Microsoft-Windows-Windows Defender/Operational", "windefend"},
+	{"Microsoft-Windows-WMI-Activity/Operational", "wmi"},
+}
+
+// services is the service of each channel, by its name in lower case.
+var services = sync.OnceValue(func() map[string]string {
+	out := make(map[string]string, len(channels))
+	for _, c := range channels {
+		out[strings.ToLower(c.name)] = c.service
+	}
+	return out
+})
+
+// WindowsLogs gives the events of the logs of Windows that a log source is, by
+// channel; no event ids are all of the channel. The logs are those that the
+// taxonomy names: a log that tells the same under other fields is none of them.
+func (l LogSource) WindowsLogs() map[string][]int {
+	out := map[string][]int{}
+	if l.Product != "" && l.Product != "windows" {
+		return out
+	}
+	for _, c := range channels {
+		lower := strings.ToLower(c.name)
+		if l.Category == "" {
+			if l.Service == c.service {
+				out[c.name] = nil
+			}
+			continue
+		}
+		for log := range logCategories {
+			if log.channel != lower {
+				continue
+			}
+			src := Source{Product: "windows", Channel: c.name, EventID: log.id}
+			if src.sources().has(LogSource{"windows", l.Category, l.Service}) {
+				out[c.name] = append(out[c.name], log.id)
+			}
+		}
+		slices.Sort(out[c.name])
+	}
+	return out
 }
 
 // Has reports whether a source is a log source of Sigma.

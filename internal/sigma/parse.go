@@ -270,7 +270,7 @@ func (m mapping) unique() *fault {
 func readRule(m mapping, opts Options) (*Rule, *Filter, *fault) {
 	r := &Rule{
 		ID: m.text("id"), Name: m.text("name"), Title: m.text("title"), Status: m.text("status"),
-		Author: m.text("author"), Description: m.text("description"), Level: model.SeverityUnknown,
+		Author: m.text("author"), License: m.text("license"), Description: m.text("description"), Level: model.SeverityUnknown,
 		References: m.texts("references"), Tags: m.texts("tags"),
 	}
 	if err := m.unique(); err != nil {

@@ -16,6 +16,7 @@ type Rule struct {
 	Status      string
 	Level       model.Severity // unknown when the rule has none
 	Author      string
+	License     string
 	Description string
 	References  []string
 	Tags        []string
