@@ -354,7 +354,7 @@ func geneField(t *sigma.FieldTest) (string, error) {
 // operation is the operator of a match and its value.
 type operation struct{ op, value string }
 
-var errBytes = errors.New("bytes that are no text")
+var errBytes = errors.New("bytes outside UTF-8")
 
 // geneTests writes the values of a test: one match for all that are texts, or
 // for each where every one has to match.
@@ -369,7 +369,7 @@ func geneTests(t *sigma.FieldTest) ([]operation, error) {
 		}
 		if err := p.add(v); err != nil {
 			if errors.Is(err, errBytes) {
-				return nil, refuse("%s is compared with bytes that are no text, which a rule of Gene cannot hold", t.Field)
+				return nil, refuse("%s is compared with bytes outside UTF-8, which a rule of Gene cannot hold", t.Field)
 			}
 			return nil, err
 		}

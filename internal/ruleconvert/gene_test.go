@@ -212,7 +212,7 @@ func TestGeneLogSources(t *testing.T) {
 		{"{product: linux, category: process_creation}", "a: {Image: x}\n  condition: a", "", "", "Windows only"},
 		{"{category: webserver}", "a: {cs-uri: x}\n  condition: a", "", "", "no event log of Windows"},
 		{"{product: windows, category: process_creation}", "a: {Image|fieldref: ParentImage}\n  condition: a", "", "", "compares two fields exactly"},
-		{"{product: windows, category: process_creation}", "a: {CommandLine|utf16|contains: x}\n  condition: a", "", "", "bytes that are no text"},
+		{"{product: windows, category: process_creation}", "a: {CommandLine|utf16|contains: x}\n  condition: a", "", "", "bytes outside UTF-8"},
 	} {
 		r := load(t, "title: T\nlogsource: "+c.source+"\ndetection:\n  "+c.detection)[0]
 		g, err := toGene(t, r, 2)

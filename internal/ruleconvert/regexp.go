@@ -199,7 +199,7 @@ func numberPattern(n string) (string, error) {
 	i, err := strconv.ParseInt(n, 10, 64)
 	switch {
 	case err != nil:
-		return "", refuse("it compares with the number %s, which is no whole one", n)
+		return "", refuse("it compares with the number %s, which is not a whole number", n)
 	case i < 0:
 		return "-0*" + n[1:], nil
 	}

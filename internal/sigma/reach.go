@@ -141,7 +141,7 @@ func (l LogSource) known() bool {
 	for _, list := range kindCategories {
 		category = category || slices.Contains(list, l.Category)
 	}
-	for _, s := range services {
+	for _, s := range services() {
 		service = service || s == l.Service
 	}
 	return category && service
