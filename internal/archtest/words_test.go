@@ -15,7 +15,7 @@ import (
 // and references that only the authors could follow.
 var banned = []struct{ phrase, write string }{
 	{`\b(?:is|are|was|were) no (?:[^lm]|l[^o]|m[^o])`, `"is not a", "unknown X" or "invalid X"`}, // "no longer" and "no more" are fine
-	{`\b(?:is|are|be|were|been) (?:said|told)\b`, `"edrctl reports"`},
+	{`\b(?:is|are|be|were|been) (?:said|told)\b(?: [^a]|[^ ]|$)`, `"edrctl reports"`},
 	{`\banew\b`, `"again"`},
 	{`\bonce more\b(?: [^t]|[^ ]|$)`, `"again"`}, // "once more than two" is fine
 	{`\bgo(?:es|ne) on\b`, `"continues", "resumed"`},
@@ -40,8 +40,9 @@ var there = regexp.MustCompile(`\b[Tt]?here (?:is|are|was|were) no\b`)
 
 // allowed are texts that quote somebody else, by file and part of the line.
 var allowed = map[string][]string{
-	"docs/wire/carbonblack.md": {"(cbapi issue 223)"},           // a public tracker
-	"cmd/cmdutil/factory.go":   {`"context deadline exceeded"`}, // the text that is replaced
+	"docs/wire/carbonblack.md":            {"(cbapi issue 223)"},           // a public tracker
+	"cmd/cmdutil/factory.go":              {`"context deadline exceeded"`}, // the text that is replaced
+	"internal/backends/gene/fake/logs.go": {`"Failed to parse skip`},       // what the server answers
 }
 
 // TestWords reads the comments and strings of all sources, the pages of the
@@ -78,7 +79,7 @@ func TestWords(t *testing.T) {
 		path, _ := filepath.Rel(root, name)
 		path = filepath.ToSlash(path)
 		if d.IsDir() {
-			if path == ".git" || strings.HasPrefix(path, "docs/reference") || strings.HasPrefix(path, "internal/ops") || strings.HasPrefix(path, "internal/change") || strings.HasPrefix(path, "internal/hunt") || strings.HasPrefix(path, "internal/backends") {
+			if path == ".git" || strings.HasPrefix(path, "docs/reference") {
 				return fs.SkipDir
 			}
 			return nil

@@ -247,7 +247,7 @@ func decodeJSON(s string) (any, error) {
 	return v, nil
 }
 
-// Text is an argument as it stands in a path, a query or a form: lists with
+// Text is an argument as it is in a path, a query or a form: lists with
 // commas, objects as JSON.
 func Text(v any) string {
 	switch t := v.(type) {

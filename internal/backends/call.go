@@ -22,7 +22,7 @@ const VerbCall = "api"
 type Call struct {
 	Op    Operation
 	Args  map[string]any // by Param.Name: text (brought to the parameter's type), a JSON value, or a File
-	Query url.Values     // beside Args; of a made-up operation
+	Query url.Values     // next to Args; of a made-up operation
 	Body  []byte         // the whole body, in the place of arguments In body; nil = none given
 	Type  string         // content type of Body; "" = application/json
 }
@@ -260,7 +260,7 @@ func (c Call) Secrets() []string {
 	var out []string
 	var members map[string]json.RawMessage
 	if c.Body != nil {
-		_ = json.Unmarshal(c.Body, &members) // what is no object has no members
+		_ = json.Unmarshal(c.Body, &members) // what is not an object has no members
 	}
 	for _, p := range c.Op.Params {
 		if !p.Secret {

@@ -101,7 +101,7 @@ func FuzzRecords(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte, list string) {
 		for r, err := range backends.Records(strings.NewReader(string(body)), list, nil) {
 			if err == nil && !json.Valid(r) {
-				t.Errorf("a record is no JSON: %q", r)
+				t.Errorf("a record is not JSON: %q", r)
 			}
 		}
 	})

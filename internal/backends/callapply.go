@@ -139,7 +139,7 @@ func one(r io.Reader, yield func(json.RawMessage, error) bool) {
 	yield(bytes.TrimSpace(b), nil)
 }
 
-// firstByte gives the first byte that is no white space, and all of it to read.
+// firstByte gives the first byte that is not a white space, and all of it to read.
 func firstByte(r io.Reader) (byte, io.Reader, error) {
 	buf := make([]byte, 0, 64)
 	for {

@@ -59,7 +59,7 @@ const DetailNothing = "nothing"
 // VerbSpec is one thing a backend can change.
 type VerbSpec struct {
 	Verb    string
-	Needs   []string // fields of Change it needs beside Host: pid path command script address program scan tags alert body …
+	Needs   []string // fields of Change it needs next to Host: pid path command script address program scan tags alert body …
 	Takes   []string // fields it also uses when they are given
 	Inverse string   // the verb that undoes it; "" = it cannot be undone
 	How     string   // how this backend does it, for people: "moves the device to the quarantine policy"
@@ -154,7 +154,7 @@ type (
 	Carver interface {
 		Carve(ctx context.Context, id string) (*model.Carve, error)
 		// Download writes the content from offset on. resumed false with
-		// offset > 0 means that w was begun anew (see client.Download).
+		// offset > 0 means that w was begun again (see client.Download).
 		Download(ctx context.Context, id string, offset int64, w io.Writer) (n int64, resumed bool, err error)
 	}
 )

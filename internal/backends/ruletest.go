@@ -3,7 +3,7 @@ package backends
 // RuleReader knows a backend's rule language without asking the server.
 type RuleReader interface {
 	// ReadRule reads a rule as the backend's rules.add takes it. What is wrong
-	// with it stands in the trial; the error is of what is no rule at all.
+	// with it is in the trial; the error is of what is not a rule at all.
 	ReadRule(rule []byte) (RuleTrial, error)
 }
 

@@ -47,7 +47,7 @@ func (q ActionQuery) match(a *model.Action) bool {
 }
 
 // Actions lists what the journal knows of the selected profiles together with
-// what their backends remember, newest first. What both know stands once,
+// what their backends remember, newest first. What both know is once,
 // with our reference and the backend's state.
 func (a *Actor) Actions(ctx context.Context, q ActionQuery) (list []*model.Action, outcomes []ops.Outcome, cut bool, err error) {
 	entries, err := a.Ledger.Entries()
@@ -208,7 +208,7 @@ func (a *Actor) Action(ctx context.Context, ref string, wait time.Duration, upda
 }
 
 // refresh asks for what the journal does not keep of an action that is over:
-// its output. That the backend has forgotten it is no failure.
+// its output. That the backend has forgotten it is not a failure.
 func (a *Actor) refresh(ctx context.Context, s *ops.Source, act *model.Action) {
 	d, err := s.Driver()
 	if err != nil {

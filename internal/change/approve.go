@@ -110,7 +110,7 @@ func (p *Plan) Typed() string {
 }
 
 // final are the verbs that delete what edrctl cannot give back: the rule of
-// backends.Operation.Danger, for those that are no calls.
+// backends.Operation.Danger, for those that are not calls.
 var final = map[string]string{
 	backends.VerbHostDelete:  "permanently deletes the host and what the backend knows of it",
 	backends.VerbCarveDelete: "permanently deletes the collected file",

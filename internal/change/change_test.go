@@ -330,7 +330,7 @@ func TestExactlyOnce(t *testing.T) {
 				}
 				b, _ := os.ReadFile(audit.Path(a.Ledger.Dir))
 				if strings.Contains(string(b), "secret-token") {
-					t.Error("a secret stands in the journal")
+					t.Error("a secret is in the journal")
 				}
 			})
 		})

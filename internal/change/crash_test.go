@@ -193,7 +193,7 @@ func TestKilledAtRandomPoints(t *testing.T) {
 	if unknown == 0 || foundAgain == 0 {
 		t.Error("no run was killed with an action in flight")
 	}
-	// What the killed ones left of a file is gone on with.
+	// What the killed ones left of a file is resumed.
 	a, d := crashActs(dir)
 	for _, ref := range []string{"p0/file", "p0/other"} {
 		if _, err := a.Fetch(t.Context(), ref, change.Fetch{Dir: filepath.Join(dir, "files")}); err != nil {

@@ -222,7 +222,7 @@ func (e *Entry) Ref() string { return e.Profile + "/" + e.ID }
 func (e *Entry) Final() bool { return e.State.Final() && e.State != model.ActionAmbiguous }
 
 // Action is the entry as the normalised object. Details hold the driver's own
-// and, beside them, who did it and why.
+// and, next to them, who did it and why.
 func (e *Entry) Action() *model.Action {
 	a := &model.Action{
 		Origin: model.Origin{ID: e.ID, Ref: e.Ref(), Profile: e.Profile, Backend: e.Backend},

@@ -34,7 +34,7 @@ func BlockTarget(s string) (address string, port int, program string, err error)
 	case strings.TrimSpace(s) == "":
 		return "", 0, "", fmt.Errorf("missing ADDRESS or PROGRAM")
 	case looksLikeAddress:
-		return "", 0, "", fmt.Errorf("%q is no address", s)
+		return "", 0, "", fmt.Errorf("%q is not an address", s)
 	}
 	return "", 0, s, nil
 }
@@ -103,7 +103,7 @@ func ReadScript(path string) (*backends.Script, error) {
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is no file", path)
+		return nil, fmt.Errorf("%s is not a file", path)
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxScript+1))
 	switch {

@@ -48,7 +48,7 @@ func TestAPlanSurvivesAFile(t *testing.T) {
 	}
 }
 
-// The file to upload is no part of a written plan, so such a plan is refused.
+// The file to upload is not a part of a written plan, so such a plan is refused.
 func TestAPlanWithAFileToUploadIsNotWritten(t *testing.T) {
 	s := source("lab", &apiDriver{})
 	c := backends.Call{Op: changingOp, Args: map[string]any{"file": backends.File{Name: "x", Content: []byte("y")}}}

@@ -113,7 +113,7 @@ func (c *Checkpoint) read(hunt string) (whole int64, err error) {
 		line, err := r.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
 			if start := []byte(`{"hunt":"` + hunt); n == 0 && !bytes.HasPrefix(start, line) && !bytes.HasPrefix(line, start) {
-				return 0, errors.New("it is no checkpoint of this hunt")
+				return 0, errors.New("it is not a checkpoint of this hunt")
 			}
 			return whole, nil
 		}
@@ -123,7 +123,7 @@ func (c *Checkpoint) read(hunt string) (whole int64, err error) {
 		if n == 0 {
 			var h checkpointHeader
 			if json.Unmarshal(line, &h) != nil || h.Hunt == "" {
-				return 0, errors.New("it is no checkpoint of a hunt")
+				return 0, errors.New("it is not a checkpoint of a hunt")
 			}
 			if h.Hunt != hunt {
 				return 0, errors.New("it is of another hunt: its indicators or profiles differ")

@@ -464,7 +464,7 @@ func (r *run) take(s *ops.Source, all map[string]*model.Hit, hits []*model.Hit) 
 	}
 }
 
-// seen tells of a hit on the way, as a copy: the hunt goes on joining its own.
+// seen tells of a hit on the way, as a copy: the hunt continues joining its own.
 func (r *run) seen(s *ops.Source, h *model.Hit) {
 	if r.Seen == nil {
 		return

@@ -373,7 +373,7 @@ func TestCheckpointIsOfOneHunt(t *testing.T) {
 		}
 	}
 	if b, err := os.ReadFile(empty); err != nil || string(b) != "no line end" {
-		t.Errorf("a file that is no checkpoint was changed: %q, %v", b, err)
+		t.Errorf("a file that is not a checkpoint was changed: %q, %v", b, err)
 	}
 }
 

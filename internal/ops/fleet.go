@@ -49,7 +49,7 @@ func (s *Source) Driver() (backends.Driver, error) {
 }
 
 // Renew makes the next request of a profile use a new driver, which looks its
-// secrets up anew: they were changed since.
+// secrets up again: they were changed since.
 func (f *Fleet) Renew(profile string) {
 	for _, s := range f.Sources {
 		if s.Profile != profile {

@@ -170,7 +170,7 @@ func openLab(t *testing.T, backend, spec string) *lab {
 	return l
 }
 
-// agree watches while the clock goes on by steps, then compares.
+// agree watches while the clock continues by steps, then compares.
 func agree[T model.Record](t *testing.T, l *lab, steps []time.Duration, window time.Duration,
 	list func(*ops.Fleet, context.Context, ops.Request) *ops.Stream[T],
 	watch func(*ops.Fleet, context.Context, ops.Watch, func(T) bool) error,

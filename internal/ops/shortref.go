@@ -9,7 +9,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// Ellipsis stands in a reference a table has shortened: demo-gene/5f1c…e09.
+// Ellipsis is in a reference a table has shortened: demo-gene/5f1c…e09.
 const Ellipsis = "…"
 
 // How far back a shortened reference is looked for.

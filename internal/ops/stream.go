@@ -84,7 +84,7 @@ func list[T model.Record](ctx context.Context, f *Fleet, req Request, ordered bo
 				o.Err = feed(ctx, s, profiles, req, ordered && !custom, o, &explain, open, feeds[i])
 				o.Elapsed = time.Since(start)
 				if ctx.Err() != nil && outer.Err() == nil {
-					o.Err = nil // nobody wanted more: the end of a limit is no failure
+					o.Err = nil // nobody wanted more: the end of a limit is not a failure
 				}
 			})
 		}

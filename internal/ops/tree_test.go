@@ -155,7 +155,7 @@ func treeText(t *testing.T, res *ops.TreeResult) string {
 }
 
 // A paged tree asks for one page, and for more only what is opened, where it
-// stands; a node met again is the same node.
+// is; a node met again is the same node.
 func TestTreePage(t *testing.T) {
 	fam := &family{seer: &seer{}, kids: map[string][]string{
 		"shell": {"a", "b", "c", "d", "e"}, "login": {"shell", "other"}, "b": {"deep"},
@@ -198,7 +198,7 @@ func TestTreePage(t *testing.T) {
 	}
 	more("login", false)
 	if got := treeText(t, res); strings.Count(got, "shell.exe (") != 1 || !strings.Contains(got, "other.exe") {
-		t.Fatalf("the same process stands there twice:\n%s", got)
+		t.Fatalf("the same process is there twice:\n%s", got)
 	}
 	more("shell", true)
 	if got := treeText(t, res); !strings.Contains(got, "deep.exe") || res.Unread(node("deep")) {
@@ -262,7 +262,7 @@ func (c namesake) Children(ctx context.Context, p backends.ProcessRef, cursor st
 	return page, err
 }
 
-// A process that its alert tells by pid alone stands once in its tree, above
+// A process that its alert tells by pid alone is once in its tree, above
 // what it started.
 func TestTreeOfAProcessKnownByPID(t *testing.T) {
 	c := namesake{&clan{seer: &seer{events: []*model.Event{clanBirth("e1", "one", 31)}}}}

@@ -25,7 +25,7 @@ const (
 )
 
 // liveTree is a tree that is read as it is opened: the builder is kept, every
-// page is added to it, and what is shown is built anew.
+// page is added to it, and what is shown is built again.
 type liveTree struct {
 	fleet *Fleet
 	q     TreeQuery
@@ -241,7 +241,7 @@ func (s *Source) childrenFromEvents(ctx context.Context, p backends.ProcessRef, 
 	if cursor != "" {
 		ns, err := strconv.ParseInt(cursor, 10, 64)
 		if err != nil {
-			return page, backends.Invalid("cannot look for children", "the cursor is no instant")
+			return page, backends.Invalid("cannot look for children", "the cursor is not an instant")
 		}
 		until = time.Unix(0, ns)
 	}

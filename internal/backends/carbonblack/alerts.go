@@ -170,7 +170,7 @@ func readHead() func(*jsonwalk.Walker) (*wire.EventHead, error) {
 const mostFailed = 3
 
 // readAlerts reads the detail of each incident, a few at a time; the few that
-// fail because the server was not available are asked for once more, one by
+// fail because the server was not available are asked for again, one by
 // one. An incident that the server no longer has, or an alert without one, is
 // put together from its events. An error is returned with what could be read.
 func (d *Driver) readAlerts(ctx context.Context, found []*incident, raw bool) ([]*model.Alert, error) {

@@ -51,7 +51,7 @@ type rejoined struct {
 	io.Closer
 }
 
-// judge refuses what is no answer of this API, and the failures it sends as
+// judge refuses what is not an answer of this API, and the failures it sends as
 // success. whole: head is all there is.
 func judge(c backends.Call, head []byte, whole bool) error {
 	head = bytes.TrimSpace(head)

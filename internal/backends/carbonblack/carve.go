@@ -126,7 +126,7 @@ func (d *Driver) carvedOn(ctx context.Context, session, device string) *model.Ho
 }
 
 // Download writes a collected file. v3 promises no ranges: what the server
-// sends whole is begun anew.
+// sends whole is begun again.
 func (d *Driver) Download(ctx context.Context, id string, offset int64, w io.Writer) (n int64, resumed bool, err error) {
 	const what = "cannot download the collected file"
 	session, _, file, ok := parseCarveID(id)
@@ -147,7 +147,7 @@ func (d *Driver) Download(ctx context.Context, id string, offset int64, w io.Wri
 func deleteCarve(what, id string) (client.Call, error) {
 	session, _, file, ok := parseCarveID(id)
 	if !ok {
-		return client.Call{}, backends.Invalid(what, fmt.Sprintf("%q is no collected file of Carbon Black", id))
+		return client.Call{}, backends.Invalid(what, fmt.Sprintf("%q is not a collected file of Carbon Black", id))
 	}
 	return client.Call{Method: http.MethodDelete, Path: catalog.Base + filePath(session, file)}, nil
 }

@@ -34,7 +34,7 @@ const (
 	getFileTime = 30 * time.Minute // the sensor uploads the whole file meanwhile
 )
 
-// commandState is the normalised state of a command. What is not known goes on (§9.4).
+// commandState is the normalised state of a command. What is not known continues (§9.4).
 func commandState(w *wire.Command) model.ActionState {
 	switch s := strings.ToLower(string(w.Status)); {
 	case s == "complete" || s == "completed":
@@ -76,7 +76,7 @@ func (s *session) issue(ctx context.Context, what string, o wire.CommandRequest)
 }
 
 // follow polls a command until it ends; tell hears of each answer. A failed
-// command is no error of follow. What cannot be followed to its end is
+// command is not an error of follow. What cannot be followed to its end is
 // KindAmbiguous.
 func (s *session) follow(ctx context.Context, what string, w *wire.Command, limit time.Duration, tell func(*wire.Command)) (*wire.Command, error) {
 	return s.d.followCommand(ctx, what, s.id, w, limit, tell)

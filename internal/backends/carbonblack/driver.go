@@ -55,7 +55,7 @@ func init() {
 }
 
 // The vendor limits by address, with a sliding window of about 1,000 requests
-// in 5 minutes, and bans who goes on after a 429 (§3.2). A burst is allowed,
+// in 5 minutes, and bans who continues after a 429 (§3.2). A burst is allowed,
 // so the pace is held by Retry-After and by never asking widely at once.
 const (
 	concurrent = 4

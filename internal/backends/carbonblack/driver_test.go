@@ -753,7 +753,7 @@ func TestBrokenAnswers(t *testing.T) {
 		{"cut after the list", good + `]`, 200, backends.KindMalformed, ""},
 		{"trailing", good + `],"x":1}{}`, 200, backends.KindMalformed, ""},
 		{"not an object", `[1,2]`, 200, backends.KindMalformed, ""},
-		{"element is no object", `{"success":true,"totalResults":1,"results":[7]}`, 200, backends.KindMalformed, ""},
+		{"element is not an object", `{"success":true,"totalResults":1,"results":[7]}`, 200, backends.KindMalformed, ""},
 		{"no results", `{"success":true,"totalResults":1}`, 200, backends.KindMalformed, ""},
 		{"html", `<html><body>login</body></html>`, 200, backends.KindMalformed, ""},
 		{"success false", `{"success":false,"message":"Invalid search window","results":null}`, 200, backends.KindOther, "Invalid search window"},

@@ -77,7 +77,7 @@ func (d *Driver) Hunt(ctx context.Context, q backends.HuntQuery) (backends.Listi
 	w := d.window(backends.Query{Since: q.Since, Until: q.Until})
 	for _, v := range q.Values {
 		if q.Type == "sha256" && !wire.IsSHA256(strings.ToLower(v)) {
-			return l, backends.Invalid(what, fmt.Sprintf("%q is no SHA-256", v))
+			return l, backends.Invalid(what, fmt.Sprintf("%q is not a SHA-256", v))
 		}
 		l.Plan.Requests = append(l.Plan.Requests, d.describeWindows("/event", actorQuery(param, v), w.split(eventWindow), catalog.EventRows)...)
 	}

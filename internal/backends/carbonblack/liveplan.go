@@ -61,7 +61,7 @@ func planLive(c backends.Change, name string) (*livePlan, error) {
 	switch c.Verb {
 	case backends.VerbKill:
 		if c.PID <= 0 {
-			return nil, backends.Invalid(what, fmt.Sprintf("%d is no pid", c.PID))
+			return nil, backends.Invalid(what, fmt.Sprintf("%d is not a pid", c.PID))
 		}
 		p.kill, p.limit, p.main = true, killTime, wire.CommandRequest{Name: cmdKill, Object: c.PID}
 		p.summary = fmt.Sprintf("kills process %d, if it is there and its path is %s", c.PID, c.Path)
@@ -143,7 +143,7 @@ func numberParam(what string, c backends.Change, name string) (*int64, error) {
 	}
 	n, err := strconv.ParseInt(v, 10, 64)
 	if err != nil || n < 0 {
-		return nil, backends.Invalid(what, fmt.Sprintf("%s %q is no number of bytes", name, v))
+		return nil, backends.Invalid(what, fmt.Sprintf("%s %q is not a number of bytes", name, v))
 	}
 	return &n, nil
 }

@@ -59,7 +59,7 @@ func (d *Driver) notificationAlerts(ctx context.Context, q backends.Query) (back
 
 // drain empties the queue into the spool. A batch that was cut on its way is
 // lost on the server: its whole elements go to the spool like any other, the
-// broken rest to a file beside it, and the error says so.
+// broken rest to a file next to it, and the error says so.
 func (d *Driver) drain(ctx context.Context) error {
 	if _, _, err := d.keyFor(ctx, catalog.RouteNotification); err != nil {
 		return err
@@ -120,7 +120,7 @@ func (d *Driver) spooledAlerts(raw bool) ([]*model.Alert, error) {
 	err := d.spool.each(func(line []byte) {
 		var n wire.Notification
 		if err := wire.Decode(line, &n); err != nil {
-			d.warn("a line of " + d.spool.path + " is no notification and was left out")
+			d.warn("a line of " + d.spool.path + " is not a notification and was left out")
 			return
 		}
 		a := notificationAlert(&n, line)

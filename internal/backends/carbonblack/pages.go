@@ -193,7 +193,7 @@ func (s *scanner[T]) narrow(w span, received, fresh int, oldest, total int64) (s
 	case oldest > 0 && oldest+1 < w.to:
 		return span{w.from, oldest + 1}, true
 	case fresh > 0 && !again:
-		return w, true // once more, to tell a ceiling from an overestimate
+		return w, true // again, to tell a ceiling from an overestimate
 	case fresh == 0 && !again:
 		// Only what was there already: the total was an overestimate.
 	default:

@@ -106,7 +106,7 @@ func parseNative(s string) (url.Values, error) {
 	for name, values := range q {
 		if !slices.Contains(nativeParams, name) {
 			return nil, backends.Invalid("cannot use --query",
-				fmt.Sprintf("%q is no filter of /event: one of %s, as in applicationName=cmd.exe&eventType=NETWORK", name, strings.Join(nativeParams, " ")))
+				fmt.Sprintf("%q is not a filter of /event: one of %s, as in applicationName=cmd.exe&eventType=NETWORK", name, strings.Join(nativeParams, " ")))
 		}
 		if len(values) != 1 {
 			return nil, backends.Invalid("cannot use --query", fmt.Sprintf("%q is given more than once", name))

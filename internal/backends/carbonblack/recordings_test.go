@@ -93,7 +93,7 @@ func TestRecordedEventLists(t *testing.T) {
 				t.Fatalf("%d events, %v", len(got), err)
 			}
 			if !json.Valid(got[0].Raw) {
-				t.Error("raw is no JSON")
+				t.Error("raw is not JSON")
 			}
 			tc.check(t, got[0])
 		})
@@ -190,7 +190,7 @@ func TestRecordedProcesses(t *testing.T) {
 	}
 }
 
-// A device list with gaps is no reason to keep back the processes of the
+// A device list with gaps is not a reason to keep back the processes of the
 // devices it names: they are given, and the list says that it is incomplete.
 func TestProcessesOfAnIncompleteDeviceList(t *testing.T) {
 	devices, processes := answer(recording(t, "device_list.json")), answer(recording(t, "process_list.soar2018.recomposed.json"))

@@ -96,7 +96,7 @@ func target(what string, c backends.Change) (int64, error) {
 	}
 	id, err := strconv.ParseInt(c.Host.ID, 10, 64)
 	if err != nil || id <= 0 {
-		return 0, backends.Invalid(what, fmt.Sprintf("%q is no device id of Carbon Black", c.Host.ID))
+		return 0, backends.Invalid(what, fmt.Sprintf("%q is not a device id of Carbon Black", c.Host.ID))
 	}
 	return id, nil
 }
@@ -295,7 +295,7 @@ func newAction(c backends.Change) *model.Action {
 	return act
 }
 
-// snapshot is a copy for whoever is told of an action that goes on changing.
+// snapshot is a copy for whoever is told of an action that continues changing.
 func snapshot(act *model.Action) *model.Action {
 	c := *act
 	c.Details = maps.Clone(act.Details)
@@ -396,7 +396,7 @@ func fillAction(act *model.Action, w *wire.Command) {
 func cancelCall(what, id string) (client.Call, error) {
 	session, command, ok := parseLiveID(id)
 	if !ok {
-		return client.Call{}, backends.Invalid(what, fmt.Sprintf("%q is no live response command; only those can be cancelled", id))
+		return client.Call{}, backends.Invalid(what, fmt.Sprintf("%q is not a live response command; only those can be cancelled", id))
 	}
 	return client.Call{Method: http.MethodPut, Path: catalog.Base + commandPath(session, command), JSON: wire.CancelRequest{CmdID: command}}, nil
 }

@@ -550,7 +550,7 @@ func TestSessionWaitsForTheDownload(t *testing.T) {
 	}
 }
 
-// memFile is a file that can be begun anew.
+// memFile is a file that can be begun again.
 type memFile struct{ b []byte }
 
 func (f *memFile) Write(p []byte) (int, error) { f.b = append(f.b, p...); return len(p), nil }

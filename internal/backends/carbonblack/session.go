@@ -28,7 +28,7 @@ const (
 	pollMost       = 2 * time.Second
 )
 
-// unknownYet stands in a preview for what the server will choose.
+// unknownYet is in a preview for what the server will choose.
 const unknownYet = "…"
 
 // session is an open session of this driver.
@@ -105,7 +105,7 @@ func (d *Driver) session(ctx context.Context, what string, device int64, limit t
 		return nil, false, err
 	}
 	if !validSession(string(w.ID)) {
-		return nil, false, backends.Malformed(what, fmt.Sprintf("%q is no session id", string(w.ID)))
+		return nil, false, backends.Malformed(what, fmt.Sprintf("%q is not a session id", string(w.ID)))
 	}
 	s = &session{
 		d: d, device: device, id: string(w.ID), users: 1, files: map[string]bool{}, runs: map[int64]bool{}, stop: func() {},
@@ -306,7 +306,7 @@ func (s *session) supports(name string) bool {
 	return false
 }
 
-// detach notes a command that goes on although nobody waits for it; ended that
+// detach notes a command that continues although nobody waits for it; ended that
 // it is over.
 func (s *session) detach(command int64) {
 	s.d.live.mu.Lock()

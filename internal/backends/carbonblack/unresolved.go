@@ -116,7 +116,7 @@ func (d *Driver) FindAction(ctx context.Context, c backends.Change, sent time.Ti
 	}
 	act, ended, err := d.findIn(ctx, pending, limit)
 	if !ended && err == nil && act != nil {
-		d.unresolved.add(c, pending) // it goes on: Action follows it in the same session
+		d.unresolved.add(c, pending) // it continues: Action follows it in the same session
 		return act, nil
 	}
 	pending.s.release(context.WithoutCancel(ctx))

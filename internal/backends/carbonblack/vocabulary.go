@@ -53,7 +53,7 @@ func anyOf(tags, of []string) bool {
 
 // kindOf reads the kind of an event. Where one event type covers several
 // kinds, TTPs decide first, then the called function, then the server's own
-// words in the description (never what stands in quotes).
+// words in the description (never what is in quotes).
 func kindOf(eventType string, ttps []string, text *description) model.Kind {
 	switch eventType {
 	case wire.TypeCreateProcess:
@@ -135,8 +135,8 @@ var stageTactics = map[string]string{
 
 // attackOf reads the techniques that newer sensors put among the TTPs
 // (MITRE_T1003_001_LSASS_MEMORY) and the kill-chain stage. The stage is the
-// alert's as a whole: it stands by itself, for a technique serves tactics of
-// its own (dumping credentials is no impact because the intrusion got that far).
+// alert's as a whole: it is by itself, for a technique serves tactics of
+// its own (dumping credentials is not an impact because the intrusion got that far).
 func attackOf(stage string, ttps []string) []model.Attack {
 	tactic := stageTactics[stage]
 	var out []model.Attack

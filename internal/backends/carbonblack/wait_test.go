@@ -33,7 +33,7 @@ func waitCase(session, command string, posted, closed *atomic.Int32) http.Handle
 
 // The wait of the caller bounds every wait of the driver: for the sensor to
 // check in, where nothing was done then, and for the command to end, which
-// goes on and is not taken for lost.
+// continues and is not taken for lost.
 func TestWaitBoundsLiveResponse(t *testing.T) {
 	c := backends.Change{Verb: backends.VerbRun, Host: &model.Host{Origin: model.Origin{ID: "100"}}, Command: []string{"hostname"}}
 	t.Run("a session that stays pending", func(t *testing.T) {
@@ -50,7 +50,7 @@ func TestWaitBoundsLiveResponse(t *testing.T) {
 			t.Errorf("%+v, %v; %d commands, %d closed", act, err, posted.Load(), closed.Load())
 		}
 	})
-	t.Run("a command that goes on", func(t *testing.T) {
+	t.Run("a command that continues", func(t *testing.T) {
 		t.Parallel()
 		var posted, closed atomic.Int32
 		d := open(t, waitCase("ACTIVE", "in progress", &posted, &closed), config{})

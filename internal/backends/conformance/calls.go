@@ -34,7 +34,7 @@ func RunCalls(t *testing.T, h Harness) {
 	e := h.open(t, story.Quiet, func(o *backends.Options) { o.Client.Rate = client.Rate{PerSecond: 10_000, Concurrent: 8} })
 	api, ok := e.driver.(backends.Caller)
 	if !ok {
-		t.Fatal("the driver is no Caller")
+		t.Fatal("the driver is not a Caller")
 	}
 	catalog := b.Catalog()
 	given := maps.Clone(e.options.Settings)
@@ -143,7 +143,7 @@ func (h Harness) readingCall(t *testing.T, e *env, api backends.Caller, c backen
 	}
 	asJSON := c.Op.Returns == "" || c.Op.Returns == "json"
 	if asJSON && !json.Valid(whole) {
-		t.Errorf("%s: the answer is no JSON: %.200s", name, whole)
+		t.Errorf("%s: the answer is not JSON: %.200s", name, whole)
 	}
 	if n := e.wire.take(); len(n) == 0 {
 		t.Errorf("%s: nothing was asked", name)
@@ -156,7 +156,7 @@ func (h Harness) readingCall(t *testing.T, e *env, api backends.Caller, c backen
 				break
 			}
 			if !json.Valid(item) {
-				t.Errorf("%s: a record is no JSON: %.200s", name, item)
+				t.Errorf("%s: a record is not JSON: %.200s", name, item)
 			}
 			if n++; n >= 50 {
 				break

@@ -30,7 +30,7 @@ import (
 )
 
 // Starter serves the standard intrusion as one backend until stop is called.
-// now is the server's clock, scale the amount of noise; wrap stands between
+// now is the server's clock, scale the amount of noise; wrap is between
 // the network and the server. It gives what a profile would hold.
 type Starter = func(ctx context.Context, backend string, now func() time.Time, scale int, wrap func(http.Handler) http.Handler) (
 	url string, secrets, settings map[string]string, stop func() error, err error)
@@ -207,7 +207,7 @@ func (e *env) window() backends.Query {
 }
 
 // noSecret fails when a secret of the server, or a part of a paired one,
-// stands in text.
+// is in text.
 func (e *env) noSecret(t testing.TB, where, text string) {
 	t.Helper()
 	for name, v := range e.secrets {

@@ -80,7 +80,7 @@ func huntModes(t *testing.T, e *env) map[string]backends.HuntMode {
 	}
 	for name := range out {
 		if !known[name] {
-			t.Errorf("%q is no type of indicator", name)
+			t.Errorf("%q is not a type of indicator", name)
 		}
 	}
 	return out

@@ -231,7 +231,7 @@ func (e *env) raw(t *testing.T, r reading, q backends.Query, all []model.Record)
 	for _, rec := range got {
 		raw := rawOf(rec)
 		if !json.Valid(raw) {
-			t.Errorf("%s: raw is no JSON: %.80q", key(rec), raw)
+			t.Errorf("%s: raw is not JSON: %.80q", key(rec), raw)
 			return
 		}
 		if !strings.Contains(string(raw), unknownValue) {
@@ -284,7 +284,7 @@ func (e *env) getter(t *testing.T, r reading, all []model.Record) {
 			t.Errorf("%s is of %v when listed, of %v when read", id, model.TimeOf(all[i]), model.TimeOf(rec))
 		}
 		if !json.Valid(rawOf(rec)) {
-			t.Errorf("%s: raw is no JSON: %.80q", id, rawOf(rec))
+			t.Errorf("%s: raw is not JSON: %.80q", id, rawOf(rec))
 		}
 		if r.name == "hosts" || r.name == "alerts" {
 			oneContent(t, all[i], rec)

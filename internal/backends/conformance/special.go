@@ -378,7 +378,7 @@ func watch[T model.Record](t *testing.T, e *env, open func(context.Context) (bac
 	}
 }
 
-// session: log in, use it, log out, use it again (which logs in anew).
+// session: log in, use it, log out, use it again (which logs in again).
 func (e *env) session(t *testing.T, d backends.SessionKeeper) {
 	l, ok := e.driver.(backends.HostLister)
 	if !ok {

@@ -77,7 +77,7 @@ var faultCases = []faultCase{
 const patience = 20 * time.Second
 
 // byChance is how often a reading is asked again under a fault that hits every
-// Nth request of all. Requests beside each other may put every try of one of
+// Nth request of all. Requests next to each other may put every try of one of
 // them on the fault; that is a clean error then, and no reason never to succeed.
 const byChance = 2
 

@@ -157,7 +157,7 @@ func (k *kin) ancestors(t *testing.T, x backends.TreeExpander, c kinCase) int {
 			return len(chain)
 		}
 		if !strings.EqualFold(model.BaseName(got.Path), up.Name) && !strings.EqualFold(got.Name, up.Name) || got.PID != 0 && got.PID != int64(up.PID) {
-			t.Errorf("ancestors of %s (%d): %s (%d) stands where %s (%d) is", c.p.Name, c.p.PID, got.Path, got.PID, up.Name, up.PID)
+			t.Errorf("ancestors of %s (%d): %s (%d) is where %s (%d) is", c.p.Name, c.p.PID, got.Path, got.PID, up.Name, up.PID)
 			return len(chain)
 		}
 		up = up.Parent
@@ -178,7 +178,7 @@ func (k *kin) children(t *testing.T, h Harness, x backends.TreeExpander, c kinCa
 		for _, got := range page.Processes {
 			key := k.place("", got.PID, got.Path)
 			if !k.started[c.p][key] {
-				t.Errorf("%s (%d) is no child of %s (%d)", got.Path, got.PID, c.p.Path, c.p.PID)
+				t.Errorf("%s (%d) is not a child of %s (%d)", got.Path, got.PID, c.p.Path, c.p.PID)
 			}
 			if seen[key] {
 				t.Errorf("%s (%d) comes twice among the children of %s", got.Path, got.PID, c.p.Name)

@@ -47,7 +47,7 @@ func (d *Driver) openCall(ctx context.Context, c backends.Call) (*client.Stream,
 
 // Items gives the records of a reading call; those of events.search page by
 // page, each asked for by the id of the last record (docs/wire/cwatch.md 6). The
-// vendor's rule is not proved: a server that goes on giving what it gave
+// vendor's rule is not proved: a server that continues giving what it gave
 // before is an error, never the end of the list.
 func (d *Driver) Items(ctx context.Context, c backends.Call) iter.Seq2[json.RawMessage, error] {
 	return func(yield func(json.RawMessage, error) bool) {

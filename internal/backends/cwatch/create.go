@@ -56,7 +56,7 @@ func (d *Driver) alertBody(b []byte) (body []byte, alerts []newAlert, err error)
 				return bad("alerts must be an array")
 			}
 			if len(v) > 1 {
-				return bad("beside alerts nothing may stand in the body")
+				return bad("the body may hold nothing but alerts")
 			}
 		}
 	default:
@@ -87,7 +87,7 @@ func (d *Driver) alertBody(b []byte) (body []byte, alerts []newAlert, err error)
 		}
 		n := newAlert{timestamp: integer(o["timestamp"]), endpoint: strconv.FormatInt(integer(o["endpointID"]), 10), name: o["alertName"].(string)}
 		if seconds := n.timestamp < wire.SecondsBelow; n.timestamp <= 0 || seconds != (d.unit == wire.Seconds) {
-			return bad("%stimestamp %d is no time in %s, which this profile counts in", at, n.timestamp, d.unit)
+			return bad("%stimestamp %d is not a time in %s, which this profile counts in", at, n.timestamp, d.unit)
 		}
 		if data, ok := o["data"].(map[string]any); ok && data["score"] != nil {
 			if s := integer(data["score"]); s < 0 || s > 10 {
@@ -95,7 +95,7 @@ func (d *Driver) alertBody(b []byte) (body []byte, alerts []newAlert, err error)
 			}
 		}
 		if slices.Contains(alerts, n) {
-			return bad("%sthe same alert stands in the body twice", at)
+			return bad("%sthe same alert is in the body twice", at)
 		}
 		alerts = append(alerts, n)
 	}

@@ -37,7 +37,7 @@ func (r *rig) requests() []string {
 	return append([]string(nil), r.asked...)
 }
 
-// newRig serves data; wrap may stand before the fake.
+// newRig serves data; wrap may be before the fake.
 func newRig(t *testing.T, data *fake.Data, opt fake.Options, settings map[string]string, wrap func(http.Handler) http.Handler) *rig {
 	t.Helper()
 	if opt.Token == "" {

@@ -85,7 +85,7 @@ func (d *Driver) InspectHash(ctx context.Context, hash string) (*model.HashInfo,
 	return info, nil
 }
 
-// rawValue keeps a value as it stands.
+// rawValue keeps a value as it is.
 type rawValue []byte
 
 // UnmarshalJSON keeps a copy of b.
@@ -100,7 +100,7 @@ func checkHash(s string) (string, error) {
 	if rules.IsHex(sum) && len(sum) == 40 {
 		return sum, nil
 	}
-	why := "it is no hash of 40 hexadecimal digits"
+	why := "it is not a hash of 40 hexadecimal digits"
 	if rules.IsHex(sum) {
 		switch len(sum) {
 		case 32:

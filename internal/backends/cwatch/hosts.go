@@ -71,7 +71,7 @@ func (d *Driver) eachHost(ctx context.Context, call client.Call, raw bool, each 
 const hostChunk = 50
 
 // hostsByID reads endpoints by id, in the order of ids; what the server does
-// not know is left out. Ids that are no numbers cannot be asked for and are
+// not know is left out. Ids that are not numbers cannot be asked for and are
 // looked for in the whole list.
 func (d *Driver) hostsByID(ctx context.Context, ids []string, raw bool) ([]*model.Host, error) {
 	known := map[string]*model.Host{}

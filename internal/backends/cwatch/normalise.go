@@ -244,7 +244,7 @@ func (r *reader) endpoint(ip, port []byte) *model.Endpoint {
 	return &model.Endpoint{IP: model.Address(s), Port: int(n)}
 }
 
-// urlHost is the name a URL points to; an address is no name.
+// urlHost is the name a URL points to; an address is not a name.
 func urlHost(s string) string {
 	if s == "" {
 		return ""

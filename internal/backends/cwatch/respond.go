@@ -74,7 +74,7 @@ func (d *Driver) steps(c backends.Change) ([]step, error) {
 		opinion.Set("userVerdict", "false")
 	case "", model.VerdictUnknown:
 	default:
-		return nil, backends.Invalid(what, fmt.Sprintf("%q is no verdict", c.Verdict))
+		return nil, backends.Invalid(what, fmt.Sprintf("%q is not a verdict", c.Verdict))
 	}
 	if c.Comment != "" {
 		opinion.Set("feedback", c.Comment)
@@ -170,7 +170,7 @@ func (d *Driver) Preview(ctx context.Context, c backends.Change) (backends.Previ
 			pv.Summary = fmt.Sprintf("reports the alert %q, now %s, as a false positive and dismisses it", title, a.status)
 			pv.Warnings = append(pv.Warnings, "the second request is sent only when the first has not dismissed the alert")
 		} else if c.Comment != "" {
-			pv.Warnings = append(pv.Warnings, "cWatch's dismiss takes no comment: it stands in the journal only")
+			pv.Warnings = append(pv.Warnings, "cWatch's dismiss takes no comment: it is in the journal only")
 		}
 	}
 	if a.shows(c) {

@@ -302,7 +302,7 @@ func TestCreateRefusals(t *testing.T) {
 	}
 	r := newRig(t, alertData(5), fake.Options{}, nil, nil)
 	for body, why := range map[string]string{
-		``: "not JSON", `nonsense`: "not JSON", `7`: "neither", `[]`: "no alert", `{"alerts":{}}`: "array", `{"alerts":[],"x":1}`: "beside",
+		``: "not JSON", `nonsense`: "not JSON", `7`: "neither", `[]`: "no alert", `{"alerts":{}}`: "array", `{"alerts":[],"x":1}`: "nothing but",
 		`[1]`: "object", full("") + "x": "not JSON", full(`,"colour":1`): "colour", full(`,"data":{"event":{"process":{"prcsName":"x"}}}`): "data.event.process.prcsName",
 		full(`,"data":{"score":"7"}`): "data.score must be a whole number", full(`,"data":{"score":11}`): "0 to 10", full(`,"isActive":"yes"`): "isActive must be true or false",
 		full(`,"data":{"event":{"process":{"prcsParentTree":[1]}}}`): "prcsParentTree[0]", full(`,"user":null`): "user must be",

@@ -176,7 +176,7 @@ func (d *Driver) Children(ctx context.Context, p backends.ProcessRef, cursor str
 	if cursor != "" {
 		ms, err := strconv.ParseInt(cursor, 10, 64)
 		if err != nil {
-			return page, backends.Invalid(what, "the cursor is no instant")
+			return page, backends.Invalid(what, "the cursor is not an instant")
 		}
 		until = time.UnixMilli(ms)
 	}

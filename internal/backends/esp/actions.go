@@ -432,7 +432,7 @@ func previewCancel(ctx context.Context, d *Driver, c backends.Change, p *backend
 }
 
 // findCommandID finds the id of the command on the one host when the answer
-// named only the action, or nothing. Not finding it is no failure.
+// named only the action, or nothing. Not finding it is not a failure.
 func findCommandID(ctx context.Context, d *Driver, c backends.Change, act *model.Action, update func(*model.Action)) error {
 	if response.IsCommandID(act.ID) {
 		return nil

@@ -123,7 +123,7 @@ func (s *alertSearch) run(ctx context.Context) iter.Seq2[*model.Alert, error] {
 		} else if named && len(hosts) == 1 {
 			host = hosts[0].ID
 		}
-		// Hosts and rules complete each alert; they are read beside the first page.
+		// Hosts and rules complete each alert; they are read next to the first page.
 		ctx, cancel := context.WithCancel(ctx)
 		var failed error
 		read := make(chan struct{})
@@ -157,7 +157,7 @@ func (d *Driver) loadSides(ctx context.Context, what string) error {
 }
 
 // list yields one of the two lists. seen is shared: an alert resolved while
-// both are read stands in both.
+// both are read is in both.
 func (s *alertSearch) list(ctx context.Context, resolved bool, host string, ready func() error, seen map[string]bool) iter.Seq2[*model.Alert, error] {
 	return func(yield func(*model.Alert, error) bool) {
 		for _, w := range s.windows {

@@ -115,7 +115,7 @@ func (d *Driver) Call(ctx context.Context, c backends.Call) (*backends.Answer, e
 }
 
 // stream sends a reading call where it belongs: logging in and downloads take
-// no session, and what lies beside the API is not under its base.
+// no session, and what lies next to the API is not under its base.
 func (d *Driver) stream(ctx context.Context, what string, c backends.Call, call client.Call) (*client.Stream, error) {
 	bare := session.Anonymous(ctx)
 	switch {
@@ -355,7 +355,7 @@ func (d *Driver) csvItems(ctx context.Context, what string, c backends.Call, giv
 	}
 	defer a.Body.Close()
 	if strings.HasPrefix(a.ContentType, "application/json") {
-		return backends.Malformed(what, "the answer is no CSV")
+		return backends.Malformed(what, "the answer is not CSV")
 	}
 	r := csv.NewReader(a.Body)
 	r.FieldsPerRecord = -1
@@ -369,7 +369,7 @@ func (d *Driver) csvItems(ctx context.Context, what string, c backends.Call, giv
 		if err != nil {
 			var bad *csv.ParseError
 			if errors.As(err, &bad) {
-				return backends.Malformed(what, "the answer is no CSV: "+wire.Short(bad.Error()))
+				return backends.Malformed(what, "the answer is not CSV: "+wire.Short(bad.Error()))
 			}
 			return backends.FromClient(what, err)
 		}
@@ -497,7 +497,7 @@ func (d *Driver) noteStarted(act *model.Action, op backends.Operation, a *reply.
 	if !strings.HasPrefix(op.Name, "response.") && !strings.HasPrefix(op.Name, "defender.") {
 		return
 	}
-	// The call is over; what it started goes on, and is read by these ids.
+	// The call is over; what it started continues, and is read by these ids.
 	var started model.Action
 	readCommandIDs(d, a, &started)
 	act.Details = started.Details
@@ -535,7 +535,7 @@ func (d *Driver) findCall(ctx context.Context, c backends.Change) (*model.Action
 	}
 	g := d.prepared(c.Call)
 	if g == nil {
-		// Previewed by another run: what is wanted is found out anew.
+		// Previewed by another run: what is wanted is found out again.
 		var err error
 		if g, err = guards.Prepare(ctx, callServer{d}, *c.Call); err != nil {
 			return nil, err

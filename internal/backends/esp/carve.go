@@ -198,7 +198,7 @@ func (d *Driver) carveAnswer(ctx context.Context, query string) (rows int, faile
 	defer cancel()
 	rows = -1
 	s := socket{d: d, paths: livePaths, first: query}
-	// Without the socket the carve itself will tell; its absence is no error.
+	// Without the socket the carve itself will tell; its absence is not an error.
 	_ = s.listen(ctx, func(msg []byte) (bool, error) {
 		var f wire.LiveAnswer
 		if err := json.Unmarshal(msg, &f); err != nil || f.QueryID != "" && string(f.QueryID) != query {
@@ -305,7 +305,7 @@ func (d *Driver) probeFile(ctx context.Context, what string, call client.Call) (
 		if _, err := reply.ParseAnswer(what, &client.Reply{Header: s.Header, Body: body}); err != nil {
 			return 0, err
 		}
-		return 0, backends.Malformed(what, "the answer is no file")
+		return 0, backends.Malformed(what, "the answer is not a file")
 	}
 	if s.Status == http.StatusPartialContent {
 		_, total, _ := strings.Cut(s.Header.Get("Content-Range"), "/")

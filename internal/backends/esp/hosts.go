@@ -412,7 +412,7 @@ func (d *Driver) hostNamed(name string) (id string, n int) {
 	return id, n
 }
 
-// isRemoved tells in which of the two lists a host stands (22); known is
+// isRemoved tells in which of the two lists a host is (22); known is
 // false when in none.
 func (d *Driver) isRemoved(ctx context.Context, what string, h *model.Host) (removed, known bool, err error) {
 	for _, enabled := range []bool{true, false} {

@@ -9,7 +9,7 @@ import (
 	"github.com/edrctl/edrctl/internal/ioc"
 )
 
-// Each type is found where it stands, and not where only a part of it does.
+// Each type is found where it is, and not where only a part of it does.
 func TestWhatAHuntComparesHere(t *testing.T) {
 	for _, tc := range []struct {
 		kind, value, table, row string

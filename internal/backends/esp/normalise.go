@@ -87,7 +87,7 @@ func hashOf(c *wire.Cells) *model.Hash {
 	return &h
 }
 
-// hexOf takes a hash of the right length; anything else is no hash.
+// hexOf takes a hash of the right length; anything else is not a hash.
 func hexOf(s string, n int) string {
 	if len(s) != n {
 		return ""

@@ -142,7 +142,7 @@ func TestReplayReads(t *testing.T) {
 					return
 				}
 				if v[0] != '{' {
-					t.Errorf("a record is no object: %.100s", v)
+					t.Errorf("a record is not an object: %.100s", v)
 				}
 				n++
 			}

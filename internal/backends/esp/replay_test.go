@@ -122,7 +122,7 @@ func merge(t testing.TB, method, rawURL, ctype string, bodyBytes []byte) sentReq
 	case len(bodyBytes) > 0:
 		var m map[string]any
 		if err := json.Unmarshal(bodyBytes, &m); err != nil {
-			t.Fatalf("a request body that is no JSON object: %.80q", bodyBytes)
+			t.Fatalf("a request body that is not a JSON object: %.80q", bodyBytes)
 		}
 		for k, v := range m {
 			s.args[k] = v

@@ -25,7 +25,7 @@ import (
 )
 
 // tape is a server that answers what was recorded: the exchange with the
-// method, path and arguments of the request. Others can be put beside it.
+// method, path and arguments of the request. Others can be put next to it.
 type tape struct {
 	t      *testing.T
 	list   []*exchange
@@ -228,7 +228,7 @@ func TestTreeOverRecordedAnswers(t *testing.T) {
 	if page, err = d.Children(t.Context(), backends.ProcessRef{UID: alert.Process.UID, Host: hostNamed(windowsHost), Alert: alert}, ""); err != nil || len(page.Processes) != 3 {
 		t.Errorf("with the alert: %+v, %v", page, err)
 	}
-	// A leaf: 3.5.1 shows its own end, which is no child of it.
+	// A leaf: 3.5.1 shows its own end, which is not a child of it.
 	page, err = d.Children(t.Context(), backends.ProcessRef{UID: "58E0F091-D62C-11EA-8283-02F7A50E7DFE", Host: hostNamed(windowsHost)}, "")
 	if err == nil && len(page.Processes) != 0 {
 		t.Errorf("a leaf: %+v, %v", page, err)

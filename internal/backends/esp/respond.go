@@ -244,7 +244,7 @@ var responseVerbs = []verb{
 			case c.Path == "" || strings.ContainsAny(c.Path, "\r\n\x00"):
 				return nil, response.Invalid("it needs the full path of the file")
 			case sum != "" && (len(sum) != 32 || !wire.IsHex(sum)):
-				return nil, response.Invalid("md5 is no MD5")
+				return nil, response.Invalid("md5 is not an MD5")
 			}
 			return []order{{http.MethodPost, "/response/add", response.DeleteFile{Action: "delete", Actuator: c.Host.ID, Target: "file", FileName: c.Path, FileHash: sum}}}, nil
 		},

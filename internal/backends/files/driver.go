@@ -2,7 +2,7 @@
 // instead of a server. internal/evidence reads the formats; this package keeps
 // an index of places, not of records, so that a folder of any size is listed
 // newest first in bounded memory. Nothing is executed, and nothing is written
-// beside the evidence.
+// next to the evidence.
 package files
 
 import (

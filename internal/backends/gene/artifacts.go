@@ -146,7 +146,7 @@ func (d *Driver) downloadArtifact(ctx context.Context, uuid, guid, hash, escaped
 	defer func() { _ = st.Body.Close() }() // what matters was read or is an error
 	// An error comes with status 200 too, in the envelope. Since beta.2 the
 	// label tells it from a file; before, only its shape does.
-	kind := client.MediaType(st.Header) // "" is no JSON
+	kind := client.MediaType(st.Header) // "" is not JSON
 	var head []byte
 	if kind == "application/json" || strings.HasPrefix(kind, "text/") {
 		head = make([]byte, 8<<10)

@@ -21,7 +21,7 @@ import (
 )
 
 // maxAnswer bounds a JSON answer. It is read whole before any of it is given
-// on, as its error stands at its end: a day of a busy endpoint has 150 MB.
+// on, as its error is at its end: a day of a busy endpoint has 150 MB.
 const maxAnswer = 512 << 20
 
 // Call sends a call that only reads.
@@ -173,7 +173,7 @@ func (d *Driver) window(what string, c *backends.Call) error {
 	parse := func(name, s string, into *time.Time) error {
 		t, err := time.Parse(time.RFC3339Nano, s)
 		if err != nil {
-			return backends.Invalid(what, fmt.Sprintf("%s: %q is no time like 2026-11-22T02:03:04Z", name, s))
+			return backends.Invalid(what, fmt.Sprintf("%s: %q is not a time like 2026-11-22T02:03:04Z", name, s))
 		}
 		*into = t.UTC()
 		return nil
@@ -188,7 +188,7 @@ func (d *Driver) window(what string, c *backends.Call) error {
 		if delta != "" {
 			var err error
 			if width, err = time.ParseDuration(delta); err != nil || width <= 0 {
-				return backends.Invalid(what, fmt.Sprintf("delta: %q is no duration like 90s, 10m or 1h30m", delta))
+				return backends.Invalid(what, fmt.Sprintf("delta: %q is not a duration like 90s, 10m or 1h30m", delta))
 			}
 		}
 		from, to = at.Add(-width), at.Add(width)
@@ -233,7 +233,7 @@ func lastOf(s string) (time.Duration, error) {
 	}
 	w, err := time.ParseDuration(s)
 	if err != nil || w <= 0 {
-		return 0, fmt.Errorf("%q is no duration like 90m, 12h or 3d", s)
+		return 0, fmt.Errorf("%q is not a duration like 90m, 12h or 3d", s)
 	}
 	return w, nil
 }
@@ -421,7 +421,7 @@ func (d *Driver) messages(ctx context.Context, c backends.Call, give func(json.R
 		case err != nil:
 			return &backends.Error{Kind: backends.KindUnavailable, Why: "the stream ended; what comes between two streams is in the logs", Err: err}
 		case !json.Valid(msg):
-			return backends.Malformed("", "a message of the stream is no JSON")
+			return backends.Malformed("", "a message of the stream is not JSON")
 		}
 		if !give(bytes.TrimSpace(msg)) {
 			return errStopped

@@ -110,7 +110,7 @@ func (d *Driver) planCommand(ctx context.Context, what string, c backends.Call) 
 			Line string `json:"command-line"`
 		}
 		if err := json.Unmarshal(c.Body, &b); err != nil {
-			return nil, backends.Invalid(what, "the body is no JSON object")
+			return nil, backends.Invalid(what, "the body is not a JSON object")
 		}
 		line = b.Line
 	}
@@ -141,7 +141,7 @@ func (d *Driver) planCommand(ctx context.Context, what string, c backends.Call) 
 	return p, nil
 }
 
-// planReportDelete begins a report anew. Newer managers keep the old one in
+// planReportDelete begins a report again. Newer managers keep the old one in
 // the archive, older ones forget it.
 func (d *Driver) planReportDelete(ctx context.Context, what string, c backends.Call) (*callPlan, error) {
 	ep, err := d.lookUp(ctx, what, backends.Text(c.Args["uuid"]))
@@ -200,7 +200,7 @@ func (d *Driver) planConfigSet(ctx context.Context, what string, c backends.Call
 	}
 	want, err := wire.DecodeObject(text)
 	if err != nil || len(want) == 0 {
-		return nil, backends.Invalid(what, "the configuration is no JSON object with anything in it")
+		return nil, backends.Invalid(what, "the configuration is not a JSON object with anything in it")
 	}
 	var doc json.RawMessage
 	if _, err := d.get(ctx, "/endpoints/"+ep.UUID+"/config", nil, &doc); err != nil {

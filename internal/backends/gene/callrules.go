@@ -351,7 +351,7 @@ func (d *Driver) planReload(ctx context.Context, what string, _ backends.Call) (
 	if dia.array {
 		return nil, &backends.Error{Kind: backends.KindUnsupported, What: what, Why: "this manager uses every change of the rules at once", Hint: "nothing needs to be reloaded"}
 	}
-	p := &callPlan{steps: []callStep{reloadStep("the manager goes on with the rules it had")}}
+	p := &callPlan{steps: []callStep{reloadStep("the manager continues with the rules it had")}}
 	p.warnings = []string{"rules that were added and not saved are forgotten", "all reports are emptied"}
 	p.summarise()
 	return p, nil

@@ -160,7 +160,7 @@ func (r *recorder) Header() http.Header         { return r.header }
 func (r *recorder) WriteHeader(int)             {}
 func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
 
-// What an engine would refuse, or what would block it for good, never leaves.
+// What an engine would refuse, or what would block it permanently, never leaves.
 func TestRuleGuards(t *testing.T) {
 	each(t, func(t *testing.T, v string) {
 		d, _, p := tapped(t, labRules(), fake.Options{Version: v})
@@ -189,7 +189,7 @@ func TestRuleGuards(t *testing.T) {
 				t.Errorf("%s, without a preview: %v", name, err)
 			}
 		}
-		// A name that is no regular expression neither kills the connection nor finds others.
+		// A name that is not a regular expression neither kills the connection nor finds others.
 		c := callOf(t, "rules.add", "activate", true)
 		c.Body = []byte(strings.Replace(one1, `"One"`, `"[a(.*+"`, 1))
 		if _, _, err := apply(t, d, c); err != nil {
@@ -227,7 +227,7 @@ func TestRuleDialects(t *testing.T) {
 		if strings.Contains(sent, "Actions") != (v != fake.V170) || strings.Contains(warned, "no Actions") != (v == fake.V170) {
 			t.Errorf("actions: %s, warned %s", sent, warned)
 		}
-		if !strings.Contains(warned, `"Severity" is no field`) || !strings.Contains(warned, "converted from schema") || !strings.Contains(warned, "reports") {
+		if !strings.Contains(warned, `no field "Severity"`) || !strings.Contains(warned, "converted from schema") || !strings.Contains(warned, "reports") {
 			t.Errorf("warned %s", warned)
 		}
 		if v != fake.Head {

@@ -50,7 +50,7 @@ func (d *Driver) planToolSet(ctx context.Context, what string, c backends.Call) 
 		p.warnings = append(p.warnings, "it replaces the one with sha256 "+has.Metadata.SHA256)
 	}
 	if !bytes.HasPrefix(content, []byte("MZ")) {
-		p.warnings = append(p.warnings, "it is no Windows program (it does not begin with MZ)")
+		p.warnings = append(p.warnings, "it is not a Windows program (it does not begin with MZ)")
 	}
 	p.check = func(data json.RawMessage) error {
 		if json.Unmarshal(data, &has) != nil || has.Metadata.SHA256 != hash {
@@ -150,7 +150,7 @@ func wantedIOCs(c backends.Call) ([]wire.IOC, error) {
 			dec := json.NewDecoder(bytes.NewReader(doc))
 			dec.DisallowUnknownFields()
 			if err := dec.Decode(&e); err != nil {
-				return nil, fmt.Errorf("entry %d is no object of uuid, guuid, source, value, type", i+1)
+				return nil, fmt.Errorf("entry %d is not an object of uuid, guuid, source, value, type", i+1)
 			}
 		}
 		add(e)
@@ -289,7 +289,7 @@ func (d *Driver) planUserAdd(ctx context.Context, what string, c backends.Call) 
 	if c.Body != nil {
 		var u wire.User
 		if err := json.Unmarshal(c.Body, &u); err != nil {
-			return nil, backends.Invalid(what, "the body is no object of a user")
+			return nil, backends.Invalid(what, "the body is not an object of a user")
 		}
 		name = u.Identifier
 	}
@@ -297,7 +297,7 @@ func (d *Driver) planUserAdd(ctx context.Context, what string, c backends.Call) 
 		return nil, backends.Invalid(what, "the identifier is empty")
 	}
 	if id := backends.Text(c.Args["uuid"]); id != "" && !wire.IsUUID(id) {
-		return nil, backends.Invalid(what, id+" is no UUID: the manager would make another one")
+		return nil, backends.Invalid(what, id+" is not a UUID: the manager would make another one")
 	}
 	list, err := d.users(ctx)
 	if err != nil {

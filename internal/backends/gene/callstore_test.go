@@ -251,7 +251,7 @@ func TestCallAnswers(t *testing.T) {
 			c.Args["uuid"] = uuid1
 		}
 		if _, err := d.Call(t.Context(), c); err == nil {
-			t.Errorf("%s: %s is no error", tc.name, tc.reply)
+			t.Errorf("%s: %s is not an error", tc.name, tc.reply)
 		}
 		for _, err := range d.Items(t.Context(), c) {
 			if err == nil {

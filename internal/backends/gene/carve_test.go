@@ -139,7 +139,7 @@ func TestArtifactsAreCarves(t *testing.T) {
 			if err != nil || n != int64(len(a.Content)) || got.String() != string(a.Content) {
 				t.Errorf("%s: %d of %d bytes, %v", a.Name, n, len(a.Content), err)
 			}
-			// Gone on with from the middle, it begins anew in a file, and is
+			// Gone on with from the middle, it begins again in a file, and is
 			// refused where it cannot.
 			f, err := os.CreateTemp(t.TempDir(), "part")
 			if err != nil {

@@ -121,9 +121,9 @@ var drivePath = lazyregexp.New(`^(?:[A-Za-z]:[\\/]|\\\\)`)
 func absolute(what, p string, ep endpoint) error {
 	switch {
 	case ep.windows() && !drivePath.MatchString(p), !ep.windows() && !path.IsAbs(p):
-		return backends.Invalid(what, fmt.Sprintf("%q is no absolute path: the agent would look in its own folder", p))
+		return backends.Invalid(what, fmt.Sprintf("%q is not an absolute path: the agent would look in its own folder", p))
 	case ep.windows() && strings.ContainsAny(p, "\"\r\n"):
-		return backends.Invalid(what, fmt.Sprintf("%q is no path of Windows", p))
+		return backends.Invalid(what, fmt.Sprintf("%q is not a path of Windows", p))
 	}
 	return nil
 }
@@ -170,7 +170,7 @@ func deleteScript(path string) string {
 const maxCommandLine = 32000
 
 // script hands a script over on the command line. The drop-files of a command
-// are no way: they are paths on the manager's own disk (docs/wire/gene.md 5).
+// are not way: they are paths on the manager's own disk (docs/wire/gene.md 5).
 func script(what string, s *backends.Script, ep endpoint) (words []string, summary string, err error) {
 	const dropped = "the manager drops only files of its own disk, so a script must fit on the command line: "
 	switch {

@@ -56,7 +56,7 @@ type Driver struct {
 	key   string
 
 	// reads serialises the routes whose parallel use can lock the newest
-	// managers up for good (trap 4).
+	// managers up permanently (trap 4).
 	reads chan struct{}
 
 	verMu   sync.Mutex

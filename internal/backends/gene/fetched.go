@@ -77,7 +77,7 @@ func (d *Driver) fetched(ctx context.Context, id, uuid, command, file string) (*
 
 func errReplaced(id string) error {
 	e := backends.NotFound("carve", id)
-	e.Hint = "a file collected by a command stands in its answer only until the endpoint's next command: collect it again"
+	e.Hint = "a file collected by a command is in its answer only until the endpoint's next command: collect it again"
 	return e
 }
 

@@ -18,7 +18,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// ticking is a clock that begins at now and goes on.
+// ticking is a clock that begins at now and continues.
 func ticking() func() time.Time {
 	begin := time.Now()
 	return func() time.Time { return now.Add(time.Since(begin)) }

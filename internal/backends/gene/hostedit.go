@@ -229,7 +229,7 @@ func (d *Driver) applyHost(ctx context.Context, what string, c backends.Change, 
 	return nil
 }
 
-// addHost makes an endpoint. Its key stands in the action once; the journal
+// addHost makes an endpoint. Its key is in the action once; the journal
 // and every log have it masked, as the redactor knows it.
 func (d *Driver) addHost(ctx context.Context, what string, c backends.Change, act *model.Action, notify func()) error {
 	e, err := edit(what, c)

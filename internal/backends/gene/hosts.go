@@ -10,7 +10,7 @@ import (
 )
 
 // Hosts lists the endpoints, by name. The report score and the number of
-// alerts come from the reports; a manager that cannot give those is no error.
+// alerts come from the reports; a manager that cannot give those is not an error.
 func (d *Driver) Hosts(ctx context.Context, q backends.Query) (backends.Listing[*model.Host], error) {
 	const what = "cannot list hosts"
 	plan := backends.Plan{

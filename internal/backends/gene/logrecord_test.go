@@ -15,7 +15,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// recordOf reads the log record of an event document once more, member by
+// recordOf reads the log record of an event document again, member by
 // member in the order of the document.
 func recordOf(t testing.TB, raw []byte) *model.LogRecord {
 	t.Helper()

@@ -202,7 +202,7 @@ func (r *logReader) page(ctx context.Context, lo, until time.Time, skip int, add
 			w.Reset(value)
 			answer = string(w.AppendString(nil))
 			if w.Err() != nil {
-				return backends.Malformed("", "the error in the answer is no text")
+				return backends.Malformed("", "the error in the answer is not text")
 			}
 		case "message":
 			message = true

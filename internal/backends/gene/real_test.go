@@ -25,7 +25,7 @@ func number(v any) int {
 	return 0
 }
 
-// kindOf is the table of docs/formats.md 3.1, written once more.
+// kindOf is the table of docs/formats.md 3.1, written again.
 func kindOf(channel string, id int, data map[string]any) model.Kind {
 	if channel != sysmon {
 		// What the recordings hold of other logs; internal/winlog has the rest.

@@ -128,7 +128,7 @@ var (
 	}
 )
 
-// replayed answers one route as recorded and the ones a reading needs beside
+// replayed answers one route as recorded and the ones a reading needs next to
 // it as such a manager would.
 type replayed struct {
 	e    *exchange
@@ -230,7 +230,7 @@ func replay(t *testing.T, e *exchange) {
 	if err := json.Unmarshal(e.body, &env); err == nil && env.Error != nil {
 		said = *env.Error
 	}
-	// wrong checks the error of an exchange that is no success.
+	// wrong checks the error of an exchange that is not a success.
 	wrong := func(err error) bool {
 		t.Helper()
 		switch {
@@ -282,7 +282,7 @@ func replay(t *testing.T, e *exchange) {
 	case strings.HasPrefix(e.path, "/stream/"):
 		l, err := d.WatchEvents(ctx, backends.Query{})
 		if _, err = drain(l, err); err == nil {
-			t.Error("a refused stream is no error")
+			t.Error("a refused stream is not an error")
 		}
 	case rest == "":
 		host, err := d.Host(ctx, h.uuid, true)

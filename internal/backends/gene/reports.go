@@ -33,7 +33,7 @@ func (d *Driver) reports(ctx context.Context) (map[string]*wire.Report, error) {
 
 // Reports gives the reports of all endpoints, or of one (UUID or name), the
 // highest report score first. The score is unbounded and relative to the
-// manager's other endpoints: it is no alert score.
+// manager's other endpoints: it is not an alert score.
 func (d *Driver) Reports(ctx context.Context, host string, q backends.Query) (backends.Listing[*model.Report], error) {
 	const what = "cannot read reports"
 	plan := backends.Plan{

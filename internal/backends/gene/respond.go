@@ -136,7 +136,7 @@ func (d *Driver) previewCommand(ctx context.Context, what string, c backends.Cha
 		_, _, id, ok := actionParts(c.ActionID)
 		switch {
 		case !ok:
-			return pv, backends.Invalid(what, fmt.Sprintf("%q is no command of this manager", c.ActionID))
+			return pv, backends.Invalid(what, fmt.Sprintf("%q is not a command of this manager", c.ActionID))
 		case s == nil || s.UUID != id:
 			pv.Nothing = "the command is not in the endpoint's slot any more"
 		case bool(s.Completed):
@@ -381,14 +381,14 @@ func fillResult(act *model.Action, verb string, s *wire.Command, failed []string
 		act.Stderr, err = wire.DecodeOutput(s.Stderr)
 	}
 	if err != nil {
-		return backends.Malformed("", "the output of the command is no base64")
+		return backends.Malformed("", "the output of the command is not base64")
 	}
 	if act.Stdout == "" && len(s.JSON) > 0 && string(s.JSON) != "null" {
 		act.Stdout = string(s.JSON)
 	}
 	act.State, act.NativeState, act.Error = model.ActionDone, "completed", ""
 	code, ended := wire.ExitCode(s.Error)
-	// The agent's own commands are no programs, and have no exit code.
+	// The agent's own commands are not programs, and have no exit code.
 	program := verb != backends.VerbIsolate && verb != backends.VerbRelease && (len(s.JSON) == 0 || string(s.JSON) == "null")
 	switch {
 	case s.Error == "" && program:
@@ -419,7 +419,7 @@ func (d *Driver) Action(ctx context.Context, id string) (*model.Action, error) {
 	const what = "cannot read the action"
 	uuid, verb, command, ok := actionParts(id)
 	if !ok {
-		return nil, backends.Invalid(what, fmt.Sprintf("%q is no command of this manager", id))
+		return nil, backends.Invalid(what, fmt.Sprintf("%q is not a command of this manager", id))
 	}
 	s, err := d.slot(ctx, uuid, nil)
 	if err != nil {

@@ -160,7 +160,7 @@ func (e *cutError) Error() string { return "the answer was cut" }
 
 func (e *cutError) Unwrap() error { return e.err }
 
-// readError tells a cut answer from one that is no JSON at all.
+// readError tells a cut answer from one that is not JSON at all.
 func readError(err error) error {
 	if errors.Is(err, jsonwalk.ErrShort) {
 		return &cutError{err: err}

@@ -55,7 +55,7 @@ func TestWindowsAreHalved(t *testing.T) {
 	}
 }
 
-// Connections that break now and then are no limit: windows do not shrink
+// Connections that break now and then are not limit: windows do not shrink
 // because of them, and nothing is lost.
 func TestAccidentsAreNoLimit(t *testing.T) {
 	f := fake.New(busy(500, 72*time.Hour), fake.Options{Key: testKey, Now: clock})

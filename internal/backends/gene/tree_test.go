@@ -76,7 +76,7 @@ func TestProcess(t *testing.T) {
 			}
 		}
 		if f.Calls()["GET /endpoints/{uuid}/logs"] != before {
-			t.Error("logs were read for what is no id")
+			t.Error("logs were read for what is not an id")
 		}
 	})
 }

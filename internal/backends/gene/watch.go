@@ -93,7 +93,7 @@ func (d *Driver) follow(ctx context.Context, path, what string, verbatim bool, t
 		var w jsonwalk.Walker
 		w.Reset(msg)
 		if dec.Walk(&w); w.Err() != nil {
-			return backends.Malformed("", "a message of the stream is no event")
+			return backends.Malformed("", "a message of the stream is not an event")
 		}
 		dec.Finish()
 		if !take(dec, known[dec.Get(wire.FieldEndpointUUID)]) {

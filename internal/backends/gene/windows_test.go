@@ -94,7 +94,7 @@ func TestNewestHourFirst(t *testing.T) {
 }
 
 // A limited list on a manager of whole days loses no event that arrived late,
-// and goes on to older parts of the day and to the days before.
+// and continues to older parts of the day and to the days before.
 func TestFewWantedLosesNone(t *testing.T) {
 	log := &memLog{}
 	for i, minutes := range []int{-30, -50, -20, -200, -10, -400, -5, -1500, -1600, -650} {
@@ -221,7 +221,7 @@ func TestRepeatedEventsAreTold(t *testing.T) {
 			t.Errorf("%s: told %q", v, warned.text)
 		}
 	}
-	// What pages show twice because they overlap is no repetition.
+	// What pages show twice because they overlap is not a repetition.
 	d, warned, _ := start(t, busy(24_000, 900*time.Millisecond), fake.Options{Version: fake.Head})
 	l, err := d.Events(t.Context(), day(time.Hour))
 	if got := collect(t, l, err); len(got) != 24_000 || len(warned.text) != 0 {

@@ -124,7 +124,7 @@ func Complete(c backends.Call) (backends.Call, error) {
 			}
 			id, err := strconv.ParseInt(backends.Text(c.Args["policyId"]), 10, 64)
 			if err != nil {
-				return c, backends.Invalid(what, "policyId is no whole number")
+				return c, backends.Invalid(what, "policyId is not a whole number")
 			}
 			info["id"] = id
 		} else if err := checkPolicy(info); err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends/carbonblack/wire"
 )
 
-// The sections of the vendor's document, and what is known of v3 beside it
+// The sections of the vendor's document, and what is known of v3 next to it
 // (docs/wire/carbonblack.md §4, §8, §9).
 const (
 	secEvents    = "Events"

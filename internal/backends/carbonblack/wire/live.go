@@ -83,7 +83,7 @@ var hresults = map[uint32]string{
 	0x80070050: "the file exists already",
 	0x80070057: "the sensor does not take this value, or there is no such process",
 	0x80070070: "the disk is full",
-	0x8007007B: "this is no valid name",
+	0x8007007B: "this is not a valid name",
 	0x80070091: "the directory is not empty",
 	0x800700B7: "it exists already",
 	0x800700C1: "not a valid program",

@@ -12,7 +12,7 @@ var markupTags = []string{"<share>", "</share>", "<accent>", "</accent>", "</lin
 const linkOpen = `<link hash="`
 
 // PlainText gives the plain text of a description and the files it links.
-// It is no HTML: quotes, backslashes and other brackets are literal. A link
+// It is not HTML: quotes, backslashes and other brackets are literal. A link
 // without a well-formed hash is dropped like the rest of the markup.
 func PlainText(s string) (plain string, links []Link) {
 	if !strings.Contains(s, "<") {
@@ -60,7 +60,7 @@ scan:
 	return strings.TrimSpace(b.String()), links
 }
 
-// Unquoted is a description without what stands in double quotes: the server's
+// Unquoted is a description without what is in double quotes: the server's
 // own words, free of names and command lines an attacker chose.
 func Unquoted(plain string) string {
 	var b strings.Builder

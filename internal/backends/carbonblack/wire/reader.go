@@ -34,7 +34,7 @@ const (
 	knownLen  = 1024 // longer ones are not
 )
 
-// start steps into the event that w stands on.
+// start steps into the event that w is on.
 func (r *EventReader) start(w *jsonwalk.Walker) bool {
 	r.w = w
 	if w.Peek() != '{' {
@@ -158,7 +158,7 @@ func (r *EventReader) Event(b []byte, e *Event) error {
 	return r.own.Err()
 }
 
-// Walk reads the event that a walker stands on.
+// Walk reads the event that a walker is on.
 func (r *EventReader) Walk(w *jsonwalk.Walker, e *Event) {
 	*e = Event{}
 	if !r.start(w) {
@@ -225,7 +225,7 @@ func (r *EventReader) Head(b []byte, e *EventHead) error {
 	return r.own.Err()
 }
 
-// WalkHead reads the head of the event that a walker stands on.
+// WalkHead reads the head of the event that a walker is on.
 func (r *EventReader) WalkHead(w *jsonwalk.Walker, e *EventHead) {
 	*e = EventHead{}
 	if !r.start(w) {

@@ -55,7 +55,7 @@ func TestEventReaders(t *testing.T) {
 	}
 	for _, bad := range []string{``, `[]`, `7`, `{`, `{"eventId":}`, `{"eventId":"x"`, `{"netFlow":{"destPort":"1"}`} {
 		if r.Event([]byte(bad), new(Event)) == nil || r.Head([]byte(bad), new(EventHead)) == nil {
-			t.Errorf("%q is no event", bad)
+			t.Errorf("%q is not an event", bad)
 		}
 	}
 }

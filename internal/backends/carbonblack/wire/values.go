@@ -127,7 +127,7 @@ func (f Flag) Ptr() *bool {
 // Texts is a list of strings that may also be null or a single string.
 type Texts []string
 
-// UnmarshalJSONFrom reads one value; members that are no strings are left out.
+// UnmarshalJSONFrom reads one value; members that are not strings are left out.
 func (l *Texts) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	*l = nil
 	switch dec.PeekKind() {

@@ -116,7 +116,7 @@ const (
 	RouteUpdate        = "PUT /alert"
 )
 
-// triageAlert tells the three routes apart: the verb stands before the id in
+// triageAlert tells the three routes apart: the verb is before the id in
 // one and after it in the others.
 func (s *Server) triageAlert(w http.ResponseWriter, r *http.Request) {
 	first, second := r.PathValue("first"), r.PathValue("second")

@@ -21,7 +21,7 @@ const (
 	TildeCaseSensitive = "case"
 )
 
-// Where an alert's id stands; undocumented.
+// Where an alert's id is; undocumented.
 const (
 	AlertIDDefault = ""     // "id"
 	AlertIDNone    = "none" // nowhere

@@ -17,7 +17,7 @@ var errScan = errors.New("not a JSON value of the expected shape")
 const maxDepth = 256
 
 // EachMember gives every member of the object in b, in order: the key
-// decoded, the value as it stands.
+// decoded, the value as it is.
 func EachMember(b []byte, member func(key, value []byte)) error {
 	i := skipSpace(b, 0)
 	if i >= len(b) || b[i] != '{' {

@@ -83,7 +83,7 @@ func Conforms(at string, o map[string]any, schema map[string]schemaField) string
 		v, place := o[name], at+name
 		f, known := schema[name]
 		if !known {
-			return fmt.Sprintf("%s is no member cWatch's API knows", place)
+			return fmt.Sprintf("%s is not a member cWatch's API knows", place)
 		}
 		ok := false
 		switch v := v.(type) {

@@ -254,7 +254,7 @@ type Alert struct {
 	Endpoint, Active, Dismissed          []byte
 	Name, Status, UserVerdict, AlertType []byte
 	Hash, Path, Device, User             []byte
-	data                                 []byte // the object as it stands
+	data                                 []byte // the object as it is
 
 	ChildProcess, Score              []byte
 	PolicyID, PolicyName, InstanceID []byte

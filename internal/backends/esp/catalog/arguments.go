@@ -18,7 +18,7 @@ func OutsideBase(op backends.Operation) bool {
 
 // Arguments takes a call apart: a body that is a JSON object, and a query, become
 // arguments, so that it is checked and guarded however it was given. What the
-// document does not know comes back in extra. A body that is no JSON object
+// document does not know comes back in extra. A body that is not a JSON object
 // stays as it is.
 func Arguments(c backends.Call) (backends.Call, map[string]any, error) {
 	args := map[string]any{}
@@ -55,7 +55,7 @@ func Arguments(c backends.Call) (backends.Call, map[string]any, error) {
 		case v == nil: // as good as absent (§4)
 		default:
 			if _, twice := args[name]; twice {
-				return c, nil, backends.Invalid("cannot call "+c.Label(), name+" is given twice: in the body and beside it")
+				return c, nil, backends.Invalid("cannot call "+c.Label(), name+" is given twice: in the body and as a parameter")
 			}
 			args[name] = v
 		}

@@ -75,7 +75,7 @@ var contentOperations = []backends.Operation{
 		Danger: "what is removed or replaced is permanently lost", DangerWith: []string{"remove", "replace"},
 		Params: []backends.Param{
 			{Name: "data", In: "body", Type: "object", Help: "entries to add: name -> {type, severity, values}; values join those of an entry of the name"},
-			{Name: "name", In: "local", Type: "string", Help: "one entry to add, or to add to; beside data"},
+			{Name: "name", In: "local", Type: "string", Help: "one entry to add, or to add to; together with data"},
 			{Name: "type", In: "local", Type: "string", Help: "of the entry: remote_address, domain_name, md5, sha256 or another column"},
 			{Name: "severity", In: "local", Type: "string", Enum: []string{"INFO", "LOW", "WARNING", "MEDIUM", "HIGH", "CRITICAL"}, Help: "of the entry; WARNING by default"},
 			{Name: "values", In: "local", Type: "string", Help: "of the entry, separated by commas; with remove: only these"},

@@ -29,7 +29,7 @@ var generalOperations = []backends.Operation{
 		Params: []backends.Param{
 			{Name: "old_password", In: "body", Type: "string", Required: true, Secret: true},
 			{Name: "new_password", In: "body", Type: "string", Required: true, Secret: true},
-			{Name: "confirm_new_password", In: "body", Type: "string", Secret: true, Help: "new_password once more; edrctl sends it by itself"},
+			{Name: "confirm_new_password", In: "body", Type: "string", Secret: true, Help: "new_password again; edrctl sends it by itself"},
 		},
 	},
 	{

@@ -15,12 +15,12 @@ func TestCatalogIsWhole(t *testing.T) {
 	numbers, names := map[string]bool{}, map[string]bool{}
 	for _, op := range catalog.Operations() {
 		if names[op.Name] {
-			t.Errorf("%s stands twice", op.Name)
+			t.Errorf("%s is twice", op.Name)
 		}
 		names[op.Name] = true
 		n, _, _ := strings.Cut(op.Section, " ")
 		if numbers[n] {
-			t.Errorf("number %s stands twice", n)
+			t.Errorf("number %s is twice", n)
 		}
 		numbers[n] = true
 		if !regexp.MustCompile(`^[a-z_]+(\.[a-z_]+)+$`).MatchString(op.Name) || op.Summary == "" || op.Returns == "json" {

@@ -379,7 +379,7 @@ func entryTime(c Columns) (time.Time, bool) {
 	return time.Unix(n, 0).UTC(), err == nil
 }
 
-// stateQueries names the queries of a host that are no events.
+// stateQueries names the queries of a host that are not events.
 func (s *Server) stateQueries(node int) []string {
 	out := []string{}
 	x := s.find(question{node: node, removed: true})

@@ -95,7 +95,7 @@ func (r *request) intPath(name string) int {
 
 var technique = lazyregexp.New(`^T1\d{3}$`)
 
-// ruleOperators are what rules take beside the search (§14).
+// ruleOperators are what rules take next to the search (§14).
 var ruleOperators = []string{"equal", "not_equal", "begins_with", "not_begins_with", "contains", "not_contains", "ends_with", "not_ends_with",
 	"is_empty", "is_not_empty", "less", "less_or_equal", "greater", "greater_or_equal", "matches_regex", "not_matches_regex",
 	"matches_wildcard", "not_matches_wildcard", "is_ascii", "matches_phish_tank"}

@@ -37,7 +37,7 @@ func cellTime(c Columns) int64 {
 
 func (s *Server) hasEvents(node int, guid string) bool { return len(s.treeRows(node, guid)) > 0 }
 
-// child is a row of 97; has_child stands only where it is true.
+// child is a row of 97; has_child is only where it is true.
 func (s *Server) child(node int, c Columns) object {
 	o := object{{"color", "red"}, {"name", "child"}, {"data", c}}
 	if act, _ := c.Get("action"); act == "PROC_CREATE" {

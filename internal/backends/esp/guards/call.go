@@ -167,7 +167,7 @@ func Prepare(ctx context.Context, s server, c backends.Call) (*Call, error) {
 		}
 	} else if f != nil {
 		return nil, &backends.Error{
-			Kind: backends.KindInvalid, What: g.What, Why: "its body is no JSON object, so it cannot be checked before it is sent",
+			Kind: backends.KindInvalid, What: g.What, Why: "its body is not a JSON object, so it cannot be checked before it is sent",
 			Hint: "edrctl api list --search " + c.Op.Name + " shows what it takes",
 		}
 	}

@@ -289,7 +289,7 @@ func (g *Call) completeConfigQueries(queries, now map[string]any) error {
 		}
 		q, ok := queries[name].(map[string]any)
 		if !ok {
-			return g.invalid("queries: %s is no object with interval and status", oneLine(name))
+			return g.invalid("queries: %s is not an object with interval and status", oneLine(name))
 		}
 		q = mapsClone(q)
 		for _, n := range []string{"interval", "status"} {

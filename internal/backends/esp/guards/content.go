@@ -30,7 +30,7 @@ func (g *Call) asQuery() error {
 		}
 	}
 	if g.has("query") && !isSelect.MatchString(g.text("query")) {
-		return g.invalid("query: %s is no SQL the server takes: it begins with select", oneLine(g.text("query")))
+		return g.invalid("query: %s is not SQL the server takes: it begins with select", oneLine(g.text("query")))
 	}
 	if g.has("interval") {
 		if n, err := strconv.ParseInt(g.text("interval"), 10, 64); err != nil || n <= 0 {
@@ -248,14 +248,14 @@ func (g *Call) packQueries(ctx context.Context, queries map[string]any) ([]strin
 	for _, name := range names {
 		q, ok := queries[name].(map[string]any)
 		if !ok {
-			return nil, g.invalid("queries: %s is no object with query and interval", oneLine(name))
+			return nil, g.invalid("queries: %s is not an object with query and interval", oneLine(name))
 		}
 		text, _ := q["query"].(string)
 		if !isSelect.MatchString(text) {
 			return nil, g.invalid("queries: the SQL of %s begins not with select: the server would leave it out in silence", oneLine(name))
 		}
 		if n, err := strconv.ParseInt(backends.Text(q["interval"]), 10, 64); q["interval"] != nil && (err != nil || n <= 0) {
-			return nil, g.invalid("queries: the interval of %s is no number of seconds above zero", oneLine(name))
+			return nil, g.invalid("queries: the interval of %s is not a number of seconds above zero", oneLine(name))
 		}
 		if old := sql[name]; len(old) > 0 && !slices.Contains(old, text) {
 			g.warn("a query %s with other SQL is there: the server makes a second one of the name", oneLine(name))
@@ -362,7 +362,7 @@ func guardPackUpload(ctx context.Context, g *Call) error {
 	}
 	m, err := wire.Members(f.Content)
 	if err != nil {
-		return g.invalid("%s is no JSON object", oneLine(base))
+		return g.invalid("%s is not a JSON object", oneLine(base))
 	}
 	in, _ := m["queries"].(map[string]any)
 	queries, err := g.packQueries(ctx, in)

@@ -11,7 +11,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// guards are what stands before the operations that do more, or less, than
+// guards are what is before the operations that do more, or less, than
 // they say (docs/wire/esp.md, the notes of §17). They are bound here and nowhere
 // else.
 var guards map[string]guard

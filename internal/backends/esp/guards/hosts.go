@@ -104,7 +104,7 @@ func guardLive(ctx context.Context, g *Call) error {
 		e.Hint = "name nodes, tags or os_name; all_hosts true means every host that is online"
 		return e
 	case !none && all:
-		return g.invalid("all_hosts stands beside a selection")
+		return g.invalid("all_hosts cannot be combined with a selection")
 	}
 	hosts, err := g.directory(ctx)
 	if err != nil {
@@ -220,7 +220,7 @@ func guardResponse(ctx context.Context, g *Call) error {
 	case "stop process":
 		err = need("process_name", "pid")
 		if p := g.text("pid"); p != "" && !wire.IsNumber(p) {
-			return g.invalid("pid: %q is no number", p)
+			return g.invalid("pid: %q is not a number", p)
 		}
 		if g.text("pid") == "" {
 			g.warn("without pid every process of the name is stopped")
@@ -315,7 +315,7 @@ func guardSchedule(ctx context.Context, g *Call) error {
 	case !slices.Contains([]string{"1", "2"}, g.text("scan_type")):
 		return g.invalid("scan_type: 1 quick, 2 full")
 	case !clock.MatchString(at):
-		return g.invalid("time: %q is no time of a day as 10:30:0", at)
+		return g.invalid("time: %q is not a time of a day as 10:30:0", at)
 	case g.text("scan_type") == "2" && (day == "" || !wire.IsNumber(day) || len(day) > 1 || day > "8"):
 		return g.invalid("scan_day: 0 every day, 1 Sunday to 7 Saturday, 8 never")
 	}

@@ -210,7 +210,7 @@ func (g *Call) givenSets() (map[string]indicatorSet, error) {
 	for name, v := range g.mapArg("data") {
 		m, ok := v.(map[string]any)
 		if !ok {
-			return nil, g.invalid("data: %s is no entry {type, severity, values}", oneLine(name))
+			return nil, g.invalid("data: %s is not an entry {type, severity, values}", oneLine(name))
 		}
 		s, err := readSet(m)
 		if err != nil {

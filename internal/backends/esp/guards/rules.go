@@ -256,7 +256,7 @@ func guardResolve(_ context.Context, g *Call) error {
 	}
 	for _, id := range ids {
 		if s := backends.Text(id); !wire.IsNumber(s) {
-			return g.invalid("alert_ids: %q is no number of an alert", s)
+			return g.invalid("alert_ids: %q is not a number of an alert", s)
 		}
 	}
 	g.args["alert_ids"] = numbers(ids)

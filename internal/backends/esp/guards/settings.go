@@ -122,7 +122,7 @@ func guardEngines(ctx context.Context, g *Call) error {
 		e, ok := engines[name].(map[string]any)
 		on, isBool := e["status"].(bool)
 		if !ok || !isBool {
-			er := g.invalid("av_engines: %s is no object with status", oneLine(name))
+			er := g.invalid("av_engines: %s is not an object with status", oneLine(name))
 			er.Hint = `for example {"Bkav":{"status":true}}`
 			return er
 		}
@@ -304,7 +304,7 @@ func guardEmail(ctx context.Context, g *Call) error {
 	}
 	to := csvList(g.text("emailRecipients"))
 	if i := slices.IndexFunc(append(to, g.text("email")), func(s string) bool { return !strings.Contains(s, "@") }); i >= 0 {
-		return g.invalid("%s is no e-mail address", oneLine(append(to, g.text("email"))[i]))
+		return g.invalid("%s is not an e-mail address", oneLine(append(to, g.text("email"))[i]))
 	}
 	g.args["emailRecipients"] = strings.Join(to, ",")
 	if n, err := strconv.ParseUint(g.text("smtpPort"), 10, 16); err != nil || n == 0 {

@@ -9,7 +9,7 @@ import (
 	"github.com/edrctl/edrctl/internal/client/jsonwalk"
 )
 
-// Page is one page of a list: data.results and the counts beside it. The
+// Page is one page of a list: data.results and the counts next to it. The
 // rows are parts of the reply's body.
 type Page struct {
 	Count  int64 // rows matching all filters; -1 when the server names none
@@ -90,7 +90,7 @@ func (p *Page) readData(w *jsonwalk.Walker) (odd string) {
 				w.Skip()
 			default:
 				w.Skip()
-				odd = "results is no list"
+				odd = "results is not a list"
 			}
 		default:
 			w.Skip()

@@ -27,7 +27,7 @@ func Records(c backends.Call, a *Answer, give func([]byte) bool) error {
 		switch shape := mapShapes[c.Op.Name]; wire.KindOf(a.Data) {
 		case 0, 'n':
 			if !a.JSON {
-				return errors.New("the answer is no JSON")
+				return errors.New("the answer is not JSON")
 			}
 			if len(a.Top) == 0 {
 				return nil

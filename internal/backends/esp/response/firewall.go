@@ -79,7 +79,7 @@ func BlockRules(c backends.Change) ([]Rule, error) {
 	}
 	if c.Program != "" {
 		if strings.ContainsAny(c.Program, "\r\n\x00") {
-			return nil, Invalid("the program is no path")
+			return nil, Invalid("the program is not a path")
 		}
 		r.Application = c.Program
 		sum := sha256.Sum256([]byte(strings.ToLower(c.Program)))

@@ -68,7 +68,7 @@ func (c *ruleChecker) warn(at, format string, a ...any) {
 }
 
 // Check checks the conditions of a rule (61, 62): out are the same
-// conditions with what the vendor's console wants beside them filled in.
+// conditions with what the vendor's console wants next to them filled in.
 // Warnings are of conditions that work and may surprise. An error is a
 // condition the server refuses, or one it takes and that can never be true.
 func Check(conditions any) (out map[string]any, warnings []string, err error) {
@@ -238,7 +238,7 @@ func (c *ruleChecker) meaning(at, field, column, op, text string) error {
 	case "matches_regex", "not_matches_regex":
 		unsure, err := pythonPattern(text)
 		if err != nil {
-			return &conditionError{at, fmt.Sprintf("the pattern %q is no regular expression: %v", text, err), "the server takes it, and the rule never fires"}
+			return &conditionError{at, fmt.Sprintf("the pattern %q is not a regular expression: %v", text, err), "the server takes it, and the rule never fires"}
 		}
 		if unsure != "" {
 			c.warn(at, "the pattern could not be checked here: %s", unsure)
@@ -356,7 +356,7 @@ func pythonPattern(p string) (unsure string, err error) {
 		}
 	}
 	if strings.Contains(p, "[[:") {
-		unsure = "[[: is no class of characters to the server"
+		unsure = "[[: is not a class of characters to the server"
 	}
 	if unsure != "" {
 		return unsure, nil
@@ -435,7 +435,7 @@ func checkSearch(v any, at string, only bool, depth int) error {
 		case !slices.Contains([]string{"equal", "not_equal", "contains", "not_contains", "is_empty", "is_not_empty"}, op):
 			return &conditionError{here, fmt.Sprintf("the search has no operator %q", op), "one of equal not_equal contains not_contains is_empty is_not_empty"}
 		case !isText:
-			return &conditionError{here, "it has no value, or one that is no text", "is_empty and is_not_empty need one too: any text"}
+			return &conditionError{here, "it has no value, or one that is not text", "is_empty and is_not_empty need one too: any text"}
 		case text == "" && only:
 			return &conditionError{here, "the value is empty", "to find what is absent write is_empty with any value"}
 		}

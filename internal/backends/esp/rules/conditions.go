@@ -98,7 +98,7 @@ func NarrowHash(t filter.Term) (Group, bool) {
 	return AnyOf(rules...), true
 }
 
-// NarrowDomain: a name stands in domain_name, or, in rows without that
+// NarrowDomain: a name is in domain_name, or, in rows without that
 // column, in the URL of a connection.
 func NarrowDomain(t filter.Term) (Group, bool) {
 	var rules []any

@@ -89,7 +89,7 @@ func readEvalRow(raw []byte) (*evalRow, error) {
 			r.timestamp = wire.Scalar(v)
 		case "columns":
 			if wire.KindOf(v) != '{' {
-				return errors.New("its columns are no object")
+				return errors.New("its columns are not an object")
 			}
 			return wire.EachMember(v, func(name string, v []byte) error {
 				r.columns[name] = wire.Scalar(v)
@@ -102,10 +102,10 @@ func readEvalRow(raw []byte) (*evalRow, error) {
 		return readEvalRow(inner)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("it is no stored row: %w", err)
+		return nil, fmt.Errorf("it is not a stored row: %w", err)
 	}
 	if r.query == "" && len(r.columns) == 0 {
-		return nil, errors.New("it is no stored row of ESP: there are no columns in it")
+		return nil, errors.New("it is not a stored row of ESP: there are no columns in it")
 	}
 	if t := wire.ParseTime(r.timestamp); !t.IsZero() {
 		r.timestamp = strconv.FormatInt(t.Unix(), 10)
@@ -177,7 +177,7 @@ func is(b bool) verdict {
 }
 
 // compileOperator gives the operator as §14 tells it. A string operator on a
-// number is no match, and neither is one on a cell that is not there.
+// number is not a match, and neither is one on a cell that is not there.
 func compileOperator(op, value string) func(cell string, there bool) verdict {
 	base, negated := strings.CutPrefix(op, "not_")
 	want := strings.ToLower(value)

@@ -55,7 +55,7 @@ func TestRuleTrial(t *testing.T) {
 		t.Errorf("an OR of no and unsure: %v %v %v", fires, sure, err)
 	}
 	if _, _, err := trial.On([]byte(`{"a":1}`)); err == nil {
-		t.Error("what is no row was judged")
+		t.Error("what is not a row was judged")
 	}
 	if bad, err := rules.ReadTrial([]byte(`{"name":"r","conditions":{"condition":"AND","rules":[{"field":"path","operator":"equal","value":"x"}]}}`)); err != nil || len(bad.Errors) != 1 || bad.On != nil {
 		t.Errorf("%+v %v", bad, err)

@@ -104,7 +104,7 @@ func (s *Session) found(base string) {
 }
 
 // baseFile is where the base found is remembered, "" when nothing may be
-// written. Its name holds a digest, as profile names and URLs are no file names.
+// written. Its name holds a digest, as profile names and URLs are not file names.
 func (s *Session) baseFile() string {
 	if s.o.StateDir == "" {
 		return ""

@@ -41,7 +41,7 @@ func Pause(ctx context.Context, t time.Duration) error {
 }
 
 // Do sends a call under the API base with a session. A read that meets a 401
-// is sent once more after a new login; an action never is. p is the path
+// is sent again after a new login; an action never is. p is the path
 // under the base, already escaped.
 func (s *Session) Do(ctx context.Context, what, p string, c client.Call) (*client.Reply, error) {
 	return exchange(ctx, s, what, p, c, s.c.Do, func(r *client.Reply) http.Header { return r.Header })

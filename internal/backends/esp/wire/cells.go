@@ -59,7 +59,7 @@ func (c *Cells) read(w *jsonwalk.Walker, scratch []byte, keepOrder bool) []byte 
 		if w.Err() != nil {
 			break
 		}
-		if !ok { // an object or a list: its text as it stands
+		if !ok { // an object or a list: its text as it is
 			scratch = append(scratch[:0], w.Since(from)...)
 		}
 		value := ""

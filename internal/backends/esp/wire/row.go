@@ -10,7 +10,7 @@ import (
 )
 
 // Row is one stored result of a scheduled query, as 13, 15, 30, 94, 95 and
-// 12b give it, with what the request knew beside it.
+// 12b give it, with what the request knew next to it.
 type Row struct {
 	ID        int64 // the server's result id; 0 when the answer has none
 	Table     string

@@ -114,7 +114,7 @@ func ErrorText(body []byte) string {
 	return msg
 }
 
-// MessageText reads "message": a string, an object that nests it once more,
+// MessageText reads "message": a string, an object that nests it again,
 // or an object field -> reason (CE 4.0).
 func MessageText(v []byte) string {
 	if KindOf(v) != '{' {

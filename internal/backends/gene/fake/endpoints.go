@@ -225,7 +225,7 @@ func (c *call) getEndpoint() {
 	}
 	show := c.flag("showkey")
 	if s.is(Beta2) && !s.next && !show {
-		m.Key = "" // trap 3: for good
+		m.Key = "" // trap 3: permanently
 	}
 	c.ok(s.view(m, show, !s.is(Head)))
 }

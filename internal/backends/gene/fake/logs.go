@@ -25,7 +25,7 @@ func (c *call) events(of [][]int32, all []int32) {
 	}
 	list := all // beta.2 ignores the UUID (trap 10)
 	if !s.is(Beta2) {
-		list = nil // an unknown UUID is no error
+		list = nil // an unknown UUID is not an error
 		s.mu.Lock()
 		for _, m := range s.st.Endpoints {
 			if m.UUID == c.uuid && m.Source >= 0 {

@@ -70,7 +70,7 @@ type EventDecoder struct {
 	text      string // scratch as a string, after finish
 }
 
-const noEvent = "an element of the answer is no event"
+const noEvent = "an element of the answer is not an event"
 
 // Walk takes one {"Event": {…}} at w. When w has no error afterwards, finish
 // makes what was in it available.

@@ -38,7 +38,7 @@ type fileExtractor struct {
 	out     bytes.Buffer
 	stack   []jsonFrame
 	sink    func(command, path string) io.Writer
-	command string // uuid of the command, when it stands before its files
+	command string // uuid of the command, when it is before its files
 	files   map[string]*FileContent
 }
 
@@ -75,7 +75,7 @@ func (x *fileExtractor) run() ([]byte, error) {
 			x.stack = append(x.stack, jsonFrame{object: c == '{', wantKey: c == '{'})
 		case '}', ']':
 			if top == nil {
-				return nil, &MalformedError{Why: "the answer is no JSON"}
+				return nil, &MalformedError{Why: "the answer is not JSON"}
 			}
 			x.stack = x.stack[:len(x.stack)-1]
 		case ',':
@@ -135,7 +135,7 @@ func (x *fileExtractor) text(top *jsonFrame) error {
 	}
 	var s string
 	if err := json.Unmarshal(x.out.Bytes()[from:], &s); err != nil {
-		return &MalformedError{Why: "the answer is no JSON"}
+		return &MalformedError{Why: "the answer is not JSON"}
 	}
 	if top.wantKey {
 		top.name = s
@@ -175,9 +175,9 @@ func (x *fileExtractor) extract(path string) error {
 	case errors.As(err, &mine):
 		return mine.Err
 	case errors.As(err, &corrupt):
-		return &MalformedError{Why: "a file of the answer is no base64"}
+		return &MalformedError{Why: "a file of the answer is not base64"}
 	case err == nil && !q.done:
-		return &MalformedError{Why: "a file of the answer is no base64"}
+		return &MalformedError{Why: "a file of the answer is not base64"}
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return &MalformedError{Why: "the answer is cut inside a file"}
 	case err != nil:

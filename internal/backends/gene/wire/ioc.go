@@ -77,11 +77,11 @@ func (e *IOC) Normalise() error {
 	if length > 0 {
 		e.Value = strings.ToLower(e.Value)
 		if b, err := hex.DecodeString(e.Value); err != nil || 2*len(b) != length {
-			return fmt.Errorf("%q is no %s", e.Value, e.Type)
+			return fmt.Errorf("%q is not a %s", e.Value, e.Type)
 		}
 	}
 	if _, err := netip.ParseAddr(e.Value); e.Type == "ip-dst" && err != nil {
-		return fmt.Errorf("%q is no address", e.Value)
+		return fmt.Errorf("%q is not an address", e.Value)
 	}
 	if e.GUUID == "" {
 		e.GUUID = derivedUUID("source", e.Source)
@@ -91,7 +91,7 @@ func (e *IOC) Normalise() error {
 	}
 	for _, u := range []string{e.UUID, e.GUUID} {
 		if !IsUUID(u) {
-			return fmt.Errorf("%q: %s is no UUID", e.Value, u)
+			return fmt.Errorf("%q: %s is not a UUID", e.Value, u)
 		}
 	}
 	return nil

@@ -30,13 +30,13 @@ func Records(data json.RawMessage, byEndpoint bool) (out []json.RawMessage, list
 		return nil, false, nil
 	case data[0] == '[':
 		if err := json.Unmarshal(data, &out); err != nil {
-			return nil, true, &MalformedError{Why: "data of the answer is no list"}
+			return nil, true, &MalformedError{Why: "data of the answer is not a list"}
 		}
 		return out, true, nil
 	case byEndpoint:
 		var by map[string]json.RawMessage
 		if err := json.Unmarshal(data, &by); err != nil {
-			return nil, false, &MalformedError{Why: "data of the answer is no object"}
+			return nil, false, &MalformedError{Why: "data of the answer is not an object"}
 		}
 		names := make([]string, 0, len(by))
 		for name := range by {

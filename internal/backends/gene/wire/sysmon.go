@@ -19,7 +19,7 @@ func SysmonVersion(text []byte) (string, error) {
 			break
 		}
 		if err != nil {
-			return "", fmt.Errorf("it is no whole XML document: %w", err)
+			return "", fmt.Errorf("it is not a whole XML document: %w", err)
 		}
 		switch t := tok.(type) {
 		case xml.StartElement:
