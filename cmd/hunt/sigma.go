@@ -169,7 +169,7 @@ func (h *sigmaFlags) summary(q hunt.Sigma, hits []*model.SigmaHit, sum hunt.Sigm
 	}
 	line := fmt.Sprintf("%d events, %d rules evaluated on them, %d hits, %s to %s", sum.Events, sum.Evaluated, len(hits), from, q.Span.End().Format(time.RFC3339))
 	if h.events && sum.Fulfilled > 0 {
-		line += fmt.Sprintf("; %d of the hits are correlations, which are no events: run without --events", sum.Fulfilled)
+		line += fmt.Sprintf("; %d of the hits are correlations, not events: run without --events", sum.Fulfilled)
 	}
 	return line
 }

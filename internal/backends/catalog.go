@@ -34,7 +34,7 @@ type Operation struct {
 // Param is one parameter of an operation.
 type Param struct {
 	Name     string
-	In       string // path, query, body, header, file; "body" names a member of the JSON object; "local" is told to the driver's guards and never sent
+	In       string // path, query, body, header, file; "body" names a member of the JSON object; "local" is for the driver's guards and never sent
 	Type     string // string, int, number, bool, time, array, object, json, file
 	Required bool
 	Enum     []string

@@ -66,7 +66,7 @@ type VerbSpec struct {
 	Sync    bool     // Apply returns only when it is over; else the action is polled
 }
 
-// Change is one thing to change on one target. Texts stand exactly as the
+// Change is one thing to change on one target. Texts are kept exactly as the
 // user gave them: quoting for the wire is the driver's.
 type Change struct {
 	Verb     string
@@ -131,7 +131,7 @@ type Preview struct {
 type (
 	// Changer changes things. Apply sends every changing request exactly
 	// once: when its answer is lost, it returns the action in state ambiguous
-	// with an *Error of KindAmbiguous. update is told of each state on the way.
+	// with an *Error of KindAmbiguous. update receives each state on the way.
 	Changer interface {
 		Verbs() []VerbSpec
 		Preview(ctx context.Context, c Change) (Preview, error)

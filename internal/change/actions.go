@@ -126,7 +126,7 @@ func remembered(ctx context.Context, s *ops.Source, q ActionQuery, give func(*mo
 }
 
 // Action reads how an action is doing: one of the journal (act-…) or one only
-// its backend knows. wait follows it like Run.Wait; update is told of every
+// its backend knows. wait follows it like Run.Wait; update receives every
 // state. What is found out about one of the journal is written there.
 func (a *Actor) Action(ctx context.Context, ref string, wait time.Duration, update func(*model.Action)) (*model.Action, error) {
 	if update == nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// Names in audit.Record.Details that are ours; a driver's own stand behind
+// Names in audit.Record.Details that are ours; a driver's own come after
 // driverDetail.
 const (
 	detailChange  = "change"  // JSON of what was asked, enough to look it up

@@ -53,7 +53,7 @@ func (e *elementWalk) ahead(s *scanner) (done bool, err error) {
 // whole reads an element that the scanner has passed over.
 func (e *elementWalk) whole(v []byte) error {
 	if c := v[0]; c == '-' || c >= '0' && c <= '9' {
-		v = append(v, ' ') // to a walker, a number goes on until something else comes
+		v = append(v, ' ') // to a walker, a number continues until something else comes
 	}
 	e.json.Reset(v)
 	err := e.read(&e.json)

@@ -29,9 +29,9 @@ type Hunt struct {
 	Checkpoint *Checkpoint // nil: the hunt is not kept
 	Explain    func(profile string, p backends.Plan)
 	Progress   func(Progress) // called from several goroutines, one at a time
-	// Seen is told of each hit when it is first met, one call at a time; its
+	// Seen receives each hit when it is first met, one call at a time; its
 	// count and times are then what is known so far. What Run returns at the
-	// end replaces it by Key. A hit of an earlier, kept run is told again.
+	// end replaces it by Key. A hit of an earlier, kept run is reported again.
 	Seen func(*model.Hit)
 }
 
@@ -322,12 +322,12 @@ func (r *run) match(s *ops.Source, m *ioc.Matcher, indicators []ioc.Indicator, e
 		if e.ID != "" {
 			h.Evidence = []string{s.Profile + "/" + e.ID}
 		}
-		// What a process is thought of is said of its image, not of a file or
+		// What a process is thought of applies to its image, not of a file or
 		// an address it used.
 		if p := found.Process; p != nil && p.Reputation != nil && found.File == nil && isImage(ind.Type) {
 			h.Verdict = p.Reputation.Verdict
 		}
-		// Other hashes of the same sample are told, too: the strongest names the hit.
+		// Other hashes of the same sample are reported, too: the strongest names the hit.
 		if k := h.Key() + ind.String(); !slices.Contains(seen, k) {
 			seen = append(seen, k)
 			see(h)

@@ -180,7 +180,7 @@ func TestHuntIsDividedByModes(t *testing.T) {
 	}
 }
 
-// Values a server cannot take are said; those of other units go on. Any other
+// Values a server cannot take are reported; those of other units go on. Any other
 // failure ends the profile, and what was seen is kept.
 func TestHuntFailures(t *testing.T) {
 	list := indicators(t, sha("0", 1), sha("0", 2), sha("0", 3), "process:evil.exe")
@@ -377,7 +377,7 @@ func TestCheckpointIsOfOneHunt(t *testing.T) {
 	}
 }
 
-// Hits are told when they are first met, each once, before the hunt is over;
+// Hits are reported when they are first met, each once, before the hunt is over;
 // also when the window is read an hour at a time and when a unit then fails.
 func TestHitsAreSeenEarly(t *testing.T) {
 	list := indicators(t, sha("0", 1), sha("0", 2), sha("a", 3), "process:evil.exe", "fine.exe")

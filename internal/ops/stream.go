@@ -27,7 +27,7 @@ type Request struct {
 	// DefaultSince tells that the user gave no beginning: an archive is asked
 	// for all it has.
 	DefaultSince bool
-	// Explain is told every profile's plan before its first record.
+	// Explain receives every profile's plan before its first record.
 	Explain func(profile string, p backends.Plan)
 }
 

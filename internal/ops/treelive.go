@@ -100,7 +100,7 @@ func (t *liveTree) result() *TreeResult {
 }
 
 // more reads one page more of a node's children, or everything below it, and
-// gives the tree with it. What fails is told in Outcomes; what was read until
+// gives the tree with it. What fails is reported in Outcomes; what was read until
 // then stays.
 func (t *liveTree) more(ctx context.Context, m More) (*TreeResult, error) {
 	t.mu.Lock()

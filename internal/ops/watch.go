@@ -26,7 +26,7 @@ type Watch struct {
 	Saved []byte
 	Keep  func(state []byte) error
 	Now   func() time.Time
-	// Trouble is told when a profile stops answering, and with a nil error
+	// Trouble is called when a profile stops answering, and with a nil error
 	// when it does again. It is called from several goroutines, one at a time.
 	Trouble func(profile string, err error)
 }

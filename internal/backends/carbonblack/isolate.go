@@ -198,7 +198,7 @@ func (d *Driver) notIsolated(dev *wire.Device, all []wire.Policy, quarantine str
 	return fmt.Sprintf("it is not isolated: its policy is %q", cmp.Or(string(dev.PolicyName), string(dev.PolicyID)))
 }
 
-// move moves a device to its other policy. What undoing needs is told before
+// move moves a device to its other policy. What undoing needs is reported before
 // the request is sent, so that it is on record whatever happens.
 func (d *Driver) move(ctx context.Context, what string, c backends.Change, act *model.Action, update func(*model.Action)) error {
 	m, pv, err := d.planMove(ctx, what, c)

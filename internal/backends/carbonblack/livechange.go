@@ -239,7 +239,7 @@ func (t *liveTask) collect(w *wire.Command) error {
 }
 
 // finish fetches what the change left on the device, and cleans up there.
-// What was done stays done when this fails; it is said.
+// What was done stays done when this fails; it is reported.
 func (t *liveTask) finish(ctx context.Context, err error) error {
 	if errors.Is(err, errStillRunning) || backends.KindOf(err) == backends.KindAmbiguous {
 		if len(t.after) > 0 {

@@ -295,7 +295,7 @@ type askedHost struct {
 
 // matchingHosts finds the devices that satisfy --host and --ip, one for each
 // name: a name that several devices bear is asked for once, and its rows then
-// name the host without an id, as it cannot be told whose they are. With an
+// name the host without an id, as it cannot be reported whose they are. With an
 // error of kind partial come those that the incomplete list named.
 func (d *Driver) matchingHosts(ctx context.Context, f filter.Filter) ([]askedHost, error) {
 	var out []askedHost

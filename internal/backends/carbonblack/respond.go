@@ -295,7 +295,7 @@ func newAction(c backends.Change) *model.Action {
 	return act
 }
 
-// snapshot is a copy for whoever is told of an action that continues changing.
+// snapshot is a copy for whoever watches an action that keeps changing.
 func snapshot(act *model.Action) *model.Action {
 	c := *act
 	c.Details = maps.Clone(act.Details)

@@ -373,7 +373,7 @@ func (d *Driver) Process(ctx context.Context, id string, near time.Time) (*model
 		if err != nil {
 			return nil, err
 		}
-		// One that others only name as their parent may be told of better later.
+		// One that others only name as their parent may become better known later.
 		if p := k.m[id]; p != nil && (p.Hash != nil || p.Path != "" || p.Parent != nil) {
 			return p, nil
 		}

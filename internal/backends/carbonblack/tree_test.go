@@ -187,7 +187,7 @@ func TestHuntOfTheActor(t *testing.T) {
 	}
 }
 
-// A memory dump that continues is told of, and can be cancelled.
+// A memory dump in progress is reported, and can be cancelled.
 func TestCancelCommand(t *testing.T) {
 	cancelled := make(chan struct{})
 	d := open(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -186,7 +186,7 @@ func (h Harness) readingCall(t *testing.T, e *env, api backends.Caller, c backen
 	}
 }
 
-// callFaults are the faults of a changing call, and what may be said.
+// callFaults are the faults of a changing call, and what may be reported.
 var callFaults = []changeFault{
 	{"reset-after", []backends.ErrorKind{backends.KindAmbiguous}, true},
 	{"500", []backends.ErrorKind{backends.KindAmbiguous}, false},

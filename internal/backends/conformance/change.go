@@ -121,7 +121,7 @@ func sentOf(pv backends.Preview, log []request) []int {
 	return out
 }
 
-// changeFault is a fault on the first changing request, and what may be said.
+// changeFault is a fault on the first changing request, and what may be reported.
 type changeFault struct {
 	spec  string
 	kinds []backends.ErrorKind

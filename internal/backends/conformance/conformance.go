@@ -367,7 +367,7 @@ func (e *env) goodError(t testing.TB, what string, err error) {
 	text := err.Error()
 	var own *backends.Error
 	if !errors.As(err, &own) {
-		t.Errorf("%s: the error is no *backends.Error but %T: %v", what, err, err)
+		t.Errorf("%s: the error is not a *backends.Error but %T: %v", what, err, err)
 	} else {
 		if own.What == "" {
 			t.Errorf("%s: the error does not say what could not be done: %v", what, err)

@@ -14,7 +14,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
-// lists is where the records of an operation's answer stand: "" is the answer
+// lists is where the records of an operation's answer are: "" is the answer
 // itself, "-" an answer that is one object or anything (docs/wire/cwatch.md 3).
 var lists = map[string]string{
 	"alerts.list": "items", "endpoints.list": "endpoints", "hash.verdict": "-", "": "-",

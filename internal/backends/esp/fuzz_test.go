@@ -29,7 +29,7 @@ func FuzzRow(f *testing.F) {
 			if e.ID == "" || e.Kind == "" {
 				t.Errorf("an event without id or kind of %q", row)
 			}
-			e.Raw = nil // what the server sent is not ours to mend
+			e.Raw = nil // what the server sent is not ours to fix
 			if b, err := json.Marshal(e); err != nil || !json.Valid(b) {
 				t.Errorf("cannot be written: %v", err)
 			}

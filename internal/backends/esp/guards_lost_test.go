@@ -164,7 +164,7 @@ func TestPasswordCall(t *testing.T) {
 	}
 }
 
-// A role that may not is told so, and nothing happens twice.
+// A role without the right gets that answer, and nothing happens twice.
 func TestAnalystMayNot(t *testing.T) {
 	srv := fake.New(estate(), fake.Options{})
 	d := newDriver(t, serve(t, srv), func(o *backends.Options) { o.Settings["username"] = "anna" })

@@ -334,7 +334,7 @@ func readDialogue(t *testing.T, name string) dialogue {
 }
 
 // playFile plays the server's side of a recorded dialogue: what the client
-// said first must be said by the driver, too.
+// said first must be reported by the driver, too.
 func playFile(t *testing.T, c *websocket.Conn, r *http.Request, name string) {
 	ctx := r.Context()
 	for i, f := range readDialogue(t, name).Frames {

@@ -164,7 +164,7 @@ func TestCommunityEdition(t *testing.T) {
 	told := newDriver(t, serve(t, srv), func(o *backends.Options) { at(o); o.Settings["edition"] = wire.EditionCE3 })
 	for _, v := range told.Verbs() {
 		if v.Verb == backends.VerbKill {
-			t.Error("an edition that is told to have no response actions offers kill")
+			t.Error("an edition that claims to have no response actions offers kill")
 		}
 	}
 	// Trees come from the result logs there, and alerts want a verdict.

@@ -17,7 +17,7 @@ import (
 
 // Files come from two places: artifacts, which agents send by themselves
 // after an alert and the manager stores (docs/wire/gene.md 9), and the answer of a
-// command, where they stand until the next command (docs/wire/gene.md 5).
+// command, where they are until the next command (docs/wire/gene.md 5).
 
 var hashForm = lazyregexp.New(`^[0-9a-fA-F]+$`)
 

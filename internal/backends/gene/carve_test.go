@@ -89,7 +89,7 @@ func TestFilesAreKeptWhenTheirSlotIsTaken(t *testing.T) {
 	if n, _, err := d.Download(t.Context(), b.Files[0], 0, &got); err != nil || n != 1<<20 {
 		t.Errorf("%d, %v", n, err)
 	}
-	// Another run knows nothing of the first: it is gone, and that is said.
+	// Another run knows nothing of the first: it is gone, and that is reported.
 	post(t, p, "/endpoints/"+uuid1+"/command", `{"command-line":"foreign"}`)
 	d2, _ := serve(t, p)
 	_, err = d2.Carve(t.Context(), a.Files[0])

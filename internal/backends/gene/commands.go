@@ -212,7 +212,7 @@ func encodePowerShell(text string) string {
 	return base64.StdEncoding.EncodeToString(b)
 }
 
-// slot reads the endpoint's command; nil when there is none. sink is told of
+// slot reads the endpoint's command; nil when there is none. sink is reported of
 // each fetched file and gives where its content goes; nil, or a nil writer:
 // only its size and hash are taken. The answer is streamed, as it holds every
 // file whole.

@@ -238,7 +238,7 @@ func TestOfflineHostWaits(t *testing.T) {
 	}
 }
 
-// One slot: what would be replaced is said, and what was not shown is not
+// One slot: what would be replaced is reported, and what was not shown is not
 // replaced.
 func TestOneSlot(t *testing.T) {
 	d, _, p := tapped(t, lab(), fake.Options{AgentDelay: -1})
@@ -390,7 +390,7 @@ func TestWrongIndexIsCaught(t *testing.T) {
 
 // Trap 1, as it was recorded: the index goes wrong between the look and the
 // request, so that the command reaches another endpoint. It is sent once, the
-// alarm is loud, and what may have run where is said.
+// alarm is loud, and what may have run where is reported.
 func TestReplayIndexBug(t *testing.T) {
 	by := map[string]*exchange{}
 	for _, e := range exchanges(t) {

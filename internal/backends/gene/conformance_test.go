@@ -50,7 +50,7 @@ func TestConformanceCalls(t *testing.T) {
 // excused names the rules a version cannot be held to.
 func excused(version string) map[string]string {
 	skip := map[string]string{
-		"moving pages/none":    "answers count nothing: none given cannot be told from none there",
+		"moving pages/none":    "answers count nothing: none given cannot be distinguished from none there",
 		"moving pages/resolve": "alerts have no state that a colleague could change",
 	}
 	if version != fake.Head {

@@ -131,7 +131,7 @@ func TestPaging(t *testing.T) {
 	}
 }
 
-// Trap 10: beta.2 answers with everybody's events; each is told once, of its
+// Trap 10: beta.2 answers with everybody's events; each is reported once, of its
 // own endpoint. (TestEventsEveryVersion counts them.) An empty store is empty.
 func TestEmptyStoreOfBeta2(t *testing.T) {
 	d, _, _ := start(t, busy(10, time.Hour), fake.Options{Version: fake.Beta2, NoLogs: true})

@@ -17,7 +17,7 @@ const EventRows = 10_000
 // PageRows is the page size of a call that names none, by operation (§3, §5).
 var PageRows = map[string]int{"events.list": EventRows, "processes.list": 5000, "devices.list": 1000}
 
-// RecordsAt is where the records of an answer stand; "-" is one object, or an
+// RecordsAt is where the records of an answer are; "-" is one object, or an
 // array that is the whole answer.
 var RecordsAt = map[string]string{
 	"events.list": "results", "processes.list": "results", "devices.list": "results", "policies.list": "results", "alerts.get": "-",

@@ -108,7 +108,7 @@ func (h *HeadRecorder) ResultsNull() bool {
 		Results json.RawMessage `json:"results"`
 	}
 	if json.Unmarshal(h.head, &doc) != nil {
-		return true // cannot be told: take the reading that looks further
+		return true // cannot be reported: take the reading that looks further
 	}
 	return len(doc.Results) == 0 || string(doc.Results) == "null"
 }

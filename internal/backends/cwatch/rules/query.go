@@ -249,7 +249,7 @@ func NarrowTerms(t filter.Term) []string {
 }
 
 // hostPart is what must be in a name that matches DOMAIN\NAME or NAME.DOMAIN;
-// "" when that cannot be told.
+// "" when that cannot be reported.
 func hostPart(p filter.Pattern) string {
 	if i := strings.LastIndexByte(p.Text, '\\'); i >= 0 {
 		return p.Text[i+1:]

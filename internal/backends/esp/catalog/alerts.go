@@ -43,7 +43,7 @@ var alertsOperations = []backends.Operation{
 		Name: "alerts.resolve", Method: "PUT", Path: "/alerts",
 		Summary: "Resolve / re-open alerts", Section: "90 alerts", Body: "json", Mutates: true,
 		Params: []backends.Param{
-			{Name: "resolve", In: "body", Type: "bool", Help: "true resolves, false opens again; to be said"},
+			{Name: "resolve", In: "body", Type: "bool", Help: "true resolves, false opens again; required"},
 			{Name: "alert_ids", In: "body", Type: "array", Required: true, Help: "array of integers"},
 			{Name: "verdict", In: "body", Type: "bool", Help: "3.5.1: required with resolve=true; true = true positive"},
 			{Name: "comment", In: "body", Type: "string", Help: "3.5.1+"},

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// carveNow gives the carves as they stand: one being collected moves on with
+// carveNow gives the carves as of now: one being collected moves on with
 // time, a quarter every 5 s.
 func (s *Server) carvesNow() []Carve {
 	s.mu.Lock()

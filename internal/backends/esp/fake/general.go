@@ -446,7 +446,7 @@ func alertedEventsExport(s *Server, r *request) reply {
 	return columnsCSV("alerted_events.csv", rows)
 }
 
-// statusLogsExport answers 38: a task whose file is told by a WebSocket.
+// statusLogsExport answers 38: a task whose file is announced by a WebSocket.
 func statusLogsExport(s *Server, r *request) reply {
 	h := s.hostArg(r)
 	if h == nil {

@@ -319,7 +319,7 @@ func (s *Server) liveSocket(ctx context.Context, c *websocket.Conn, text string)
 			return
 		}
 	}
-	// No end marker: the socket stays open and ignores what is said.
+	// No end marker: the socket stays open and ignores what it gets.
 	for {
 		if _, _, err := c.Read(ctx); err != nil {
 			return

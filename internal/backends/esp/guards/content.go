@@ -17,7 +17,7 @@ import (
 
 var queryMembers = []string{"name", "query", "interval", "platform", "version", "description", "value", "snapshot", "tags", "packs"}
 
-// isSelect is as much as can be told here of SQL the server takes.
+// isSelect is as much as can be checked here of SQL the server takes.
 var isSelect = lazyregexp.New(`(?is)^\s*(select|with)\s`)
 
 // asQuery takes the words of answers for those of requests.

@@ -65,7 +65,7 @@ type Pager struct {
 	Fetch func(ctx context.Context, start int64) (*Page, error)
 	// Prepare gives the row what the answer does not repeat: table, host.
 	Prepare func(*wire.Row)
-	// Mode is what is known before; learned is told what is found out.
+	// Mode is what is known before; learned receives what is found out.
 	Mode    PageMode
 	Learned func(PageMode)
 	// ByID: the edition shows in the rows themselves, an id means cursor (30).

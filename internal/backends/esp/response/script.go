@@ -36,7 +36,7 @@ func CommandScript(c backends.Change) (kind, content string, err error) {
 		}
 	}
 	if c.Host.OS == nil || c.Host.OS.Platform == "" {
-		return "", "", Invalid("the host's system is not known, so it cannot be told how to quote: send it as a script")
+		return "", "", Invalid("the host's system is not known, so edrctl cannot tell how to quote it: send it as a script")
 	}
 	if c.Host.OS.Platform == "windows" {
 		content, err = batchScript(c.Command)

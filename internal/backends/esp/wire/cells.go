@@ -27,7 +27,7 @@ type Cells struct {
 	LocalPort, Protocol, ResolvedIP, description    string
 
 	HasDomain bool
-	order     []cell // the first cells as they stand, for rows without a kind
+	order     []cell // the first cells unchanged, for rows without a kind
 }
 
 type cell struct{ name, value string }

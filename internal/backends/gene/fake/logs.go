@@ -173,7 +173,7 @@ func (c *call) whole(list []int32, lo, hi time.Time) {
 // stored events from the beginning of the hour chunk since lies in, before the
 // time filter, so that pages overlap (trap 9). Of moving pages a manager that
 // ignores skip is acted out, and another order in every answer; its answers
-// count nothing, so that none given cannot be told from none there, and its
+// count nothing, so that none given cannot be distinguished from none there, and its
 // alerts have no state that a colleague could change.
 func (c *call) paged(list []int32, lo, hi time.Time) {
 	limit, skip := 1000, 0

@@ -119,7 +119,7 @@ func ExitCode(text string) (int64, bool) {
 }
 
 // ReadCommand reads the answer of GET command; nil when there is no command.
-// sink is told of each fetched file and gives where its content goes; nil, or
+// sink receives each fetched file and gives where its content goes; nil, or
 // a nil writer: only its size and hash are taken. The answer is streamed, as
 // it holds every file complete.
 func ReadCommand(r io.Reader, sink func(command, path string) io.Writer) (*Command, error) {

@@ -64,7 +64,7 @@ func (e *IOC) Normalise() error {
 	}
 	if e.Type == "" {
 		if e.Type = TypeOfIOC(e.Value); e.Type == "" {
-			return fmt.Errorf("%q: what it is cannot be told: name its type", e.Value)
+			return fmt.Errorf("%q: unknown type of indicator: name its type", e.Value)
 		}
 	}
 	length, known := iocTypes[e.Type]
