@@ -76,5 +76,5 @@ var errStopped = errors.New("stopped")
 
 // errRow is an element that is not an object.
 func errRow(what string) error {
-	return backends.Malformed("", "an element of the answer is not "+what)
+	return backends.Malformed("", "an element of the answer is not of type "+what)
 }
