@@ -261,6 +261,9 @@ func TestProcessesAreGatheredFromEvents(t *testing.T) {
 		if n++; err != nil || p.ID == "" || p.Started.IsZero() || p.Host == nil {
 			t.Errorf("%+v %v", p, err)
 		}
+		if same, err := d.Process(t.Context(), p.ID, time.Time{}); err != nil || same.CommandLine != p.CommandLine {
+			t.Errorf("%s: %+v %v", p.ID, same, err)
+		}
 	}
 	if n != 5 {
 		t.Errorf("%d processes", n)

@@ -20,6 +20,7 @@ var (
 	_ backends.HostLister       = (*Driver)(nil)
 	_ backends.HostGetter       = (*Driver)(nil)
 	_ backends.ProcessLister    = (*Driver)(nil)
+	_ backends.ProcessGetter    = (*Driver)(nil)
 	_ backends.AlertWatcher     = (*Driver)(nil)
 	_ backends.EventWatcher     = (*Driver)(nil)
 )

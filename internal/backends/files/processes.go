@@ -3,6 +3,7 @@ package files
 import (
 	"context"
 	"strconv"
+	"time"
 
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/model"
@@ -38,6 +39,24 @@ func (d *Driver) Processes(ctx context.Context, q backends.Query) (backends.List
 			yield(nil, err)
 		}
 	}}, nil
+}
+
+// Process finds a process by its id or, where records have none, by what its
+// listing calls it.
+func (d *Driver) Process(ctx context.Context, id string, _ time.Time) (*model.Process, error) {
+	l, err := d.Processes(ctx, backends.Query{})
+	if err != nil {
+		return nil, err
+	}
+	for p, err := range l.Seq {
+		if err != nil {
+			return nil, err
+		}
+		if p.ID == id || p.UID == id {
+			return p, nil
+		}
+	}
+	return nil, backends.NotFound("process", id)
 }
 
 // census gathers processes from records that come newest first.
