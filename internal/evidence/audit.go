@@ -71,11 +71,21 @@ func (a *audit) line(rd *reader, line []byte) bool {
 		e.raw = append(append(e.raw, line...), '\n')
 		e.records = append(e.records, auditRecord{typ, auditFields(body, nil)})
 	}
-	if typ == "EOE" || typ == "PROCTITLE" && e.has("SYSCALL") {
+	if typ == "EOE" || typ == "PROCTITLE" && e.has("SYSCALL") || len(e.records) == 1 && standsAlone(typ) {
 		// what ends an event; a line that comes later makes one of its own
 		a.close(rd, e)
 	}
 	return true
+}
+
+// standsAlone tells the messages of programs, which are one line each.
+func standsAlone(typ string) bool {
+	for _, p := range [...]string{"USER_", "CRED_", "SERVICE_", "ADD_", "DEL_", "ACCT_", "GRP_", "SYSTEM_", "DAEMON_", "CRYPTO_"} {
+		if strings.HasPrefix(typ, p) {
+			return true
+		}
+	}
+	return false
 }
 
 func (a *audit) event(rd *reader, id string) *auditEvent {

@@ -70,7 +70,7 @@ func (rd *reader) fail(err error) {
 
 func (rd *reader) read(r io.Reader) {
 	rd.w = newWindow(r)
-	head := rd.w.peek(4 << 10)
+	head := rd.w.head(16)
 	for _, b := range binaries {
 		if bytes.HasPrefix(head, []byte(b.Magic)) {
 			rd.binary(b)
@@ -79,9 +79,9 @@ func (rd *reader) read(r io.Reader) {
 	}
 	if enc := encodingOf(head); enc != nil {
 		rd.w = newWindow(enc(io.MultiReader(bytes.NewReader(rd.w.rest()), rd.w)))
-		head = rd.w.peek(4 << 10)
+		head = rd.w.head(16)
 	}
-	if what := binaryKind(head); what != "" {
+	if what := binaryKind(head[:min(len(head), 4<<10)]); what != "" {
 		rd.emit(Item{Err: errorf("%s, not a file of records", what)})
 		return
 	}

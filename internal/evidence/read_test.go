@@ -502,6 +502,36 @@ func TestReadStops(t *testing.T) {
 	}
 }
 
+// A stream that grows slowly gives each record when its line is there.
+func TestSlowStream(t *testing.T) {
+	for _, format := range []string{"windows", "edrctl", "xml", "auditd"} {
+		r, w := io.Pipe()
+		next := make(chan Item)
+		go func() {
+			defer close(next)
+			for it, err := range Read(t.Context(), "f", r, Options{}) {
+				if err == nil {
+					next <- it
+				}
+			}
+		}()
+		for range 3 {
+			if _, err := io.WriteString(w, samples[format]+"\n"); err != nil {
+				t.Fatal(err)
+			}
+			if it := <-next; it.Event == nil {
+				t.Errorf("%s: %+v", format, it)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for it := range next {
+			t.Errorf("%s: one more: %+v", format, it)
+		}
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	for _, s := range samples {
 		f.Add([]byte(s + "\n" + s))

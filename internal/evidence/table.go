@@ -45,12 +45,16 @@ func (r row) fields() []model.LogField {
 	return out
 }
 
+// maxHeader is how long the header of a table may be.
+const maxHeader = 64 << 10
+
 // startTable looks whether the first line is the header of a known table, and
 // takes it then. Excel writes sep=, before it.
 func (rd *reader) startTable() {
-	head, _, _ := bytes.Cut(rd.w.peek(16<<10), []byte{'\n'})
+	head, _, _ := bytes.Cut(rd.w.head(maxHeader), []byte{'\n'})
 	skipped := 0
 	if bytes.HasPrefix(head, []byte("sep=")) {
+		rd.w.peek(maxHeader)
 		skipped = len(head) + 1
 		head, _, _ = bytes.Cut(rd.w.rest()[min(skipped, len(rd.w.rest())):], []byte{'\n'})
 	}

@@ -94,6 +94,14 @@ func (w *window) peek(n int) []byte {
 	return w.rest()
 }
 
+// head gives what is there at the beginning: at least n bytes or a line, at
+// most 64 KiB. Of a stream that grows slowly no more is waited for.
+func (w *window) head(n int) []byte {
+	for len(w.rest()) < n && bytes.IndexByte(w.rest(), '\n') < 0 && w.more() {
+	}
+	return w.rest()[:min(len(w.rest()), 64<<10)]
+}
+
 // thisLine gives the line at the position with its end, without taking it. It
 // reports false when the line is longer than a record may be.
 func (w *window) thisLine() ([]byte, bool) {
