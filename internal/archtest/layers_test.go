@@ -30,7 +30,7 @@ var layers = []struct {
 	{pkg: "internal/backends/gene", from: []string{
 		"respond.go", "callchange.go", "call.go", "callendpoint.go callrules.go callstore.go", "callplan.go hostedit.go",
 		"carve.go", "artifacts.go fetched.go", "commands.go", "confirm.go",
-		"alerts.go events.go tree.go", "lookup.go processes.go watch.go", "windows.go", "logs.go", "sorter.go", "spill.go",
+		"alerts.go events.go tree.go", "lookup.go processes.go watch.go", "windows.go", "logs.go", "sorter.go",
 		"hosts.go", "reports.go rules.go version.go", "endpoints.go", "transport.go", "driver.go", "export.go", "state.go", "fields.go normalise.go pushes.go",
 	}},
 	{pkg: "internal/change", from: []string{

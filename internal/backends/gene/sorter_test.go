@@ -9,14 +9,15 @@ import (
 
 	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/client/jsonwalk"
+	"github.com/edrctl/edrctl/internal/client/spill"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
 // A window of many events costs no memory beyond the decoded ones and a run.
 func TestEventSorterIsFlat(t *testing.T) {
-	sp := &spillFile{dir: t.TempDir()}
-	defer sp.close()
-	p := &eventSorter{endpoints: make([]endpoint, 1), spill: sp}
+	sp := &spill.File{Dir: t.TempDir()}
+	defer sp.Close()
+	p := &eventSorter{endpoints: make([]endpoint, 1), stored: spill.Sorter{File: sp}}
 	b := &sorterInput{eventSorter: p}
 	b.begin()
 	heap := func() uint64 {

@@ -14,6 +14,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/gene/wire"
 	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/client/spill"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
 )
@@ -114,7 +115,7 @@ func (s *sweep) each(ctx context.Context, yield func(*model.Event, *model.Alert)
 // emit gives out a window and says when half of it has been taken. It tells
 // whether yield wants more.
 func (w window) emit(ready chan<- struct{}, yield func(*model.Event, *model.Alert) bool) (more bool, err error) {
-	defer w.events.spill.close()
+	defer w.events.stored.File.Close()
 	given, half, signalled, stopped := 0, w.events.total/2, false, false
 	err = w.events.each(func(e *model.Event, a *model.Alert) bool {
 		if !yield(e, a) {
@@ -155,7 +156,7 @@ func (s *sweep) produce(ctx context.Context, f flavour, out chan<- window, ready
 		case out <- window{events: p, err: err}:
 		case <-ctx.Done():
 			if err == nil {
-				p.spill.close()
+				p.stored.File.Close()
 			}
 			return
 		}
@@ -253,14 +254,15 @@ func (s *sweep) readers(f flavour) []*logReader {
 
 // load reads [lo, hi) of every endpoint. The caller closes the sorter's spill file.
 func (s *sweep) load(ctx context.Context, f flavour, lo, hi time.Time, most int) (*eventSorter, error) {
-	p := &eventSorter{keep: s.keep, alerts: s.alerts, endpoints: s.endpoints, most: most, spill: &spillFile{dir: s.d.spillDir()}}
+	p := &eventSorter{keep: s.keep, alerts: s.alerts, endpoints: s.endpoints, most: most,
+		stored: spill.Sorter{File: spill.In(s.d.o.StateDir)}}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(concurrent)
 	for _, r := range s.readers(f) {
 		group.Go(func() error { return r.read(ctx, lo, hi, &sorterInput{eventSorter: p}) })
 	}
 	if err := group.Wait(); err != nil {
-		p.spill.close()
+		p.stored.File.Close()
 		return nil, err
 	}
 	return p, nil

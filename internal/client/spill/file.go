@@ -1,4 +1,6 @@
-package gene
+// Package spill keeps what is too much for memory in a file of its own until it
+// is read back, and sorts there.
+package spill
 
 import (
 	"bytes"
@@ -9,12 +11,12 @@ import (
 	"sync"
 )
 
-// spillFile keeps blocks of bytes until they are read back, in a file that nobody
+// File keeps blocks of bytes until they are read back, in a file that nobody
 // else can open: 0600, without a name where the system allows that, gone when
 // it is closed. Where no file can be written the blocks stay in memory,
-// compressed. put and get may run at the same time as other gets.
-type spillFile struct {
-	dir string // "" = no file may be written
+// compressed. Put and Get may run at the same time as other Gets.
+type File struct {
+	Dir string // "" = no file may be written
 
 	mu         sync.Mutex
 	file       *os.File
@@ -24,22 +26,30 @@ type spillFile struct {
 	compressor *flate.Writer
 }
 
-// blockRef is where a block is.
-type blockRef struct {
+// Block is where a block of bytes is.
+type Block struct {
 	at         int64
 	size       int
 	compressed []byte // compressed, when it is not in the file
 }
 
-// put keeps a copy of block.
-func (s *spillFile) put(block []byte) (blockRef, error) {
+// In is a file below a state folder; "" = none may be written.
+func In(stateDir string) *File {
+	if stateDir == "" {
+		return &File{}
+	}
+	return &File{Dir: filepath.Join(stateDir, "spool")}
+}
+
+// Put keeps a copy of block.
+func (s *File) Put(block []byte) (Block, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.file == nil && !s.broken {
 		s.broken = s.create() != nil
 	}
 	if !s.broken {
-		k := blockRef{at: s.size, size: len(block)}
+		k := Block{at: s.size, size: len(block)}
 		if _, err := s.file.WriteAt(block, s.size); err == nil {
 			s.size += int64(len(block))
 			return k, nil
@@ -53,22 +63,22 @@ func (s *spillFile) put(block []byte) (blockRef, error) {
 		s.compressor.Reset(&out)
 	}
 	if _, err := s.compressor.Write(block); err != nil {
-		return blockRef{}, err
+		return Block{}, err
 	}
 	if err := s.compressor.Close(); err != nil {
-		return blockRef{}, err
+		return Block{}, err
 	}
-	return blockRef{size: len(block), compressed: bytes.Clone(out.Bytes())}, nil
+	return Block{size: len(block), compressed: bytes.Clone(out.Bytes())}, nil
 }
 
-func (s *spillFile) create() error {
-	if s.dir == "" {
+func (s *File) create() error {
+	if s.Dir == "" {
 		return os.ErrNotExist
 	}
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(s.dir, "gene-*.spool") // mode 0600
+	f, err := os.CreateTemp(s.Dir, "*.spool") // mode 0600
 	if err != nil {
 		return err
 	}
@@ -79,8 +89,8 @@ func (s *spillFile) create() error {
 	return nil
 }
 
-// get reads a block into buf, or into a longer buffer.
-func (s *spillFile) get(k blockRef, buf []byte) ([]byte, error) {
+// Get reads a block into buf, or into a longer buffer.
+func (s *File) Get(k Block, buf []byte) ([]byte, error) {
 	if cap(buf) < k.size {
 		buf = make([]byte, k.size)
 	}
@@ -101,7 +111,15 @@ func (s *spillFile) get(k blockRef, buf []byte) ([]byte, error) {
 // decompressors are reused: each owns a window of 32 KiB.
 var decompressors = sync.Pool{New: func() any { return flate.NewReader(bytes.NewReader(nil)) }}
 
-func (s *spillFile) close() {
+// clear forgets every block: their place is used again.
+func (s *File) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.size = 0
+}
+
+// Close gives the file back to the system.
+func (s *File) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.file == nil {
@@ -112,12 +130,4 @@ func (s *spillFile) close() {
 		_ = os.Remove(s.name) // systems that keep open files
 	}
 	s.file, s.broken = nil, true
-}
-
-// spillDir is where this driver's spools are; "" = none may be written.
-func (d *Driver) spillDir() string {
-	if d.o.StateDir == "" {
-		return ""
-	}
-	return filepath.Join(d.o.StateDir, "spool")
 }
