@@ -75,6 +75,9 @@ type Query struct {
 	Log    bool   // of events: keep the fields of the log record in Event.Log, where the product has them
 	Follow bool   // the caller asks again: what is still being written is not waited for
 	Brief  bool   // of hosts: ids and names are enough, a driver may leave out what costs a request each
+	// AnyOrder tells that newest first is not needed: a hint that spares a
+	// driver the sorting.
+	AnyOrder bool
 }
 
 // Ahead is how far beyond the present a query without an end asks where a

@@ -142,7 +142,7 @@ func (s *Source) countEvents(ctx context.Context, req Request, by string) ([]mod
 }
 
 func unlimited(req Request) Request {
-	req.Limit, req.Raw, req.Sort = 0, false, ""
+	req.Limit, req.Raw, req.Sort, req.AnyOrder = 0, false, "", true
 	return req
 }
 

@@ -130,6 +130,7 @@ func feed[T model.Record](ctx context.Context, s *Source, profiles []string, req
 	if b, err := backends.Lookup(s.Backend); req.DefaultSince && err == nil && b.Archive {
 		q.Since = time.Time{}
 	}
+	q.AnyOrder = q.AnyOrder || !ordered
 	listing, err := open(ctx, s, q)
 	if err != nil {
 		return err
@@ -141,7 +142,7 @@ func feed[T model.Record](ctx context.Context, s *Source, profiles []string, req
 		explain.Unlock()
 	}
 	records := matching(s, listing)
-	if ordered && listing.Settled != nil {
+	if !q.AnyOrder && listing.Settled != nil {
 		records = newestFirst(records, req.Limit, listing.Settled)
 	}
 	began := time.Now()

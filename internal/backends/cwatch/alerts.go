@@ -2,7 +2,6 @@ package cwatch
 
 import (
 	"bytes"
-	"container/heap"
 	"context"
 	"errors"
 	"math"
@@ -12,22 +11,17 @@ import (
 	"strconv"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/backends/cwatch/rules"
 	"github.com/edrctl/edrctl/internal/backends/cwatch/wire"
 	"github.com/edrctl/edrctl/internal/client"
+	"github.com/edrctl/edrctl/internal/client/spill"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/model"
 )
 
 const (
 	alertsFail = "cannot list alerts"
-	// maxAlerts is how many alerts of one answer are held: the listing has
-	// neither pages nor an order, so it must be read whole before its newest
-	// alert is known.
-	maxAlerts = 250_000
 	// lookBack is how far an alert is searched for by its id.
 	lookBackNear = 30 * 24 * time.Hour
 	lookBackFar  = 400 * 24 * time.Hour
@@ -53,19 +47,17 @@ func (d *Driver) Alerts(ctx context.Context, q backends.Query) (backends.Listing
 		l.Plan.Notes = append(l.Plan.Notes, "an alert does not say that it was dismissed: the dismissed ones are asked for apart")
 	}
 	l.Seq = func(yield func(*model.Alert, error) bool) {
-		items, err := d.readAlerts(ctx, ask, alertWindow{since, until, q.Limit, q.Filter})
-		if err != nil {
+		st := alertStore{d: d, since: since, until: until, sorter: spill.Sorter{File: spill.In(d.opt.StateDir)}}
+		defer st.sorter.File.Close()
+		if err := st.read(ctx, ask); err != nil {
 			yield(nil, backends.FromClient(alertsFail, err))
 			return
 		}
-		var r reader
-		for i := range items {
-			a, err := items[i].alert(&r, q.Raw)
+		for a, err := range st.alerts(q.Raw) {
 			if err != nil {
 				yield(nil, backends.FromClient(alertsFail, err))
 				return
 			}
-			items[i].raw = nil
 			if !yield(a, nil) {
 				return
 			}
@@ -157,131 +149,6 @@ func (d *Driver) alertCalls(since time.Time, s scorePush, status []model.Status)
 		ask.dismissed = call(true)
 	}
 	return ask
-}
-
-// alertItem is an alert not yet normalised: its JSON, and what orders it.
-type alertItem struct {
-	id        string
-	time      model.Time
-	raw       []byte
-	dismissed bool
-}
-
-func (it *alertItem) alert(r *reader, keepRaw bool) (*model.Alert, error) {
-	a, _, err := r.alert(it.raw, keepRaw)
-	if err != nil {
-		return nil, errRow("alert")
-	}
-	if it.dismissed && a.Status != model.StatusOpen {
-		a.Status = model.StatusDismissed
-	}
-	return a, nil
-}
-
-type alertWindow struct {
-	since, until time.Time
-	limit        int
-	residual     filter.Filter
-}
-
-// readAlerts reads the answers side by side and gives the items of the
-// window, newest first, each id once. With a limit only the newest matching
-// ones are held.
-func (d *Driver) readAlerts(ctx context.Context, ask alertRequests, w alertWindow) ([]alertItem, error) {
-	var all, dismissed []alertItem
-	ignored := false
-	g, gctx := errgroup.WithContext(ctx)
-	// The limit can only cut what is complete: which alerts are dismissed is
-	// known when both answers are.
-	limit := w.limit
-	if len(w.residual.Status) > 0 {
-		limit = 0
-	}
-	if ask.all != nil {
-		g.Go(func() (err error) {
-			all, err = d.alertItems(gctx, *ask.all, w, limit, nil)
-			return err
-		})
-	}
-	if ask.dismissed != nil {
-		g.Go(func() (err error) {
-			dismissed, err = d.alertItems(gctx, *ask.dismissed, w, limit, &ignored)
-			var status *client.StatusError
-			if ask.all != nil && errors.As(err, &status) && status.Code == http.StatusBadRequest {
-				dismissed, err = nil, nil // this server does not know the filter
-			}
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	known := make(map[string]bool, len(dismissed))
-	for i := range dismissed {
-		// A server that lists active alerts as dismissed does not honour the
-		// filter: then it says nothing about the others either.
-		dismissed[i].dismissed = !ignored
-		known[dismissed[i].id] = true
-	}
-	out := dismissed
-	for _, it := range all {
-		if !known[it.id] {
-			out = append(out, it)
-		}
-	}
-	slices.SortStableFunc(out, func(a, b alertItem) int { return b.time.Compare(a.time.Time) })
-	return out, nil
-}
-
-// alertItems reads one answer. active is set when one of its alerts says that
-// it is active.
-func (d *Driver) alertItems(ctx context.Context, call client.Call, w alertWindow, limit int, active *bool) ([]alertItem, error) {
-	var keep newest
-	var r reader
-	seen := map[string]bool{}
-	err := d.elements(ctx, call, "items", func(b []byte) error {
-		a, madeUp, err := r.alert(b, false)
-		if err != nil {
-			return errRow("alert")
-		}
-		if madeUp {
-			d.warnMadeUpOnce()
-		}
-		if active != nil && a.Status == model.StatusOpen {
-			*active = true
-		}
-		if !inWindow(a.Time, w.since, w.until) || seen[a.ID] {
-			return nil
-		}
-		if limit > 0 && !w.residual.Match(a) {
-			return nil
-		}
-		seen[a.ID] = true
-		if limit <= 0 && len(keep) >= maxAlerts {
-			return &backends.Error{Kind: backends.KindPartial, Why: "more than " + strconv.Itoa(maxAlerts) + " alerts in one answer", Hint: "ask for a shorter time"}
-		}
-		heap.Push(&keep, alertItem{id: a.ID, time: a.Time, raw: bytes.Clone(b)})
-		if limit > 0 && len(keep) > limit {
-			heap.Pop(&keep)
-		}
-		return nil
-	})
-	return keep, err
-}
-
-// newest is a heap whose top is the oldest item held.
-type newest []alertItem
-
-func (h newest) Len() int           { return len(h) }
-func (h newest) Less(i, j int) bool { return h[i].time.Before(h[j].time.Time) }
-func (h newest) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *newest) Push(x any)        { *h = append(*h, x.(alertItem)) }
-func (h *newest) Pop() any {
-	last := len(*h) - 1
-	it := (*h)[last]
-	(*h)[last] = alertItem{}
-	*h = (*h)[:last]
-	return it
 }
 
 // warnMadeUpOnce says once a run that this server's alerts have no ids.

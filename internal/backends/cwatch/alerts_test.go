@@ -1,6 +1,7 @@
 package cwatch_test
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -342,5 +343,38 @@ func TestHeaders(t *testing.T) {
 	}
 	if len(bad) > 0 {
 		t.Errorf("without headers: %v", bad)
+	}
+}
+
+// An answer that contradicts itself loses nothing: the same alert twice is one,
+// the same id with another content is another record. What is dismissed is
+// given as that, once.
+func TestAlertsThatContradictThemselves(t *testing.T) {
+	item := func(id, rule string) string {
+		return fmt.Sprintf(`{"alertID":%q,"alertTime":%d,"alertName":%q,"score":5}`, id, anchor.Add(-time.Hour).UnixMilli(), rule)
+	}
+	r := newRig(t, alertData(1), fake.Options{}, nil, func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			items := []string{item("a", "one"), item("b", "one"), item("a", "one"), item("a", "two"), item("c", "one")}
+			if r.URL.Query().Get("dismissed") == "true" {
+				items = []string{item("c", "one")}
+			}
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"items":[%s]}`, strings.Join(items, ","))
+		})
+	})
+	_, rows, err := r.alerts(day())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int{}
+	for _, a := range rows {
+		got[a.ID]++
+		if (a.Status == model.StatusDismissed) != (a.ID == "c") {
+			t.Errorf("%s is %s", a.ID, a.Status)
+		}
+	}
+	if got["a"] != 2 || got["b"] != 1 || got["c"] != 1 {
+		t.Errorf("alerts: %v, want a twice, b and c once", got)
 	}
 }

@@ -403,6 +403,9 @@ func (d *Driver) triaged(ctx context.Context, id string) (triagedAlert, error) {
 	return triagedAlert{}, e
 }
 
+// maxTriage is how many alerts are held for looking their state up.
+const maxTriage = 250_000
+
 // readTriage reads all alerts since a time.
 func (d *Driver) readTriage(ctx context.Context, since time.Time) (map[string]triagedAlert, error) {
 	ask := d.alertCalls(since, scorePush{lo: 0, hi: 10}, nil)
@@ -415,8 +418,8 @@ func (d *Driver) readTriage(ctx context.Context, since time.Time) (map[string]tr
 			if err != nil {
 				return errRow("alert")
 			}
-			if len(all) >= maxAlerts {
-				return &backends.Error{Kind: backends.KindPartial, Why: fmt.Sprintf("more than %d alerts in one answer", maxAlerts)}
+			if len(all) >= maxTriage {
+				return &backends.Error{Kind: backends.KindPartial, Why: fmt.Sprintf("more than %d alerts in one answer", maxTriage)}
 			}
 			each(a.ID, triagedAlert{false, madeUp, a.Time.Time, strings.Clone(a.Title), a.Status, a.Verdict})
 			return nil

@@ -39,9 +39,17 @@ func (d *Driver) Events(ctx context.Context, q backends.Query) (backends.Listing
 	if q.After == 0 {
 		s.byDay()
 	}
-	l := backends.Listing[*model.Event]{Plan: s.plan(), Settled: func() time.Time { return s.settled }}
+	l := backends.Listing[*model.Event]{Plan: s.plan()}
+	settled := func() time.Time { return s.settled }
+	rows := s.rows(ctx)
+	switch {
+	case q.After > 0 || q.Limit > 0: // the caller holds what it wants of them
+		l.Settled = settled
+	case !q.AnyOrder:
+		rows = d.newestFirst(s.what, rows, settled)
+	}
 	l.Seq = func(yield func(*model.Event, error) bool) {
-		for r, err := range s.rows(ctx) {
+		for r, err := range rows {
 			if err != nil {
 				yield(nil, err)
 				return

@@ -2,6 +2,7 @@ package esp_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -151,4 +152,41 @@ func matching(t *testing.T, d backends.EventSearcher, f filter.Filter) (n int) {
 		}
 	}
 	return n
+}
+
+// Without a limit the driver gives events newest first itself, from a file when
+// they are many: each once, with its host and its JSON.
+func TestEventsNewestFirst(t *testing.T) {
+	data := small()
+	const n = 9000
+	var list fake.List
+	for i := range n {
+		reported := anchor.Add(-time.Duration(n-i) * 30 * time.Second) // three days
+		happened := reported.Add(-time.Duration(i%50) * time.Minute)
+		list = append(list, fake.Result{ID: int64(1 + i), Name: "win_dns_events", Time: reported, Action: "added", NodeID: 1, Columns: fake.Columns{
+			{K: "eid", V: fmt.Sprintf("00000000-0000-0000-0000-%012d", i)}, {K: "time", V: fmt.Sprint(happened.Unix())}, {K: "domain_name", V: ".x.example"}, {K: "filler", V: strings.Repeat("x", 400)},
+		}})
+	}
+	data.Results = list
+	d := newDriver(t, serve(t, fakeAt(data)), func(o *backends.Options) { at(o); o.StateDir = t.TempDir() })
+	l, err := d.Events(t.Context(), backends.Query{Since: anchor.Add(-5 * 24 * time.Hour), Until: anchor, Raw: true})
+	if err != nil || l.Settled != nil {
+		t.Fatalf("the listing leaves the order to its caller, %v", err)
+	}
+	seen, last := map[string]bool{}, model.Time{}
+	for e, err := range l.Seq {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !last.IsZero() && e.Time.After(last.Time) {
+			t.Fatalf("%s of %v comes after %v", e.ID, e.Time, last)
+		}
+		if e.Host == nil || e.Host.Name == "" || !strings.Contains(string(e.Raw), e.ID) {
+			t.Fatalf("%s has host %+v and JSON %s", e.ID, e.Host, e.Raw)
+		}
+		seen[e.ID], last = true, e.Time
+	}
+	if len(seen) < n {
+		t.Errorf("%d events of %d", len(seen), n)
+	}
 }

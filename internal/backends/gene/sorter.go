@@ -108,7 +108,7 @@ func (b *sorterInput) add(d *wire.EventDecoder, place int) error {
 	if b.alerts && !d.Fired() {
 		return nil
 	}
-	e := &entry{at: nanos(d.Time()), answer: b.mine[len(b.mine)-1], place: int32(place)}
+	e := &entry{at: spill.At(d.Time()), answer: b.mine[len(b.mine)-1], place: int32(place)}
 	b.n++
 	direct, err := b.take(e, d)
 	if direct {
@@ -145,13 +145,6 @@ func (p *eventSorter) endpoint(place int32) *endpoint {
 		return &nobodysEndpoint
 	}
 	return &p.endpoints[place]
-}
-
-func nanos(t time.Time) int64 {
-	if t.IsZero() {
-		return -1 << 63
-	}
-	return t.UnixNano()
 }
 
 // each gives the events of a complete sorter, newest first and each once, until

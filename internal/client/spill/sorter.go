@@ -8,6 +8,7 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"time"
 )
 
 const (
@@ -22,6 +23,20 @@ type Record struct {
 	ID   string
 	Tag  uint64 // the caller's own
 	Data []byte // valid until the next record
+}
+
+// At is a time as a Record has it; one that no int64 holds is the first or the
+// last there is.
+func At(t time.Time) int64 {
+	switch y := t.Year(); {
+	case t.IsZero():
+		return math.MinInt64
+	case y < 1678:
+		return math.MinInt64 + 1
+	case y > 2261:
+		return math.MaxInt64
+	}
+	return t.UnixNano()
 }
 
 // Sorter gives records newest first that came in any order. They are sorted a
@@ -166,7 +181,7 @@ func (c *cursor) step(f *File) (bool, error) {
 }
 
 // cursors is a heap, the newest record on top. A run that has not been opened
-// stands for its newest record and comes before all of its time.
+// has the time of its newest record and comes before all of that time.
 type cursors []*cursor
 
 func (h cursors) Len() int { return len(h) }
