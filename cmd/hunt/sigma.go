@@ -242,7 +242,7 @@ func (r *ruleFlags) load(f *cmdutil.Factory, paths []string, explain bool) ([]*s
 	if len(loaded.Rules) == 0 {
 		return nil, cmdutil.Usagef("no rule could be loaded: %d were refused in %d files", len(loaded.Problems), loaded.Files)
 	}
-	chosen := r.choose(loaded.Rules)
+	chosen := sigma.Choose(loaded.Rules, r.wants)
 	line := fmt.Sprintf("rules: %d loaded from %d files", len(loaded.Rules), loaded.Files)
 	if n := len(loaded.Problems); n > 0 {
 		line += fmt.Sprintf(", %d refused", n)
@@ -267,27 +267,6 @@ func reason(err error) error {
 		return p.Err
 	}
 	return err
-}
-
-// choose keeps what the flags ask for, and the rules that a chosen correlation
-// is over.
-func (r *ruleFlags) choose(rules []*sigma.Rule) []*sigma.Rule {
-	keep := map[*sigma.Rule]bool{}
-	for _, rule := range rules {
-		if r.wants(rule) {
-			keep[rule] = true
-			for _, base := range rule.Bases() {
-				keep[base] = true
-			}
-		}
-	}
-	var out []*sigma.Rule
-	for _, rule := range rules {
-		if keep[rule] {
-			out = append(out, rule)
-		}
-	}
-	return out
 }
 
 func (r *ruleFlags) wants(rule *sigma.Rule) bool {

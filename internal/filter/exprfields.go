@@ -62,6 +62,8 @@ func titles(r any) []string {
 		return []string{v.Summary, v.Action}
 	case *model.Rule:
 		return []string{v.Name}
+	case *model.SigmaHit:
+		return []string{v.Rule.Title}
 	case *model.Host:
 		return []string{v.Name}
 	case *model.Process:
@@ -75,6 +77,8 @@ func attacksOf(r any) []model.Attack {
 	case *model.Alert:
 		return v.Attack
 	case *model.Rule:
+		return v.Attack
+	case *model.SigmaHit:
 		return v.Attack
 	case *model.Event:
 		if v.Detection != nil {

@@ -63,6 +63,8 @@ func severityOf(r any) (model.Severity, bool) {
 		return v.Severity, true
 	case *model.Rule:
 		return v.Severity, true
+	case *model.SigmaHit:
+		return v.Rule.Level, true
 	}
 	return "", false
 }
@@ -73,6 +75,8 @@ func scoreOf(r any) (*float64, bool) {
 	case *model.Alert:
 		return v.Score, true
 	case *model.Rule:
+		return v.Score, true
+	case *model.SigmaHit:
 		return v.Score, true
 	}
 	return nil, false
@@ -138,6 +142,8 @@ func (c *collector) record(record any) {
 		c.user(&model.User{Name: r.User})
 	case *model.Rule:
 		c.rule(r)
+	case *model.SigmaHit:
+		c.sigmaHit(r)
 	case *model.Report:
 		c.host(r.Host)
 		for _, s := range r.Signatures {
@@ -149,6 +155,22 @@ func (c *collector) record(record any) {
 		c.put(File, r.Name)
 		c.put(Hash, r.SHA256)
 	}
+}
+
+func (c *collector) sigmaHit(h *model.SigmaHit) {
+	c.put(Rule, h.Rule.ID)
+	c.put(Rule, h.Rule.Title)
+	c.put(Search, h.Rule.Author)
+	for _, list := range [][]string{h.Rule.Tags, h.Matched} {
+		for _, v := range list {
+			c.put(Search, v)
+		}
+	}
+	for _, g := range h.Group {
+		c.put(Search, g.Value)
+	}
+	c.attack(h.Attack)
+	c.host(h.Host)
 }
 
 type collector struct {

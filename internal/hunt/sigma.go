@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -25,6 +26,7 @@ type Sigma struct {
 	Checkpoint *Checkpoint              // nil: the hunt is not kept
 	Event      func(*model.Event) error // told of each event that matches; not with a checkpoint
 	Progress   func(SigmaSummary)       // told now and then
+	Seen       func(*model.SigmaHit)    // told of a hit that is new, and each time its count has doubled; keeps what it gets
 }
 
 // SigmaSummary is what a hunt with rules did.
@@ -52,11 +54,7 @@ func SigmaID(rules []*sigma.Rule, req ops.Request, f *ops.Fleet) string {
 // RunSigma hunts. Hits come one for each rule and host of a profile, the
 // latest seen first. The error is one of Event or of the checkpoint.
 func RunSigma(ctx context.Context, f *ops.Fleet, h Sigma) ([]*model.SigmaHit, SigmaSummary, error) {
-	engine := sigma.Compile(h.Rules)
-	r := &sigmaRun{Sigma: h, matcher: engine.NewMatcher(), reported: sigma.Reported(h.Rules), backends: map[string]string{}, all: map[string]*model.SigmaHit{}}
-	if r.correlator = sigma.NewCorrelator(h.Rules); r.correlator != nil {
-		r.needed = r.correlator.Needed(h.Rules)
-	}
+	r := newSigmaRun(h)
 	for _, s := range f.Sources {
 		r.backends[s.Profile] = s.Backend
 	}
@@ -67,10 +65,31 @@ func RunSigma(ctx context.Context, f *ops.Fleet, h Sigma) ([]*model.SigmaHit, Si
 	} else {
 		err = r.inSteps(ctx, f)
 	}
+	return r.finish(), r.sum, err
+}
+
+// MatchSigma hunts in events that are at hand. It writes to them.
+func MatchSigma(h Sigma, events iter.Seq[*model.Event]) ([]*model.SigmaHit, SigmaSummary, error) {
+	r := newSigmaRun(h)
+	found, err := r.matchAll(events)
+	r.take(found)
+	return r.finish(), r.sum, err
+}
+
+func newSigmaRun(h Sigma) *sigmaRun {
+	engine := sigma.Compile(h.Rules)
+	r := &sigmaRun{Sigma: h, matcher: engine.NewMatcher(), reported: sigma.Reported(h.Rules), backends: map[string]string{}, all: map[string]*model.SigmaHit{}}
+	if r.correlator = sigma.NewCorrelator(h.Rules); r.correlator != nil {
+		r.needed = r.correlator.Needed(h.Rules)
+	}
+	return r
+}
+
+func (r *sigmaRun) finish() []*model.SigmaHit {
 	r.sum.Evaluated = r.matcher.Evaluated
 	hits := r.hits()
 	r.sum.Hits = len(hits)
-	return hits, r.sum, err
+	return hits
 }
 
 type sigmaRun struct {
@@ -134,10 +153,15 @@ func (r *sigmaRun) inSteps(ctx context.Context, f *ops.Fleet) error {
 // read matches the events of one question.
 func (r *sigmaRun) read(ctx context.Context, f *ops.Fleet, req ops.Request) (*sigmaFound, []ops.Outcome, error) {
 	stream := f.Events(ctx, req)
+	found, err := r.matchAll(stream.Records())
+	return found, stream.Outcomes(), err
+}
+
+func (r *sigmaRun) matchAll(events iter.Seq[*model.Event]) (*sigmaFound, error) {
 	found := &sigmaFound{}
 	hits := map[string]*model.SigmaHit{}
 	var err error
-	for e := range stream.Records() {
+	for e := range events {
 		if r.sum.Events++; r.sum.Events%1024 == 0 {
 			r.tell(len(hits))
 		}
@@ -148,7 +172,7 @@ func (r *sigmaRun) read(ctx context.Context, f *ops.Fleet, req ops.Request) (*si
 	for _, key := range slices.Sorted(maps.Keys(hits)) {
 		found.Hits = append(found.Hits, hits[key])
 	}
-	return found, stream.Outcomes(), err
+	return found, err
 }
 
 func (r *sigmaRun) tell(more int) {
@@ -183,12 +207,23 @@ func (r *sigmaRun) match(e *model.Event, found *sigmaFound, hits map[string]*mod
 			h.Refs = []string{e.Ref}
 		}
 		h.Matched = r.matcher.Selections(m)
-		joinSigma(hits, h)
+		r.seen(joinSigma(hits, h))
 	}
 	if len(e.Sigma) > 0 {
 		return r.Event(e)
 	}
 	return nil
+}
+
+// seen tells of a hit while events are still read: once for each power of two,
+// so that a rule that matches everything costs no more than others.
+func (r *sigmaRun) seen(h *model.SigmaHit) {
+	if r.Seen == nil || h.Count&(h.Count-1) != 0 {
+		return
+	}
+	told := *h
+	told.Refs, told.Matched = slices.Clone(h.Refs), slices.Clone(h.Matched)
+	r.Seen(&told)
 }
 
 func newSigmaHit(rule *sigma.Rule) *model.SigmaHit {
@@ -198,20 +233,22 @@ func newSigmaHit(rule *sigma.Rule) *model.SigmaHit {
 	}
 }
 
-// joinSigma joins what is found of the same rule on the same host.
-func joinSigma(into map[string]*model.SigmaHit, h *model.SigmaHit) {
+// joinSigma joins what is found of the same rule on the same host, and gives
+// the hit that has it all.
+func joinSigma(into map[string]*model.SigmaHit, h *model.SigmaHit) *model.SigmaHit {
 	key := cmp.Or(h.Rule.ID, h.Rule.Title) + "\x00" + h.Profile + "\x00"
 	if h.Host != nil {
 		key += cmp.Or(h.Host.ID, strings.ToLower(h.Host.Name))
 	}
 	if old := into[key]; old != nil {
 		old.Merge(h)
-		return
+		return old
 	}
 	sum := sha256.Sum256([]byte(key))
 	h.ID = "sigma-" + hex.EncodeToString(sum[:8])
 	h.Ref = h.Profile + "/" + h.ID
 	into[key] = h
+	return h
 }
 
 func (r *sigmaRun) take(found *sigmaFound) {

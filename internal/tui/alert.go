@@ -56,6 +56,8 @@ func (v *recordView) title() string {
 		return cmp.Or(processName(r), "process")
 	case *model.Hit:
 		return r.Indicator.Value
+	case *model.SigmaHit:
+		return cmp.Or(r.Rule.Title, r.Rule.ID)
 	case *model.Carve:
 		return cmp.Or(model.BaseName(r.Path), "carve")
 	case *model.Action:
@@ -217,6 +219,8 @@ func (v *recordView) make(s *shell, w int) {
 				c.wrap("", ui.Text(e))
 			}
 		}
+	case *model.SigmaHit:
+		c.sigmaHit(r, s.describe(r))
 	case *model.Action:
 		c.field("action", safetext.Text(change.Words(r.Verb)), s.theme.Bold)
 		c.field("state", safetext.Text(strings.TrimSpace(string(r.State)+" "+r.NativeState)), "")

@@ -100,7 +100,7 @@ type App struct {
 		x, y int
 	}
 	cursorX, cursorY int
-	hunts            []*huntView
+	hunts            []hunted
 	caseID           string
 	work             work
 	lines            []string
@@ -396,7 +396,7 @@ func (a *App) answered(m answer) tea.Cmd {
 		x.d.running, x.d.result = false, x.res
 		a.s.say(x.d.outcome())
 		return nil
-	case loggedIn:
+	case resumed:
 		return x.again(a.s)
 	case applied:
 		x.apply(a.s)
@@ -424,6 +424,11 @@ func (a *App) answered(m answer) tea.Cmd {
 		return v.update(a.s, m.msg)
 	}
 	return nil
+}
+
+// resumed is an answer after which something goes on that waited for it.
+type resumed interface {
+	again(s *shell) tea.Cmd
 }
 
 // taker is a dialog that waits for something; take tells whether that was it.
@@ -500,7 +505,7 @@ func (a *App) pop() bool {
 
 // leave ends what a view waits for.
 func (a *App) leave(v view) {
-	if _, ok := v.(*huntView); ok {
+	if _, ok := v.(hunted); ok {
 		return // it continues, and is listed under hunts
 	}
 	c := v.core()
@@ -537,6 +542,9 @@ func (a *App) swap() tea.Cmd {
 	a.last = now
 	var cmds []tea.Cmd
 	for _, v := range next {
+		if _, ok := v.(hunted); ok {
+			continue // it has never ended
+		}
 		if !slices.Contains(now, v) {
 			a.s.renew(v)
 			cmds = append(cmds, v.open(a.s))

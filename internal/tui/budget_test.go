@@ -54,7 +54,7 @@ func TestKeysAnswer(t *testing.T) {
 				{"a page, the ends", 100, []string{"pgdown", "G", "pgup", "g", "ctrl+d"}},
 				{"marks", 100, []string{"space", "j", "V"}},
 				{"all marked, none", 10, []string{"ctrl+a"}},
-				{"another order", 10, []string{">", "S"}},
+				{"another order", 10, []string{">", "R"}},
 				{"a filter by severity", 10, []string{"1", "0"}},
 				{"the preview", 20, []string{"P", "p", "{", "}"}},
 			} {

@@ -42,6 +42,7 @@ type form struct {
 	inputs []*input
 	button string
 	read   func(f *form) (Params, error)
+	send   func(s *shell, d *formDialog) (closed bool, cmd tea.Cmd) // instead of read, of a form that is no action
 }
 
 func (f *form) at(label string) string {
@@ -268,6 +269,8 @@ type formDialog struct {
 	f     *form
 	at    int // field; then Cancel, then the button
 	err   safetext.Display
+	about safetext.Display // what it is on, when that is no records
+	busy  safetext.Display // what it waits for
 	since time.Time
 }
 
@@ -305,6 +308,9 @@ func (d *formDialog) paste(_ *shell, text string) {
 func (d *formDialog) key(s *shell, name string, k tea.KeyPressMsg) (bool, tea.Cmd) {
 	if name == "esc" || name == "ctrl+c" {
 		return true, nil
+	}
+	if d.busy != "" {
+		return false, nil
 	}
 	stops := len(d.f.inputs) + 2
 	move := func(by int) { d.at = (d.at + by + stops) % stops }
@@ -355,6 +361,9 @@ func (d *formDialog) key(s *shell, name string, k tea.KeyPressMsg) (bool, tea.Cm
 
 // submit checks the fields; only valid ones are sent.
 func (d *formDialog) submit(s *shell) (bool, tea.Cmd) {
+	if d.f.send != nil {
+		return d.f.send(s, d)
+	}
 	p, err := d.f.read(d.f)
 	if err != nil {
 		d.err = safetext.Text(err.Error())
@@ -391,7 +400,7 @@ func (d *formDialog) draw(s *shell, maxW, maxH int) ([]string, int, int, int) {
 			lines = append(lines, ui.NewLine(t, inner, "").Put(st, part).String())
 		}
 	}
-	put(t.Dim, "on "+aboutRecords(d.c.records))
+	put(t.Dim, cmp.Or(d.about, "on "+aboutRecords(d.c.records)))
 	if d.c.how != "" && maxH > 14 {
 		put(t.Dim, safetext.Text(d.c.how))
 	}
@@ -428,6 +437,9 @@ func (d *formDialog) draw(s *shell, maxW, maxH int) ([]string, int, int, int) {
 	}
 	if d.err != "" {
 		put(t.Err, d.err)
+	}
+	if d.busy != "" {
+		put(t.Accent, d.busy)
 	}
 	put("", "")
 	l := ui.NewLine(t, inner, "")

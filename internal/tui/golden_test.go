@@ -39,6 +39,10 @@ var pictures = []struct {
 		d.Press("I").Send(tuitest.Key("enter"), tuitest.NoWait).Wait("1 of 2")
 		d.Wait("1 hit")
 	}},
+	{"sigma-form", func(d *tuitest.Driver) { d.Press("S").Type("testdata/sigma/rules") }},
+	{"sigma", func(d *tuitest.Driver) {
+		d.Press("S").Type("testdata/sigma/rules").Pass(second).Press("up", "enter", "j")
+	}},
 	{"hunts", func(d *tuitest.Driver) { d.Press("I", "enter", "esc").Go("hunts") }},
 	{"pulse", func(d *tuitest.Driver) { d.Go("pulse") }},
 	{"actions", func(d *tuitest.Driver) { d.Go("actions") }},

@@ -72,6 +72,15 @@ func (v *huntsView) hints(*shell) []hint {
 	return []hint{{action: keys.Open}, {action: keys.Hunt, short: "new hunt"}, {action: keys.Stop}, {action: keys.Back}}
 }
 
+// hunted is a hunt of the session: it continues when its view is left.
+type hunted interface {
+	view
+	halt(s *shell)
+	state(t *theme.Theme) (theme.Style, safetext.Display) // in one word
+	found() int                                           // hits
+	subject() string                                      // what is hunted
+}
+
 func (v *huntsView) draw(s *shell, w, _ int) []string {
 	t := s.theme
 	v.cursor = min(v.cursor, len(s.app.hunts))
@@ -89,23 +98,14 @@ func (v *huntsView) draw(s *shell, w, _ int) []string {
 	for i := range s.app.hunts {
 		h := s.app.hunts[len(s.app.hunts)-1-i]
 		add(i+1, func(l *ui.Line) {
-			st := t.Dim
-			state := safetext.Display("done")
-			switch {
-			case h.stopped && h.finished:
-				st, state = t.Warn, "stopped"
-			case h.err != nil:
-				st, state = t.Err, "failed"
-			case !h.finished:
-				st, state = t.Accent, safetext.Sprintf("%d/%d", h.prog.Done, h.prog.Units)
-			}
+			st, state := h.state(t)
 			l.Cell(st, state, 8, false).Space(1)
 			hits := t.Dim
-			if len(h.hits()) > 0 {
+			if h.found() > 0 {
 				hits = t.Err
 			}
-			l.Cell(hits, safetext.Display(count(len(h.hits()), "hit")), 9, false).Space(1)
-			l.Put("", ui.Text(h.about))
+			l.Cell(hits, safetext.Display(count(h.found(), "hit")), 9, false).Space(1)
+			l.Put("", ui.Text(h.subject()))
 		})
 	}
 	return lines
@@ -133,11 +133,25 @@ func newHunt(text, about string) *huntView {
 	return v
 }
 
-func (v *huntView) hits() []*model.Hit {
+func (v *huntView) found() int {
 	if v.listView == nil {
-		return nil
+		return 0
 	}
-	return v.all
+	return len(v.all)
+}
+
+func (v *huntView) subject() string { return v.about }
+
+func (v *huntView) state(t *theme.Theme) (theme.Style, safetext.Display) {
+	switch {
+	case v.stopped && v.finished:
+		return t.Warn, "stopped"
+	case v.err != nil:
+		return t.Err, "failed"
+	case !v.finished:
+		return t.Accent, safetext.Sprintf("%d/%d", v.prog.Done, v.prog.Units)
+	}
+	return t.Dim, "done"
 }
 
 func (v *huntView) core() *viewCore {
@@ -174,7 +188,7 @@ func (v *huntView) open(s *shell) tea.Cmd {
 	v.index = map[string]int{}
 	v.started = s.now()
 	v.note = "no hits so far"
-	if !slices.Contains(s.app.hunts, v) {
+	if !slices.Contains(s.app.hunts, hunted(v)) {
 		s.app.hunts = append(s.app.hunts, v)
 	}
 	// A hunt continues when its view is left: it belongs to the session.

@@ -64,6 +64,8 @@ func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 		return tea.Suspend
 	case keys.Act:
 		return a.s.openActions(v)
+	case keys.Sigma:
+		a.s.openSigma(v, "")
 	case keys.Copy:
 		if sel := v.selection(); len(sel) > 0 {
 			refs := make([]string, len(sel))

@@ -42,6 +42,8 @@ type listView[T model.Record] struct {
 	sort     string
 	down     bool
 	expr     filter.Expr
+	since    time.Time // the window that is read, where the list has one of its own
+	until    time.Time
 	fixed    []T // given, not read
 	isFixed  bool
 	outcomes []ops.Outcome
@@ -72,9 +74,10 @@ func recordKey(r model.Record) string {
 	return refOf(r)
 }
 
-func (v *listView[T]) title() string        { return v.label }
-func (v *listView[T]) name() string         { return v.called }
-func (v *listView[T]) scopes() []keys.Scope { return []keys.Scope{keys.List, keys.Views} }
+func (v *listView[T]) title() string                    { return v.label }
+func (v *listView[T]) name() string                     { return v.called }
+func (v *listView[T]) window() (since, until time.Time) { return v.since, v.until }
+func (v *listView[T]) scopes() []keys.Scope             { return []keys.Scope{keys.List, keys.Views} }
 
 // batchIn is a part of what is read.
 type batchIn[T any] struct{ rows []T }

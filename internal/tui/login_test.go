@@ -39,6 +39,13 @@ func (idle) Processes(context.Context, ops.Request, func(*model.Process) bool) [
 func (idle) Carves(context.Context, ops.Request, func(*model.Carve) bool) []ops.Outcome { return nil }
 func (idle) HashInfo(context.Context, string, func(*model.HashInfo) bool) []ops.Outcome { return nil }
 func (idle) Tree(context.Context, ops.TreeQuery) (*ops.TreeResult, error)               { return nil, errNotSaved }
+func (idle) LoadSigma(string, model.Severity) (*hunt.SigmaRules, error)                 { return nil, errNotSaved }
+func (idle) HuntSigma(context.Context, hunt.Sigma) ([]*model.SigmaHit, hunt.SigmaSummary, error) {
+	return nil, hunt.SigmaSummary{}, nil
+}
+func (idle) EventsOf(context.Context, []string, ops.Request, func(*model.Event) bool) []ops.Outcome {
+	return nil
+}
 func (idle) Hunt(context.Context, io.Reader, string, hunt.Span, HuntTold) (HuntResult, error) {
 	return HuntResult{}, nil
 }

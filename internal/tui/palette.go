@@ -83,6 +83,10 @@ func commands() []command {
 			s.huntPrompt(args)
 			return nil, nil
 		}},
+		{"sigma", "[PATH]", "match Sigma rules against the events", func(s *shell, args string) (tea.Cmd, error) {
+			s.openSigma(s.app.top(), args)
+			return nil, nil
+		}},
 		{"hash", "HASH", "verdict, names and hosts of a hash", func(s *shell, args string) (tea.Cmd, error) {
 			if args == "" {
 				return nil, fmt.Errorf("hash needs a hash")
@@ -298,7 +302,7 @@ func (s *shell) refresh(v view) tea.Cmd {
 		s.say("reading all profiles again")
 		return s.app.feed()
 	}
-	if _, ok := v.(*huntView); ok {
+	if _, ok := v.(hunted); ok {
 		s.warn("a hunt is not repeated by itself; start a new one")
 		return nil
 	}

@@ -99,6 +99,7 @@ func newEvents(s *shell, label, line string, since, until time.Time) *listView[*
 	if err != nil {
 		s.fail("filter", err)
 	}
+	v.since, v.until = since, until
 	v.cmd = func(*shell) string {
 		return strings.TrimSpace("edrctl events list " + e.Filter.String() + " --since " + since.UTC().Format(time.RFC3339) + untilFlag(until))
 	}

@@ -39,7 +39,7 @@ func TestFilterAndGroup(t *testing.T) {
 	d.Press("g", "f").See("host=FIN-WS-014", "1 alert").Press("f").See("29 alerts")
 	d.Press("z").See("alerts by host", "WS-000").Press("enter").See("alerts by host: FIN-WS-014", "1 alert").Press("esc", "z").See("by rule", "admin tool").Press("z").See("by technique", "T1055").Press("z").See("29 alerts")
 	d.Press("space", "space").See("2 marked").Press("j", "V").See("4 marked").Press("esc").Miss("marked").Press("ctrl+a").See("29 marked").Press("esc")
-	d.Press(">").See("sort: severity").Press("S").See("severity ↑").Go("sort host").See("sort: host").Go("sort nothing").See("no column").Press("esc", "esc")
+	d.Press(">").See("sort: severity").Press("R").See("severity ↑").Go("sort host").See("sort: host").Go("sort nothing").See("no column").Press("esc", "esc")
 	d.Go("alerts ~lsmr").See("1 alert")
 }
 

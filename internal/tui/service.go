@@ -36,6 +36,13 @@ type Service interface {
 	// Hunt reads indicators from r (named name) and asks every profile. seen
 	// receives each hit as it is found; the result has them all, complete.
 	Hunt(ctx context.Context, r io.Reader, name string, span hunt.Span, told HuntTold) (HuntResult, error)
+	// LoadSigma reads Sigma rules of a level and up from a file, folder or archive.
+	LoadSigma(path string, least model.Severity) (*hunt.SigmaRules, error)
+	// HuntSigma matches rules against the events of every profile.
+	HuntSigma(ctx context.Context, h hunt.Sigma) ([]*model.SigmaHit, hunt.SigmaSummary, error)
+	// EventsOf gives the events with these references, which are among those
+	// that req asks for.
+	EventsOf(ctx context.Context, refs []string, req ops.Request, each func(*model.Event) bool) []ops.Outcome
 }
 
 // HuntTold receives the progress of a hunt, one call at a time.

@@ -12,6 +12,7 @@ type State struct {
 	Filters []string    `json:"filters,omitempty"` // typed, oldest first
 	Alerts  *AlertsView `json:"alerts,omitempty"`
 	Palette []string    `json:"palette,omitempty"` // commands, oldest first
+	Sigma   string      `json:"sigma,omitempty"`   // where the rules of the last hunt were
 }
 
 // AlertsView is how the list of alerts was left.

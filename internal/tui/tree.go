@@ -76,6 +76,12 @@ func treeFor(r model.Record) *treeView {
 		q.Kind, about = ops.TreeOfProcess, processName(x.Process)
 		q.Ref = x.Profile + "/" + x.Process.UID
 		q.Since, q.Until = x.First.Add(-time.Hour), x.Last.Add(time.Hour)
+	case *model.SigmaHit:
+		if len(x.Refs) == 0 {
+			return nil
+		}
+		q.Kind, q.Ref, about = ops.TreeOfEvent, x.Refs[0], x.Rule.Title
+		q.Since, q.Until = x.First.Add(-time.Hour), x.Last.Add(time.Hour)
 	default:
 		return nil
 	}

@@ -67,6 +67,7 @@ const (
 	Host   Action = "host"
 	Pivot  Action = "hash-pivot"
 	Hunt   Action = "hunt"
+	Sigma  Action = "hunt-sigma"
 	Raw    Action = "raw"
 	Act    Action = "act"
 
@@ -137,13 +138,14 @@ func Defaults() []Binding {
 		{MarkAll, List, []string{"ctrl+a"}, "mark all", "mark every line, or none"},
 		{SortNext, List, []string{">"}, "sort", "sort by the next column"},
 		{SortPrev, List, []string{"<"}, "sort", "sort by the previous column"},
-		{SortTurn, List, []string{"S"}, "turn", "turn the order round"},
+		{SortTurn, List, []string{"R"}, "reverse", "reverse the order"},
 
 		{Tree, Views, []string{"t"}, "tree", "the process tree"},
 		{Events, Views, []string{"e"}, "events", "the events around"},
 		{Host, Views, []string{"H"}, "host", "the host"},
 		{Pivot, Views, []string{"o"}, "hash", "who else has this hash"},
 		{Hunt, Views, []string{"I"}, "hunt", "hunt the indicators of the selection"},
+		{Sigma, Views, []string{"S"}, "sigma", "hunt with Sigma rules, on the selected hosts or all"},
 		{Raw, Views, []string{"y"}, "raw", "the vendor's own JSON"},
 
 		{Critical, Alerts, []string{"1"}, "critical", "only critical alerts"},

@@ -34,6 +34,7 @@ type Fake struct {
 	TreeResult *ops.TreeResult
 	Kids       map[string][]*model.Process // by the parent's uid: what a tree reads a page at a time
 	HuntGate   chan struct{}               // when set: a hunt shows half of its hits, and ends when this is closed
+	SigmaGate  chan struct{}               // when set: a hunt with Sigma rules ends when this is closed
 	Slow       time.Duration               // before every answer
 
 	mu    sync.Mutex
