@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -147,6 +148,71 @@ func TestSigmaGoesOnWhereItWasCut(t *testing.T) {
 		}
 		if _, err := hunt.OpenCheckpoint(path, hunt.SigmaID(rules[:1], h.Request, fleet(s)), h.Span, true); err == nil {
 			t.Error("other rules go on with the checkpoint")
+		}
+	}
+}
+
+// A hit is told while events are still read: when it is new and when its count
+// has doubled, each time as a copy of its own.
+func TestSigmaTellsHitsWhileItReads(t *testing.T) {
+	var seen []*model.SigmaHit
+	h := sigmaOf(sigmaRules(t, ""))
+	events := evilStarts(36)
+	for i, e := range events {
+		e.Ref = fmt.Sprint("p0/e", i)
+	}
+	h.Seen = func(hit *model.SigmaHit) { seen = append(seen, hit) }
+	hits, sum, err := hunt.MatchSigma(h, slices.Values(events))
+	if err != nil || sum.Events != 36 || sum.Hits != len(hits) {
+		t.Fatal(sum, err)
+	}
+	var early []string
+	for _, hit := range seen {
+		early = append(early, fmt.Sprint(hit.Host.Name, " ", hit.Count, " ", len(hit.Refs)))
+	}
+	if got := strings.Join(early, ", "); got != "h0 1 1, h1 1 1, h0 2 2, h1 2 2, h0 4 4, h1 4 4" {
+		t.Fatal(got)
+	}
+	if len(hits) != 2 || hits[0].Count != 6 || hits[1].Count != 6 {
+		t.Fatal(told(hits))
+	}
+}
+
+// The rules of a hunt are those of a level and up; the others, those refused
+// and those that can never match are counted, and no rule at all is an error.
+func TestLoadSigmaRules(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	const source = "logsource: {category: process_creation, product: windows}\ndetection: {s: {Image: a}, condition: s}\n"
+	write("high.yml", "title: high\nid: h\nlevel: high\ndescription: why\n"+source)
+	write("low.yml", "title: low\nlevel: low\n"+source)
+	write("cloud.yml", "title: cloud\nlevel: critical\nlogsource: {product: aws}\ndetection: {s: {a: b}, condition: s}\n")
+	bad := write("bad.yml", "title: bad\nlogsource: {product: windows}\ndetection: {s: {a: b}}\n")
+	rules, err := hunt.LoadSigmaRules(dir, model.SeverityMedium, []string{"gene", "cwatch"})
+	if err != nil || len(rules.Rules) != 2 || len(rules.Refused) != 1 || rules.Never != 1 || rules.Files != 4 {
+		t.Fatalf("%+v %v", rules, err)
+	}
+	if d := rules.Description(&model.SigmaHit{Rule: model.SigmaRule{ID: "h", Title: "high"}}); d != "why" {
+		t.Fatalf("described as %q", d)
+	}
+	if rules, err = hunt.LoadSigmaRules(dir, model.SeverityUnknown, []string{"gene", "files"}); err != nil || len(rules.Rules) != 3 || rules.Never != 0 {
+		t.Fatalf("evidence can hold anything: %+v %v", rules, err)
+	}
+	for path, want := range map[string]string{
+		filepath.Join(dir, "none.yml"):  "no such file or folder",
+		bad:                             "no rule could be loaded, 1 were refused: ",
+		write("text.txt", "title only"): "",
+		filepath.Join(dir, "low.yml"):   "no rule of level medium or above, 1 below",
+	} {
+		if _, err := hunt.LoadSigmaRules(path, model.SeverityMedium, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", path, err, want)
 		}
 	}
 }

@@ -36,7 +36,7 @@ func LoadSigmaRules(path string, least model.Severity, backends []string) (*Sigm
 	}
 	out.Rules = sigma.Choose(loaded.Rules, func(r *sigma.Rule) bool { return r.Level.Rank() >= least.Rank() })
 	if len(out.Rules) == 0 {
-		return nil, fmt.Errorf("none of the %d rules has level %s or above", len(loaded.Rules), least)
+		return nil, fmt.Errorf("no rule of level %s or above, %d below", least, len(loaded.Rules))
 	}
 	for _, r := range out.Rules {
 		if !slices.ContainsFunc(backends, func(b string) bool { return canMatch(b, r) }) {
