@@ -1,6 +1,7 @@
 package cmdutil
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/config"
 	"github.com/edrctl/edrctl/internal/demo"
+	"github.com/edrctl/edrctl/internal/ops"
 )
 
 // FilesProfile is the profile that --from makes, and the backend it is of.
@@ -43,15 +45,51 @@ func (f *Factory) addFrom(c *config.Config) {
 	if c.Profiles == nil {
 		c.Profiles = map[string]*config.Profile{}
 	}
-	paths := make([]string, len(f.Flags.From))
-	for i, p := range f.Flags.From {
+	c.Profiles[FilesProfile] = f.filesProfile(f.Flags.From)
+}
+
+// filesProfile is the profile of evidence files.
+func (f *Factory) filesProfile(from []string) *config.Profile {
+	paths := make([]string, len(from))
+	for i, p := range from {
 		paths[i] = home(p)
 	}
 	settings := map[string]string{"path": strings.Join(paths, "\n")}
 	if f.Flags.TZ != "" && f.Flags.TZ != "local" {
 		settings["time_zone"] = f.Flags.TZ
 	}
-	c.Profiles[FilesProfile] = &config.Profile{Name: FilesProfile, Backend: FilesProfile, ReadOnly: true, Settings: settings}
+	return &config.Profile{Name: FilesProfile, Backend: FilesProfile, ReadOnly: true, Settings: settings}
+}
+
+// EvidenceFleet opens evidence that a command names in a flag of its own: paths,
+// or profiles where there is no such path.
+func (f *Factory) EvidenceFleet(ctx context.Context, names []string) (*ops.Fleet, error) {
+	var paths, profiles []string
+	c, err := f.Config()
+	for _, name := range names {
+		_, absent := os.Lstat(home(name))
+		_, isDemo := demo.BackendOf(name)
+		if absent != nil && (isDemo || err == nil && c.Profiles[name] != nil) {
+			profiles = append(profiles, name)
+		} else {
+			paths = append(paths, name)
+		}
+	}
+	fleet := &ops.Fleet{}
+	if len(profiles) > 0 {
+		if fleet, err = f.FleetOf(ctx, profiles); err != nil {
+			return nil, err
+		}
+	}
+	if len(paths) > 0 {
+		p := f.filesProfile(paths)
+		s, err := f.source(&config.Config{Profiles: map[string]*config.Profile{p.Name: p}}, p.Name)
+		if err != nil {
+			return nil, err
+		}
+		fleet.Sources = append(fleet.Sources, s)
+	}
+	return fleet, nil
 }
 
 // home spells out ~, which a shell leaves alone in --from=~/case.

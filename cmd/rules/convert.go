@@ -3,7 +3,6 @@ package rules
 import (
 	"bytes"
 	"context"
-	"io"
 	"strconv"
 	"strings"
 
@@ -111,20 +110,9 @@ func (c *convertFlags) do(_ context.Context, f *cmdutil.Factory, paths []string)
 // loadSigma reads Sigma rules; each that is refused is a warning. An error is
 // that there is none to go on with.
 func loadSigma(f *cmdutil.Factory, paths []string, pipeline string) (*sigma.Loaded, error) {
-	var opts sigma.Options
-	if pipeline != "" {
-		r, err := f.ReadText(pipeline)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = r.Close() }() // only read from
-		data, err := io.ReadAll(io.LimitReader(r, maxRuleFile))
-		if err != nil {
-			return nil, cmdutil.Usagef("cannot read %s: %w", pipeline, err)
-		}
-		if opts.Placeholders, err = sigma.ReadPipeline(pipeline, data); err != nil {
-			return nil, cmdutil.Usagef("%w", err)
-		}
+	opts, err := sigmaOptions(f, pipeline)
+	if err != nil {
+		return nil, err
 	}
 	loaded, err := sigma.Load(paths, f.IO.In, opts)
 	if err != nil {
@@ -137,4 +125,19 @@ func loadSigma(f *cmdutil.Factory, paths []string, pipeline string) (*sigma.Load
 		return nil, cmdutil.Usagef("no Sigma rule could be loaded from %s", strings.Join(paths, " "))
 	}
 	return loaded, nil
+}
+
+// sigmaOptions reads the pipeline with the values of placeholders.
+func sigmaOptions(f *cmdutil.Factory, pipeline string) (opts sigma.Options, err error) {
+	if pipeline == "" {
+		return opts, nil
+	}
+	data, err := readBytes(f, pipeline)
+	if err != nil {
+		return opts, err
+	}
+	if opts.Placeholders, err = sigma.ReadPipeline(pipeline, data); err != nil {
+		return opts, cmdutil.Usagef("--pipeline: %w", err)
+	}
+	return opts, nil
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -33,10 +32,12 @@ const (
 // Tested is what is known of one rule without a server.
 type Tested struct {
 	Name     string   `json:"name"`
-	Verdict  string   `json:"verdict"` // ok, warning, error
-	Schema   int      `json:"schema"`  // 1 or 2, 0 for a Schema that is not a version
+	ID       string   `json:"id,omitempty"` // of a Sigma rule
+	Verdict  string   `json:"verdict"`      // ok, warning, error, failed
+	Schema   int      `json:"schema"`       // 1 or 2, 0 for a Schema that is not a version
 	Errors   []string `json:"errors"`
 	Warnings []string `json:"warnings"`
+	Failures []string `json:"failures,omitempty"`  // expectations that do not hold
 	Fires    *int     `json:"fires,omitempty"`     // events on which it would fire
 	MayFire  *int     `json:"may_fire,omitempty"`  // those of which only the manager can tell
 	Examples []string `json:"examples,omitempty"`  // the first events on which it would, by ref or number of the line
@@ -51,81 +52,122 @@ var kindTested = output.NewKind[Tested]("rule test", []output.Column{
 	{Name: "examples", Min: 12, Drop: 6}, {Name: "problems", Min: 24},
 }, nil)
 
+// testFlags are what `rules test` is asked.
+type testFlags struct {
+	list        cmdutil.ListFlags
+	file        string
+	events      string
+	recent      bool
+	shouldMatch []string
+	shouldNot   []string
+	pipeline    string
+}
+
 func newTest(f *cmdutil.Factory) *cobra.Command {
-	var flags cmdutil.ListFlags
-	var file, events string
-	var recent bool
+	var flags testFlags
 	cmd := &cobra.Command{
 		Use:   "test -f FILE",
-		Short: "Check rules here, and see on which events they would fire (gene, esp)",
+		Short: "Check rules here, and see on which events they would fire (Sigma, gene, esp)",
 		Long: `Check rules without adding them. Rules of the Gene engine (gene): the whole
 language is checked here, in both schemas: edrctl reports what an engine would
 refuse or silently drop. A refused rule can harm a manager: test before you add.
 Rules of conditions (esp, with an ESP profile selected): edrctl reports what the
-server would accept but never fire, and how to write it correctly.
+server would accept but never fire, and how to write it correctly. Sigma rules
+can be a file, a folder or an archive.
 
 With --events the rules are tried on a file of events, as events list --raw -o
-ndjson writes it; with --recent on the events the selected profiles have now,
-narrowed by the usual filters. What a container of the manager holds is not
-known here: such a rule may fire. Exit 9 when a rule has an error.`,
+ndjson writes it, Sigma rules on evidence of any format that --from reads; with
+--recent on the events the selected profiles have now, narrowed by the usual
+filters. What a container of the manager holds is not known here: such a rule
+may fire.
+
+For Sigma rules --should-match and --should-not name evidence, or a profile: each
+rule has to match one event at least, or none. Exit 9 when a rule has an error or
+an expectation fails.`,
 		Example: `$ edrctl rules test -f rules.gen
 $ edrctl rules test -f rules.gen --recent -p demo-gene --since 2h
 $ edrctl rules test -f rule.json --recent -p demo-esp --since 2h
-$ edrctl events list -p demo-gene --raw -o ndjson | edrctl rules test -f rules.gen --events - -o json`,
+$ edrctl events list -p demo-gene --raw -o ndjson | edrctl rules test -f rules.gen --events - -o json
+$ edrctl rules test -f encoded.yml --should-match attack.ndjson --should-not benign.ndjson`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if file == "" {
-				return cmdutil.Usagef("missing rules: -f FILE, or - for standard input")
-			}
-			if file == "-" && events == "-" {
-				return cmdutil.Usagef("rules and events cannot both come from standard input")
-			}
-			if recent && events != "" {
-				return cmdutil.Usagef("--events and --recent exclude each other")
-			}
-			text, err := readFile(f, file)
-			if err != nil {
-				return err
-			}
-			if list := ofConditions(text); list != nil {
-				return testConditions(cmd.Context(), f, list, events, recent, &flags)
-			}
-			t, err := readRules(file, text)
-			if err != nil {
-				return err
-			}
-			w, err := f.Printer(cmd.Context(), kindTested)
-			if err != nil {
-				return err
-			}
-			var partial error
-			switch {
-			case events != "":
-				err = t.fromFile(f, events)
-			case recent:
-				partial, err = t.fromProfiles(cmd.Context(), f, &flags)
-			}
-			if err != nil {
-				return err
-			}
-			for _, r := range t.rows() {
-				if err := w.Write(r); err != nil {
-					return cmdutil.IgnoreClosed(err)
-				}
-			}
-			if err := w.Close(); err != nil {
-				return cmdutil.IgnoreClosed(err)
-			}
-			return t.end(f, partial)
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return flags.do(cmd.Context(), f) },
 	}
 	fs := cmd.Flags()
-	fs.StringVarP(&file, "file", "f", "", "rules: objects one after the other, or a JSON array; - is standard input")
-	fs.StringVar(&events, "events", "", "try them on the events of this file (ndjson); - is standard input")
-	fs.BoolVar(&recent, "recent", false, "try them on the events of the selected profiles")
-	flags.AddTime(cmd)
-	flags.AddFilters(cmd, filter.File) // --file is the rules
+	fs.StringVarP(&flags.file, "file", "f", "", "rules: objects one after the other, a JSON array, or Sigma; - is standard input")
+	fs.StringVar(&flags.events, "events", "", "try them on the events of this file (ndjson); - is standard input")
+	fs.BoolVar(&flags.recent, "recent", false, "try them on the events of the selected profiles")
+	fs.StringArrayVar(&flags.shouldMatch, "should-match", nil, "evidence, or a profile, of which each Sigma rule has to match an event (repeatable)")
+	fs.StringArrayVar(&flags.shouldNot, "should-not", nil, "evidence, or a profile, of which no Sigma rule may match an event (repeatable)")
+	fs.StringVar(&flags.pipeline, "pipeline", "", "processing pipeline with the values of placeholders of Sigma (vars)")
+	flags.list.AddTime(cmd)
+	flags.list.AddFilters(cmd, filter.File) // --file is the rules
 	return cmd
+}
+
+func (c *testFlags) expects() bool { return len(c.shouldMatch)+len(c.shouldNot) > 0 }
+func (c *testFlags) tries() bool   { return c.events != "" || c.recent || c.expects() }
+
+func (c *testFlags) check() error {
+	switch {
+	case c.file == "":
+		return cmdutil.Usagef("say which rules: -f FILE, or - for standard input")
+	case c.file == "-" && c.events == "-":
+		return cmdutil.Usagef("rules and events cannot both come from standard input")
+	case c.recent && c.events != "":
+		return cmdutil.Usagef("--events and --recent exclude each other")
+	}
+	return nil
+}
+
+func (c *testFlags) do(ctx context.Context, f *cmdutil.Factory) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	sigmaRules, text, err := openSigma(f, c.file, c.pipeline)
+	switch {
+	case err != nil:
+		return err
+	case sigmaRules != nil:
+		return c.testSigma(ctx, f, sigmaRules)
+	case c.expects():
+		return cmdutil.Usagef("--should-match and --should-not are for Sigma rules, and %s holds others", c.file)
+	}
+	text = asJSON(text)
+	if list := ofConditions(text); list != nil {
+		return testConditions(ctx, f, list, c.events, c.recent, &c.list)
+	}
+	return c.testGene(ctx, f, text)
+}
+
+// testGene checks rules of the Gene engine, and tries them.
+func (c *testFlags) testGene(ctx context.Context, f *cmdutil.Factory, text []byte) error {
+	t, err := readRules(c.file, text)
+	if err != nil {
+		return err
+	}
+	w, err := f.Printer(ctx, kindTested)
+	if err != nil {
+		return err
+	}
+	var partial error
+	switch {
+	case c.events != "":
+		err = t.fromFile(f, c.events)
+	case c.recent:
+		partial, err = t.fromProfiles(ctx, f, &c.list)
+	}
+	if err != nil {
+		return err
+	}
+	for _, r := range t.rows() {
+		if err := w.Write(r); err != nil {
+			return cmdutil.IgnoreClosed(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		return cmdutil.IgnoreClosed(err)
+	}
+	return t.end(f, partial)
 }
 
 // trial is rules being tried.
@@ -137,26 +179,14 @@ type trial struct {
 	by     map[string]*Tested
 }
 
-// readFile reads rules as JSON; YAML is turned into it.
-func readFile(f *cmdutil.Factory, name string) ([]byte, error) {
-	r, err := f.ReadText(name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = r.Close() }() // only read from
-	text, err := io.ReadAll(io.LimitReader(r, maxRuleFile+1))
-	switch {
-	case err != nil:
-		return nil, cmdutil.Usagef("cannot read %s: %w", name, err)
-	case len(text) > maxRuleFile:
-		return nil, cmdutil.Usagef("%s has more than %d MiB", name, maxRuleFile>>20)
-	}
+// asJSON turns YAML into JSON.
+func asJSON(text []byte) []byte {
 	if first := bytes.TrimSpace(text); len(first) > 0 && first[0] != '{' && first[0] != '[' {
 		if doc, yerr := output.YAMLToJSON(text); yerr == nil && (doc[0] == '{' || doc[0] == '[') {
-			text = doc
+			return doc
 		}
 	}
-	return text, nil
+	return text
 }
 
 func readRules(name string, text []byte) (*trial, error) {

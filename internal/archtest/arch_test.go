@@ -33,10 +33,10 @@ var rooms = []struct {
 	{pkg: "cmd/gen", may: []string{"cmd/...", "internal/backends", "internal/backends/all", "internal/change", "internal/hunt", "internal/ops", "internal/ioc", "internal/iostreams", "internal/model", "internal/output", "internal/schema"}},
 	{pkg: "cmd/cli", may: []string{"internal/model", "internal/shellquote", "cmd/...", "internal/config", "internal/secrets", "internal/iostreams", "internal/output", "internal/audit", "internal/suggest"}},
 	{pkg: "cmd/tui", may: join(commands, []string{"internal/tui/..."})},
-	{pkg: "cmd/hunt", may: join(commands, []string{"internal/hunt", "internal/ioc", "internal/sigma", "internal/cache"})}, // reads the files of a hunt
-	{pkg: "cmd/carve", may: join(commands, []string{"internal/download"})},                                                // verifies manifests, opens archives
-	{pkg: "cmd/rules", may: join(commands, []string{"internal/generule", "internal/sigma", "internal/ruleconvert"})},      // tests and converts rules without a server
-	{pkg: "cmd/demo", may: join(commands, []string{"internal/demo", "cmd/tui"})},                                          // opens it for a first look
+	{pkg: "cmd/hunt", may: join(commands, []string{"internal/hunt", "internal/ioc", "internal/sigma", "internal/cache"})},             // reads the files of a hunt
+	{pkg: "cmd/carve", may: join(commands, []string{"internal/download"})},                                                            // verifies manifests, opens archives
+	{pkg: "cmd/rules", may: join(commands, []string{"internal/generule", "internal/hunt", "internal/sigma", "internal/ruleconvert"})}, // tests and converts rules without a server
+	{pkg: "cmd/demo", may: join(commands, []string{"internal/demo", "cmd/tui"})},                                                      // opens it for a first look
 	{pkg: "cmd/explain", may: join(commands, []string{"internal/schema"})},
 	{pkg: "cmd/profile", may: join(commands, []string{"internal/demo"})},
 	// cmdutil makes what commands need on first use: it alone meets the client and the demo.
