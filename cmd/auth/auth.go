@@ -146,6 +146,9 @@ func ask(ctx context.Context, f *cmdutil.Factory, t target, only string, stdin b
 			specs = append(specs, s)
 		}
 	}
+	if len(known) == 0 {
+		return nil, cmdutil.Usagef("profile %s has no secrets: %s needs no login", t.profile, t.backend.Name)
+	}
 	if len(specs) == 0 {
 		return nil, noSuchSecret(t, only, known)
 	}

@@ -345,7 +345,11 @@ func (x *index) notices(zone *time.Location) []string {
 		f.mu.Unlock()
 	}
 	if unread > 0 {
-		out = append(out, fmt.Sprintf("not understood: %s, for example %s (--explain lists more)", model.Amount(unread, "line"), where))
+		noun := "line"
+		if strings.Contains(where, ": offset ") {
+			noun = "place"
+		}
+		out = append(out, fmt.Sprintf("not understood: %s, for example %s (--explain lists more)", model.Amount(unread, noun), where))
 	}
 	if foreign > 0 {
 		out = append(out, fmt.Sprintf("%s no record: %s (--explain lists all)", model.Amount(foreign, "file holds", "files hold"), which))
