@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/edrctl/edrctl/cmd/cmdutil"
+	"github.com/edrctl/edrctl/internal/backends"
 	"github.com/edrctl/edrctl/internal/filter"
 	"github.com/edrctl/edrctl/internal/hunt"
 	"github.com/edrctl/edrctl/internal/model"
@@ -123,7 +124,12 @@ func (h *sigmaFlags) do(ctx context.Context, f *cmdutil.Factory, args []string) 
 	if h.events {
 		q.Event = func(e *model.Event) error { p.found++; return p.w.Write(e) }
 	}
-	noteReach(f, loaded, fleet, h.list.Explain)
+	if noteReach(f, loaded, fleet, h.list.Explain) == 0 {
+		return &backends.Error{
+			Kind: backends.KindUnsupported, What: "nothing was searched", Why: "none of the rules can match on the selected profiles",
+			Hint: "--explain names what each rule lacks; choose other rules, or other profiles with -p",
+		}
+	}
 	return h.run(ctx, f, fleet, q, p)
 }
 

@@ -189,15 +189,21 @@ func writeLayer(w io.Writer, hits []*model.SigmaHit) error {
 }
 
 // noteReach says on how many profiles the rules can match at all, and why the
-// others never can.
-func noteReach(f *cmdutil.Factory, rules []*sigma.Rule, fleet *ops.Fleet, explain bool) {
-	told := map[string]bool{}
+// others never can. It gives the number of profiles on which some rule can.
+func noteReach(f *cmdutil.Factory, rules []*sigma.Rule, fleet *ops.Fleet, explain bool) (profiles int) {
+	told := map[string]int{} // backend → rules that can match
 	for _, s := range fleet.Sources {
 		reach, limited := sigma.ReachOf(s.Backend)
-		if !limited || told[s.Backend] {
+		if !limited {
+			profiles++
 			continue
 		}
-		told[s.Backend] = true
+		if able, ok := told[s.Backend]; ok {
+			if able > 0 {
+				profiles++
+			}
+			continue
+		}
 		why := map[string]int{}
 		able := 0
 		for _, r := range rules {
@@ -216,7 +222,11 @@ func noteReach(f *cmdutil.Factory, rules []*sigma.Rule, fleet *ops.Fleet, explai
 			line += fmt.Sprintf("; %d never: %s", len(rules)-able, mostOf(why, 4))
 		}
 		f.Note("%s", line)
+		if told[s.Backend] = able; able > 0 {
+			profiles++
+		}
 	}
+	return profiles
 }
 
 // mostOf names the commonest reasons.

@@ -20,14 +20,14 @@ type Reach struct {
 var reaches = map[string]Reach{
 	"cwatch": {Products: []string{"windows"}, Kinds: kinds{
 		"process_start":                 words("Image CommandLine ParentImage ParentProcessId ParentProcessGuid ParentUser User ProcessId ProcessGuid Hashes sha1"),
-		"process_access process_inject": words("SourceImage SourceProcessId SourceProcessGUID SourceUser SourceParentImage TargetImage TargetProcessId"),
+		"process_access process_inject": words("User SourceImage SourceProcessId SourceProcessGUID SourceUser SourceParentImage TargetImage TargetProcessId"),
 		"file_write file_delete":        words(actorFields + " TargetFilename Hashes sha1"),
 		"network_connect":               words(actorFields + " " + networkFields + " DestinationHostname"),
 		"registry_set registry_delete":  words(actorFields + " TargetObject Details EventType"),
 	}.each()},
 	"carbonblack": {Products: []string{"windows", "macos", "linux"}, Kinds: kinds{
 		"process_start":                                words("Image CommandLine ParentImage ParentCommandLine ParentProcessId ParentProcessGuid ParentUser User ProcessId ProcessGuid Hashes md5 sha256"),
-		"process_access process_inject":                words("SourceImage SourceCommandLine SourceProcessId SourceProcessGUID SourceUser SourceParentImage TargetImage TargetProcessId TargetProcessGUID"),
+		"process_access process_inject":                words("User SourceImage SourceCommandLine SourceProcessId SourceProcessGUID SourceUser SourceParentImage TargetImage TargetProcessId TargetProcessGUID"),
 		"file_create file_read":                        words(actorFields + " CommandLine ParentCommandLine TargetFilename FileName Hashes md5 sha256"),
 		"network_connect":                              words(actorFields + " CommandLine ParentCommandLine Initiated " + networkFields + " SourceHostname DestinationHostname"),
 		"registry_set registry_create registry_delete": words(actorFields + " CommandLine ParentCommandLine TargetObject EventType"),
@@ -35,7 +35,7 @@ var reaches = map[string]Reach{
 	"gene": {Products: []string{"windows"}, Logs: []string{"windows"}},
 	"esp": {Kinds: kinds{
 		"process_start process_end":                                words(actorFields + " CommandLine CurrentDirectory ParentProcessId ParentProcessGuid Hashes md5 sha1 sha256"),
-		"process_access process_inject":                            words("SourceImage SourceProcessId SourceProcessGUID SourceUser TargetImage TargetProcessId TargetProcessGUID"),
+		"process_access process_inject":                            words("User SourceImage SourceProcessId SourceProcessGUID SourceUser TargetImage TargetProcessId TargetProcessGUID"),
 		"file_create file_write file_delete file_read file_rename": words(actorFields + " CommandLine TargetFilename SourceFilename FileName Hashes md5 sha1 sha256"),
 		"network_connect":                                          words(actorFields + " CommandLine Initiated " + networkFields + " DestinationHostname"),
 		"dns_query":                                                words(actorFields + " CommandLine QueryName QueryResults record_type Initiated DestinationIp DestinationPort DestinationIsIpv6"),
