@@ -24,7 +24,7 @@ var layers = []struct {
 	from []string
 }{
 	{pkg: "internal/backends/esp", from: []string{
-		"respond.go", "call.go", "actions.go edit.go", "alerts.go carve.go hunt.go processes.go tree.go",
+		"export.go respond.go", "call.go", "actions.go edit.go", "alerts.go carve.go hunt.go processes.go tree.go",
 		"events.go livequery.go rules.go", "lookup.go hosts.go order.go", "normalise.go", "vocabulary.go", "driver.go", "fields.go pushes.go",
 	}},
 	{pkg: "internal/backends/gene", from: []string{

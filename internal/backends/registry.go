@@ -26,7 +26,6 @@ type Backend struct {
 	Resources  func() []Resource // nil = none
 	Pushes     func() []Push     // the filters the server evaluates
 	Fields     []Fields          // which fields of the model it fills
-	Exports    []Export          // in which forms its records lie in files
 }
 
 // SecretSpec is one secret a profile of this backend may have.

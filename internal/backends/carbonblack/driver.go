@@ -49,7 +49,6 @@ func init() {
 		Catalog:   catalog.Operations,
 		Resources: catalog.Resources,
 		Pushes:    pushes,
-		Exports:   exports,
 		Fields:    fields,
 	})
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
+func init() { backends.RegisterExports(exports...) }
+
 // exports: events and devices of lists and details, alerts, and notifications
 // as they come or as they were kept.
 var exports = []backends.Export{

@@ -38,7 +38,6 @@ func init() {
 		New:     New,
 		Catalog: catalog.Operations,
 		Pushes:  pushes,
-		Exports: exports,
 		Fields:  fields,
 	})
 }

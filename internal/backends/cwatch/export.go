@@ -5,6 +5,8 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
+func init() { backends.RegisterExports(exports...) }
+
 // exports: rows of /events, items of /alert and of /endpoints.
 var exports = []backends.Export{
 	{

@@ -11,6 +11,8 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
+func init() { backends.RegisterExports(exports...) }
+
 // exports: stored results of scheduled queries, alerts and hosts. Hosts never
 // keep their JSON: it has the key of the agent.
 var exports = []backends.Export{

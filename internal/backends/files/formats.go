@@ -11,24 +11,22 @@ import (
 // products lets evidence know the forms in which the records of all products
 // lie in files. Their drivers read them.
 var products = sync.OnceFunc(func() {
-	for _, b := range backends.All() {
-		for _, x := range b.Exports {
-			evidence.Register(evidence.Format{
-				Name:   x.Name,
-				Detect: func(v evidence.Value) bool { return x.Is(v) },
-				Decode: func(v evidence.Value, o evidence.Options) ([]evidence.Item, error) {
-					records, err := x.Read(v.Raw(), backends.Query{Raw: o.Raw, Log: o.Log})
-					if err != nil {
-						return nil, err
-					}
-					items := make([]evidence.Item, 0, len(records))
-					for _, rec := range records {
-						items = append(items, itemOf(rec))
-					}
-					return items, nil
-				},
-			})
-		}
+	for _, x := range backends.Exports() {
+		evidence.Register(evidence.Format{
+			Name:   x.Name,
+			Detect: func(v evidence.Value) bool { return x.Is(v) },
+			Decode: func(v evidence.Value, o evidence.Options) ([]evidence.Item, error) {
+				records, err := x.Read(v.Raw(), backends.Query{Raw: o.Raw, Log: o.Log})
+				if err != nil {
+					return nil, err
+				}
+				items := make([]evidence.Item, 0, len(records))
+				for _, rec := range records {
+					items = append(items, itemOf(rec))
+				}
+				return items, nil
+			},
+		})
 	}
 })
 

@@ -41,7 +41,6 @@ func init() {
 		Catalog:   catalog.Operations,
 		Resources: catalog.Resources,
 		Pushes:    pushes,
-		Exports:   exports,
 		Fields:    fields,
 	})
 }

@@ -7,6 +7,8 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
+func init() { backends.RegisterExports(exports...) }
+
 // exports: events of the log, the streams and the API of a manager, of either
 // generation. An event on which a signature fired is an alert, too.
 var exports = []backends.Export{{
