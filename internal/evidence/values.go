@@ -103,9 +103,20 @@ func hexOf(s string, length int) string {
 }
 
 // contentID names a record that has no id of its own by what it says.
-func contentID(raw []byte) string {
+func contentID(raw []byte) string { return "x" + digest(raw) }
+
+// OfContent reports whether an id was made of what its record says, because the
+// record has none of its own: two records with such an id say the same and are
+// two records all the same.
+func OfContent(id string) bool {
+	return len(id) == 1+2*digestSize && id[0] == 'x' && strings.Trim(id[1:], "0123456789abcdef") == ""
+}
+
+const digestSize = 10
+
+func digest(raw []byte) string {
 	sum := sha256.Sum256(raw)
-	return hex.EncodeToString(sum[:10])
+	return hex.EncodeToString(sum[:digestSize])
 }
 
 // partsID names a record by the parts that make it one of a kind.
@@ -115,7 +126,7 @@ func partsID(parts ...string) string {
 	for _, p := range parts {
 		all = append(append(all, p...), 0)
 	}
-	return contentID(all)
+	return digest(all)
 }
 
 func userOf(name, domain, id string) *model.User {

@@ -352,3 +352,29 @@ func TestRecordsOfEveryShapeAreReadFromTheirPlace(t *testing.T) {
 		})
 	}
 }
+
+// Lines of one file that say the same are that many records, each with an id; the
+// same export twice is one.
+func TestLinesThatSayTheSameAreAllShown(t *testing.T) {
+	same := strings.Repeat(`{"EventTime":"2020-09-21 19:35:27","EventID":10,"Channel":"Microsoft-Windows-Sysmon/Operational","SourceName":"Microsoft-Windows-Sysmon","Hostname":"WS5","SourceImage":"C:\\a.exe","UtcTime":"2020-09-21 23:35:27.100"}`+"\n", 3)
+	text := []byte(same + line(1, day) + line(1, day))
+	d, _ := folder(t, map[string][]byte{"a.json": text, "b.json.gz": zipped(t, text)})
+	all, err := events(t, d, backends.Query{})
+	if err != nil || len(all) != 4 {
+		t.Fatalf("%d events, want 3 that say the same and one that has an id; %v", len(all), err)
+	}
+	ids := map[string]bool{}
+	for _, e := range all {
+		ids[e.ID] = true
+		got, err := d.Event(t.Context(), e.ID, false)
+		if err != nil || got.ID != e.ID || !got.Time.Equal(e.Time.Time) {
+			t.Errorf("%s leads to %+v, %v", e.ID, got, err)
+		}
+	}
+	if len(ids) != 4 {
+		t.Errorf("ids: %v", ids)
+	}
+	if _, err := d.Event(t.Context(), all[len(all)-1].ID+"-9", false); backends.KindOf(err) != backends.KindNotFound {
+		t.Error(err)
+	}
+}

@@ -111,18 +111,24 @@ func (x *index) add(found []entry) {
 		return
 	}
 	if x.ids == nil {
-		x.ids = map[identity]bool{}
+		x.ids = map[identity]uint8{}
 		for _, all := range x.entries {
 			for _, e := range all {
-				x.ids[identity{e.kind, e.id}] = true
+				who := identity{e.kind, e.id}
+				x.ids[who] = max(x.ids[who], e.copy, 1)
 			}
 		}
 	}
 	var fresh [kinds][]entry
+	met := map[identity]uint8{} // in this part
 	for _, e := range found {
 		who := identity{e.kind, e.id}
-		if !x.ids[who] {
-			x.ids[who] = true
+		met[who] = min(met[who], maxCopies-1) + 1
+		if e.copy > 0 {
+			e.copy = met[who]
+		}
+		if max(e.copy, 1) > x.ids[who] {
+			x.ids[who] = max(e.copy, 1)
 			fresh[e.kind] = append(fresh[e.kind], e)
 		}
 	}

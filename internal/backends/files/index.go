@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -29,6 +30,9 @@ type entry struct {
 	file uint32 // index.files
 	ord  uint16 // of the items at the same place
 	kind kind
+	// copy counts the records without an id of their own that say the same in one
+	// file, from 1; 0 has an id.
+	copy uint8
 }
 
 type kind uint8
@@ -48,10 +52,10 @@ type index struct {
 
 	mu      sync.Mutex
 	files   []*file
-	entries [kinds][]entry // newest first; replaced, never changed
-	twice   int            // records that were met before
-	grown   [kinds][]entry // what was added since, as it came
-	ids     map[identity]bool
+	entries [kinds][]entry     // newest first; replaced, never changed
+	twice   int                // records that were met before
+	grown   [kinds][]entry     // what was added since, as it came
+	ids     map[identity]uint8 // how many of each
 }
 
 // file is one source and what it held.
@@ -187,9 +191,12 @@ func (f *file) take(it *evidence.Item, number uint32, ord int) {
 		f.local++
 	}
 	f.records++
-	f.found = append(f.found, entry{
-		time: nanos(model.TimeOf(r).Time), id: backends.Hash64(recordID(r)), off: it.Offset, file: number, ord: uint16(min(ord, math.MaxUint16)), kind: kindOf(it),
-	})
+	id := recordID(r)
+	e := entry{time: nanos(model.TimeOf(r).Time), id: backends.Hash64(id), off: it.Offset, file: number, ord: uint16(min(ord, math.MaxUint16)), kind: kindOf(it)}
+	if evidence.OfContent(id) {
+		e.copy = 1
+	}
+	f.found = append(f.found, e)
 	f.meet(r)
 }
 
@@ -215,7 +222,8 @@ func (f *file) meet(r model.Record) {
 }
 
 // arrange sorts the places, the newest first, and leaves out those of records
-// that another file or line has too.
+// that another file has too. Lines of one file that say the same are that many
+// records, unless they have an id of their own.
 func (x *index) arrange() {
 	var all []entry
 	for _, f := range x.files {
@@ -224,8 +232,17 @@ func (x *index) arrange() {
 	slices.SortFunc(all, func(a, b entry) int {
 		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.id, b.id), cmp.Compare(a.file, b.file), cmp.Compare(a.off, b.off), cmp.Compare(a.ord, b.ord))
 	})
-	once := slices.CompactFunc(all, func(a, b entry) bool { return a.kind == b.kind && a.id == b.id })
-	x.twice = len(all) - len(once)
+	once := all[:0]
+	for len(all) > 0 {
+		n := 1
+		for n < len(all) && all[n].kind == all[0].kind && all[n].id == all[0].id {
+			n++
+		}
+		before := len(once)
+		once = different(once, all[:n])
+		x.twice += n - (len(once) - before)
+		all = all[n:]
+	}
 	slices.SortFunc(once, newest)
 	for len(once) > 0 {
 		k := once[0].kind
@@ -236,6 +253,27 @@ func (x *index) arrange() {
 		x.entries[k], once = once[:end:end], once[end:]
 	}
 }
+
+// different adds the records among places with one id, ordered by file and
+// place: one, or as many as the file has that says it most often.
+func different(to, same []entry) []entry {
+	var copies, most uint8
+	for i, e := range same {
+		if i == 0 || e.file != same[i-1].file {
+			copies = 0
+		}
+		copies = min(copies, maxCopies-1) + 1
+		if e.copy > 0 {
+			e.copy = copies
+		}
+		if i == 0 || e.copy > most {
+			to, most = append(to, e), e.copy
+		}
+	}
+	return to
+}
+
+const maxCopies = math.MaxUint8
 
 // newest orders places of a kind, the newest first.
 func newest(a, b entry) int {
@@ -282,15 +320,38 @@ func searchBelow(all []entry, at int64) int {
 
 // find gives the places of a kind with an id.
 func (x *index) find(k kind, id string) []entry {
+	id, copies := copyOf(id)
 	h := backends.Hash64(id)
 	var out []entry
 	for _, e := range x.all(k) {
-		if e.id == h {
+		if e.id == h && (copies == 0 || e.copy == copies) {
 			out = append(out, e)
 		}
 	}
 	return out
 }
+
+// withCopy is the id of a record that its file has several times.
+func withCopy(id string, copies uint8) string {
+	if copies < 2 {
+		return id
+	}
+	return id + copyMark + strconv.Itoa(int(copies))
+}
+
+// copyOf takes apart what withCopy made; copies 0 is any.
+func copyOf(id string) (content string, copies uint8) {
+	if evidence.OfContent(id) {
+		return id, 1
+	}
+	content, number, ok := strings.Cut(id, copyMark)
+	if n, err := strconv.ParseUint(number, 10, 8); ok && err == nil && evidence.OfContent(content) {
+		return content, uint8(n)
+	}
+	return id, 0
+}
+
+const copyMark = "-"
 
 func (x *index) close() error {
 	var errs []error

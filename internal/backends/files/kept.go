@@ -138,17 +138,17 @@ func hashOf(name string) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-const entrySize = 27
+const entrySize = 28
 
 func putEntry(b []byte, e entry) []byte {
 	le := binary.LittleEndian
 	b = le.AppendUint64(b, uint64(e.time))
 	b = le.AppendUint64(b, e.id)
 	b = le.AppendUint64(b, uint64(e.off))
-	return append(le.AppendUint16(b, e.ord), byte(e.kind))
+	return append(le.AppendUint16(b, e.ord), byte(e.kind), e.copy)
 }
 
 func getEntry(b []byte, number uint32) entry {
 	le := binary.LittleEndian
-	return entry{time: int64(le.Uint64(b)), id: le.Uint64(b[8:]), off: int64(le.Uint64(b[16:])), ord: le.Uint16(b[24:]), kind: min(kind(b[26]), kinds-1), file: number}
+	return entry{time: int64(le.Uint64(b)), id: le.Uint64(b[8:]), off: int64(le.Uint64(b[16:])), ord: le.Uint16(b[24:]), kind: min(kind(b[26]), kinds-1), copy: b[27], file: number}
 }

@@ -112,9 +112,9 @@ type spot struct {
 // run reads the first wanted records that lie near each other, and tells how
 // many they are. Formats that gather lines give records out of order.
 func (f *file) run(ctx context.Context, text io.ReaderAt, want []wanted, o evidence.Options, out []model.Record) (int, error) {
-	n, missing := 0, map[spot]int{}
+	n, missing := 0, map[spot]wanted{}
 	for n < len(want) && (n == 0 || want[n].off-want[n-1].off <= maxGap) {
-		missing[spot{want[n].off, int(want[n].ord)}] = want[n].to
+		missing[spot{want[n].off, int(want[n].ord)}] = want[n]
 		n++
 	}
 	in, base := f.from(text, want[0].off)
@@ -134,8 +134,11 @@ func (f *file) run(ctx context.Context, text io.ReaderAt, want []wanted, o evide
 		} else {
 			at.ord++
 		}
-		if to, ok := missing[at]; ok {
-			out[to] = own(it.Record())
+		if w, ok := missing[at]; ok {
+			out[w.to] = own(it.Record())
+			if o := out[w.to].GetOrigin(); o.ID != "" {
+				o.ID = withCopy(o.ID, w.copy)
+			}
 			delete(missing, at)
 		}
 		if len(missing) == 0 || at.off > end {
