@@ -26,7 +26,7 @@ type Options struct {
 
 // Targets are the backends that rules are converted for, by their names.
 var Targets = map[string]func(*sigma.Rule, Options) ([]byte, error){
-	"gene": Gene,
+	"esp": ESP, "gene": Gene,
 }
 
 // Names gives the names of the targets.
