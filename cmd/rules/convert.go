@@ -35,6 +35,7 @@ rule edrctl prints what would be lost, and converts nothing of it.
 Title, id, author, licence, level and ATT&CK techniques are kept where the
 product has a field for them. Categories of Sigma are read as the events of
 Sysmon: Gene's rules do not see a process that only the Security log tells of.
+Rules for ESP (esp) cover started programs on Windows.
 
 Exit 3 when some rules were not converted, 5 when none was, 2 when no rule could
 be loaded.`,
