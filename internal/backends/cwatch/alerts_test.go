@@ -378,3 +378,16 @@ func TestAlertsThatContradictThemselves(t *testing.T) {
 		t.Errorf("alerts: %v, want a twice, b and c once", got)
 	}
 }
+
+// An error with an empty list is an error, not an empty list.
+func TestAlertsErrorBesideAList(t *testing.T) {
+	r := newRig(t, alertData(1), fake.Options{}, nil, func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write([]byte(`{"error":"the index is not available","items":[]}`))
+		})
+	})
+	if _, rows, err := r.alerts(day()); err == nil || !strings.Contains(err.Error(), "the index is not available") {
+		t.Errorf("%d alerts, %v", len(rows), err)
+	}
+}
