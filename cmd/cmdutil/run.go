@@ -184,7 +184,7 @@ func NewWatch(f *Factory, flags *ListFlags, wf WatchFlags) (ops.Watch, error) {
 		keep = func(b []byte) error { return atomicfile.Write(wf.State, b) }
 	}
 	req.Limit = 0
-	return ops.Watch{Request: req, Interval: d, LookBack: back, Saved: saved, Keep: keep, Now: f.Now, Trouble: func(profile string, err error) {
+	return ops.Watch{Request: req, Interval: d, LookBack: back, Saved: saved, Save: keep, Now: f.Now, Trouble: func(profile string, err error) {
 		switch {
 		case backends.KindOf(err) == backends.KindUnsupported:
 			f.leaveOut([]ops.Outcome{{Profile: profile, Err: err}, {}})

@@ -47,7 +47,7 @@ func runTree(ctx context.Context, f *Factory, kind ops.TreeKind, ref, window, si
 	default:
 		return Usagef("-o %s: a tree is text, json, yaml or dot", format)
 	}
-	q := ops.TreeQuery{Kind: kind, Ref: ref, Until: f.Now(), Whole: whole}
+	q := ops.TreeQuery{Kind: kind, Ref: ref, Until: f.Now(), Unrelated: whole}
 	var err error
 	if q.Window, err = ParseDuration(window); err != nil {
 		return Usagef("invalid --window %w", err)

@@ -119,7 +119,7 @@ func (h *flags) hunt(ctx context.Context, f *cmdutil.Factory, list *ioc.List, ke
 	}
 	bar := f.IO.StartProgress()
 	last := "" // what was found last: on a terminal it is seen as it comes
-	q.Seen = func(h *model.Hit) { last = hitLine(h) }
+	q.OnHit = func(h *model.Hit) { last = hitLine(h) }
 	q.Progress = func(p hunt.Progress) {
 		bar.Set(safetext.Text(progressLine(list.Len(), len(fleet.Sources), p) + last))
 	}

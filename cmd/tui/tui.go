@@ -100,7 +100,7 @@ func Run(ctx context.Context, f *cmdutil.Factory, o options) error {
 			}
 		}
 	}
-	release := hush(f)
+	release := silenceNotes(f)
 	defer release()
 	_, err = tea.NewProgram(app, programOptions(ctx, f)...).Run()
 	release()
@@ -129,9 +129,9 @@ func (e brokenError) Error() string {
 func (e brokenError) Unwrap() error  { return e.error }
 func (brokenError) HintText() string { return "this is a defect of edrctl; --debug shows where" }
 
-// hush keeps notes and warnings of the layers below off the screen while it is
+// silenceNotes keeps notes and warnings of the layers below off the screen while it is
 // open, and the program from ending before the terminal was put back.
-func hush(f *cmdutil.Factory) (release func()) {
+func silenceNotes(f *cmdutil.Factory) (release func()) {
 	before := f.Flags.Quiet
 	f.IO.SetQuiet(true)
 	f.IO.SetNoInput(true) // the keys are the screen's
@@ -223,7 +223,7 @@ func prepare(ctx context.Context, f *cmdutil.Factory, o options) (screen.Options
 			}
 			return exec.Command(self, args...) //nolint:gosec // this program itself
 		}
-		opt.Lend = f.SuspendInterrupts
+		opt.SuspendInterrupts = f.SuspendInterrupts
 		opt.Unlock = func(profile string) error {
 			ctx, stop := signal.NotifyContext(ctx, os.Interrupt) // it ends the question only
 			defer stop()

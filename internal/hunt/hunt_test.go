@@ -389,7 +389,7 @@ func TestHitsAreSeenEarly(t *testing.T) {
 		if fails {
 			s.broken = func(time.Time) error { return &backends.Error{Kind: backends.KindUnavailable, What: "gone"} }
 		}
-		h.Seen = func(hit *model.Hit) {
+		h.OnHit = func(hit *model.Hit) {
 			if hit.Profile == "" || hit.ID == "" {
 				t.Errorf("not stamped: %+v", hit)
 			}

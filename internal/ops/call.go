@@ -18,7 +18,7 @@ func (s *Source) caller() (backends.Caller, error) {
 // Call sends a reading call to one profile. The caller closes the body.
 func (s *Source) Call(ctx context.Context, c backends.Call) (*backends.Answer, error) {
 	if c.Op.Mutates {
-		return nil, InProfile(s, mustAct(c))
+		return nil, InProfile(s, errNotReadOnly(c))
 	}
 	api, err := s.caller()
 	if err != nil {
@@ -37,7 +37,7 @@ func (s *Source) Items(ctx context.Context, c backends.Call) iter.Seq2[json.RawM
 	return func(yield func(json.RawMessage, error) bool) {
 		api, err := s.caller()
 		if err == nil && c.Op.Mutates {
-			err = mustAct(c)
+			err = errNotReadOnly(c)
 		}
 		if err != nil {
 			yield(nil, InProfile(s, err))
@@ -55,8 +55,8 @@ func (s *Source) Items(ctx context.Context, c backends.Call) iter.Seq2[json.RawM
 	}
 }
 
-// mustAct is the refusal to send a change by the way of reading.
-func mustAct(c backends.Call) error {
+// errNotReadOnly is the refusal to send a change by the way of reading.
+func errNotReadOnly(c backends.Call) error {
 	return backends.Invalid("cannot call "+c.Label(), "it changes something, and goes the way of every change")
 }
 
@@ -129,7 +129,7 @@ func feedItems(ctx context.Context, s *Source, build func(*Source) (backends.Cal
 		return err
 	}
 	if c.Op.Mutates {
-		return mustAct(c)
+		return errNotReadOnly(c)
 	}
 	for item, err := range api.Items(ctx, c) {
 		if err != nil {

@@ -23,8 +23,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var epoch = time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 
-// memory is a driver over a function that gives the alerts of the moment.
-type memory struct {
+// fakeDriver is a driver over a function that gives the alerts of the moment.
+type fakeDriver struct {
 	alerts  func() []*model.Alert
 	fail    error         // after the records
 	latency time.Duration // before the first
@@ -32,10 +32,10 @@ type memory struct {
 	polls   int
 }
 
-func (m *memory) Backend() string                                { return "memory" }
-func (m *memory) Check(context.Context) (backends.Health, error) { return backends.Health{}, nil }
-func (m *memory) Close() error                                   { return nil }
-func (m *memory) Alerts(ctx context.Context, q backends.Query) (backends.Listing[*model.Alert], error) {
+func (m *fakeDriver) Backend() string                                { return "memory" }
+func (m *fakeDriver) Check(context.Context) (backends.Health, error) { return backends.Health{}, nil }
+func (m *fakeDriver) Close() error                                   { return nil }
+func (m *fakeDriver) Alerts(ctx context.Context, q backends.Query) (backends.Listing[*model.Alert], error) {
 	plan := backends.Plan{Requests: []string{"GET /alerts"}, Residual: q.Filter}
 	return backends.Listing[*model.Alert]{Plan: plan, Seq: func(yield func(*model.Alert, error) bool) {
 		m.polls++
@@ -61,7 +61,7 @@ func (m *memory) Alerts(ctx context.Context, q backends.Query) (backends.Listing
 }
 
 // pushing adds a live stream to memory.
-type pushing struct{ *memory }
+type pushing struct{ *fakeDriver }
 
 func (p pushing) WatchAlerts(ctx context.Context, q backends.Query) (backends.Listing[*model.Alert], error) {
 	return backends.Listing[*model.Alert]{Plan: backends.Plan{Residual: q.Filter}, Seq: func(yield func(*model.Alert, error) bool) {
@@ -124,9 +124,9 @@ func refs[T model.Record](seq iter.Seq[T]) []string {
 
 func TestMergeIsNewestFirstAndComplete(t *testing.T) {
 	f := fleet(
-		&memory{alerts: fixed(every(1000, 3*time.Second, 0))},
-		&memory{alerts: fixed(every(700, 5*time.Second, time.Second))},
-		&memory{alerts: fixed(nil)},
+		&fakeDriver{alerts: fixed(every(1000, 3*time.Second, 0))},
+		&fakeDriver{alerts: fixed(every(700, 5*time.Second, time.Second))},
+		&fakeDriver{alerts: fixed(nil)},
 	)
 	st := f.Alerts(t.Context(), ops.Request{})
 	var last time.Time
@@ -149,7 +149,7 @@ func TestMergeIsNewestFirstAndComplete(t *testing.T) {
 }
 
 func TestLimitCutsAndStopsReading(t *testing.T) {
-	f := fleet(&memory{alerts: fixed(every(100000, time.Second, 0))}, &memory{alerts: fixed(every(3, time.Second, 0))})
+	f := fleet(&fakeDriver{alerts: fixed(every(100000, time.Second, 0))}, &fakeDriver{alerts: fixed(every(3, time.Second, 0))})
 	st := f.Alerts(t.Context(), ops.Request{Query: backends.Query{Limit: 5}})
 	got := refs(st.Records())
 	if want := []string{"p0/0", "p1/0", "p0/1", "p1/1", "p0/2"}; !slices.Equal(got, want) {
@@ -173,7 +173,7 @@ func TestLimitCutsAndStopsReading(t *testing.T) {
 }
 
 func TestResidualIsEvaluatedHere(t *testing.T) {
-	f := fleet(&memory{alerts: fixed(every(110, time.Second, 0))})
+	f := fleet(&fakeDriver{alerts: fixed(every(110, time.Second, 0))})
 	st := f.Alerts(t.Context(), ops.Request{Query: backends.Query{Filter: filter.Filter{ScoreMin: model.Ptr(5.0)}}})
 	if n := len(refs(st.Records())); n != 60 {
 		t.Errorf("%d records of score 5 and up, want 60", n)
@@ -181,7 +181,7 @@ func TestResidualIsEvaluatedHere(t *testing.T) {
 }
 
 func TestSortKeepsTheBestOfALimit(t *testing.T) {
-	f := fleet(&memory{alerts: fixed(every(5000, time.Second, 0))}, &memory{alerts: fixed(every(50, time.Second, 0))})
+	f := fleet(&fakeDriver{alerts: fixed(every(5000, time.Second, 0))}, &fakeDriver{alerts: fixed(every(50, time.Second, 0))})
 	st := f.Alerts(t.Context(), ops.Request{Query: backends.Query{Limit: 3}, Sort: "score"})
 	for a := range st.Records() {
 		if *a.Score != 10 {
@@ -201,8 +201,8 @@ func TestSortKeepsTheBestOfALimit(t *testing.T) {
 
 func TestOneFailureLeavesTheOthersWhole(t *testing.T) {
 	f := fleet(
-		&memory{alerts: fixed(every(10, time.Second, 0)), fail: errors.New("cut")},
-		&memory{alerts: fixed(every(20, time.Second, 0))},
+		&fakeDriver{alerts: fixed(every(10, time.Second, 0)), fail: errors.New("cut")},
+		&fakeDriver{alerts: fixed(every(20, time.Second, 0))},
 		mute{},
 	)
 	st := f.Alerts(t.Context(), ops.Request{})
@@ -227,9 +227,9 @@ func TestOneFailureLeavesTheOthersWhole(t *testing.T) {
 func TestFanOutTakesAsLongAsTheSlowest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := fleet(
-			&memory{alerts: fixed(every(1, time.Second, 0)), latency: 100 * time.Millisecond},
-			&memory{alerts: fixed(every(1, time.Second, 0)), latency: 300 * time.Millisecond},
-			&memory{alerts: fixed(every(1, time.Second, 0)), latency: 200 * time.Millisecond},
+			&fakeDriver{alerts: fixed(every(1, time.Second, 0)), latency: 100 * time.Millisecond},
+			&fakeDriver{alerts: fixed(every(1, time.Second, 0)), latency: 300 * time.Millisecond},
+			&fakeDriver{alerts: fixed(every(1, time.Second, 0)), latency: 200 * time.Millisecond},
 		)
 		start := time.Now()
 		refs(f.Alerts(t.Context(), ops.Request{}).Records())
@@ -243,7 +243,7 @@ func TestCancelEndsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		f := fleet(&memory{alerts: fixed(nil), latency: time.Hour}, &memory{alerts: fixed(every(5, time.Second, 0))})
+		f := fleet(&fakeDriver{alerts: fixed(nil), latency: time.Hour}, &fakeDriver{alerts: fixed(every(5, time.Second, 0))})
 		start := time.Now()
 		st := f.Alerts(ctx, ops.Request{})
 		refs(st.Records())
@@ -257,8 +257,8 @@ func TestCancelEndsAtOnce(t *testing.T) {
 }
 
 func TestResolve(t *testing.T) {
-	two := fleet(&memory{}, &memory{})
-	one := fleet(&memory{})
+	two := fleet(&fakeDriver{}, &fakeDriver{})
+	one := fleet(&fakeDriver{})
 	for _, c := range []struct {
 		f       *ops.Fleet
 		ref, id string
@@ -284,7 +284,7 @@ func TestShortenedReferences(t *testing.T) {
 		{Origin: model.Origin{ID: "5f1c7be09"}, Time: model.At(now.Add(-2 * time.Hour))},
 		{Origin: model.Origin{ID: "77"}, Time: model.At(now.Add(-3 * time.Hour))},
 	}
-	f := fleet(readable{&memory{alerts: fixed(list)}})
+	f := fleet(readable{&fakeDriver{alerts: fixed(list)}})
 	for ref, want := range map[string]string{"p0/5f1c9…e09": "5f1c9ae09", "p0/7…7": "77", "7…": "77", "p0/77": "77"} {
 		if a, err := f.Alert(t.Context(), ref, false, false); err != nil || a.ID != want {
 			t.Errorf("%s: %v, %v", ref, a, err)
@@ -299,7 +299,7 @@ func TestShortenedReferences(t *testing.T) {
 }
 
 // readable adds reading one alert to memory.
-type readable struct{ *memory }
+type readable struct{ *fakeDriver }
 
 func (r readable) Alert(_ context.Context, id string, _ bool) (*model.Alert, error) {
 	for _, a := range r.alerts() {
@@ -323,8 +323,8 @@ func TestWatchGivesEachOnce(t *testing.T) {
 			}
 			return out
 		}
-		polled := &memory{alerts: grown}
-		pushed := pushing{&memory{alerts: grown, pushes: make(chan *model.Alert)}}
+		polled := &fakeDriver{alerts: grown}
+		pushed := pushing{&fakeDriver{alerts: grown, pushes: make(chan *model.Alert)}}
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer cancel()
 		go func() { // pushes every third alert; the rest only the poll can find
@@ -370,7 +370,7 @@ func watchFor(t *testing.T, d time.Duration, w ops.Watch, alerts func() []*model
 	defer cancel()
 	count := map[string]int{}
 	w.Interval, w.Now = 5*time.Second, time.Now
-	err := fleet(&memory{alerts: alerts}).WatchAlerts(ctx, w, func(a *model.Alert) bool {
+	err := fleet(&fakeDriver{alerts: alerts}).WatchAlerts(ctx, w, func(a *model.Alert) bool {
 		count[a.ID]++
 		return true
 	})
@@ -435,7 +435,7 @@ func TestWatchContinuesWhereItsStateEnds(t *testing.T) {
 			"meanwhile": {2 * time.Minute, 2 * time.Minute}, "late meanwhile": {-2 * time.Hour, 3 * time.Minute}, "second": {6 * time.Minute, 6 * time.Minute},
 		})
 		var state []byte
-		w := ops.Watch{Request: ops.Request{Query: backends.Query{Since: start}}, Keep: func(b []byte) error { state = b; return nil }}
+		w := ops.Watch{Request: ops.Request{Query: backends.Query{Since: start}}, Save: func(b []byte) error { state = b; return nil }}
 		if got := watchFor(t, time.Minute, w, alerts); fmt.Sprint(got) != "map[first:1]" {
 			t.Errorf("the first watch: %v", got)
 		}
@@ -445,11 +445,11 @@ func TestWatchContinuesWhereItsStateEnds(t *testing.T) {
 			t.Errorf("the second watch: %v", got)
 		}
 		w.Saved = []byte("nonsense")
-		if err := fleet(&memory{alerts: alerts}).WatchAlerts(t.Context(), w, nil); backends.KindOf(err) != backends.KindInvalid {
+		if err := fleet(&fakeDriver{alerts: alerts}).WatchAlerts(t.Context(), w, nil); backends.KindOf(err) != backends.KindInvalid {
 			t.Errorf("a state that is none: %v", err)
 		}
 		w.Saved = state
-		if err := fleet(&memory{alerts: alerts}).WatchEvents(t.Context(), w, nil); backends.KindOf(err) != backends.KindInvalid {
+		if err := fleet(&fakeDriver{alerts: alerts}).WatchEvents(t.Context(), w, nil); backends.KindOf(err) != backends.KindInvalid {
 			t.Errorf("the state of a watch of alerts, for events: %v", err)
 		}
 	})
@@ -461,8 +461,8 @@ func TestWatchStateHoldsOnlyWhatWasYielded(t *testing.T) {
 		start := time.Now()
 		alerts := since(start, map[string][2]time.Duration{"a": {-2 * time.Second, 0}, "b": {-time.Second, 0}})
 		var state []byte
-		w := ops.Watch{Request: ops.Request{Query: backends.Query{Since: start.Add(-time.Minute)}}, Now: time.Now, Keep: func(b []byte) error { state = b; return nil }}
-		err := fleet(&memory{alerts: alerts}).WatchAlerts(t.Context(), w, func(a *model.Alert) bool { return a.ID == "a" }) // the reader goes at b
+		w := ops.Watch{Request: ops.Request{Query: backends.Query{Since: start.Add(-time.Minute)}}, Now: time.Now, Save: func(b []byte) error { state = b; return nil }}
+		err := fleet(&fakeDriver{alerts: alerts}).WatchAlerts(t.Context(), w, func(a *model.Alert) bool { return a.ID == "a" }) // the reader goes at b
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -478,7 +478,7 @@ func TestHostsWhoseClockIsAheadAreNamed(t *testing.T) {
 		return &model.Alert{Origin: model.Origin{ID: id}, Time: model.At(at), Host: &model.Host{Name: host}}
 	}
 	all := []*model.Alert{alert("1", epoch.Add(2*time.Hour), "WS-1"), alert("2", epoch.Add(time.Hour), "WS-1"), alert("3", epoch.Add(30*time.Second), "WS-2"), alert("4", epoch, "WS-3")}
-	st := fleet(&memory{alerts: func() []*model.Alert { return all }}).Alerts(t.Context(), ops.Request{Now: epoch, Query: backends.Query{Since: epoch.Add(-time.Hour)}})
+	st := fleet(&fakeDriver{alerts: func() []*model.Alert { return all }}).Alerts(t.Context(), ops.Request{Now: epoch, Query: backends.Query{Since: epoch.Add(-time.Hour)}})
 	if n := len(slices.Collect(st.Records())); n != 4 {
 		t.Errorf("%d alerts", n)
 	}
@@ -488,17 +488,17 @@ func TestHostsWhoseClockIsAheadAreNamed(t *testing.T) {
 }
 
 func TestWatchEndsWhenNobodyCanAnswer(t *testing.T) {
-	var told []string
-	err := fleet(mute{}).WatchAlerts(t.Context(), ops.Watch{Now: time.Now, Trouble: func(p string, err error) { told = append(told, p) }},
+	var reported []string
+	err := fleet(mute{}).WatchAlerts(t.Context(), ops.Watch{Now: time.Now, Trouble: func(p string, err error) { reported = append(reported, p) }},
 		func(*model.Alert) bool { return true })
 	var all *ops.AllFailedError
-	if !errors.As(err, &all) || len(told) != 1 {
-		t.Errorf("%v, told %v", err, told)
+	if !errors.As(err, &all) || len(reported) != 1 {
+		t.Errorf("%v, told %v", err, reported)
 	}
 }
 
 func TestCount(t *testing.T) {
-	f := fleet(&memory{alerts: fixed(every(11, time.Second, 0))}, &memory{alerts: fixed(every(22, time.Second, 0))})
+	f := fleet(&fakeDriver{alerts: fixed(every(11, time.Second, 0))}, &fakeDriver{alerts: fixed(every(22, time.Second, 0))})
 	counts, outcomes := f.CountAlerts(t.Context(), ops.Request{Query: backends.Query{Limit: 2}}, "backend")
 	if len(counts) != 1 || counts[0] != (model.Count{Value: "memory", Count: 33}) || len(outcomes) != 2 {
 		t.Errorf("%v %v", counts, outcomes)
@@ -516,7 +516,7 @@ func TestCountEverySignature(t *testing.T) {
 		return a
 	}
 	plain := &model.Alert{Origin: model.Origin{ID: "4"}, Title: "t", Rule: &model.Named{ID: "7"}, Indicators: []model.Indicator{{Value: "aa", Type: "md5"}}}
-	f := fleet(&memory{alerts: fixed([]*model.Alert{fired("1", "A", "B"), fired("2", "B"), fired("3", "C", "B", "B"), plain, {Title: "no rule"}})})
+	f := fleet(&fakeDriver{alerts: fixed([]*model.Alert{fired("1", "A", "B"), fired("2", "B"), fired("3", "C", "B", "B"), plain, {Title: "no rule"}})})
 	counts, _ := f.CountAlerts(t.Context(), ops.Request{}, "rule")
 	want := []model.Count{{Value: "B", Count: 3}, {Value: "7", Count: 1}, {Value: "A", Count: 1}, {Value: "C", Count: 1}, {Value: "no rule", Count: 1}}
 	if !slices.Equal(counts, want) {

@@ -9,16 +9,16 @@ import (
 )
 
 // newestFirst sorts records that come in another order. It holds them until
-// settled says that nothing newer will come, and with a limit never many more
+// watermark says that nothing newer will come, and with a limit never many more
 // than those that can still be shown. An error ends the sequence after all
 // that was read before it.
-func newestFirst[T model.Record](seq iter.Seq2[T, error], limit int, settled func() time.Time) iter.Seq2[T, error] {
+func newestFirst[T model.Record](seq iter.Seq2[T, error], limit int, watermark func() time.Time) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		h := holder[T]{left: -1}
+		h := reorderBuffer[T]{left: -1}
 		if limit > 0 {
 			h.left = limit + 1 // one more tells the caller that the limit cut
 		}
-		floor := settled()
+		floor := watermark()
 		for r, err := range seq {
 			if err != nil {
 				if h.release(time.Time{}, yield) {
@@ -26,7 +26,7 @@ func newestFirst[T model.Record](seq iter.Seq2[T, error], limit int, settled fun
 				}
 				return
 			}
-			if now := settled(); !now.Equal(floor) {
+			if now := watermark(); !now.Equal(floor) {
 				floor = now
 				if !h.release(floor, yield) {
 					return
@@ -38,35 +38,35 @@ func newestFirst[T model.Record](seq iter.Seq2[T, error], limit int, settled fun
 	}
 }
 
-// holder keeps the newest records that were not given yet.
-type holder[T model.Record] struct {
-	held []T
-	left int // how many may still be given; negative = all
+// reorderBuffer keeps the newest records that were not given yet.
+type reorderBuffer[T model.Record] struct {
+	records []T
+	left    int // how many may still be given; negative = all
 }
 
-func (h *holder[T]) add(r T) {
-	h.held = append(h.held, r)
-	if h.left >= 0 && len(h.held) >= 4*h.left+1024 {
+func (h *reorderBuffer[T]) add(r T) {
+	h.records = append(h.records, r)
+	if h.left >= 0 && len(h.records) >= 4*h.left+1024 {
 		h.sort()
 	}
 }
 
 // sort orders what is held and drops what the limit leaves out.
-func (h *holder[T]) sort() {
-	slices.SortStableFunc(h.held, func(a, b T) int { return byTimeThenRef(a, b) })
-	if h.left >= 0 && len(h.held) > h.left {
-		clear(h.held[h.left:])
-		h.held = h.held[:h.left]
+func (h *reorderBuffer[T]) sort() {
+	slices.SortStableFunc(h.records, func(a, b T) int { return byTimeThenRef(a, b) })
+	if h.left >= 0 && len(h.records) > h.left {
+		clear(h.records[h.left:])
+		h.records = h.records[:h.left]
 	}
 }
 
 // release gives what is as new as from; it reports false when no more is
 // wanted.
-func (h *holder[T]) release(from time.Time, yield func(T, error) bool) bool {
+func (h *reorderBuffer[T]) release(from time.Time, yield func(T, error) bool) bool {
 	h.sort()
 	n := 0
-	for n < len(h.held) && !model.TimeOf(h.held[n]).Before(from) {
-		r := h.held[n]
+	for n < len(h.records) && !model.TimeOf(h.records[n]).Before(from) {
+		r := h.records[n]
 		n++
 		if h.left > 0 {
 			h.left--
@@ -75,7 +75,7 @@ func (h *holder[T]) release(from time.Time, yield func(T, error) bool) bool {
 			return false
 		}
 	}
-	clear(h.held[:n])
-	h.held = h.held[n:]
+	clear(h.records[:n])
+	h.records = h.records[n:]
 	return h.left != 0
 }

@@ -16,7 +16,7 @@ import (
 // arriving lists its alerts in the order given, day by day: after the records
 // of a day it says that nothing later will come.
 type arriving struct {
-	*memory
+	*fakeDriver
 	days [][]int // minutes before the epoch
 	read int
 }
@@ -52,8 +52,8 @@ func TestAnOrderThatIsNotThereIsNotTrusted(t *testing.T) {
 	sorted := slices.Sorted(slices.Values(slices.Concat(days...)))
 	for _, key := range []string{"", "time"} {
 		for limit := range len(sorted) + 2 {
-			a := &arriving{memory: &memory{}, days: days}
-			steady := &memory{alerts: fixed(every(3, 10*time.Minute, 0))} // at 0, 10 and 20 minutes
+			a := &arriving{fakeDriver: &fakeDriver{}, days: days}
+			steady := &fakeDriver{alerts: fixed(every(3, 10*time.Minute, 0))} // at 0, 10 and 20 minutes
 			want := []string{"p1/0"}
 			for _, m := range sorted {
 				if m > 10 && !slices.Contains(want, "p1/1") {
@@ -79,7 +79,7 @@ func TestAnOrderThatIsNotThereIsNotTrusted(t *testing.T) {
 
 // A limit is met as soon as nothing newer can come.
 func TestALimitEndsAnUnsortedListing(t *testing.T) {
-	a := &arriving{memory: &memory{}, days: [][]int{{5, 2, 9}, {24*60 + 1}, {48*60 + 1}, {72*60 + 1}}}
+	a := &arriving{fakeDriver: &fakeDriver{}, days: [][]int{{5, 2, 9}, {24*60 + 1}, {48*60 + 1}, {72*60 + 1}}}
 	got := refs(fleet(a).Alerts(t.Context(), ops.Request{Query: backends.Query{Limit: 2}}).Records())
 	if !slices.Equal(got, []string{"p0/2", "p0/5"}) || a.read > 4 {
 		t.Errorf("%v after %d records read", got, a.read)
@@ -87,7 +87,7 @@ func TestALimitEndsAnUnsortedListing(t *testing.T) {
 }
 
 func TestAnErrorEndsAnUnsortedListing(t *testing.T) {
-	a := &arriving{memory: &memory{fail: errors.New("broke")}, days: [][]int{{5, 2, 9}}}
+	a := &arriving{fakeDriver: &fakeDriver{fail: errors.New("broke")}, days: [][]int{{5, 2, 9}}}
 	st := fleet(a).Alerts(t.Context(), ops.Request{})
 	if got := refs(st.Records()); !slices.Equal(got, []string{"p0/2", "p0/5", "p0/9"}) || st.Outcomes()[0].Err == nil {
 		t.Errorf("%v, %v", got, st.Outcomes()[0].Err)

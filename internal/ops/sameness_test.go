@@ -110,26 +110,26 @@ func gaps[T model.Record](t *testing.T, still, l *lab, window time.Duration,
 	if err := st.Outcomes()[0].Err; len(listed) < len(there) && backends.KindOf(err) != backends.KindPartial {
 		t.Errorf("%d of %d records are listed: %v", len(listed), len(there), err)
 	}
-	watched, told := map[string]bool{}, make(chan error, 1)
-	w := ops.Watch{Request: req, Interval: 20 * time.Millisecond, LookBack: window, LookEvery: 40 * time.Millisecond, Now: l.now}
+	profileWatchState, reported := map[string]bool{}, make(chan error, 1)
+	w := ops.Watch{Request: req, Interval: 20 * time.Millisecond, LookBack: window, LookBackInterval: 40 * time.Millisecond, Now: l.now}
 	w.Trouble = func(_ string, err error) {
 		if err != nil {
 			select {
-			case told <- err:
+			case reported <- err:
 				cancel()
 			default:
 			}
 		}
 	}
 	err := watch(l.fleet, ctx, w, func(r T) bool {
-		seen("watch", watched, r)
-		return len(watched) < len(there)
+		seen("watch", profileWatchState, r)
+		return len(profileWatchState) < len(there)
 	})
 	select {
-	case <-told:
+	case <-reported:
 	default:
-		if len(watched) < len(there) {
-			t.Errorf("%d of %d records are watched, and nothing says so: %v", len(watched), len(there), err)
+		if len(profileWatchState) < len(there) {
+			t.Errorf("%d of %d records are watched, and nothing says so: %v", len(profileWatchState), len(there), err)
 		}
 	}
 }
@@ -181,7 +181,7 @@ func agree[T model.Record](t *testing.T, l *lab, steps []time.Duration, window t
 	req := ops.Request{Query: backends.Query{Since: l.begin.Add(-window)}}
 	came, ended := make(chan string, 1<<16), make(chan error, 1)
 	go func() {
-		w := ops.Watch{Request: req, Interval: 50 * time.Millisecond, LookBack: window, LookEvery: 100 * time.Millisecond, Now: l.now}
+		w := ops.Watch{Request: req, Interval: 50 * time.Millisecond, LookBack: window, LookBackInterval: 100 * time.Millisecond, Now: l.now}
 		ended <- watch(l.fleet, ctx, w, func(r T) bool { came <- r.GetOrigin().Ref; return true })
 	}()
 	shown := map[string]int{}

@@ -23,13 +23,13 @@ const (
 
 // TreeQuery asks for the process tree around something.
 type TreeQuery struct {
-	Kind   TreeKind
-	Ref    string
-	Since  time.Time     // where a process is looked for, when its backend cannot find it by id
-	Until  time.Time     //
-	Window time.Duration // events this far before and after are taken in
-	Whole  bool          // keep what is not related to the focus
-	Paged  bool          // one page of children, the rest by TreeResult.More
+	Kind      TreeKind
+	Ref       string
+	Since     time.Time     // where a process is looked for, when its backend cannot find it by id
+	Until     time.Time     //
+	Window    time.Duration // events this far before and after are taken in
+	Unrelated bool          // keep what is not related to the focus
+	Paged     bool          // one page of children, the rest by TreeResult.More
 }
 
 // Bounds of what one tree reads from a backend that expands processes.
@@ -47,7 +47,7 @@ type TreeResult struct {
 	// the tree is what it is. One call at a time counts; the result replaces
 	// this one, and its nodes are found again with Tree.Match.
 	More func(context.Context, More) (*TreeResult, error)
-	// Unread tells whether a node's children were not asked for; may be nil.
+	// Unread reports whether a node's children were not asked for; may be nil.
 	Unread func(*ptree.Node) bool
 }
 
@@ -72,7 +72,7 @@ func (f *Fleet) Tree(ctx context.Context, q TreeQuery) (*TreeResult, error) {
 	if fo.process == nil || ptree.Key("", fo.process, "") == "" {
 		return nil, InProfile(fo.source, backends.NotFound("process in", q.Ref))
 	}
-	t := &liveTree{fleet: f, q: q, fo: fo, read: map[string]growth{}, opened: map[string]bool{}}
+	t := &liveTree{fleet: f, q: q, fo: fo, read: map[string]readProgress{}, opened: map[string]bool{}}
 	var node *ptree.Node
 	if fo.alert != nil {
 		node = t.b.AddAlert(fo.source.Profile, fo.alert)
@@ -84,7 +84,7 @@ func (f *Fleet) Tree(ctx context.Context, q TreeQuery) (*TreeResult, error) {
 		node.Saw(fo.time)
 	}
 	first := Outcome{Profile: fo.source.Profile, Backend: fo.source.Backend}
-	if first.Err = t.family(ctx, node); first.Err != nil {
+	if first.Err = t.lineage(ctx, node); first.Err != nil {
 		t.notes = append(t.notes, first)
 	}
 	t.notes = append(t.notes, f.around(ctx, fo, q.Window, &t.b)...)
@@ -94,7 +94,7 @@ func (f *Fleet) Tree(ctx context.Context, q TreeQuery) (*TreeResult, error) {
 	return t.result(), nil
 }
 
-func nameOfHost(h *model.Host) string {
+func hostNameOrID(h *model.Host) string {
 	if h == nil {
 		return ""
 	}
@@ -122,15 +122,15 @@ func (f *Fleet) focus(ctx context.Context, q TreeQuery) (focus, error) {
 		}
 		fo.process, fo.host, fo.time, fo.event = e.Process, e.Host, e.Time.Time, true
 	case TreeOfProcess:
-		if err := f.findProcess(ctx, s, id, q, &fo); err != nil {
+		if err := f.resolveProcess(ctx, s, id, q, &fo); err != nil {
 			return fo, InProfile(s, err)
 		}
 	}
 	return fo, nil
 }
 
-// findProcess asks the backend, or looks through the events of the window.
-func (f *Fleet) findProcess(ctx context.Context, s *Source, id string, q TreeQuery, fo *focus) error {
+// resolveProcess asks the backend, or looks through the events of the window.
+func (f *Fleet) resolveProcess(ctx context.Context, s *Source, id string, q TreeQuery, fo *focus) error {
 	if d, err := Capability[backends.ProcessGetter](s, ""); err == nil {
 		p, err := d.Process(ctx, id, q.Until)
 		if err == nil {
@@ -167,9 +167,9 @@ func (f *Fleet) findProcess(ctx context.Context, s *Source, id string, q TreeQue
 	return backends.NotFound("process", id)
 }
 
-// family reads ancestors and children of what the tree is about, from a
+// lineage reads ancestors and children of what the tree is about, from a
 // backend that knows them.
-func (t *liveTree) family(ctx context.Context, node *ptree.Node) error {
+func (t *liveTree) lineage(ctx context.Context, node *ptree.Node) error {
 	d, err := Capability[backends.TreeExpander](t.fo.source, "")
 	if err != nil {
 		return nil // the events around are what there is
@@ -179,8 +179,8 @@ func (t *liveTree) family(ctx context.Context, node *ptree.Node) error {
 		return err
 	}
 	t.b.AddAncestors(t.fo.source.Profile, node, up)
-	self := kin{ptree.Self{Key: node.KeyOf(), Profile: t.fo.source.Profile, Process: t.fo.process}, t.fo.source, 0}
-	if o := t.grow(ctx, []kin{self}, !t.q.Paged); o != nil {
+	self := parentProcess{ptree.Self{Key: node.KeyOf(), Profile: t.fo.source.Profile, Process: t.fo.process}, t.fo.source, 0}
+	if o := t.expand(ctx, []parentProcess{self}, !t.q.Paged); o != nil {
 		return o.Err
 	}
 	return nil
@@ -193,7 +193,7 @@ func refOf(p *model.Process, h *model.Host, a *model.Alert) backends.ProcessRef 
 // around takes in the events and alerts of the host, from every profile that
 // watches one of its name.
 func (f *Fleet) around(ctx context.Context, fo focus, window time.Duration, b *ptree.Builder) []Outcome {
-	name := nameOfHost(fo.host)
+	name := hostNameOrID(fo.host)
 	if name == "" || fo.time.IsZero() {
 		return nil
 	}
@@ -231,7 +231,7 @@ func (f *Fleet) around(ctx context.Context, fo focus, window time.Duration, b *p
 func (f *Fleet) Moment(ctx context.Context, ref string) (at time.Time, host string, err error) {
 	a, err := f.Alert(ctx, ref, false, false)
 	if err == nil {
-		return a.Time.Time, nameOfHost(a.Host), nil
+		return a.Time.Time, hostNameOrID(a.Host), nil
 	}
 	switch backends.KindOf(err) {
 	case backends.KindNotFound, backends.KindUnsupported, backends.KindInvalid:
@@ -245,5 +245,5 @@ func (f *Fleet) Moment(ctx context.Context, ref string) (at time.Time, host stri
 		}
 		return at, "", eerr
 	}
-	return e.Time.Time, nameOfHost(e.Host), nil
+	return e.Time.Time, hostNameOrID(e.Host), nil
 }

@@ -266,7 +266,7 @@ func (c namesake) Children(ctx context.Context, p backends.ProcessRef, cursor st
 // what it started.
 func TestTreeOfAProcessKnownByPID(t *testing.T) {
 	c := namesake{&clan{seer: &seer{events: []*model.Event{clanBirth("e1", "one", 31)}}}}
-	res, err := fleet(c).Tree(t.Context(), ops.TreeQuery{Kind: ops.TreeOfAlert, Ref: "a", Until: epoch, Window: time.Hour, Whole: true})
+	res, err := fleet(c).Tree(t.Context(), ops.TreeQuery{Kind: ops.TreeOfAlert, Ref: "a", Until: epoch, Window: time.Hour, Unrelated: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,13 +15,13 @@ import (
 	"github.com/edrctl/edrctl/internal/ptree"
 )
 
-// Bounds of what one page of children takes from a backend whose families are
-// found in its events.
+// Bounds of what one page of children takes from a backend that finds
+// children only in its events.
 const (
-	eventPage    = 200       // children
-	eventPageMax = 20_000    // process starts looked at
-	eventLook    = 64        // processes, when everything below one is opened
-	lifeAtLeast  = time.Hour // children are looked for this long after the start
+	eventPageRows    = 200       // children
+	eventPageMax     = 20_000    // process starts looked at
+	maxEventSearches = 64        // processes, when everything below one is opened
+	minLifetime      = time.Hour // children are looked for this long after the start
 )
 
 // liveTree is a tree that is read as it is opened: the builder is kept, every
@@ -33,29 +33,29 @@ type liveTree struct {
 
 	mu     sync.Mutex // one page at a time
 	b      ptree.Builder
-	read   map[string]growth // by the builder's key
-	opened map[string]bool   // whose other children are shown too
+	read   map[string]readProgress // by the builder's key
+	opened map[string]bool         // whose other children are shown too
 	notes  []Outcome
 }
 
-// growth is how far the children of one process were read.
-type growth struct {
+// readProgress is how far the children of one process were read.
+type readProgress struct {
 	cursor string
 	done   bool
 }
 
-// More is what growing a tree takes.
+// More is which part of a tree to expand.
 type More struct {
 	Node *ptree.Node // of the tree's latest result
 	All  bool        // everything below it too, as far as one tree may go
 }
 
-// unread tells, for one result, whose children were not asked for.
+// unread reports, for one result, whose children were not read.
 func (t *liveTree) unread() func(*ptree.Node) bool {
 	done := maps.Clone(t.read)
 	able := map[string]bool{}
 	for _, s := range t.fleet.Sources {
-		able[s.Profile] = canExpand(s)
+		able[s.Profile] = hasChildren(s)
 	}
 	return func(n *ptree.Node) bool {
 		if len(n.SeenBy) == 0 {
@@ -68,7 +68,7 @@ func (t *liveTree) unread() func(*ptree.Node) bool {
 		if !can || n.Process.UID == "" && n.Process.PID == 0 {
 			return false
 		}
-		return !slices.ContainsFunc(n.Keys(), func(k string) bool { _, asked := done[k]; return asked })
+		return !slices.ContainsFunc(n.Keys(), func(k string) bool { _, markRead := done[k]; return markRead })
 	}
 }
 
@@ -77,7 +77,7 @@ func expands(s *Source) bool {
 	return err == nil
 }
 
-func canExpand(s *Source) bool {
+func hasChildren(s *Source) bool {
 	if expands(s) {
 		return true
 	}
@@ -89,8 +89,8 @@ func canExpand(s *Source) bool {
 func (t *liveTree) result() *TreeResult {
 	res := &TreeResult{Outcomes: slices.Clone(t.notes), Unread: t.unread()}
 	res.Tree = t.b.Clone().Build()
-	res.Focus = res.Tree.Find(t.fo.source.Profile, ptree.Key("", t.fo.process, nameOfHost(t.fo.host))[1:])
-	if !t.q.Whole && res.Focus != nil {
+	res.Focus = res.Tree.Find(t.fo.source.Profile, ptree.Key("", t.fo.process, hostNameOrID(t.fo.host))[1:])
+	if !t.q.Unrelated && res.Focus != nil {
 		res.Tree = res.Tree.AroundBut(res.Focus, func(n *ptree.Node) bool { return t.opened[n.KeyOf()] })
 	}
 	if t.q.Paged {
@@ -107,75 +107,75 @@ func (t *liveTree) more(ctx context.Context, m More) (*TreeResult, error) {
 	defer t.mu.Unlock()
 	t.notes = nil
 	t.opened[m.Node.KeyOf()] = true
-	queue := t.kin(m.Node, 0)
+	queue := t.parents(m.Node, 0)
 	if m.All {
 		(&ptree.Tree{Roots: m.Node.Children}).Walk(func(n *ptree.Node, depth int) bool {
-			queue = append(queue, t.kin(n, depth+1)...)
+			queue = append(queue, t.parents(n, depth+1)...)
 			t.opened[n.KeyOf()] = true
 			return len(queue) < maxExpanded && depth < maxDepth
 		})
 	}
-	err := t.grow(ctx, queue, m.All)
+	err := t.expand(ctx, queue, m.All)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	if err != nil {
 		t.notes = append(t.notes, *err)
 	}
-	t.asked(m.Node)
+	t.markRead(m.Node)
 	return t.result(), nil
 }
 
-// asked notes that a node was opened, whoever answered for it.
-func (t *liveTree) asked(n *ptree.Node) {
+// markRead notes that a node was opened, even where no profile answered.
+func (t *liveTree) markRead(n *ptree.Node) {
 	if _, ok := t.read[n.KeyOf()]; !ok {
-		t.read[n.KeyOf()] = growth{done: true}
+		t.read[n.KeyOf()] = readProgress{done: true}
 	}
 }
 
-// kin is a process whose children are asked for.
-type kin struct {
+// parentProcess is a process whose children are asked for.
+type parentProcess struct {
 	ptree.Self
 	source *Source
 	depth  int
 }
 
-// kin is a node's process as each profile knows it.
-func (t *liveTree) kin(n *ptree.Node, depth int) []kin {
-	var out []kin
+// parents gives a node's process as each profile knows it.
+func (t *liveTree) parents(n *ptree.Node, depth int) []parentProcess {
+	var out []parentProcess
 	for _, self := range t.b.Selves(n) {
 		for _, s := range t.fleet.Sources {
 			if s.Profile == self.Profile {
-				out = append(out, kin{self, s, depth})
+				out = append(out, parentProcess{self, s, depth})
 			}
 		}
 	}
 	return out
 }
 
-// grow reads a page of the children of processes; all: every page, and those
+// expand reads a page of the children of processes; all: every page, and those
 // below, as far as one tree may go. What is left then shows as not read.
-func (t *liveTree) grow(ctx context.Context, queue []kin, all bool) *Outcome {
+func (t *liveTree) expand(ctx context.Context, queue []parentProcess, all bool) *Outcome {
 	processes, searches := 0, 0
 	for ; len(queue) > 0; queue = queue[1:] {
-		k := queue[0]
-		for !t.read[k.Key].done {
-			if !expands(k.source) {
-				if searches++; all && searches > eventLook {
+		parent := queue[0]
+		for !t.read[parent.Key].done {
+			if !expands(parent.source) {
+				if searches++; all && searches > maxEventSearches {
 					break
 				}
 			}
-			kids, err := t.page(ctx, k)
+			kids, err := t.page(ctx, parent)
 			switch {
 			case backends.KindOf(err) == backends.KindUnsupported:
-				t.read[k.Key] = growth{done: true}
+				t.read[parent.Key] = readProgress{done: true}
 			case err != nil:
-				return &Outcome{Profile: k.source.Profile, Backend: k.source.Backend, Err: err}
+				return &Outcome{Profile: parent.source.Profile, Backend: parent.source.Backend, Err: err}
 			}
 			if !all {
 				break
 			}
-			if k.depth < maxDepth {
+			if parent.depth < maxDepth {
 				queue = append(queue, kids...)
 			}
 			if processes += len(kids); processes >= maxExpanded {
@@ -187,42 +187,42 @@ func (t *liveTree) grow(ctx context.Context, queue []kin, all bool) *Outcome {
 }
 
 // page reads the next page of one process's children and adds it.
-func (t *liveTree) page(ctx context.Context, k kin) ([]kin, error) {
-	g := t.read[k.Key]
+func (t *liveTree) page(ctx context.Context, parent parentProcess) ([]parentProcess, error) {
+	g := t.read[parent.Key]
 	var alert *model.Alert
-	if k.source == t.fo.source {
+	if parent.source == t.fo.source {
 		alert = t.fo.alert
 	}
-	host := cmp.Or(k.Process.Host, t.fo.host)
-	ref := refOf(k.Process, host, alert)
+	host := cmp.Or(parent.Process.Host, t.fo.host)
+	ref := refOf(parent.Process, host, alert)
 	var page backends.ProcessPage
 	var err error
-	if d, derr := Capability[backends.TreeExpander](k.source, ""); derr == nil {
+	if d, derr := Capability[backends.TreeExpander](parent.source, ""); derr == nil {
 		page, err = d.Children(ctx, ref, g.cursor)
 	} else {
-		page, err = k.source.childrenFromEvents(ctx, ref, t.q.Until, g.cursor)
+		page, err = parent.source.childrenFromEvents(ctx, ref, t.q.Until, g.cursor)
 	}
 	if err != nil {
 		return nil, err
 	}
 	for _, e := range page.Events {
-		t.b.AddEvent(k.source.Profile, e)
+		t.b.AddEvent(parent.source.Profile, e)
 	}
 	if page.Self != nil {
-		t.b.AddProcess(k.source.Profile, page.Self, host)
+		t.b.AddProcess(parent.source.Profile, page.Self, host)
 	}
-	var kids []kin
+	var kids []parentProcess
 	for _, p := range page.Processes {
-		if n := t.b.AddProcess(k.source.Profile, p, host); n != nil && p.UID != "" {
-			kids = append(kids, kin{ptree.Self{Key: n.KeyOf(), Profile: k.source.Profile, Process: p}, k.source, k.depth + 1})
+		if n := t.b.AddProcess(parent.source.Profile, p, host); n != nil && p.UID != "" {
+			kids = append(kids, parentProcess{ptree.Self{Key: n.KeyOf(), Profile: parent.source.Profile, Process: p}, parent.source, parent.depth + 1})
 		}
 	}
 	missing := 0
 	if page.Next != "" {
 		missing = cmp.Or(page.Remaining, -1)
 	}
-	t.b.SetMissing(k.Key, missing)
-	t.read[k.Key] = growth{cursor: page.Next, done: page.Next == ""}
+	t.b.SetMissing(parent.Key, missing)
+	t.read[parent.Key] = readProgress{cursor: page.Next, done: page.Next == ""}
 	return kids, nil
 }
 
@@ -231,11 +231,11 @@ func (t *liveTree) page(ctx context.Context, k kin) ([]kin, error) {
 // way. The cursor is the end of what was not looked at, in Unix nanoseconds.
 func (s *Source) childrenFromEvents(ctx context.Context, p backends.ProcessRef, until time.Time, cursor string) (backends.ProcessPage, error) {
 	var page backends.ProcessPage
-	name := nameOfHost(p.Host)
+	name := hostNameOrID(p.Host)
 	if name == "" || p.UID == "" && p.PID == 0 || p.Started.IsZero() {
-		return page, backends.Unsupported(s.Backend, "cannot look for children", "nothing tells when and where the process ran")
+		return page, backends.Unsupported(s.Backend, "cannot look for children", "the host or the start time of the process is unknown")
 	}
-	if least := p.Started.Add(lifeAtLeast); until.Before(least) {
+	if least := p.Started.Add(minLifetime); until.Before(least) {
 		until = least
 	}
 	if cursor != "" {
@@ -257,7 +257,7 @@ func (s *Source) childrenFromEvents(ctx context.Context, p backends.ProcessRef, 
 	n := 0
 	last := model.Time{}
 	for e := range st.Records() {
-		if n++; (len(page.Processes) >= eventPage || n > eventPageMax) && !e.Time.Equal(last.Time) {
+		if n++; (len(page.Processes) >= eventPageRows || n > eventPageMax) && !e.Time.Equal(last.Time) {
 			page.Next, page.Remaining = strconv.FormatInt(last.UnixNano(), 10), -1
 			break
 		}

@@ -19,12 +19,12 @@ type Watch struct {
 	// LookBack is how far back the records are read again, at a slower pace, for
 	// those that reach a server late; default 24 h for alerts, 1 h for events.
 	LookBack time.Duration
-	// LookEvery is how often it is read; default 25 s: a late record shows within 30 s.
-	LookEvery time.Duration
-	// Saved is what Keep was given last: the watch continues there. Keep is
+	// LookBackInterval is how often it is read; default 25 s: a late record shows within 30 s.
+	LookBackInterval time.Duration
+	// Saved is what Save was given last: the watch continues there. Save is
 	// called when records were yielded, never before them; nil keeps nothing.
 	Saved []byte
-	Keep  func(state []byte) error
+	Save  func(state []byte) error
 	Now   func() time.Time
 	// Trouble is called when a profile stops answering, and with a nil error
 	// when it does again. It is called from several goroutines, one at a time.
@@ -34,9 +34,9 @@ type Watch struct {
 // Each poll looks back this far again; what comes later than that is found by
 // reading the whole look-back, at its own pace: a late record shows within 30 s.
 const (
-	lookBehind    = 2 * time.Minute
-	lookBackEvery = 25 * time.Second
-	lookBackMost  = 200_000 // records of one look-back
+	pollOverlap             = 2 * time.Minute
+	defaultLookBackInterval = 25 * time.Second
+	maxLookBackRecords      = 200_000 // records of one look-back
 )
 
 // backOff bounds between two tries of a profile that fails.
@@ -79,8 +79,8 @@ func watch[T model.Record](ctx context.Context, f *Fleet, w Watch, kind string, 
 	if w.Interval <= 0 {
 		w.Interval = 5 * time.Second
 	}
-	if w.LookEvery <= 0 {
-		w.LookEvery = lookBackEvery
+	if w.LookBackInterval <= 0 {
+		w.LookBackInterval = defaultLookBackInterval
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -107,14 +107,14 @@ func watch[T model.Record](ctx context.Context, f *Fleet, w Watch, kind string, 
 	req := w.Request
 	req.Follow = true
 	for i, s := range f.Sources {
-		fo := &follower[T]{source: s, watch: w, read: read, push: push, trouble: trouble, seen: newSeen(), pending: map[uint64]bool{}, to: fresh, shown: w.Since}
+		fo := &follower[T]{source: s, watch: w, read: read, push: push, trouble: trouble, seen: newSeenSet(), pending: map[uint64]bool{}, to: fresh, shown: w.Since}
 		fo.resume(saved[s.Profile])
 		fo.arrivals = arrivalsOf(ctx, s, kind, saved[s.Profile].After, started)
 		followers[i], of[s.Profile] = fo, fo
 		req.Since = earlier(req.Since, earlier(fo.shown, started.Add(-w.LookBack)))
 	}
-	keeper := &stateKeeper{kind: kind, keep: w.Keep, snapshot: func() map[string]watched {
-		out := map[string]watched{}
+	states := &stateWriter{kind: kind, write: w.Save, snapshot: func() map[string]profileWatchState {
+		out := map[string]profileWatchState{}
 		for _, fo := range followers {
 			out[fo.source.Profile] = fo.snapshot()
 		}
@@ -136,7 +136,7 @@ func watch[T model.Record](ctx context.Context, f *Fleet, w Watch, kind string, 
 	slices.Reverse(backlog)
 	for _, r := range backlog {
 		if !yield(r) {
-			return keeper.save()
+			return states.save()
 		}
 		of[r.GetOrigin().Profile].delivered(r)
 	}
@@ -151,7 +151,7 @@ func watch[T model.Record](ctx context.Context, f *Fleet, w Watch, kind string, 
 		alive++
 		followers[i].failing = o.Err != nil
 		if o.Err == nil {
-			followers[i].known, followers[i].looked = true, started
+			followers[i].known, followers[i].scannedAt = true, started
 		}
 		if o.Err != nil {
 			trouble(o.Profile, o.Err)
@@ -163,24 +163,24 @@ func watch[T model.Record](ctx context.Context, f *Fleet, w Watch, kind string, 
 	}
 	defer wg.Wait()
 	defer stop()
-	if err := keeper.save(); err != nil {
+	if err := states.save(); err != nil {
 		return err
 	}
-	tick := time.NewTicker(keepEvery)
+	tick := time.NewTicker(saveInterval)
 	defer tick.Stop()
 	for {
 		select {
 		case r := <-fresh:
 			if !yield(r) {
-				return keeper.save()
+				return states.save()
 			}
 			of[r.GetOrigin().Profile].delivered(r)
 		case <-tick.C:
-			if err := keeper.save(); err != nil {
+			if err := states.save(); err != nil {
 				return err
 			}
 		case <-ctx.Done():
-			if err := keeper.save(); err != nil {
+			if err := states.save(); err != nil {
 				return err
 			}
 			return ctx.Err()
@@ -229,7 +229,7 @@ type follower[T model.Record] struct {
 	latest    time.Time
 	shown     time.Time // what is older was there before the watch, until known
 	known     bool      // the look-back was read once: all that is not seen is new
-	looked    time.Time // when the last complete look began
+	scannedAt time.Time // when the last complete look began
 	bounded   bool      // a look-back that held too much was reported
 	failing   bool
 	streaming bool
@@ -293,7 +293,7 @@ func (f *follower[T]) run(ctx context.Context) {
 	wg.Go(func() { f.follow(ctx, poke) })
 	wait := backOffMin
 	pause := f.watch.Interval
-	next := time.Now().Add(f.watch.LookEvery)
+	next := time.Now().Add(f.watch.LookBackInterval)
 	for {
 		select {
 		case <-time.After(pause):
@@ -306,7 +306,7 @@ func (f *follower[T]) run(ctx context.Context) {
 		err := f.poll(ctx, deep)
 		if deep {
 			// A server that takes long is left alone as long again.
-			next = began.Add(max(f.watch.LookEvery, 2*time.Since(began)))
+			next = began.Add(max(f.watch.LookBackInterval, 2*time.Since(began)))
 		}
 		if ctx.Err() != nil {
 			return
@@ -320,7 +320,7 @@ func (f *follower[T]) run(ctx context.Context) {
 		wait, pause = backOffMin, f.watch.Interval
 		f.mu.Lock()
 		if f.streaming {
-			pause = max(pause, f.watch.LookEvery)
+			pause = max(pause, f.watch.LookBackInterval)
 		}
 		f.mu.Unlock()
 	}
@@ -362,7 +362,7 @@ func (f *follower[T]) poll(ctx context.Context, deep bool) error {
 	case deep:
 		req.Since = back
 	default: // the newest record may be stamped ahead
-		req.Since = earlier(now, f.latest).Add(-lookBehind)
+		req.Since = earlier(now, f.latest).Add(-pollOverlap)
 		if f.latest.IsZero() || req.Since.Before(back) {
 			req.Since = back
 		}
@@ -374,7 +374,7 @@ func (f *follower[T]) poll(ctx context.Context, deep bool) error {
 	var fresh []T
 	n, cut := 0, false
 	for r := range st.Records() {
-		if n++; n > lookBackMost {
+		if n++; n > maxLookBackRecords {
 			cut = true
 			break
 		}
@@ -388,7 +388,7 @@ func (f *follower[T]) poll(ctx context.Context, deep bool) error {
 	if cut && !f.bounded {
 		f.bounded = true
 		f.trouble(f.source.Profile, &backends.Error{Kind: backends.KindPartial, What: "the look-back is cut",
-			Why:  fmt.Sprintf("it holds more than %d records: what reaches the server later than the newest of them is missed", lookBackMost),
+			Why:  fmt.Sprintf("it holds more than %d records: what reaches the server later than the newest of them is missed", maxLookBackRecords),
 			Hint: "give a shorter --look-back, or filter"})
 	}
 	slices.Reverse(fresh)
@@ -400,19 +400,19 @@ func (f *follower[T]) poll(ctx context.Context, deep bool) error {
 	err := st.Outcomes()[0].Err
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	forget := now.Add(-f.watch.LookBack - 2*lookBehind)
+	forget := now.Add(-f.watch.LookBack - 2*pollOverlap)
 	if err == nil {
 		f.arrivals.again = false
 	}
 	if after > 0 {
-		forget = earlier(forget, f.arrivals.marks[0].at.Add(-lookBehind))
+		forget = earlier(forget, f.arrivals.marks[0].at.Add(-pollOverlap))
 		if err == nil && deep {
 			f.arrivals.expire(now)
 		}
 	}
 	f.seen.forget(forget)
 	if err == nil && (deep || f.known) {
-		f.known, f.looked = true, now
+		f.known, f.scannedAt = true, now
 	}
 	return err
 }

@@ -18,7 +18,7 @@ type arrivals struct {
 
 // arrivalMark is the latest number at a time. Numbers are given before rows
 // can be seen, so rows a little below a mark may appear after it: reading
-// begins at a mark that is lookBehind old.
+// begins at a mark that is pollOverlap old.
 type arrivalMark struct {
 	at     time.Time
 	number int64
@@ -73,7 +73,7 @@ func (a *arrivals) advance(ctx context.Context, now time.Time) error {
 // expire drops marks that were read past: all before the newest one that is
 // old enough.
 func (a *arrivals) expire(now time.Time) {
-	for len(a.marks) > 1 && !a.marks[1].at.After(now.Add(-lookBehind)) {
+	for len(a.marks) > 1 && !a.marks[1].at.After(now.Add(-pollOverlap)) {
 		a.marks = a.marks[1:]
 	}
 }

@@ -124,7 +124,7 @@ func TestWatchContinuesByNumber(t *testing.T) {
 			{"meanwhile", 4, 3 * time.Minute, 3 * time.Minute},
 		}}
 		var state []byte
-		w := ops.Watch{Request: ops.Request{Query: backends.Query{Since: s.begin}}, Keep: func(b []byte) error { state = b; return nil }}
+		w := ops.Watch{Request: ops.Request{Query: backends.Query{Since: s.begin}}, Save: func(b []byte) error { state = b; return nil }}
 		if got := s.follow(t, 2*time.Minute, w); len(got) != 1 || len(got["first"]) != 1 {
 			t.Errorf("the first watch: %v", got)
 		}

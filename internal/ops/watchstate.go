@@ -15,7 +15,7 @@ import (
 // they can come again.
 type seen struct{ last map[uint64]uint32 } // hash -> Unix seconds
 
-func newSeen() *seen { return &seen{last: map[uint64]uint32{}} }
+func newSeenSet() *seen { return &seen{last: map[uint64]uint32{}} }
 
 func (s *seen) has(h uint64) bool {
 	_, ok := s.last[h]
@@ -39,25 +39,25 @@ func (s *seen) forget(before time.Time) {
 	}
 }
 
-// watched is where the watch of one profile is: every record that was there
+// profileWatchState is where the watch of one profile is: every record that was there
 // when the last complete look began, within the look-back, is among the ids.
-type watched struct {
-	Looked time.Time `json:"looked"`
-	IDs    string    `json:"ids"` // base64 of hash and Unix seconds, 12 bytes each
+type profileWatchState struct {
+	ScannedAt time.Time `json:"looked"`
+	IDs       string    `json:"ids"` // base64 of hash and Unix seconds, 12 bytes each
 	// After is the number of an arrival: what has a higher one is read again.
 	After int64 `json:"after,omitempty"`
 }
 
 type watchState struct {
-	Version  int                `json:"version"`
-	Kind     string             `json:"kind"`
-	Profiles map[string]watched `json:"profiles"`
+	Version  int                          `json:"version"`
+	Kind     string                       `json:"kind"`
+	Profiles map[string]profileWatchState `json:"profiles"`
 }
 
 const watchVersion = 1
 
 // readWatchState reads what a former watch of the same kind kept.
-func readWatchState(b []byte, kind string) (map[string]watched, error) {
+func readWatchState(b []byte, kind string) (map[string]profileWatchState, error) {
 	if len(b) == 0 {
 		return nil, nil
 	}
@@ -73,8 +73,8 @@ func readWatchState(b []byte, kind string) (map[string]watched, error) {
 }
 
 // resume takes up where a former watch of the profile was.
-func (f *follower[T]) resume(w watched) {
-	if w.Looked.IsZero() {
+func (f *follower[T]) resume(w profileWatchState) {
+	if w.ScannedAt.IsZero() {
 		return
 	}
 	b, err := base64.StdEncoding.DecodeString(w.IDs)
@@ -84,12 +84,12 @@ func (f *follower[T]) resume(w watched) {
 	for ; len(b) >= 12; b = b[12:] {
 		f.seen.last[binary.BigEndian.Uint64(b)] = binary.BigEndian.Uint32(b[8:])
 	}
-	f.shown = w.Looked.Add(-f.watch.LookBack)
+	f.shown = w.ScannedAt.Add(-f.watch.LookBack)
 }
 
 // snapshot is where the profile is now; what was offered and not yielded is
 // not among the ids, so that it comes again.
-func (f *follower[T]) snapshot() watched {
+func (f *follower[T]) snapshot() profileWatchState {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	b := make([]byte, 0, 12*len(f.seen.last))
@@ -99,26 +99,26 @@ func (f *follower[T]) snapshot() watched {
 			b = binary.BigEndian.AppendUint32(b, f.seen.last[h])
 		}
 	}
-	return watched{Looked: f.looked, IDs: base64.StdEncoding.EncodeToString(b), After: f.arrivals.from()}
+	return profileWatchState{ScannedAt: f.scannedAt, IDs: base64.StdEncoding.EncodeToString(b), After: f.arrivals.from()}
 }
 
-// keepEvery is how often the state of a watch is written.
-const keepEvery = 5 * time.Second
+// saveInterval is how often the state of a watch is written.
+const saveInterval = 5 * time.Second
 
-// stateKeeper writes the state of a watch when it has changed.
-type stateKeeper struct {
+// stateWriter writes the state of a watch when it has changed.
+type stateWriter struct {
 	kind     string
-	keep     func([]byte) error
-	snapshot func() map[string]watched
+	write    func([]byte) error
+	snapshot func() map[string]profileWatchState
 }
 
-func (k *stateKeeper) save() error {
-	if k.keep == nil {
+func (w *stateWriter) save() error {
+	if w.write == nil {
 		return nil
 	}
-	b, err := json.Marshal(watchState{Version: watchVersion, Kind: k.kind, Profiles: k.snapshot()})
+	b, err := json.Marshal(watchState{Version: watchVersion, Kind: w.kind, Profiles: w.snapshot()})
 	if err != nil {
 		return err
 	}
-	return k.keep(b)
+	return w.write(b)
 }

@@ -191,7 +191,7 @@ func TestHiddenActionGoesOn(t *testing.T) {
 	d.App.Update(tuitest.Key("left"))
 	d.App.Update(tuitest.Key("left"))
 	d.Send(tuitest.Key("enter"))
-	d.Press("esc").Settle()
+	d.Press("esc").WaitIdle()
 	if len(a.sent) != 1 {
 		t.Fatal(a.sent)
 	}

@@ -42,16 +42,16 @@ type alertsView struct {
 	sort   string
 	down   bool
 
-	expr   filter.Expr
-	quick  quick
-	fixed  *scope // a list opened from somewhere else: only these
-	group  string // grouping
-	inside string // the group that was opened
-	live   bool
-	until  uint64 // while live is off: rows that came later wait
-	held   int    // how many do
-	unseen int    // fresh rows above or not looked at
-	counts [6]int
+	expr    filter.Expr
+	quick   quick
+	fixed   *scope // a list opened from somewhere else: only these
+	group   string // grouping
+	inside  string // the group that was opened
+	live    bool
+	until   uint64 // while live is off: rows that came later wait
+	waiting int    // how many do
+	unseen  int    // fresh rows above or not looked at
+	counts  [6]int
 
 	preview  bool
 	below    bool
@@ -186,8 +186,8 @@ func (v *alertsView) order() func(a, b *row) int {
 	}
 }
 
-// keep is the predicate of all filters together.
-func (v *alertsView) keep() func(*row) bool {
+// matcher is the predicate of all filters together.
+func (v *alertsView) matcher() func(*row) bool {
 	expr, q, fixed, by, inside := v.expr, v.quick, v.fixed, v.group, v.inside
 	none := expr.Empty()
 	return func(r *row) bool {
@@ -214,19 +214,19 @@ type rebuilt struct {
 	counts [6]int
 }
 
-func project(all []*row, keep func(*row) bool, order func(a, b *row) int) ([]*row, [6]int) {
-	return projectUntil(context.Background(), all, keep, order)
+func project(all []*row, matcher func(*row) bool, order func(a, b *row) int) ([]*row, [6]int) {
+	return projectUntil(context.Background(), all, matcher, order)
 }
 
 // projectUntil gives nothing of use when ctx has ended: nobody waits for it then.
-func projectUntil(ctx context.Context, all []*row, keep func(*row) bool, order func(a, b *row) int) ([]*row, [6]int) {
+func projectUntil(ctx context.Context, all []*row, matcher func(*row) bool, order func(a, b *row) int) ([]*row, [6]int) {
 	rows := make([]*row, 0, len(all)/2)
 	var counts [6]int
 	for i, r := range all {
 		if i%1024 == 0 && ctx.Err() != nil {
 			return nil, counts
 		}
-		if keep(r) {
+		if matcher(r) {
 			rows = append(rows, r)
 			counts[r.a.Severity.Rank()]++
 		}
@@ -237,28 +237,28 @@ func projectUntil(ctx context.Context, all []*row, keep func(*row) bool, order f
 
 // rebuild filters and sorts again.
 func (v *alertsView) rebuild(s *shell) tea.Cmd {
-	all, keep, order := s.store.all, v.keep(), v.order()
+	all, matcher, order := s.store.all, v.matcher(), v.order()
 	if !v.live {
-		was, until := keep, v.until
-		keep = func(r *row) bool { return r.seq <= until && was(r) }
+		was, until := matcher, v.until
+		matcher = func(r *row) bool { return r.seq <= until && was(r) }
 	}
 	v.late, v.lateNew, v.groupedAt = nil, nil, time.Time{}
 	if len(all) <= inlineRows {
 		v.gen++
 		v.busy, v.filtering = 0, false
-		rows, counts := project(all, keep, order)
-		v.adopt(rows, counts)
+		rows, counts := project(all, matcher, order)
+		v.applyProjection(rows, counts)
 		return v.regroup(s)
 	}
 	s.renew(v)
 	v.filtering = true
 	return s.do(v, "filtering", func(ctx context.Context) any {
-		rows, counts := projectUntil(ctx, all, keep, order)
+		rows, counts := projectUntil(ctx, all, matcher, order)
 		return rebuilt{rows, counts}
 	})
 }
 
-func (v *alertsView) adopt(rows []*row, counts [6]int) {
+func (v *alertsView) applyProjection(rows []*row, counts [6]int) {
 	v.counts = counts
 	order := v.order()
 	at := v.table
@@ -279,7 +279,7 @@ func (v *alertsView) adopt(rows []*row, counts [6]int) {
 // arrived takes rows in without moving what is under the cursor.
 func (v *alertsView) arrived(s *shell, added []*row, changed bool) tea.Cmd {
 	if !v.live {
-		v.held += len(added)
+		v.waiting += len(added)
 		return nil
 	}
 	if v.filtering { // what the command makes has not seen them
@@ -297,7 +297,7 @@ func (v *alertsView) arrived(s *shell, added []*row, changed bool) tea.Cmd {
 // take merges new rows into what is shown, puts renewed ones in the place of
 // the old, and lets go what the store has let go.
 func (v *alertsView) take(s *shell, added []*row, renewed map[*row]*row, changed bool) {
-	keep, order := v.keep(), v.order()
+	matcher, order := v.matcher(), v.order()
 	cur, had := v.table.Current()
 	rows := v.table.Rows()
 	var fresh []*row
@@ -313,7 +313,7 @@ func (v *alertsView) take(s *shell, added []*row, renewed map[*row]*row, changed
 		rows = kept
 		for old, r := range renewed {
 			// Of a row renewed twice only the last counts.
-			if renewed[r] == nil && s.store.byRef[r.key()] == r && keep(r) {
+			if renewed[r] == nil && s.store.byRef[r.key()] == r && matcher(r) {
 				fresh = append(fresh, r)
 			}
 			if had && old == cur {
@@ -324,7 +324,7 @@ func (v *alertsView) take(s *shell, added []*row, renewed map[*row]*row, changed
 		v.table.Refresh()
 	}
 	for _, r := range added {
-		if keep(r) && renewed[r] == nil && !s.store.gone(r) {
+		if matcher(r) && renewed[r] == nil && !s.store.gone(r) {
 			fresh = append(fresh, r)
 			if r.fresh {
 				v.unseen++
@@ -460,7 +460,7 @@ func (v *alertsView) update(s *shell, msg any) tea.Cmd {
 	switch m := msg.(type) {
 	case rebuilt:
 		v.filtering = false
-		v.adopt(m.rows, m.counts)
+		v.applyProjection(m.rows, m.counts)
 		late, renewed := v.late, v.lateNew
 		v.late, v.lateNew = nil, nil
 		v.take(s, late, renewed, true)

@@ -168,9 +168,9 @@ func (v *alertsView) pane(s *shell, w, h int) []string {
 	if !ok {
 		return ui.Fill(nil, w, h)
 	}
-	card := alertCard(s, r.a, w-2)
+	preview := alertPreview(s, r.a, w-2)
 	lines := make([]string, 0, h)
-	for _, c := range card {
+	for _, c := range preview {
 		if len(lines) == h {
 			break
 		}

@@ -171,13 +171,13 @@ func (v *alertsView) filterKey(s *shell, a keys.Action) (tea.Cmd, bool) {
 		v.group = groupings[(slices.Index(groupings, v.group)+1)%len(groupings)]
 	case keys.Live:
 		v.live = !v.live
-		n := v.held
-		v.held, v.until = 0, s.store.seq
+		n := v.waiting
+		v.waiting, v.until = 0, s.store.seq
 		if !v.live {
 			s.warn("held: new alerts wait until w")
 			return nil, true
 		}
-		s.say(safetext.Sprintf("live again: %s", count(n, "new")))
+		s.notify(safetext.Sprintf("live again: %s", count(n, "new")))
 	case keys.Preview:
 		v.preview = !v.preview
 		return nil, true
@@ -348,8 +348,8 @@ func (v *alertsView) status(s *shell) safetext.Display {
 	if n := v.table.Marks(); n > 0 {
 		d = safetext.Sprintf("%s %s", count(n, "marked"), "of "+string(d))
 	}
-	if v.held > 0 {
-		d += safetext.Sprintf(" · %s held", count(v.held, "new"))
+	if v.waiting > 0 {
+		d += safetext.Sprintf(" · %s held", count(v.waiting, "new"))
 	} else if v.unseen > 0 {
 		d += safetext.Sprintf(" · %s", count(v.unseen, "new"))
 	}

@@ -46,10 +46,10 @@ type Options struct {
 	// Unlock reads what a login has kept, while the terminal is still an
 	// ordinary one and questions can be asked; may be nil.
 	Unlock func(profile string) error
-	// Lend leaves Ctrl-C to the login while it has the terminal; nil where
+	// SuspendInterrupts leaves Ctrl-C to the login while it has the terminal; nil where
 	// nothing else takes it.
-	Lend func() (back func())
-	Keep int // how many alerts are held; 0 = 100,000
+	SuspendInterrupts func() (resume func())
+	MaxAlerts         int // how many alerts are stored; 0 = 100,000
 	// Manual is for tests: nothing ticks, and what arrives by itself waits
 	// until Drain.
 	Manual bool
@@ -153,8 +153,8 @@ func New(ctx context.Context, o Options) (*App, error) {
 		theme: theme.New(theme.Options{Light: light, Depth: depth, ASCII: o.ASCII}),
 	}
 	a.s.store.now = o.Now
-	if o.Keep > 0 {
-		a.s.store.limit = o.Keep
+	if o.MaxAlerts > 0 {
+		a.s.store.limit = o.MaxAlerts
 	}
 	for _, p := range o.Service.Profiles() {
 		a.health[p.Name] = health{state: healthReading}
@@ -194,8 +194,8 @@ func (a *App) Lines() []string { return a.lines }
 // State is what is worth remembering for the next session.
 func (a *App) State() *State { return a.s.saved }
 
-// Held is how many alerts are held, and how many were let go.
-func (a *App) Held() (alerts, dropped int) { return len(a.s.store.all), a.s.store.dropped }
+// StoredAlerts is how many alerts are held, and how many were let go.
+func (a *App) StoredAlerts() (alerts, dropped int) { return len(a.s.store.all), a.s.store.dropped }
 
 // tickMsg says that time has passed and nothing else has happened.
 type tickMsg struct{}
@@ -394,7 +394,7 @@ func (a *App) answered(m answer) tea.Cmd {
 		return nil
 	case actDone:
 		x.d.running, x.d.result = false, x.res
-		a.s.say(x.d.outcome())
+		a.s.notify(x.d.outcome())
 		return nil
 	case resumed:
 		return x.again(a.s)
@@ -486,7 +486,7 @@ func (a *App) live(items pumpMsg) tea.Cmd {
 func (a *App) expired(profile string, now health) {
 	switch {
 	case ops.NeedsLogin(now.err):
-		a.s.owe(profile, now.err)
+		a.s.requireLogin(profile, now.err)
 	case now.state == healthLive:
 		a.s.answers(profile)
 	}

@@ -59,7 +59,7 @@ func TestKeysAnswer(t *testing.T) {
 				{"the preview", 20, []string{"P", "p", "{", "}"}},
 			} {
 				within(t, x.what, keyToFrame(t, d, x.times, x.keys...), budget)
-				d.Settle()
+				d.WaitIdle()
 			}
 			// What a key starts comes back as a message, which must not hold
 			// the next key up either.
@@ -67,7 +67,7 @@ func TestKeysAnswer(t *testing.T) {
 				d.Press(key)
 			}
 			began := time.Now()
-			d.Press("/").Type("host~WS-0001").Press("enter").Settle().See(" alerts").Settle()
+			d.Press("/").Type("host~WS-0001").Press("enter").WaitIdle().See(" alerts").WaitIdle()
 			t.Logf("a filter typed, start to end: %v", time.Since(began).Round(time.Millisecond))
 		})
 	}

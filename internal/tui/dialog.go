@@ -25,18 +25,18 @@ type dialog interface {
 // A dialog that opens by itself swallows keys until they have paused this
 // long: what was typed for the list behind must not answer it.
 const (
-	graceQuiet  = 425 * time.Millisecond
-	graceAtMost = 1500 * time.Millisecond
+	gracePeriodQuiet = 425 * time.Millisecond
+	gracePeriodMax   = 1500 * time.Millisecond
 )
 
-// grace swallows keys in flight.
-type grace struct{ from, last time.Time }
+// gracePeriod ignores keys that were typed before the dialog opened.
+type gracePeriod struct{ from, last time.Time }
 
-func (g *grace) begin(now time.Time) { g.from, g.last = now, now }
+func (g *gracePeriod) begin(now time.Time) { g.from, g.last = now, now }
 
-// swallow tells whether a key comes too early to be an answer.
-func (g *grace) swallow(now time.Time) bool {
-	early := now.Sub(g.last) < graceQuiet && now.Sub(g.from) < graceAtMost
+// swallow reports whether a key comes too early to be an answer.
+func (g *gracePeriod) swallow(now time.Time) bool {
+	early := now.Sub(g.last) < gracePeriodQuiet && now.Sub(g.from) < gracePeriodMax
 	g.last = now
 	return early
 }
@@ -116,7 +116,7 @@ func (s *shell) openActions(v view) tea.Cmd {
 	if x, ok := v.(interface{ others() []model.Record }); ok {
 		twins = x.others()
 	}
-	return s.ask(func(context.Context) any { return menuRead{about, choices(actor, records, twins)} })
+	return s.runAsync(func(context.Context) any { return menuRead{about, choices(actor, records, twins)} })
 }
 
 // actingOff says why nothing at all can be changed here, "" when something can.
@@ -132,8 +132,8 @@ func (s *shell) actingOff() safetext.Display {
 	return "read-only: acting is off"
 }
 
-// ask runs something whose answer is not a view's.
-func (s *shell) ask(f func(ctx context.Context) any) tea.Cmd {
+// runAsync runs something whose answer is not a view's.
+func (s *shell) runAsync(f func(ctx context.Context) any) tea.Cmd {
 	ctx := s.ctx
 	return func() (msg tea.Msg) {
 		defer func() {
@@ -155,13 +155,13 @@ func (s *shell) openMenu(m menuRead) {
 // menuDialog lists what can be done.
 type menuDialog struct {
 	menuRead
-	cursor int
-	first  int // line shown
-	grace  grace
+	cursor      int
+	first       int // line shown
+	gracePeriod gracePeriod
 }
 
 func (d *menuDialog) opened(s *shell) {
-	d.grace.begin(s.now())
+	d.gracePeriod.begin(s.now())
 	for i, c := range d.choices {
 		if c.off == "" {
 			d.cursor = i
@@ -189,7 +189,7 @@ func (d *menuDialog) key(s *shell, name string, _ tea.KeyPressMsg) (bool, tea.Cm
 		d.choices[d.cursor].turn(-1)
 		return false, nil
 	case "enter":
-		if d.grace.swallow(s.now()) {
+		if d.gracePeriod.swallow(s.now()) {
 			return false, nil
 		}
 		return d.take(s, d.cursor)

@@ -29,23 +29,23 @@ const (
 // actDialog plans one action, shows it, asks, carries it out and shows how it
 // went. It never sends twice.
 type actDialog struct {
-	c        choice
-	params   Params
-	form     *formDialog // beneath, where the parameters were asked for
-	queue    bool        // send it also to hosts that are not ready
-	plan_    *change.Plan
-	err      error
-	comment  editor
-	caseID   editor
-	typed    editor
-	at       int
-	requests bool
-	grace    grace
-	running  bool
-	result   *change.Result
-	states   map[string]string // by action id, while it runs
-	began    time.Time
-	scroll   int
+	c           choice
+	params      Params
+	form        *formDialog // beneath, where the parameters were asked for
+	queue       bool        // send it also to hosts that are not ready
+	plan_       *change.Plan
+	err         error
+	comment     editor
+	caseID      editor
+	typed       editor
+	at          int
+	requests    bool
+	gracePeriod gracePeriod
+	running     bool
+	result      *change.Result
+	states      map[string]string // by action id, while it runs
+	began       time.Time
+	scroll      int
 }
 
 func newActDialog(s *shell, c choice) *actDialog {
@@ -54,7 +54,7 @@ func newActDialog(s *shell, c choice) *actDialog {
 	return d
 }
 
-func (d *actDialog) opened(s *shell) { d.grace.begin(s.now()) }
+func (d *actDialog) opened(s *shell) { d.gracePeriod.begin(s.now()) }
 
 type (
 	planRead struct {
@@ -79,7 +79,7 @@ func (d *actDialog) plan(s *shell) tea.Cmd {
 	o := Order{Verb: d.c.verb, Records: d.c.records, Params: d.params}
 	actor := s.actor
 	d.began = s.now()
-	return s.ask(func(ctx context.Context) any {
+	return s.runAsync(func(ctx context.Context) any {
 		p, err := actor.Plan(ctx, o)
 		return planRead{d, p, err}
 	})
@@ -92,8 +92,8 @@ func (d *actDialog) take(s *shell, msg any) bool {
 			return false
 		}
 		d.plan_, d.err = m.plan, m.err
-		s.oweFor(m.err)
-		d.grace.begin(s.now()) // what was typed while waiting was for something else
+		s.requireLoginFor(m.err)
+		d.gracePeriod.begin(s.now()) // what was typed while waiting was for something else
 		return true
 	case stepIn:
 		if m.d != d {
@@ -106,7 +106,7 @@ func (d *actDialog) take(s *shell, msg any) bool {
 			return false
 		}
 		d.running, d.result = false, m.res
-		d.grace.begin(s.now())
+		d.gracePeriod.begin(s.now())
 		return true
 	}
 	return false
@@ -255,7 +255,7 @@ func (d *actDialog) key(s *shell, name string, k tea.KeyPressMsg) (bool, tea.Cmd
 	if d.result != nil || d.err != nil {
 		switch name {
 		case "enter", "q", "space":
-			if d.grace.swallow(s.now()) {
+			if d.gracePeriod.swallow(s.now()) {
 				return false, nil
 			}
 			if d.result != nil {
@@ -282,7 +282,7 @@ func (d *actDialog) key(s *shell, name string, k tea.KeyPressMsg) (bool, tea.Cmd
 	if d.running {
 		return false, nil
 	}
-	if d.grace.swallow(s.now()) {
+	if d.gracePeriod.swallow(s.now()) {
 		return false, nil
 	}
 	if d.plan_ == nil {
@@ -364,5 +364,5 @@ func (d *actDialog) send(s *shell) tea.Cmd {
 		}
 		pump.put(answer{msg: stepIn{d, u.Step.Action, text}}, 1)
 	}
-	return s.ask(func(ctx context.Context) any { return actDone{d, actor.Execute(ctx, plan, run)} })
+	return s.runAsync(func(ctx context.Context) any { return actDone{d, actor.Execute(ctx, plan, run)} })
 }

@@ -19,13 +19,13 @@ import (
 // fetchDialog brings collected files here, one after the other, and shows how
 // each does. Hidden, it continues.
 type fetchDialog struct {
-	refs   []string
-	o      change.Fetch
-	files  []*fetching
-	cancel context.CancelFunc
-	over   bool
-	grace  grace
-	scroll int
+	refs        []string
+	o           change.Fetch
+	files       []*fetching
+	cancel      context.CancelFunc
+	over        bool
+	gracePeriod gracePeriod
+	scroll      int
 }
 
 // fetching is one of its files.
@@ -62,7 +62,7 @@ func (s *shell) fetch(refs []string, p Params) tea.Cmd {
 	s.app.work.downloads = append(s.app.work.downloads, d)
 	s.dialog(d)
 	actor, pump := s.actor, s.pump
-	return s.ask(func(context.Context) any {
+	return s.runAsync(func(context.Context) any {
 		for i, ref := range refs {
 			if ctx.Err() != nil {
 				break
@@ -125,19 +125,19 @@ func (m fetchStep) apply(s *shell) {
 		}
 		s.app.work.saved[x.ref] = x.got
 	}
-	s.oweFor(x.err)
+	s.requireLoginFor(x.err)
 }
 
 func (m fetchOver) apply(s *shell) {
 	m.d.over = true
 	m.d.cancel()
-	m.d.grace.begin(s.now())
+	m.d.gracePeriod.begin(s.now())
 	here, bad := m.d.count()
 	switch {
 	case bad > 0:
 		s.warn(safetext.Sprintf("downloads: %d here, %d not", here, bad))
 	default:
-		s.say(safetext.Sprintf("%s downloaded and verified", count(here, "file")))
+		s.notify(safetext.Sprintf("%s downloaded and verified", count(here, "file")))
 	}
 }
 
@@ -152,13 +152,13 @@ func (d *fetchDialog) count() (here, bad int) {
 	return here, bad
 }
 
-func (d *fetchDialog) opened(s *shell) { d.grace.begin(s.now()) }
+func (d *fetchDialog) opened(s *shell) { d.gracePeriod.begin(s.now()) }
 
 func (d *fetchDialog) key(s *shell, name string, _ tea.KeyPressMsg) (bool, tea.Cmd) {
 	switch name {
 	case "esc", "ctrl+c", "q":
 		if !d.over {
-			s.say("the download continues; :carves shows it")
+			s.notify("the download continues; :carves shows it")
 		}
 		return true, nil
 	case "down", "j":
@@ -177,7 +177,7 @@ func (d *fetchDialog) key(s *shell, name string, _ tea.KeyPressMsg) (bool, tea.C
 			}
 		}
 	case "enter":
-		return d.over && !d.grace.swallow(s.now()), nil
+		return d.over && !d.gracePeriod.swallow(s.now()), nil
 	}
 	return false, nil
 }
@@ -254,7 +254,7 @@ type checkDone struct {
 // check verifies a saved file against its manifest.
 func (s *shell) check(path string) tea.Cmd {
 	actor := s.actor
-	return s.ask(func(ctx context.Context) any {
+	return s.runAsync(func(ctx context.Context) any {
 		v, err := actor.Check(ctx, path)
 		return checkDone{path, v, err}
 	})
@@ -266,19 +266,19 @@ func (m checkDone) apply(s *shell) {
 
 // checkDialog shows what a file is.
 type checkDialog struct {
-	m      checkDone
-	grace  grace
-	scroll int
+	m           checkDone
+	gracePeriod gracePeriod
+	scroll      int
 }
 
-func (d *checkDialog) opened(s *shell) { d.grace.begin(s.now()) }
+func (d *checkDialog) opened(s *shell) { d.gracePeriod.begin(s.now()) }
 
 func (d *checkDialog) key(s *shell, name string, _ tea.KeyPressMsg) (bool, tea.Cmd) {
 	switch name {
 	case "esc", "ctrl+c", "q":
 		return true, nil
 	case "enter":
-		return !d.grace.swallow(s.now()), nil
+		return !d.gracePeriod.swallow(s.now()), nil
 	case "down", "j":
 		d.scroll++
 	case "up", "k":
@@ -294,7 +294,7 @@ func (d *checkDialog) key(s *shell, name string, _ tea.KeyPressMsg) (bool, tea.C
 func (d *checkDialog) draw(s *shell, maxW, maxH int) ([]string, int, int, int) {
 	t := s.theme
 	w := min(maxW, 88)
-	c := &card{s: s, w: w - 4}
+	c := &detailWriter{s: s, w: w - 4}
 	switch v := d.m.v; {
 	case d.m.err != nil:
 		c.wrap(t.Err, safetext.Text(d.m.err.Error()))

@@ -327,7 +327,7 @@ func (d *formDialog) key(s *shell, name string, k tea.KeyPressMsg) (bool, tea.Cm
 		case d.at == d.cancel():
 			return true, nil
 		case d.at == d.cancel()+1:
-			if s.now().Sub(d.since) < graceQuiet { // a key in flight answers nothing
+			if s.now().Sub(d.since) < gracePeriodQuiet { // a key in flight answers nothing
 				return false, nil
 			}
 			return d.submit(s)

@@ -190,7 +190,7 @@ type feeder struct {
 	listed  bool         // the window has been read through once
 }
 
-func (f *feeder) say(state healthState, err error) {
+func (f *feeder) report(state healthState, err error) {
 	f.pump.put(healthIn{f.profile, health{state, time.Unix(0, f.good.Load()), err}, f.gen}, 1)
 }
 
@@ -201,7 +201,7 @@ func (f *feeder) never() bool { return f.good.Load() == 0 }
 func (f *feeder) run(ctx context.Context) {
 	defer func() {
 		if p := recover(); p != nil {
-			f.say(healthError, fmt.Errorf("reading stopped: %v", p))
+			f.report(healthError, fmt.Errorf("reading stopped: %v", p))
 		}
 	}()
 	wait := retryFirst
@@ -214,7 +214,7 @@ func (f *feeder) run(ctx context.Context) {
 		if !f.never() {
 			state = healthStale
 		}
-		f.say(state, err)
+		f.report(state, err)
 		if ops.Hopeless(err) {
 			return // until the user asks for a refresh
 		}
@@ -232,9 +232,9 @@ func (f *feeder) run(ctx context.Context) {
 // once reads the window, then follows; it returns when that breaks.
 func (f *feeder) once(ctx context.Context) error {
 	if f.never() {
-		f.say(healthReading, nil)
+		f.report(healthReading, nil)
 	} else {
-		f.say(healthRefreshing, nil)
+		f.report(healthRefreshing, nil)
 	}
 	started := f.now()
 	var req ops.Request
@@ -263,7 +263,7 @@ func (f *feeder) once(ctx context.Context) error {
 	}
 	f.listed = true
 	f.answered()
-	f.say(healthLive, nil)
+	f.report(healthLive, nil)
 
 	var w ops.Watch
 	w.Since = started.Add(-time.Minute)
@@ -271,10 +271,10 @@ func (f *feeder) once(ctx context.Context) error {
 	w.Trouble = func(_ string, err error) {
 		if err == nil {
 			f.answered()
-			f.say(healthLive, nil)
+			f.report(healthLive, nil)
 			return
 		}
-		f.say(healthStale, err)
+		f.report(healthStale, err)
 	}
 	// A burst is put together for a moment; a lone alert passes at once.
 	in := make(chan *model.Alert, feedBatch)

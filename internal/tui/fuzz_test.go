@@ -246,7 +246,7 @@ func monkey(d *tuitest.Driver, f *tuitest.Fake, r chance, n int) {
 		}
 		f.Fail(tuitest.Profiles[r.IntN(4)].Name, err)
 	case 10:
-		d.Settle() // whatever is under way comes to its end
+		d.WaitIdle() // whatever is under way comes to its end
 	default:
 		d.Poke(tuitest.Key(monkeyKeys[r.IntN(len(monkeyKeys))]))
 	}
@@ -286,7 +286,7 @@ func play(t *testing.T, r chance, more func(step int) bool) {
 		return tuitest.Start(t, f, 100, 30, func(o *tui.Options) {
 			o.Actor = &actor{fake: f}
 			o.NoColor, o.ASCII = r.IntN(3) == 0, r.IntN(3) == 0
-			o.Keep = 20 + r.IntN(50)
+			o.MaxAlerts = 20 + r.IntN(50)
 		})
 	}
 	d := open()
@@ -297,7 +297,7 @@ func play(t *testing.T, r chance, more func(step int) bool) {
 		}
 		monkey(d, f, r, i)
 	}
-	d.Settle()
+	d.WaitIdle()
 	d.App.Close()
 }
 

@@ -23,19 +23,19 @@ import (
 type hostView struct {
 	viewCore
 	page
-	h       *model.Host
-	profile string
-	twins   []*model.Host // of the same name on other profiles, this one first
-	done    bool
-	bad     []ops.Outcome
-	actions []*model.Action // on it, newest first
-	carves  []*model.Carve  // from it
-	more    bool            // actions and carves were read
-	madeFor int
-	madeAt  int64 // the second: it tells how long ago things were
-	theme   *theme.Theme
-	mine    []*row // its alerts that are held
-	counted bool
+	h          *model.Host
+	profile    string
+	twins      []*model.Host // of the same name on other profiles, this one first
+	done       bool
+	failed     []ops.Outcome
+	actions    []*model.Action // on it, newest first
+	carves     []*model.Carve  // from it
+	more       bool            // actions and carves were read
+	madeFor    int
+	madeAt     int64 // the second: it tells how long ago things were
+	theme      *theme.Theme
+	hostAlerts []*row // its alerts in the store
+	counted    bool
 }
 
 func newHost(h *model.Host, profile string) *hostView {
@@ -56,9 +56,9 @@ func (v *hostView) selection() []model.Record {
 // others are the host on the other profiles that watch it.
 func (v *hostView) others() []model.Record {
 	var out []model.Record
-	mine := v.selection()[0].GetOrigin().Profile
+	own := v.selection()[0].GetOrigin().Profile
 	for _, h := range v.twins {
-		if h.Profile != mine {
+		if h.Profile != own {
 			out = append(out, h)
 		}
 	}
@@ -131,10 +131,10 @@ func (v *hostView) update(s *shell, msg any) tea.Cmd {
 		v.actions, v.carves, v.more, v.madeFor = m.actions, m.carves, true, 0
 	case hostsRead:
 		v.done, v.madeFor = true, 0
-		v.bad = nil
+		v.failed = nil
 		for _, o := range m.outcomes {
 			if o.Err != nil && !ops.Unable(o.Err) {
-				v.bad = append(v.bad, o)
+				v.failed = append(v.failed, o)
 			}
 		}
 		v.twins = nil
@@ -156,17 +156,17 @@ func (v *hostView) update(s *shell, msg any) tea.Cmd {
 // through all of them for every batch would hold the keys up.
 func (v *hostView) arrived(s *shell, added []*row, changed bool) tea.Cmd {
 	if v.counted && changed {
-		for i, r := range v.mine {
+		for i, r := range v.hostAlerts {
 			for n := s.store.renewed[r]; n != nil; n = s.store.renewed[n] {
-				v.mine[i] = n
+				v.hostAlerts[i] = n
 			}
 		}
-		v.mine = slices.DeleteFunc(v.mine, func(r *row) bool { return s.store.byRef[r.key()] != r })
+		v.hostAlerts = slices.DeleteFunc(v.hostAlerts, func(r *row) bool { return s.store.byRef[r.key()] != r })
 	}
 	if v.counted {
 		for _, r := range added {
-			if v.isMine(r.a) {
-				v.mine = append(v.mine, r)
+			if v.isHostAlert(r.a) {
+				v.hostAlerts = append(v.hostAlerts, r)
 			}
 		}
 	}
@@ -174,7 +174,7 @@ func (v *hostView) arrived(s *shell, added []*row, changed bool) tea.Cmd {
 	return nil
 }
 
-func (v *hostView) isMine(a *model.Alert) bool {
+func (v *hostView) isHostAlert(a *model.Alert) bool {
 	return strings.EqualFold(hostName(a.Host), hostName(v.h))
 }
 
@@ -183,10 +183,10 @@ func (v *hostView) count(s *shell) {
 	if v.counted {
 		return
 	}
-	v.counted, v.mine = true, v.mine[:0]
+	v.counted, v.hostAlerts = true, v.hostAlerts[:0]
 	for _, r := range s.store.all {
-		if v.isMine(r.a) {
-			v.mine = append(v.mine, r)
+		if v.isHostAlert(r.a) {
+			v.hostAlerts = append(v.hostAlerts, r)
 		}
 	}
 }
@@ -215,7 +215,7 @@ func (v *hostView) make(s *shell, w int) {
 	}
 	v.madeFor, v.theme, v.madeAt = w, s.theme, at
 	t := s.theme
-	c := &card{s: s, w: w}
+	c := &detailWriter{s: s, w: w}
 	c.wrap(t.Bold, ui.Text(hostName(v.h)))
 	list := v.twins
 	if len(list) == 0 {
@@ -264,12 +264,12 @@ func (v *hostView) make(s *shell, w int) {
 		c.blank()
 		c.wrap(t.Dim, "asking all profiles…")
 	}
-	for _, o := range v.bad {
+	for _, o := range v.failed {
 		c.wrap(t.Err, safetext.Sprintf("%s: %s", o.Profile, o.Err))
 	}
 	v.count(s)
-	c.section(safetext.Sprintf("%s in %s  (enter lists them)", count(len(v.mine), "alert"), s.app.reach()))
-	for _, r := range worstRows(v.mine, 12) {
+	c.section(safetext.Sprintf("%s in %s  (enter lists them)", count(len(v.hostAlerts), "alert"), s.app.reach()))
+	for _, r := range worstRows(v.hostAlerts, 12) {
 		_, score := scoreCell(t, r.a, 2)
 		c.lines = append(c.lines, para{
 			{t.Dim, s.clock(r.a.Time, 8) + "  "}, {t.Severity(r.a.Severity), score + " " + pad(safetext.Display(alertLetters(r.a)), 5)}, {"", r.text().title},
@@ -295,7 +295,7 @@ func (v *hostView) key(s *shell, a keys.Action, _ string) (tea.Cmd, bool) {
 	name := hostName(v.h)
 	switch a {
 	case keys.Open:
-		return s.push(newAlertsOf(s, scope{title: name, match: v.isMine, flags: shellquote.Flag("host", "="+name)})), true
+		return s.push(newAlertsOf(s, scope{title: name, match: v.isHostAlert, flags: shellquote.Flag("host", "="+name)})), true
 	case keys.Tree:
 		return s.push(newProcesses(s, name)), true
 	case keys.Events:

@@ -207,7 +207,7 @@ func (v *huntView) open(s *shell) tea.Cmd {
 			r, name = bytes.NewReader(b), text
 		}
 		last := time.Time{}
-		res, err := s.svc.Hunt(ctx, r, name, span, HuntTold{
+		res, err := s.svc.Hunt(ctx, r, name, span, HuntObserver{
 			Progress: func(p hunt.Progress) {
 				if time.Since(last) < pumpEvery && p.Done > 1 {
 					return
@@ -215,7 +215,7 @@ func (v *huntView) open(s *shell) tea.Cmd {
 				last = time.Now()
 				s.pump.put(answer{view: id, gen: gen, msg: p}, 1)
 			},
-			Seen: func(h *model.Hit) { s.pump.put(answer{view: id, gen: gen, msg: hitSeen{h}}, 1) },
+			OnHit: func(h *model.Hit) { s.pump.put(answer{view: id, gen: gen, msg: hitSeen{h}}, 1) },
 		})
 		// The end goes the way the hits went, so that it comes last.
 		s.pump.put(answer{view: id, gen: gen, msg: huntDone{res, err}}, 1)
@@ -254,17 +254,17 @@ func (v *huntView) update(s *shell, msg any) tea.Cmd {
 		v.stop()
 		for _, p := range m.res.Summary.Profiles {
 			if ops.NeedsLogin(p.Err) {
-				s.owe(p.Profile, p.Err)
+				s.requireLogin(p.Profile, p.Err)
 			}
 		}
 		switch {
 		case v.stopped:
 			v.note = "stopped before anything was found"
-			s.say(safetext.Sprintf("the hunt was stopped: %s so far", count(len(v.all), "hit")))
+			s.notify(safetext.Sprintf("the hunt was stopped: %s so far", count(len(v.all), "hit")))
 		case m.err != nil && !errors.Is(m.err, context.Canceled):
 			s.fail("the hunt", m.err)
 		case m.err == nil:
-			s.say(safetext.Sprintf("the hunt is over: %s", count(len(m.res.Hits), "hit")))
+			s.notify(safetext.Sprintf("the hunt is over: %s", count(len(m.res.Hits), "hit")))
 		}
 	default:
 		return v.listView.update(s, msg)

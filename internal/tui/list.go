@@ -154,7 +154,7 @@ func (v *listView[T]) update(s *shell, msg any) tea.Cmd {
 		var first ops.Outcome
 		for _, o := range m.outcomes {
 			if ops.NeedsLogin(o.Err) {
-				s.owe(o.Profile, o.Err)
+				s.requireLogin(o.Profile, o.Err)
 			}
 			switch {
 			case o.Err == nil:

@@ -46,7 +46,7 @@ func (idle) HuntSigma(context.Context, hunt.Sigma) ([]*model.SigmaHit, hunt.Sigm
 func (idle) EventsOf(context.Context, []string, ops.Request, func(*model.Event) bool) []ops.Outcome {
 	return nil
 }
-func (idle) Hunt(context.Context, io.Reader, string, hunt.Span, HuntTold) (HuntResult, error) {
+func (idle) Hunt(context.Context, io.Reader, string, hunt.Span, HuntObserver) (HuntResult, error) {
 	return HuntResult{}, nil
 }
 

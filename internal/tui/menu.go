@@ -49,7 +49,7 @@ func (c *choice) turn(by int) {
 // kinds are the records of a selection by what can be done to them.
 type kinds struct{ alerts, hosts, processes, machines, actions, carves []model.Record }
 
-func sortOut(records []model.Record) kinds {
+func groupByKind(records []model.Record) kinds {
 	var k kinds
 	for _, r := range records {
 		switch r.(type) {
@@ -78,7 +78,7 @@ func sortOut(records []model.Record) kinds {
 // It may build drivers, so it is made in a command. twins is a single record
 // as other profiles know it: each action goes to a profile that can do it.
 func choices(a Actor, records, twins []model.Record) []choice {
-	k := sortOut(records)
+	k := groupByKind(records)
 	if len(records) != 1 {
 		twins = nil
 	}
@@ -103,12 +103,12 @@ func choices(a Actor, records, twins []model.Record) []choice {
 	verdict := func(v model.Verdict) func(*choice) { return func(c *choice) { c.verdict = v } }
 	switch {
 	case len(k.actions) > 0:
-		add("u", verbUndo, "undo", keep(k.actions, func(r *model.Action) bool { return r.Reversible || r.Inverse != "" }), "it cannot be undone")
-		add("c", verbCancel, "cancel", keep(k.actions, func(r *model.Action) bool { return !r.State.Final() }), "it is over")
+		add("u", verbUndo, "undo", filterRecords(k.actions, func(r *model.Action) bool { return r.Reversible || r.Inverse != "" }), "it cannot be undone")
+		add("c", verbCancel, "cancel", filterRecords(k.actions, func(r *model.Action) bool { return !r.State.Final() }), "it is over")
 		add("D", verbRecord, "delete the record of it", k.actions, "", danger)
 		return out
 	case len(k.carves) > 0:
-		add("d", verbFetch, "download", keep(k.carves, func(c *model.Carve) bool { return c.State != model.CarveFailed }), "it failed", ask)
+		add("d", verbFetch, "download", filterRecords(k.carves, func(c *model.Carve) bool { return c.State != model.CarveFailed }), "it failed", ask)
 		add("v", verbCheck, "verify the saved file", k.carves, "", ask)
 		add("D", verbCarveDelete, "delete from the server", k.carves, "", danger)
 		return out
@@ -153,7 +153,7 @@ func choices(a Actor, records, twins []model.Record) []choice {
 	return out
 }
 
-func keep[T model.Record](list []model.Record, ok func(T) bool) []model.Record {
+func filterRecords[T model.Record](list []model.Record, ok func(T) bool) []model.Record {
 	var out []model.Record
 	for _, r := range list {
 		if x, is := r.(T); is && ok(x) {

@@ -299,7 +299,7 @@ func complete(name, rest string, values ...string) []string {
 // refresh reads again what a view shows; on the list of alerts all profiles.
 func (s *shell) refresh(v view) tea.Cmd {
 	if _, ok := v.(*alertsView); ok {
-		s.say("reading all profiles again")
+		s.notify("reading all profiles again")
 		return s.app.feed()
 	}
 	if _, ok := v.(hunted); ok {

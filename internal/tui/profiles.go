@@ -41,10 +41,10 @@ func (v *profilesView) key(s *shell, a keys.Action, _ string) (tea.Cmd, bool) {
 				s.dialog(&loginDialog{profile: p.Name, err: h.err})
 				return nil, true
 			}
-			s.say(safetext.Sprintf("%s needs no login", p.Name))
+			s.notify(safetext.Sprintf("%s needs no login", p.Name))
 		}
 	case keys.Refresh:
-		s.say("reading all profiles again")
+		s.notify("reading all profiles again")
 		return s.app.feed(), true
 	default:
 		return nil, false
@@ -88,19 +88,19 @@ func (v *profilesView) draw(s *shell, w, h int) []string {
 
 // loginDialog offers to log in again; the view behind it stays as it is.
 type loginDialog struct {
-	profile string
-	err     error
-	yes     bool
-	grace   grace
+	profile     string
+	err         error
+	yes         bool
+	gracePeriod gracePeriod
 }
 
-func (d *loginDialog) opened(s *shell) { d.grace.begin(s.now()) }
+func (d *loginDialog) opened(s *shell) { d.gracePeriod.begin(s.now()) }
 
 func (d *loginDialog) key(s *shell, name string, _ tea.KeyPressMsg) (bool, tea.Cmd) {
 	if name == "esc" || name == "ctrl+c" {
 		return true, nil
 	}
-	if d.grace.swallow(s.now()) {
+	if d.gracePeriod.swallow(s.now()) {
 		return false, nil
 	}
 	switch name {
@@ -111,7 +111,7 @@ func (d *loginDialog) key(s *shell, name string, _ tea.KeyPressMsg) (bool, tea.C
 			return true, nil
 		}
 		profile := d.profile
-		run := &loginRun{cmd: s.app.opt.Login(profile), lend: s.app.opt.Lend}
+		run := &loginRun{cmd: s.app.opt.Login(profile), suspendInterrupts: s.app.opt.SuspendInterrupts}
 		if unlock := s.app.opt.Unlock; unlock != nil {
 			run.after = func() error { return unlock(profile) }
 		}
@@ -151,9 +151,9 @@ func (d *loginDialog) draw(s *shell, maxW, _ int) ([]string, int, int, int) {
 // loginRun has the terminal to itself: the login first, then what unlocks the
 // secrets it kept for this process too.
 type loginRun struct {
-	cmd   *exec.Cmd
-	lend  func() (back func())
-	after func() error
+	cmd               *exec.Cmd
+	suspendInterrupts func() (resume func())
+	after             func() error
 }
 
 // errLoginLeft says that the login was left with Ctrl-C.
@@ -163,8 +163,8 @@ var errLoginLeft = errors.New("it was left; nothing was changed")
 const leftByInterrupt = 130
 
 func (r *loginRun) Run() error {
-	if r.lend != nil {
-		defer r.lend()()
+	if r.suspendInterrupts != nil {
+		defer r.suspendInterrupts()()
 	}
 	var exit *exec.ExitError
 	switch err := r.cmd.Run(); {

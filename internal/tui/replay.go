@@ -324,12 +324,12 @@ func (r *replay) Tree(ctx context.Context, q ops.TreeQuery) (*ops.TreeResult, er
 		}
 	}
 	res := &ops.TreeResult{Tree: b.Build(), Focus: n}
-	if !q.Whole {
+	if !q.Unrelated {
 		res.Tree = res.Tree.Around(res.Focus)
 	}
 	return res, ctx.Err()
 }
 
-func (r *replay) Hunt(context.Context, io.Reader, string, hunt.Span, HuntTold) (HuntResult, error) {
+func (r *replay) Hunt(context.Context, io.Reader, string, hunt.Span, HuntObserver) (HuntResult, error) {
 	return HuntResult{}, errors.New("a replay has no servers to hunt on")
 }

@@ -43,7 +43,7 @@ func TestHiddenDownload(t *testing.T) {
 	a.slow = 100 * time.Millisecond
 	d.Go("carves").Press("x", "d").Press("tab", "tab", "tab").Pass(second)
 	d.Send(tuitest.Key("enter"), tuitest.NoWait).Wait("49%").Send(tuitest.Key("esc"), tuitest.NoWait).See("continues", "49%")
-	d.Settle().See("1 file downloaded and verified", "verified")
+	d.WaitIdle().See("1 file downloaded and verified", "verified")
 	a.fetchErr = errors.New("the file is not what its hash says")
 	d.Pass(5 * second)
 	d.Press("x", "d").Press("tab", "tab", "tab").Pass(second).Press("enter").See("not what its hash says").Press("esc").See("failed")

@@ -19,7 +19,7 @@ func TestHuntFromSelection(t *testing.T) {
 	d.See("1 of 2 requests", "FIN-WS-014", "rundll32.exe", "X stop").Miss("build-07")
 	d.Send(tuitest.Key("esc"), tuitest.NoWait).See("29 alerts")
 	close(f.HuntGate)
-	d.Settle().See("the hunt is over: 2 hits")
+	d.WaitIdle().See("the hunt is over: 2 hits")
 	d.Go("hunts").See("2 hits").Press("j", "enter").See("1 indicator, 2 hits", "build-07")
 	d.Press("enter").See("indicator").Press("esc", "esc")
 	if got := strings.Join(f.Asked, "\n"); !strings.Contains(got, "hunt typed 3f79bb7b") {

@@ -33,9 +33,9 @@ type Service interface {
 	Carves(ctx context.Context, req ops.Request, each func(*model.Carve) bool) []ops.Outcome
 	HashInfo(ctx context.Context, hash string, each func(*model.HashInfo) bool) []ops.Outcome
 	Tree(ctx context.Context, q ops.TreeQuery) (*ops.TreeResult, error)
-	// Hunt reads indicators from r (named name) and asks every profile. seen
-	// receives each hit as it is found; the result has them all, complete.
-	Hunt(ctx context.Context, r io.Reader, name string, span hunt.Span, told HuntTold) (HuntResult, error)
+	// Hunt reads indicators from r (named name) and searches every
+	// profile. observer receives each hit as it is found; the result has all of them.
+	Hunt(ctx context.Context, r io.Reader, name string, span hunt.Span, observer HuntObserver) (HuntResult, error)
 	// LoadSigma reads Sigma rules of a level and up from a file, folder or archive.
 	LoadSigma(path string, least model.Severity) (*hunt.SigmaRules, error)
 	// HuntSigma matches rules against the events of every profile.
@@ -45,10 +45,10 @@ type Service interface {
 	EventsOf(ctx context.Context, refs []string, req ops.Request, each func(*model.Event) bool) []ops.Outcome
 }
 
-// HuntTold receives the progress of a hunt, one call at a time.
-type HuntTold struct {
+// HuntObserver receives the progress of a hunt, one call at a time.
+type HuntObserver struct {
 	Progress func(hunt.Progress)
-	Seen     func(*model.Hit)
+	OnHit    func(*model.Hit)
 }
 
 // HuntResult is a finished hunt.
@@ -143,11 +143,11 @@ func (s fleet) Tree(ctx context.Context, q ops.TreeQuery) (*ops.TreeResult, erro
 	return s.f.Tree(ctx, q)
 }
 
-func (s fleet) Hunt(ctx context.Context, r io.Reader, name string, span hunt.Span, told HuntTold) (HuntResult, error) {
+func (s fleet) Hunt(ctx context.Context, r io.Reader, name string, span hunt.Span, observer HuntObserver) (HuntResult, error) {
 	list, problems, err := hunt.ReadIndicators(r, name)
 	if err != nil {
 		return HuntResult{}, err
 	}
-	hits, sum := hunt.Run(ctx, s.f, hunt.Hunt{List: list, Span: span, Progress: told.Progress, Seen: told.Seen})
+	hits, sum := hunt.Run(ctx, s.f, hunt.Hunt{List: list, Span: span, Progress: observer.Progress, OnHit: observer.OnHit})
 	return HuntResult{hits, sum, problems}, ctx.Err()
 }

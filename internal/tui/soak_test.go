@@ -206,7 +206,7 @@ func TestFlood(t *testing.T) {
 		first, second, third, keep = long/6, long/3, long/2, 100_000
 	}
 	f := &flood{Fake: tuitest.Shift(), rate: rate, halted: make(chan struct{})}
-	l := newLoop(t, tui.Options{Service: f, Zone: time.UTC, Keep: keep}, 160, 50)
+	l := newLoop(t, tui.Options{Service: f, Zone: time.UTC, MaxAlerts: keep}, 160, 50)
 	began, used := time.Now(), cpu(t)
 	keys := []string{"j", "j", "j", "k", "down", "up"}
 	l.play(first, keys...)
@@ -241,10 +241,10 @@ func TestFlood(t *testing.T) {
 
 	close(f.halted)
 	for deadline := time.Now().Add(20 * time.Second); ; l.play(50 * time.Millisecond) {
-		held, dropped := l.app.Held()
-		if int64(held+dropped) == f.made.Load() {
-			if held > keep {
-				t.Errorf("%d alerts are held, over %d", held, keep)
+		stored, dropped := l.app.StoredAlerts()
+		if int64(stored+dropped) == f.made.Load() {
+			if stored > keep {
+				t.Errorf("%d alerts are held, over %d", stored, keep)
 			}
 			if !raced && dropped == 0 {
 				t.Error("nothing was dropped: the test shows nothing")
@@ -252,7 +252,7 @@ func TestFlood(t *testing.T) {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%d alerts made, %d held, %d dropped", f.made.Load(), held, dropped)
+			t.Fatalf("%d alerts made, %d held, %d dropped", f.made.Load(), stored, dropped)
 		}
 	}
 	if text := ansi.Strip(l.frame); !strings.Contains(text, " dropped") {
@@ -267,11 +267,11 @@ func TestFlood(t *testing.T) {
 // and a full list of hosts, whose alerts are counted as they come, keys answer
 // in the list and on the page of a host.
 func TestHostsInAFlood(t *testing.T) {
-	held := 100_000
+	stored := 100_000
 	if raced {
-		held = 2_000
+		stored = 2_000
 	}
-	f := &flood{Fake: tuitest.Shift(), rate: 5000, halted: make(chan struct{}), before: tuitest.Burst(held)}
+	f := &flood{Fake: tuitest.Shift(), rate: 5000, halted: make(chan struct{}), before: tuitest.Burst(stored)}
 	f.HostList = nil
 	for i := range 1500 {
 		name := fmt.Sprintf("WS-%04d", i)
@@ -279,7 +279,7 @@ func TestHostsInAFlood(t *testing.T) {
 	}
 	l := newLoop(t, tui.Options{Service: f, Zone: time.UTC, View: "hosts"}, 160, 50)
 	for deadline := time.Now().Add(20 * time.Second); ; l.play(20 * time.Millisecond) {
-		if n, dropped := l.app.Held(); n+dropped > held && strings.Contains(l.frame, "WS-0004") {
+		if n, dropped := l.app.StoredAlerts(); n+dropped > stored && strings.Contains(l.frame, "WS-0004") {
 			break
 		}
 		if time.Now().After(deadline) {

@@ -111,10 +111,10 @@ func TestListedAgain(t *testing.T) {
 		all = append(all, made(i, model.SeverityMedium, storeNow.Add(time.Duration(i-1000)*time.Second)))
 	}
 	s.add(all, false, false)
-	held, dropped := len(s.all), s.dropped
+	waiting, dropped := len(s.all), s.dropped
 	s.add(all, false, true)
-	if len(s.all) != held || s.dropped != dropped || held+dropped != 250 {
-		t.Fatalf("%d held and %d dropped, were %d and %d", len(s.all), s.dropped, held, dropped)
+	if len(s.all) != waiting || s.dropped != dropped || waiting+dropped != 250 {
+		t.Fatalf("%d held and %d dropped, were %d and %d", len(s.all), s.dropped, waiting, dropped)
 	}
 }
 
@@ -124,7 +124,7 @@ func TestListFollowsTheStore(t *testing.T) {
 	for seed := range uint64(6) {
 		r := rand.New(rand.NewPCG(seed, 5))
 		limit := []int{300, inlineRows + 900}[seed%2] // within Update, and in commands
-		a, err := New(t.Context(), Options{Service: idle{}, Manual: true, Keep: limit, Now: func() time.Time { return storeNow }})
+		a, err := New(t.Context(), Options{Service: idle{}, Manual: true, MaxAlerts: limit, Now: func() time.Time { return storeNow }})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,7 +189,7 @@ func TestListFollowsTheStore(t *testing.T) {
 				run(0)
 			}
 			sound(t, a.s.store)
-			want, counts := project(a.s.store.all, home.keep(), home.order())
+			want, counts := project(a.s.store.all, home.matcher(), home.order())
 			if !slices.Equal(want, home.table.Rows()) || counts != home.counts {
 				t.Fatalf("seed %d, step %d: the list has %d rows %v, the store %d %v", seed, step, home.table.Len(), home.counts, len(want), counts)
 			}

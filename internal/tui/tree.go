@@ -29,17 +29,17 @@ const treeWindow = 15 * time.Minute
 // treeView is the process tree around an alert, a process or an event.
 type treeView struct {
 	viewCore
-	q     ops.TreeQuery
-	about string
-	tree  ui.Tree[*ptree.Node]
-	res   *ops.TreeResult
-	more  map[*ptree.Node]*ptree.Node // the line "12 more" of a node
-	kids  map[*ptree.Node][]*ptree.Node
-	err   error
-	find  string
-	hits  []*ptree.Node
-	hitAt int
-	whole bool
+	q             ops.TreeQuery
+	about         string
+	tree          ui.Tree[*ptree.Node]
+	res           *ops.TreeResult
+	more          map[*ptree.Node]*ptree.Node // the line "12 more" of a node
+	kids          map[*ptree.Node][]*ptree.Node
+	err           error
+	find          string
+	hits          []*ptree.Node
+	hitAt         int
+	showUnrelated bool
 }
 
 // treeFor is the tree of a record, nil when it has no process.
@@ -105,7 +105,7 @@ type treeRead struct {
 
 func (v *treeView) open(s *shell) tea.Cmd {
 	q := v.q
-	q.Whole, q.Paged = v.whole, true
+	q.Unrelated, q.Paged = v.showUnrelated, true
 	if q.Until.IsZero() {
 		q.Since, q.Until = s.now().Add(-s.app.opt.Window), s.now()
 	}
@@ -129,15 +129,15 @@ func (v *treeView) update(s *shell, msg any) tea.Cmd {
 				s.fail(o.Profile, o.Err)
 			}
 		}
-	case treeGrown:
-		v.grow(s, m)
+	case treeExpanded:
+		v.applyExpansion(s, m)
 	case exported:
 		if errors.Is(m.err, os.ErrExist) {
 			s.warn(safetext.Sprintf("%s is there already, and is not written over", model.BaseName(m.path)))
 		} else if m.err != nil {
 			s.fail("export", m.err)
 		} else {
-			s.say(safetext.Sprintf("written to %s", m.path))
+			s.notify(safetext.Sprintf("written to %s", m.path))
 		}
 	case failed:
 		v.err = m.err
@@ -168,8 +168,8 @@ func (v *treeView) take(res *ops.TreeResult) {
 	})
 }
 
-// treeGrown is the tree with a page more.
-type treeGrown struct {
+// treeExpanded is the tree with a page more.
+type treeExpanded struct {
 	before int // processes
 	res    *ops.TreeResult
 	err    error
@@ -180,8 +180,8 @@ func (v *treeView) read(s *shell, n *ptree.Node, all bool) tea.Cmd {
 	res := v.res
 	switch {
 	case res.More == nil:
-		if !v.whole { // nothing can be asked: what was left out is shown
-			v.whole = true
+		if !v.showUnrelated { // nothing can be asked: what was left out is shown
+			v.showUnrelated = true
 			return v.open(s)
 		}
 		return nil
@@ -192,13 +192,13 @@ func (v *treeView) read(s *shell, n *ptree.Node, all bool) tea.Cmd {
 	what := "reading what " + cmp.Or(processName(&n.Process), "it") + " started"
 	return s.do(v, what, func(ctx context.Context) any {
 		next, err := res.More(ctx, ops.More{Node: n, All: all})
-		return treeGrown{res.Tree.Count, next, err}
+		return treeExpanded{res.Tree.Count, next, err}
 	})
 }
 
 // grow replaces the old tree: what was folded stays
 // folded, and the cursor where it was.
-func (v *treeView) grow(s *shell, m treeGrown) {
+func (v *treeView) applyExpansion(s *shell, m treeExpanded) {
 	if m.err != nil {
 		s.fail("reading more", m.err)
 		return
@@ -226,9 +226,9 @@ func (v *treeView) grow(s *shell, m treeGrown) {
 		}
 	}
 	if n := m.res.Tree.Count - m.before; n > 0 {
-		s.say(safetext.Sprintf("%s more", count(n, "process")))
+		s.notify(safetext.Sprintf("%s more", count(n, "process")))
 	} else {
-		s.say("it started nothing else that is known")
+		s.notify("it started nothing else that is known")
 	}
 }
 

@@ -156,8 +156,8 @@ func (s *shell) toast(st theme.Style, text safetext.Display) {
 	s.app.toastText, s.app.toastStyle, s.app.toastUntil = text, st, s.now().Add(4*time.Second)
 }
 
-func (s *shell) say(text safetext.Display)  { s.toast(s.theme.OK, text) }
-func (s *shell) warn(text safetext.Display) { s.toast(s.theme.Warn, text) }
+func (s *shell) notify(text safetext.Display) { s.toast(s.theme.OK, text) }
+func (s *shell) warn(text safetext.Display)   { s.toast(s.theme.Warn, text) }
 func (s *shell) fail(what string, err error) {
 	s.toast(s.theme.Err, safetext.Sprintf("%s: %s", what, err))
 }
@@ -178,6 +178,6 @@ func (s *shell) copy(text, what string) tea.Cmd {
 		return nil
 	}
 	clean := string(safetext.Lines(text))
-	s.say(safetext.Sprintf("copied %s", what))
+	s.notify(safetext.Sprintf("copied %s", what))
 	return tea.SetClipboard(clean)
 }

@@ -12,11 +12,11 @@ import (
 
 // work runs behind the views, and outlives them.
 type work struct {
-	downloads []*fetchDialog             // of this session, the latest last
-	saved     map[string]*change.Fetched // what was downloaded, by reference
-	folder    string                     // of the last download
-	owed      map[string]error           // profiles that want a login nobody was asked for yet
-	offered   map[string]bool            // those whose login was offered since they last answered
+	downloads     []*fetchDialog             // of this session, the latest last
+	saved         map[string]*change.Fetched // what was downloaded, by reference
+	folder        string                     // of the last download
+	pendingLogins map[string]error           // profiles that need a login that was not offered yet
+	offered       map[string]bool            // those whose login was offered since they last answered
 }
 
 // applied is an answer that belongs to no view: it is taken in wherever one is.
@@ -24,44 +24,44 @@ type applied interface {
 	apply(s *shell)
 }
 
-// owe notes that a profile wants a login. It is offered once for each time
-// that happens, as soon as nothing else has the keys.
-func (s *shell) owe(profile string, err error) {
+// requireLogin notes that a profile needs a login. Each time that happens the
+// login is offered once, as soon as no prompt or dialog has the keys.
+func (s *shell) requireLogin(profile string, err error) {
 	w := &s.app.work
 	if profile == "" || w.offered[profile] || s.app.opt.Replay != "" {
 		return
 	}
-	if w.owed == nil {
-		w.owed, w.offered = map[string]error{}, map[string]bool{}
+	if w.pendingLogins == nil {
+		w.pendingLogins, w.offered = map[string]error{}, map[string]bool{}
 	}
-	w.owed[profile] = err
+	w.pendingLogins[profile] = err
 	s.offerLogin()
 }
 
-// oweFor is owe when an error says that its profile wants a login.
-func (s *shell) oweFor(err error) {
+// requireLoginFor is requireLogin when an error says that its profile wants a login.
+func (s *shell) requireLoginFor(err error) {
 	var p *ops.ProfileError
 	if ops.NeedsLogin(err) && errors.As(err, &p) {
-		s.owe(p.Profile, err)
+		s.requireLogin(p.Profile, err)
 	}
 }
 
 // answers notes that a profile does answer: the next refusal is a new one.
 func (s *shell) answers(profile string) {
-	delete(s.app.work.owed, profile)
+	delete(s.app.work.pendingLogins, profile)
 	delete(s.app.work.offered, profile)
 }
 
-// offerLogin opens the dialog of a login that is owed. It waits while a line
-// is typed or another dialog is open.
+// offerLogin opens the dialog of a pending login. It waits while a prompt
+// is open or another dialog is open.
 func (s *shell) offerLogin() {
 	w := &s.app.work
-	if len(w.owed) == 0 || len(s.app.dialogs) > 0 || s.app.prompt != nil {
+	if len(w.pendingLogins) == 0 || len(s.app.dialogs) > 0 || s.app.prompt != nil {
 		return
 	}
 	for _, p := range s.svc.Profiles() {
-		if err := w.owed[p.Name]; err != nil {
-			delete(w.owed, p.Name)
+		if err := w.pendingLogins[p.Name]; err != nil {
+			delete(w.pendingLogins, p.Name)
 			w.offered[p.Name] = true
 			s.dialog(&loginDialog{profile: p.Name, err: err})
 			return
@@ -98,6 +98,6 @@ func (m loggedIn) again(s *shell) tea.Cmd {
 	if v, ok := s.app.top().(interface{ failedOn(profile string) bool }); ok && v.failedOn(m.profile) {
 		cmds = append(cmds, s.refresh(s.app.top()))
 	}
-	s.say("logged in to " + ui.Text(m.profile))
+	s.notify("logged in to " + ui.Text(m.profile))
 	return tea.Batch(cmds...)
 }

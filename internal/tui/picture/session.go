@@ -15,8 +15,8 @@ import (
 	"github.com/edrctl/edrctl/internal/tui"
 )
 
-// patience is how long a screen may take to come to rest.
-const patience = 30 * time.Second
+// idleTimeout is how long a screen may take to come to rest.
+const idleTimeout = 30 * time.Second
 
 // Session is a terminal interface with nobody in front of it.
 type Session struct {
@@ -38,7 +38,7 @@ func Open(ctx context.Context, o tui.Options, w, h int) (*Session, error) {
 	s := &Session{app: app, w: w, h: h, msgs: make(chan tea.Msg, 64), end: make(chan struct{})}
 	s.start(app.Init())
 	s.take(tea.WindowSizeMsg{Width: w, Height: h})
-	if err := s.settle(); err != nil {
+	if err := s.waitIdle(); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -77,9 +77,9 @@ func (s *Session) take(msg tea.Msg) {
 	}
 }
 
-// settle takes in what comes until nothing is under way any more.
-func (s *Session) settle() error {
-	over := time.After(patience)
+// waitIdle takes in what comes until nothing is under way any more.
+func (s *Session) waitIdle() error {
+	over := time.After(idleTimeout)
 	for calm := 0; calm < 20; {
 		select {
 		case msg := <-s.msgs:
@@ -114,7 +114,7 @@ func (s *Session) Press(keys ...string) error {
 		} else {
 			s.take(tea.KeyPressMsg{Code: []rune(k)[0], Text: k})
 		}
-		if err := s.settle(); err != nil {
+		if err := s.waitIdle(); err != nil {
 			return err
 		}
 	}
@@ -126,7 +126,7 @@ func (s *Session) Type(line string) error {
 	for _, r := range line {
 		s.take(tea.KeyPressMsg{Code: r, Text: string(r)})
 	}
-	return s.settle()
+	return s.waitIdle()
 }
 
 // Frame is what the terminal would show.

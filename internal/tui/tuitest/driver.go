@@ -48,7 +48,7 @@ func Start(t testing.TB, svc tui.Service, w, h int, change func(*tui.Options)) *
 	t.Cleanup(app.Close)
 	d.run(app.Init())
 	d.Resize(w, h)
-	return d.Settle()
+	return d.WaitIdle()
 }
 
 // Fake is the service, when it is one.
@@ -57,7 +57,7 @@ func (d *Driver) Fake() *Fake {
 	return f
 }
 
-// run starts a command; what it answers comes with Settle.
+// run starts a command; what it answers comes with WaitIdle.
 func (d *Driver) run(cmd tea.Cmd) {
 	if cmd == nil {
 		return
@@ -136,8 +136,8 @@ func (d *Driver) Step() bool {
 	return did
 }
 
-// Settle waits until nothing is under way any more.
-func (d *Driver) Settle() *Driver {
+// WaitIdle waits until nothing is under way any more.
+func (d *Driver) WaitIdle() *Driver {
 	d.t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
 	for quiet := 0; quiet < 3; {
@@ -197,7 +197,7 @@ func (d *Driver) Press(names ...string) *Driver {
 	d.t.Helper()
 	for _, n := range names {
 		d.handle(Key(n))
-		d.Settle()
+		d.WaitIdle()
 	}
 	return d
 }
@@ -212,7 +212,7 @@ func (d *Driver) Type(text string) *Driver {
 		}
 		d.handle(tea.KeyPressMsg{Code: r, Text: string(r)})
 	}
-	return d.Settle()
+	return d.WaitIdle()
 }
 
 // Go opens a view through the palette.
@@ -242,7 +242,7 @@ func (d *Driver) Send(msg tea.Msg, how ...How) *Driver {
 		d.Step()
 		return d
 	}
-	return d.Settle()
+	return d.WaitIdle()
 }
 
 // Poke gives any message without waiting for what it starts.

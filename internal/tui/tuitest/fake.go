@@ -383,17 +383,17 @@ func (g *growing) more(ctx context.Context, m ops.More) (*ops.TreeResult, error)
 }
 
 // Hunt reads the indicators, reports half of the work as done and gives HitList.
-func (f *Fake) Hunt(ctx context.Context, r io.Reader, name string, _ hunt.Span, told tui.HuntTold) (tui.HuntResult, error) {
+func (f *Fake) Hunt(ctx context.Context, r io.Reader, name string, _ hunt.Span, observer tui.HuntObserver) (tui.HuntResult, error) {
 	b, err := io.ReadAll(r)
 	if err != nil {
 		return tui.HuntResult{}, err
 	}
 	f.note("hunt %s %s", name, strings.Join(strings.Fields(string(b)), " "))
-	told.Progress(hunt.Progress{Done: 1, Units: 2})
+	observer.Progress(hunt.Progress{Done: 1, Units: 2})
 	for _, h := range f.HitList[:(len(f.HitList)+1)/2] {
 		early := *h
 		early.Count = 1
-		told.Seen(&early)
+		observer.OnHit(&early)
 	}
 	if f.HuntGate != nil {
 		select {

@@ -38,27 +38,27 @@ func tacticsOf(a model.Attack) []string {
 	return known.Tactics
 }
 
-// card builds lines of "label value", wrapped to a width.
-type card struct {
+// detailWriter builds the lines of a detail view: "label value", wrapped to a width.
+type detailWriter struct {
 	s     *shell
 	w     int
 	lines []para
 }
 
-func (c *card) blank() {
+func (c *detailWriter) blank() {
 	if n := len(c.lines); n > 0 && len(c.lines[n-1]) > 0 {
 		c.lines = append(c.lines, nil)
 	}
 }
 
-func (c *card) section(d safetext.Display) {
+func (c *detailWriter) section(d safetext.Display) {
 	c.blank()
 	c.lines = append(c.lines, text(c.s.theme.Head, d))
 }
 
 const labelWidth = 10
 
-func (c *card) field(label, value safetext.Display, st theme.Style) {
+func (c *detailWriter) field(label, value safetext.Display, st theme.Style) {
 	if value == "" {
 		return
 	}
@@ -84,14 +84,14 @@ func pad(d safetext.Display, w int) safetext.Display {
 	return d
 }
 
-func (c *card) wrap(st theme.Style, d safetext.Display) {
+func (c *detailWriter) wrap(st theme.Style, d safetext.Display) {
 	for _, part := range ui.Wrap(d, c.w) {
 		c.lines = append(c.lines, text(st, part))
 	}
 }
 
-// alertHead is what every picture of an alert begins with.
-func (c *card) alertHead(a *model.Alert) {
+// alertHead writes what every detail view of an alert begins with.
+func (c *detailWriter) alertHead(a *model.Alert) {
 	t := c.s.theme
 	c.wrap(t.Bold, ui.Text(a.Title))
 	score := safetext.Display("no score")
@@ -141,7 +141,7 @@ func (c *card) alertHead(a *model.Alert) {
 }
 
 // chain draws the processes of an alert as a little tree.
-func (c *card) chain(a *model.Alert) {
+func (c *detailWriter) chain(a *model.Alert) {
 	t := c.s.theme
 	if a.Process == nil && len(a.Ancestors) == 0 {
 		return
@@ -227,7 +227,7 @@ func fullUser(u *model.User) string {
 }
 
 // process writes all that is known of a process.
-func (c *card) process(p *model.Process) {
+func (c *detailWriter) process(p *model.Process) {
 	if p == nil {
 		return
 	}
@@ -259,7 +259,7 @@ func (c *card) process(p *model.Process) {
 	c.hash(p.Hash)
 }
 
-func (c *card) hash(h *model.Hash) {
+func (c *detailWriter) hash(h *model.Hash) {
 	if h == nil {
 		return
 	}
@@ -270,9 +270,9 @@ func (c *card) hash(h *model.Hash) {
 	c.field("imphash", ui.Text(h.Imphash), "")
 }
 
-// alertCard is the preview of an alert.
-func alertCard(s *shell, a *model.Alert, w int) []string {
-	c := &card{s: s, w: w}
+// alertPreview is the preview of an alert.
+func alertPreview(s *shell, a *model.Alert, w int) []string {
+	c := &detailWriter{s: s, w: w}
 	c.alertHead(a)
 	c.chain(a)
 	if a.Process != nil && a.Process.CommandLine != "" {
