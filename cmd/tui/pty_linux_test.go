@@ -352,7 +352,7 @@ func TestTerminal(t *testing.T) {
 	})
 	t.Run("an unknown view", func(t *testing.T) {
 		x := open(t, 80, 24, bin, "-p", "demo", "tui", "--view", "hsots")
-		x.wait("unknown view")
+		x.wait("invalid --view")
 		x.ended(2)
 	})
 	t.Run("an unknown key name", func(t *testing.T) {

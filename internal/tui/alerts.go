@@ -49,7 +49,7 @@ type alertsView struct {
 	inside  string // the group that was opened
 	live    bool
 	until   uint64 // while live is off: rows that came later wait
-	waiting int    // how many do
+	waiting int    // how many rows wait
 	unseen  int    // fresh rows above or not looked at
 	counts  [6]int
 

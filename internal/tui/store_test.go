@@ -111,10 +111,10 @@ func TestListedAgain(t *testing.T) {
 		all = append(all, made(i, model.SeverityMedium, storeNow.Add(time.Duration(i-1000)*time.Second)))
 	}
 	s.add(all, false, false)
-	waiting, dropped := len(s.all), s.dropped
+	stored, dropped := len(s.all), s.dropped
 	s.add(all, false, true)
-	if len(s.all) != waiting || s.dropped != dropped || waiting+dropped != 250 {
-		t.Fatalf("%d held and %d dropped, were %d and %d", len(s.all), s.dropped, waiting, dropped)
+	if len(s.all) != stored || s.dropped != dropped || stored+dropped != 250 {
+		t.Fatalf("%d held and %d dropped, were %d and %d", len(s.all), s.dropped, stored, dropped)
 	}
 }
 

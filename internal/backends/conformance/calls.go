@@ -115,7 +115,7 @@ func doCall(ctx context.Context, d backends.Driver, catalog []backends.Operation
 	return act.Answer, nil
 }
 
-// cutFaults spoil the answer of a read so that the driver must say so.
+// cutFaults corrupt the answer of a read so that the driver must say so.
 var cutFaults = []string{"cut=50%", "cut=50%:clean", "403"}
 
 // readingCall reads an operation whole, and under faults.
@@ -167,9 +167,9 @@ func (h Harness) readingCall(t *testing.T, e *env, api backends.Caller, c backen
 		if len(whole) < 2 && spec != "403" || !asJSON && strings.HasSuffix(spec, "clean") {
 			continue // nothing there could be cut, or told to be
 		}
-		e.wire.spoil(t, h.Backend, spec)
+		e.wire.injectFault(t, h.Backend, spec)
 		got, err := read()
-		e.wire.spoil(t, h.Backend, "")
+		e.wire.injectFault(t, h.Backend, "")
 		switch {
 		case err == nil && asJSON && json.Valid(got):
 			t.Errorf("%s under %s: an answer of %d bytes and no error (%d when whole)", name, spec, len(got), len(whole))
@@ -224,11 +224,11 @@ func (h Harness) mutating(t *testing.T, e *env, c backends.Call) {
 			continue
 		}
 		e.wire.take()
-		e.wire.spoil(t, h.Backend, f.spec+scopeOf(pv.Requests[len(pv.Requests)-1]))
+		e.wire.injectFault(t, h.Backend, f.spec+scopeOf(pv.Requests[len(pv.Requests)-1]))
 		ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
 		act, err := d.Apply(ctx, ch, nil)
 		stop()
-		e.wire.spoil(t, h.Backend, "")
+		e.wire.injectFault(t, h.Backend, "")
 		sent := changing(e.wire.take(), pv)
 		if err != nil {
 			e.goodError(t, name+" under "+f.spec, err)

@@ -154,11 +154,11 @@ func (h Harness) changeUnder(t *testing.T, c ChangeCase, f changeFault) {
 		t.Fatalf("preview: %+v, %v", pv, err)
 	}
 	e.wire.take()
-	e.wire.spoil(t, h.Backend, f.spec+scopeOf(pv.Requests[0]))
+	e.wire.injectFault(t, h.Backend, f.spec+scopeOf(pv.Requests[0]))
 	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
 	act, err := d.Apply(ctx, ch, nil)
 	stop()
-	e.wire.spoil(t, h.Backend, "")
+	e.wire.injectFault(t, h.Backend, "")
 	if err == nil {
 		t.Errorf("%s: no error, and the action is %+v", f.spec, act)
 	} else {
@@ -219,7 +219,7 @@ func (h Harness) changeClaimed(t *testing.T, c ChangeCase) {
 	if err != nil || len(pv.Requests) == 0 {
 		t.Fatalf("preview: %+v, %v", pv, err)
 	}
-	e.wire.claim(h.Backend, func(r request) bool {
+	e.wire.answerSuccess(h.Backend, func(r request) bool {
 		return slices.ContainsFunc(pv.Requests, func(line string) bool { return planned(line, r) })
 	})
 	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)

@@ -221,8 +221,8 @@ func (e *env) noSecret(t testing.TB, where, text string) {
 	}
 }
 
-// wire sits before the server: it counts and records requests, and spoils
-// answers when told to.
+// wire sits before the server: it counts and records requests, and corrupts
+// answers when a fault is set.
 type wire struct {
 	ahead atomic.Int64 // how far the clock moved on
 
@@ -266,7 +266,7 @@ func (w *wire) wrap(next http.Handler) http.Handler {
 type nextKey struct{}
 
 // spoil applies a fault SPEC from now on; "" ends it. It gives the injector.
-func (w *wire) spoil(t testing.TB, backend, spec string) *faults.Injector {
+func (w *wire) injectFault(t testing.TB, backend, spec string) *faults.Injector {
 	t.Helper()
 	s, err := faults.Parse(spec)
 	if err != nil {
@@ -285,9 +285,9 @@ func (w *wire) spoil(t testing.TB, backend, spec string) *faults.Injector {
 	return in
 }
 
-// claim answers the requests that are chosen with a bare success, and none of
-// them reaches the server.
-func (w *wire) claim(backend string, chosen func(request) bool) {
+// answerSuccess answers the chosen requests with a bare success; none of them
+// reaches the server.
+func (w *wire) answerSuccess(backend string, chosen func(request) bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.fault = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

@@ -227,9 +227,9 @@ func (e *env) huntFaults(t *testing.T, h Harness, d backends.IndicatorHunter, q 
 		return
 	}
 	for _, spec := range []string{"cut=50%", "cut=90%:clean", "garbage", "html", "500", "503:first=1", "429:retry-after=0,first=1", "reset-after:first=1", "403"} {
-		e.wire.spoil(t, h.Backend, spec)
+		e.wire.injectFault(t, h.Backend, spec)
 		got, err := e.tryHunt(t.Context(), d, q)
-		e.wire.spoil(t, h.Backend, "")
+		e.wire.injectFault(t, h.Backend, "")
 		if err != nil {
 			e.goodError(t, spec, err)
 			continue

@@ -13,7 +13,7 @@ func (h Harness) movingPages(t *testing.T) {
 	if h.Faulty == nil {
 		t.Skip("the harness has no faults of records")
 	}
-	// Pages of three records make hundreds of requests of the told events alone.
+	// Pages of three records make hundreds of requests of the events of the story alone.
 	quiet := func(h Harness) *env {
 		return h.open(t, story.Quiet, func(o *backends.Options) { o.Client.Debug = nil })
 	}

@@ -33,17 +33,17 @@ func (h Harness) reading(t *testing.T, r reading) {
 		run("window", func(t *testing.T) { e.windows(t, r, q, all) })
 	}
 	run("limit", func(t *testing.T) { e.limit(t, r, q, all) })
-	// Hundreds of listings: of the told events alone, which have every kind and
+	// Hundreds of listings: of the events of the story alone, which have every kind and
 	// every odd value that the noise has.
 	quiet := h.open(t, story.Quiet, func(o *backends.Options) { o.Client.Debug = nil })
-	told, few := quiet.everything(t, r)
-	run("filters", func(t *testing.T) { quiet.filters(t, r, told, few) })
-	run("random filters", func(t *testing.T) { quiet.randomFilters(t, r, told, few) })
+	quietAll, few := quiet.everything(t, r)
+	run("filters", func(t *testing.T) { quiet.filters(t, r, quietAll, few) })
+	run("random filters", func(t *testing.T) { quiet.randomFilters(t, r, quietAll, few) })
 	run("raw", func(t *testing.T) { e.raw(t, r, q, all) })
 	if r.get != nil {
 		run("get", func(t *testing.T) { e.getter(t, r, all) })
 	}
-	run("at once", func(t *testing.T) { e.atOnce(t, r, q, all) })
+	run("at once", func(t *testing.T) { e.concurrently(t, r, q, all) })
 	run("faults", func(t *testing.T) {
 		e := h.open(t, story.Quiet, nil)
 		q, all := e.everything(t, r)
@@ -347,8 +347,8 @@ func elsewhere(id string) string {
 	return string(b)
 }
 
-// atOnce: a driver is safe for concurrent use.
-func (e *env) atOnce(t *testing.T, r reading, q backends.Query, all []model.Record) {
+// concurrently: a driver is safe for concurrent use.
+func (e *env) concurrently(t *testing.T, r reading, q backends.Query, all []model.Record) {
 	const n = 4
 	type result struct {
 		recs []model.Record
@@ -403,7 +403,7 @@ func (h Harness) paging(t *testing.T, r reading) {
 			last = at
 		}
 	}
-	want := h.told(e, r, scale)
+	want := h.expectedCount(e, r, scale)
 	t.Logf("%d %s in %d requests, the story has %d", len(all), r.name, requests, want)
 	if !q.Filter.Empty() || len(all) == want || h.skip(t, r.name+"/complete") {
 		return
@@ -412,7 +412,7 @@ func (h Harness) paging(t *testing.T, r reading) {
 }
 
 // told counts what the story has for the backend up to now.
-func (h Harness) told(e *env, r reading, scale int) int {
+func (h Harness) expectedCount(e *env, r reading, scale int) int {
 	s := story.New(e.now, scale)
 	n := 0
 	if r.name == "alerts" {
@@ -436,7 +436,7 @@ func (h Harness) told(e *env, r reading, scale int) int {
 func (e *env) cancel(t *testing.T, h Harness, r reading, q backends.Query) {
 	const most = 100 * time.Millisecond
 	for _, spec := range []string{"hang", "hang=50%", "slow=200ms:bytes=64", "429:retry-after=60", "503:retry-after=60"} {
-		e.wire.spoil(t, h.Backend, spec)
+		e.wire.injectFault(t, h.Backend, spec)
 		ctx, stop := context.WithCancel(t.Context())
 		var cancelled time.Time
 		timer := time.AfterFunc(40*time.Millisecond, func() { cancelled = time.Now(); stop() })
@@ -444,7 +444,7 @@ func (e *env) cancel(t *testing.T, h Harness, r reading, q backends.Query) {
 		took := time.Since(cancelled)
 		timer.Stop()
 		stop()
-		e.wire.spoil(t, h.Backend, "")
+		e.wire.injectFault(t, h.Backend, "")
 		if err == nil {
 			t.Errorf("%s, cancelled: no error, want one", spec)
 			continue

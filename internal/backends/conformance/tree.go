@@ -12,7 +12,7 @@ import (
 	"github.com/edrctl/edrctl/internal/story"
 )
 
-// RunTree holds a driver that knows families to the story's: every parent
+// RunTree compares the process trees of a driver with the story's: every parent
 // link agrees, no child the backend saw is missing, and no page lies.
 // Harness.Skip takes tree/ancestors, tree/children, tree/process and
 // tree/complete.
@@ -26,21 +26,21 @@ func RunTree(t *testing.T, h Harness) {
 	if !ok {
 		t.Skip("no alerts to take processes from")
 	}
-	k := newKin(h.Backend, story.New(e.now, 1), e.now)
+	l := newLineage(h.Backend, story.New(e.now, 1), e.now)
 	seen := map[*story.Process]bool{}
-	var cases []kinCase
+	var cases []lineageCase
 	for a := range records(t, alerts.Alerts, e.window()) {
 		if a.Process == nil || a.Process.PID == 0 {
 			continue
 		}
-		p := k.find(a.Host, a.Process)
+		p := l.find(a.Host, a.Process)
 		if p == nil {
 			t.Errorf("alert %s: the story has no process %d %s on %s", a.ID, a.Process.PID, a.Process.Path, hostOf(&model.Hit{Host: a.Host}))
 			continue
 		}
 		if !seen[p] {
 			seen[p] = true
-			cases = append(cases, kinCase{p, backends.ProcessRef{
+			cases = append(cases, lineageCase{p, backends.ProcessRef{
 				UID: a.Process.UID, PID: a.Process.PID, Path: a.Process.Path, Host: a.Host, Started: a.Process.Started.Time, Alert: a,
 			}})
 		}
@@ -52,10 +52,10 @@ func RunTree(t *testing.T, h Harness) {
 		up, down := 0, 0
 		for _, c := range cases {
 			if !h.skip(t, "tree/ancestors") {
-				up += k.ancestors(t, x, c)
+				up += l.ancestors(t, x, c)
 			}
 			if !h.skip(t, "tree/children") {
-				down += k.children(t, h, x, c)
+				down += l.children(t, h, x, c)
 			}
 		}
 		t.Logf("%d processes, %d ancestors, %d children", len(cases), up, down)
@@ -71,7 +71,7 @@ func RunTree(t *testing.T, h Harness) {
 			p, err := g.Process(t.Context(), c.ref.UID, e.now)
 			if err != nil {
 				t.Errorf("process %s: %v", c.ref.UID, err)
-			} else if k.find(p.Host, p) != c.p {
+			} else if l.find(p.Host, p) != c.p {
 				t.Errorf("process %s is %d %s", c.ref.UID, p.PID, p.Path)
 			}
 		}
@@ -82,27 +82,27 @@ func RunTree(t *testing.T, h Harness) {
 	}
 }
 
-// kinCase is a process of the story and how the driver names it.
-type kinCase struct {
+// lineageCase is a process of the story and how the driver names it.
+type lineageCase struct {
 	p   *story.Process
 	ref backends.ProcessRef
 }
 
-// kin is what the story knows of families, as far as one backend saw them.
-type kin struct {
+// lineage has the process trees of the story, as far as one backend saw them.
+type lineage struct {
 	byPlace map[string][]*story.Process        // by host, pid and image
 	started map[*story.Process]map[string]bool // pid and image of those whose start was seen
 	place   func(host string, pid int64, path string) string
 }
 
-func newKin(backend string, s *story.Story, now time.Time) *kin {
-	k := &kin{byPlace: map[string][]*story.Process{}, started: map[*story.Process]map[string]bool{}}
-	k.place = func(host string, pid int64, path string) string {
+func newLineage(backend string, s *story.Story, now time.Time) *lineage {
+	l := &lineage{byPlace: map[string][]*story.Process{}, started: map[*story.Process]map[string]bool{}}
+	l.place = func(host string, pid int64, path string) string {
 		return strings.ToLower(fmt.Sprintf("%s|%d|%s", host, pid, model.BaseName(path)))
 	}
 	for _, p := range s.Processes {
-		key := k.place(p.Host.Name, int64(p.PID), p.Path)
-		k.byPlace[key] = append(k.byPlace[key], p)
+		key := l.place(p.Host.Name, int64(p.PID), p.Path)
+		l.byPlace[key] = append(l.byPlace[key], p)
 	}
 	for e := range s.EventSeq(backend) {
 		if e.Kind != "process_start" || e.Time.After(now) {
@@ -115,22 +115,22 @@ func newKin(backend string, s *story.Story, now time.Time) *kin {
 		if parent == nil || child == nil {
 			continue
 		}
-		if k.started[parent] == nil {
-			k.started[parent] = map[string]bool{}
+		if l.started[parent] == nil {
+			l.started[parent] = map[string]bool{}
 		}
-		k.started[parent][k.place("", int64(child.PID), child.Path)] = true
+		l.started[parent][l.place("", int64(child.PID), child.Path)] = true
 	}
-	return k
+	return l
 }
 
 // find gives the process of the story that p is: the one of that host, pid
 // and image whose start is nearest.
-func (k *kin) find(h *model.Host, p *model.Process) *story.Process {
+func (l *lineage) find(h *model.Host, p *model.Process) *story.Process {
 	name := ""
 	if h != nil {
 		name = h.Name
 	}
-	list := k.byPlace[k.place(name, p.PID, p.Path)]
+	list := l.byPlace[l.place(name, p.PID, p.Path)]
 	if len(list) == 0 {
 		return nil
 	}
@@ -143,7 +143,7 @@ func (k *kin) find(h *model.Host, p *model.Process) *story.Process {
 }
 
 // ancestors: root first, the direct parent last, no link left out.
-func (k *kin) ancestors(t *testing.T, x backends.TreeExpander, c kinCase) int {
+func (l *lineage) ancestors(t *testing.T, x backends.TreeExpander, c lineageCase) int {
 	t.Helper()
 	chain, err := x.Ancestors(t.Context(), c.ref)
 	if err != nil {
@@ -166,7 +166,7 @@ func (k *kin) ancestors(t *testing.T, x backends.TreeExpander, c kinCase) int {
 }
 
 // children: every one the backend saw start, each once, and nobody else's.
-func (k *kin) children(t *testing.T, h Harness, x backends.TreeExpander, c kinCase) int {
+func (l *lineage) children(t *testing.T, h Harness, x backends.TreeExpander, c lineageCase) int {
 	t.Helper()
 	seen := map[string]bool{}
 	for cursor, pages := "", 0; ; pages++ {
@@ -176,8 +176,8 @@ func (k *kin) children(t *testing.T, h Harness, x backends.TreeExpander, c kinCa
 			return len(seen)
 		}
 		for _, got := range page.Processes {
-			key := k.place("", got.PID, got.Path)
-			if !k.started[c.p][key] {
+			key := l.place("", got.PID, got.Path)
+			if !l.started[c.p][key] {
 				t.Errorf("%s (%d) is not a child of %s (%d)", got.Path, got.PID, c.p.Path, c.p.PID)
 			}
 			if seen[key] {
@@ -199,7 +199,7 @@ func (k *kin) children(t *testing.T, h Harness, x backends.TreeExpander, c kinCa
 	if h.skip(t, "tree/complete") {
 		return len(seen)
 	}
-	for key := range k.started[c.p] {
+	for key := range l.started[c.p] {
 		if !seen[key] {
 			t.Errorf("child %s of %s (%d) is missing", key, c.p.Name, c.p.PID)
 		}

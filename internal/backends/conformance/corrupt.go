@@ -32,7 +32,7 @@ const (
 )
 
 var faultCases = []faultCase{
-	// For good: an error of the right kind, never a short list.
+	// Permanent: an error of the right kind, never a short list.
 	{spec: "cut=50%", kinds: []backends.ErrorKind{malformed, unavailable, partial}},
 	{spec: "cut=1", kinds: []backends.ErrorKind{malformed, unavailable, partial}},
 	{spec: "cut=97%", kinds: []backends.ErrorKind{malformed, unavailable, partial}},
@@ -57,7 +57,7 @@ var faultCases = []faultCase{
 	{spec: "bom"},
 	{spec: "label=text/html"},
 	{spec: "bom;label=text/plain", fresh: true},
-	// Once: tried again, and nothing twice.
+	// Once: retried, and nothing twice.
 	{spec: "429:retry-after=0,first=1"},
 	{spec: "503:first=2"},
 	{spec: "reset-before:first=1"},
@@ -65,21 +65,21 @@ var faultCases = []faultCase{
 	{spec: "503:every=3"},
 	{spec: "503:every=3", fresh: true},
 	{spec: "reset-before:every=4", fresh: true},
-	{spec: "hang=50%:nth=900"}, // never reached: the wrapping itself spoils nothing
+	{spec: "hang=50%:nth=900"}, // never reached: the wrapper itself changes nothing
 	{spec: "latency=5ms;slow=1ms:bytes=4096"},
 	// Once, but an answer had begun: all of it or an error.
 	{spec: "cut=50%:first=1", kinds: []backends.ErrorKind{malformed, unavailable, partial}, may: true, fresh: true},
 	{spec: "expired-token", kinds: []backends.ErrorKind{auth, forbidden}, may: true},
 }
 
-// patience is how long a reading may go on against a server that answers
-// nothing but rubbish: trying again has its place, trying for ever has not.
-const patience = 20 * time.Second
+// readTimeout is how long a reading may take with a server that answers nothing
+// but garbage: it may retry, but not for ever.
+const readTimeout = 20 * time.Second
 
-// byChance is how often a reading is asked again under a fault that hits every
-// Nth request of all. Requests next to each other may put every try of one of
-// them on the fault; that is a clean error then, and no reason never to succeed.
-const byChance = 2
+// faultRetries is how often a reading is asked again under a fault that hits every
+// Nth request of all. With concurrent requests, every try of one of
+// them may hit the fault: that is a clean error, and the next reading succeeds.
+const faultRetries = 2
 
 // faults runs the reading under every fault.
 func (e *env) faults(t *testing.T, h Harness, r reading, q backends.Query, all []model.Record) {
@@ -90,18 +90,18 @@ func (e *env) faults(t *testing.T, h Harness, r reading, q backends.Query, all [
 		if c.fresh {
 			e.renew(t)
 		}
-		in := e.wire.spoil(t, h.Backend, c.spec)
+		in := e.wire.injectFault(t, h.Backend, c.spec)
 		begin := time.Now()
 		got, _, err := e.list(t.Context(), r, q)
-		for again := 0; again < byChance && err != nil && c.kinds == nil && strings.Contains(c.spec, "every="); again++ {
+		for again := 0; again < faultRetries && err != nil && c.kinds == nil && strings.Contains(c.spec, "every="); again++ {
 			e.kindIn(t, c.spec, err, unavailable, partial)
 			t.Logf("%s: all tries of one request fell on the fault: asked again", c.spec)
 			got, _, err = e.list(t.Context(), r, q)
 		}
-		e.wire.spoil(t, h.Backend, "")
-		if took := time.Since(begin); took > patience {
+		e.wire.injectFault(t, h.Backend, "")
+		if took := time.Since(begin); took > readTimeout {
 			t.Errorf("%s: it took %v and %d requests to end", c.spec, took.Round(time.Second), in.Fired())
-		} else if took > patience/4 {
+		} else if took > readTimeout/4 {
 			t.Logf("%s: it took %v and %d requests to end", c.spec, took.Round(time.Second), in.Fired())
 		}
 		fired := in.Fired() > 0
