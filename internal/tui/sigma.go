@@ -130,20 +130,20 @@ func (v *sigmaView) end(s *shell, m sigmaDone) {
 	v.take(m.hits)
 	for _, o := range m.sum.Outcomes {
 		if ops.NeedsLogin(o.Err) {
-			s.owe(o.Profile, o.Err)
+			s.requireLogin(o.Profile, o.Err)
 		}
 	}
 	switch {
 	case v.stopped:
 		v.note = "stopped before anything was found"
-		s.say(safetext.Sprintf("the hunt was stopped: %s so far", count(len(v.all), "hit")))
+		s.notify(safetext.Sprintf("the hunt was stopped: %s so far", count(len(v.all), "hit")))
 	case m.err != nil:
 		v.err = m.err
 		if !errors.Is(m.err, context.Canceled) {
 			s.fail("the hunt", m.err)
 		}
 	default:
-		s.say(safetext.Sprintf("the hunt is over: %s", count(len(v.all), "hit")))
+		s.notify(safetext.Sprintf("the hunt is over: %s", count(len(v.all), "hit")))
 	}
 }
 

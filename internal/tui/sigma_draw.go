@@ -136,7 +136,7 @@ func (v *sigmaView) details(s *shell, w, h int) []string {
 	if !ok {
 		return ui.Fill(nil, w, h)
 	}
-	c := &card{s: s, w: w - 2}
+	c := &detailWriter{s: s, w: w - 2}
 	c.sigmaHit(r, v.rules.Description(r))
 	lines := make([]string, 0, h)
 	for _, p := range c.lines {
@@ -161,7 +161,7 @@ func (s *shell) describe(h *model.SigmaHit) string {
 }
 
 // sigmaHit writes all that is known of a hit.
-func (c *card) sigmaHit(h *model.SigmaHit, description string) {
+func (c *detailWriter) sigmaHit(h *model.SigmaHit, description string) {
 	t := c.s.theme
 	level := safetext.Text(string(h.Rule.Level))
 	if h.Score != nil {

@@ -71,7 +71,7 @@ func (s *shell) openSigma(v view, path string) {
 		}
 		ask.least = sigmaLevels[levels.chosen].least
 		d.err, d.busy = "", "reading the rules…"
-		return false, s.ask(func(context.Context) any {
+		return false, s.runAsync(func(context.Context) any {
 			rules, err := s.svc.LoadSigma(ask.path, ask.least)
 			return sigmaLoaded{d, ask, rules, err}
 		})
