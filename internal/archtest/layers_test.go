@@ -37,7 +37,7 @@ var layers = []struct {
 		"inforce.go", "actions.go fetch.go undo.go", "execute.go", "approve.go follow.go lookup.go result.go", "plan.go targets.go",
 		"journal.go", "actor.go", "ledger.go", "journaled.go", "step.go", "params.go words.go",
 	}},
-	{pkg: "internal/hunt", from: []string{"run.go sigma.go live.go indicators.go", "plan.go", "scan.go", "hits.go", "state.go", "hunt.go", "checkpoint.go modes.go summary.go", "span.go"}},
+	{pkg: "internal/hunt", from: []string{"run.go sigma.go sigmarules.go live.go indicators.go", "plan.go", "scan.go", "hits.go", "state.go", "hunt.go", "checkpoint.go modes.go summary.go", "span.go"}},
 }
 
 // TestLayers holds the order of files inside packages.
