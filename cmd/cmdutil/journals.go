@@ -69,7 +69,7 @@ func (f *Factory) SelectedJournals(named bool) (dirs, only []string, err error) 
 	return dirs, only, nil
 }
 
-// Acts is the one path of changes, over fleet and the journals of its profiles.
+// Actor is the one path of changes, over fleet and the journals of its profiles.
 func (f *Factory) Actor(fleet *ops.Fleet, caseID string) (*change.Actor, error) {
 	paths, err := f.Paths()
 	if err != nil {

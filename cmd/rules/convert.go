@@ -90,7 +90,7 @@ func (c *convertFlags) do(_ context.Context, f *cmdutil.Factory, paths []string)
 		doc, err := ruleconvert.Targets[c.to](r, ruleconvert.Options{GeneSchema: c.schema})
 		if err != nil {
 			refused++
-			f.Warn("not converted: %s", (&sigma.Problem{File: r.File, Line: r.Line, Rule: r.Key(), Reason: err.Error()}).Error())
+			f.Warn("not converted: %s", (&sigma.RuleError{File: r.File, Line: r.Line, Rule: r.Key(), Reason: err.Error()}).Error())
 			continue
 		}
 		converted++

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -20,8 +19,6 @@ func TestMain(m *testing.M) {
 	}
 	goleak.VerifyTestMain(m)
 }
-
-var epoch = time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 
 func fleet(drivers ...backends.Driver) *ops.Fleet {
 	f := &ops.Fleet{}

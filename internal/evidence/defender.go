@@ -122,7 +122,7 @@ func defenderProcess(r columns, c *clock) *model.Process {
 	const who = "InitiatingProcess"
 	return finishProcess(&model.Process{
 		UID: r.Str(who + "UniqueId"), PID: wholeNumber(r.Str(who + "Id")), Name: r.Str(who + "FileName"), Path: joinPath(r.Str(who+"FolderPath"), r.Str(who+"FileName")), CommandLine: r.Str(who + "CommandLine"),
-		Started: c.first(r.Str(who + "CreationTime")), Hash: hashes(r.Str(who+"MD5"), r.Str(who+"SHA1"), r.Str(who+"SHA256"), ""), Integrity: r.Str(who + "IntegrityLevel"), Elevation: r.Str(who + "TokenElevation"),
+		Started: c.first(r.Str(who + "CreationTime")), Hash: hashes(r.Str(who+"MD5"), r.Str(who+"SHA1"), r.Str(who+"SHA256")), Integrity: r.Str(who + "IntegrityLevel"), Elevation: r.Str(who + "TokenElevation"),
 		OriginalFileName: r.Str(who + "VersionInfoOriginalFileName"), Description: r.Str(who + "VersionInfoFileDescription"), Product: r.Str(who + "VersionInfoProductName"), Company: r.Str(who + "VersionInfoCompanyName"), FileVersion: r.Str(who + "VersionInfoProductVersion"),
 		Parent: &model.ParentProcess{PID: wholeNumber(r.Str(who + "ParentId")), Name: r.Str(who + "ParentFileName")},
 	})
@@ -141,7 +141,7 @@ func joinPath(folder, name string) string {
 }
 
 func defenderObjects(r columns, e *model.Event, initiator *model.Process, c *clock) {
-	file := &model.File{Path: joinPath(r.Str("FolderPath"), r.Str("FileName")), Name: r.Str("FileName"), Size: wholeNumber(r.Str("FileSize")), Hash: hashes(r.Str("MD5"), r.Str("SHA1"), r.Str("SHA256"), "")}
+	file := &model.File{Path: joinPath(r.Str("FolderPath"), r.Str("FileName")), Name: r.Str("FileName"), Size: wholeNumber(r.Str("FileSize")), Hash: hashes(r.Str("MD5"), r.Str("SHA1"), r.Str("SHA256"))}
 	if old := joinPath(r.Str("PreviousFolderPath"), r.Str("PreviousFileName")); old != "" {
 		file.OldPath = old
 	}

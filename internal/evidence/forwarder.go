@@ -69,7 +69,7 @@ func (x cbEvent) event(what string) *model.Event {
 		x.registry(e)
 	case "moduleload", "modload":
 		e.Kind = model.KindModuleLoad
-		e.Module = &model.Module{Path: x.Str("modload_name", "path", "filepath"), Hash: hashes(x.Str("modload_md5", "md5"), "", x.Str("modload_sha256", "sha256"), "")}
+		e.Module = &model.Module{Path: x.Str("modload_name", "path", "filepath"), Hash: hashes(x.Str("modload_md5", "md5"), "", x.Str("modload_sha256", "sha256"))}
 		e.Summary = e.Module.Path
 	case "crossprocopen", "crossproc", "remotethread", "apicall":
 		x.cross(e, what)
@@ -128,7 +128,7 @@ func twoHashes(v Value, md5, sha256 string) *model.Hash {
 			sha256 = s
 		}
 	}
-	return hashes(md5, "", sha256, "")
+	return hashes(md5, "", sha256)
 }
 
 func (x cbEvent) process() *model.Process {
@@ -137,7 +137,7 @@ func (x cbEvent) process() *model.Process {
 		Hash: twoHashes(x.Get("process_hash"), "", x.Str("process_sha256")), Started: x.c.first(x.Str("process_start_time")),
 	}
 	if p.Hash == nil && strings.Contains(x.Str("type"), "proc") {
-		p.Hash = hashes(x.Str("md5"), "", x.Str("sha256"), "")
+		p.Hash = hashes(x.Str("md5"), "", x.Str("sha256"))
 	}
 	if p.Path == "" && x.Has("computer_name") { // the sensor bus: path is the process's but for what has its own
 		p.Path = x.Str("path")

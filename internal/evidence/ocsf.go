@@ -302,7 +302,7 @@ func (x ocsfReader) registry(e *model.Event) {
 // rest is what edrctl keeps besides the schema, or the schema has in places of
 // its own.
 func (x ocsfReader) rest(e *model.Event) {
-	ecsReader{x.Value, x.c}.restOf(e, x.Get("unmapped.event"))
+	ecsReader(x).restOf(e, x.Get("unmapped.event"))
 	if u := ocsfUser(x.Get("user")); u != nil && e.Logon == nil && (e.Kind == model.KindLogon || e.Kind == model.KindLogonFailed || e.Kind == model.KindLogoff) {
 		e.Logon = &model.Logon{TargetUser: u, Type: x.Str("logon_type"), Package: x.Str("auth_protocol"), Failure: x.Str("status_detail")}
 	}

@@ -150,7 +150,7 @@ func (x *osqueryRow) event(whole Value) *model.Event {
 func (x *osqueryRow) process(e *model.Event, path string) *model.Process {
 	p := &model.Process{
 		UID: x.Str("process_guid"), PID: x.Int("pid"), Path: path, Name: x.Str("process_name"), CommandLine: strings.TrimSpace(x.Str("cmdline")), WorkingDirectory: strings.Trim(x.Str("cwd"), `"`),
-		Hash: hashes(x.Str("md5"), x.Str("sha1"), x.Str("sha256"), ""), Parent: &model.ParentProcess{PID: x.Int("parent", "ppid"), Path: x.Str("parent_path", "parent_process_name")},
+		Hash: hashes(x.Str("md5"), x.Str("sha1"), x.Str("sha256")), Parent: &model.ParentProcess{PID: x.Int("parent", "ppid"), Path: x.Str("parent_path", "parent_process_name")},
 	}
 	e.Process = finishProcess(p)
 	return p
@@ -205,7 +205,7 @@ func (x *osqueryRow) file(e *model.Event, path, action string) {
 	if e.Kind, ok = osqueryFileKinds[strings.ToLower(action)]; !ok {
 		e.Kind = model.KindFileWrite
 	}
-	e.File = &model.File{Path: path, Name: model.BaseName(path), OldPath: x.Str("old_path"), Size: x.Int("size"), Hash: hashes(x.Str("md5"), x.Str("sha1"), x.Str("sha256"), "")}
+	e.File = &model.File{Path: path, Name: model.BaseName(path), OldPath: x.Str("old_path"), Size: x.Int("size"), Hash: hashes(x.Str("md5"), x.Str("sha1"), x.Str("sha256"))}
 	if e.Process != nil {
 		e.Process.Hash = nil // the hashes are the file's
 	}

@@ -21,7 +21,7 @@ func Read(ctx context.Context, name string, r io.Reader, o Options) iter.Seq2[It
 			return
 		}
 		if c, ok := plain.(io.Closer); ok {
-			defer c.Close() //nolint:errcheck // a decoder of what was read
+			defer c.Close()
 		}
 		rd := &reader{ctx: ctx, name: name, o: o, yield: yield}
 		rd.read(plain)

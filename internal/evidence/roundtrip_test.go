@@ -260,7 +260,7 @@ func TestDocumentsAreReadBack(t *testing.T) {
 					have.Target.Parent = want.Target.Parent // the actor is the child's parent
 				}
 				if diff := cmp.Diff(want, have); diff != "" {
-					what := string(reflect.TypeOf(got).String())
+					what := reflect.TypeOf(got).String()
 					if e, ok := got.(*model.Event); ok {
 						what = recs[i].GetOrigin().Backend + " " + string(e.Kind)
 					}

@@ -33,7 +33,7 @@ const (
 )
 
 // Stdin is what the path "-" reads.
-var Stdin io.Reader = os.Stdin
+var Stdin io.Reader = os.Stdin //nolint:forbidigo // drivers have no streams
 
 // Files walks paths (files, folders, globs, "-" for standard input) and gives
 // every file and every member of an archive, by name. Nothing of an archive is
@@ -119,17 +119,17 @@ func appendFile(out []Source, path string) ([]Source, error) {
 	if path == "-" {
 		return append(out, Source{Name: "-", Size: -1, Open: func() (io.ReadCloser, error) { return io.NopCloser(Stdin), nil }}), nil
 	}
-	f, err := os.Open(path) //nolint:gosec // the file that the user named
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, notReadable(path, err)
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
 		return nil, notReadable(path, err)
 	}
 	src := Source{Name: path, Size: info.Size(), ModTime: info.ModTime(), Open: func() (io.ReadCloser, error) {
-		f, err := os.Open(path) //nolint:gosec // as above
+		f, err := os.Open(path)
 		if err != nil {
 			return nil, notReadable(path, err)
 		}
@@ -139,7 +139,7 @@ func appendFile(out []Source, path string) ([]Source, error) {
 		return append(out, src), nil
 	}
 	at := openerAt(func() (io.ReaderAt, io.Closer, error) {
-		f, err := os.Open(path) //nolint:gosec // as above
+		f, err := os.Open(path)
 		return f, f, err
 	})
 	return appendMembers(out, src, at, 0)
@@ -154,7 +154,7 @@ func appendMembers(out []Source, src Source, at openerAt, depth int) ([]Source, 
 	if err != nil {
 		return nil, notReadable(src.Name, err)
 	}
-	defer closer.Close() //nolint:errcheck // read only
+	defer closer.Close()
 	head := make([]byte, 512)
 	n, err := r.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -195,13 +195,13 @@ func innerHead(src Source) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer rc.Close() //nolint:errcheck // read only
+	defer rc.Close()
 	r, err := decompress(rc)
 	if err != nil {
 		return nil, err
 	}
 	if c, ok := r.(io.Closer); ok {
-		defer c.Close() //nolint:errcheck // a decoder
+		defer c.Close()
 	}
 	head := make([]byte, 512)
 	n, err := io.ReadFull(r, head)

@@ -316,7 +316,7 @@ func (d *doc) child(parent int32, key string) int32 {
 func (d *doc) object(parent int32, key string) int32 {
 	i := d.child(parent, key)
 	if i == 0 {
-		i = int32(len(d.nodes)) //nolint:gosec // at most maxValues, and as many again
+		i = int32(len(d.nodes))
 		d.nodes = append(d.nodes, node{key: key, kind: '{'})
 		d.adopt(parent, i)
 	}

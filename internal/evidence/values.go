@@ -87,8 +87,8 @@ func documentEndpoint(ip string, port int64, domain string) *model.Endpoint {
 }
 
 // hashes makes a hash of what has the right length.
-func hashes(md5, sha1, sha256, imphash string) *model.Hash {
-	h := model.Hash{MD5: hexOf(md5, 32), SHA1: hexOf(sha1, 40), SHA256: hexOf(sha256, 64), Imphash: hexOf(imphash, 32)}
+func hashes(md5, sha1, sha256 string) *model.Hash {
+	h := model.Hash{MD5: hexOf(md5, 32), SHA1: hexOf(sha1, 40), SHA256: hexOf(sha256, 64)}
 	if h == (model.Hash{}) {
 		return nil
 	}

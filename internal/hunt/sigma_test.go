@@ -152,7 +152,7 @@ func TestSigmaGoesOnWhereItWasCut(t *testing.T) {
 	}
 }
 
-// A hit is told while events are still read: when it is new and when its count
+// A hit is reported while events are still read: when it is new and when its count
 // has doubled, each time as a copy of its own.
 func TestSigmaTellsHitsWhileItReads(t *testing.T) {
 	var seen []*model.SigmaHit

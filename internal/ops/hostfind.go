@@ -37,6 +37,7 @@ type hostListing struct {
 // RemovedHosts says whether an operand may name a host that was removed.
 type RemovedHosts uint8
 
+// When an operand may name a removed host.
 const (
 	RemovedNever RemovedHosts = iota // by its id only
 	RemovedToo                       // when no other host has the name

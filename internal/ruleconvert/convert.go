@@ -1,5 +1,5 @@
 // Package ruleconvert turns Sigma rules into rules of the products, where the
-// product's rule means the same; what would be lost is a Refusal.
+// product's rule means the same; what would be lost is a RefusalError.
 package ruleconvert
 
 import (
@@ -10,13 +10,13 @@ import (
 	"github.com/edrctl/edrctl/internal/sigma"
 )
 
-// Refusal is why a rule has no equal in the language of a product.
-type Refusal struct{ Reason string }
+// RefusalError is why a rule has no equal in the language of a product.
+type RefusalError struct{ Reason string }
 
-func (r *Refusal) Error() string { return r.Reason }
+func (r *RefusalError) Error() string { return r.Reason }
 
-func refuse(format string, args ...any) *Refusal {
-	return &Refusal{fmt.Sprintf(format, args...)}
+func refuse(format string, args ...any) *RefusalError {
+	return &RefusalError{fmt.Sprintf(format, args...)}
 }
 
 // Options are what a product's rules are written for.

@@ -193,7 +193,7 @@ func (c *Correlation) fieldOf(name string, r *Rule) string {
 
 // Link connects correlations to the rules that they name, and gives the rules
 // that can be used and the problems of the others.
-func Link(rules []*Rule) ([]*Rule, []*Problem) {
+func Link(rules []*Rule) ([]*Rule, []*RuleError) {
 	byName := map[string]*Rule{}
 	for _, r := range rules {
 		for _, name := range []string{r.ID, r.Name} {
@@ -203,7 +203,7 @@ func Link(rules []*Rule) ([]*Rule, []*Problem) {
 		}
 	}
 	state := map[*Rule]int{} // 1 being visited, 2 good, 3 bad
-	var problems []*Problem
+	var problems []*RuleError
 	var visit func(r *Rule, depth int) bool
 	visit = func(r *Rule, depth int) bool {
 		if r.corr == nil {
@@ -234,7 +234,7 @@ func Link(rules []*Rule) ([]*Rule, []*Problem) {
 		state[r] = 2
 		if reason != "" {
 			state[r] = 3
-			problems = append(problems, &Problem{File: r.File, Line: r.corr.line, Rule: r.Key(), Reason: reason})
+			problems = append(problems, &RuleError{File: r.File, Line: r.corr.line, Rule: r.Key(), Reason: reason})
 		}
 		return reason == ""
 	}

@@ -3,7 +3,7 @@
 //
 // Rules are read by Load, compiled to an Engine and matched by Matchers: an
 // Engine never changes and is shared, a Matcher belongs to one goroutine. What
-// a rule asks that cannot be answered is a Problem when it is loaded; matching
+// a rule asks that cannot be answered is a RuleError when it is loaded; matching
 // cannot fail.
 //
 // An event finds its rules in three steps: its log sources select a class of

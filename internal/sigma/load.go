@@ -20,7 +20,7 @@ import (
 // Loaded is what was read from the paths that a user named.
 type Loaded struct {
 	Rules    []*Rule
-	Problems []*Problem
+	Problems []*RuleError
 	Files    int
 	Others   int // YAML documents that are not Sigma
 }
@@ -39,7 +39,7 @@ type source struct {
 
 // Load reads rules from files, folders, and zip and tar.gz archives; "-" is
 // standard input. An error is a path that cannot be read; what is wrong in a
-// file is a Problem. Filters are applied and correlations linked.
+// file is a RuleError. Filters are applied and correlations linked.
 func Load(paths []string, stdin io.Reader, opts Options) (*Loaded, error) {
 	var parsed []Parsed
 	var mu sync.Mutex
@@ -92,7 +92,7 @@ func (l *Loaded) finish(parsed []Parsed) {
 		filters = append(filters, p.Filters...)
 	}
 	ApplyFilters(l.Rules, filters)
-	var problems []*Problem
+	var problems []*RuleError
 	l.Rules, problems = Link(l.Rules)
 	l.Problems = append(l.Problems, problems...)
 }

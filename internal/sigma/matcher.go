@@ -46,7 +46,6 @@ type Matcher struct {
 	state  *state
 	rec    *Record
 	loaded uint32 // the generation whose texts are loaded
-	texts  []*value
 	out    []Match
 	cand   []int32
 

@@ -16,7 +16,6 @@ type scalar struct {
 	text string
 	null bool
 	num  *number
-	bool bool
 }
 
 // building is a leaf while its modifiers are applied in their order.

@@ -19,7 +19,7 @@ type Options struct {
 type Parsed struct {
 	Rules    []*Rule
 	Filters  []*Filter
-	Problems []*Problem
+	Problems []*RuleError
 	Others   int // documents that are not Sigma at all
 }
 
@@ -35,7 +35,7 @@ const (
 func Parse(file string, data []byte, opts Options) Parsed {
 	var out Parsed
 	if len(data) > maxFile {
-		out.Problems = append(out.Problems, &Problem{File: file, Reason: "the file is larger than 16 MiB"})
+		out.Problems = append(out.Problems, &RuleError{File: file, Reason: "the file is larger than 16 MiB"})
 		return out
 	}
 	docs, err := documents(data)
@@ -68,7 +68,7 @@ func (out *Parsed) add(file string, doc *yaml.Node, opts Options) {
 	if line == 0 {
 		line = doc.Line
 	}
-	out.Problems = append(out.Problems, &Problem{File: file, Line: line, Rule: r.Key(), Reason: err.reason})
+	out.Problems = append(out.Problems, &RuleError{File: file, Line: line, Rule: r.Key(), Reason: err.reason})
 }
 
 // documents reads the YAML documents of a file, as far as it can be read.
@@ -128,8 +128,8 @@ func resolve(n *yaml.Node, budget *int, depth int) (*yaml.Node, error) {
 }
 
 // yamlProblem says what is wrong with a file as YAML.
-func yamlProblem(file string, err error) *Problem {
-	p := &Problem{File: file, Reason: "not YAML"}
+func yamlProblem(file string, err error) *RuleError {
+	p := &RuleError{File: file, Reason: "not YAML"}
 	var f *fault
 	if errors.As(err, &f) {
 		p.Line, p.Reason = f.line, f.reason

@@ -108,7 +108,7 @@ func ReadPipeline(file string, data []byte) (Placeholders, error) {
 		} else if node.Kind == yaml.ScalarNode && node.Decode(&one) == nil {
 			out[name] = []string{one}
 		} else {
-			return nil, &Problem{File: file, Line: node.Line, Reason: "vars." + name + ": want a text or a list of texts"}
+			return nil, &RuleError{File: file, Line: node.Line, Reason: "vars." + name + ": want a text or a list of texts"}
 		}
 	}
 	for _, t := range doc.Transformations {
@@ -121,7 +121,7 @@ func ReadPipeline(file string, data []byte) (Placeholders, error) {
 				}
 			}
 		default:
-			return nil, &Problem{File: file, Reason: "transformation " + t.Type + " is not supported: value_placeholders and wildcard_placeholders are"}
+			return nil, &RuleError{File: file, Reason: "transformation " + t.Type + " is not supported: value_placeholders and wildcard_placeholders are"}
 		}
 	}
 	return out, nil

@@ -104,52 +104,52 @@ func (r *Rule) Attack() []model.Attack {
 	return out
 }
 
-// Fingerprint writes what the rule matches: rules that write the same are the
-// same.
+// Fingerprint writes what the rule matches, to a hash: rules that write the same
+// are the same.
 func (r *Rule) Fingerprint(w io.Writer) {
-	fmt.Fprintf(w, "%q %q %q %v", r.Key(), r.Title, r.Level, r.LogSource)
+	_, _ = fmt.Fprintf(w, "%q %q %q %v", r.Key(), r.Title, r.Level, r.LogSource)
 	if c := r.corr; c != nil {
-		fmt.Fprintf(w, " %s %q %q %v %v %q %v %v\n", c.kind, c.names, c.groupBy, c.span, c.conds, c.fields, c.aliases, c.generate)
+		_, _ = fmt.Fprintf(w, " %s %q %q %v %v %q %v %v\n", c.kind, c.names, c.groupBy, c.span, c.conds, c.fields, c.aliases, c.generate)
 		return
 	}
 	r.condition.fingerprint(w)
-	fmt.Fprintln(w)
+	_, _ = fmt.Fprintln(w)
 }
 
 func (x *expr) fingerprint(w io.Writer) {
 	if x.op == opLeaf {
-		fmt.Fprintf(w, " %q", x.leaf.key)
+		_, _ = fmt.Fprintf(w, " %q", x.leaf.key)
 		return
 	}
-	fmt.Fprintf(w, " %d(", x.op)
+	_, _ = fmt.Fprintf(w, " %d(", x.op)
 	for _, kid := range x.kids {
 		kid.fingerprint(w)
 	}
-	fmt.Fprint(w, ")")
+	_, _ = fmt.Fprint(w, ")")
 }
 
-// Problem is why a rule was refused.
-type Problem struct {
+// RuleError is why a rule was refused.
+type RuleError struct {
 	File   string
 	Line   int // 0 when the whole file is meant
 	Rule   string
 	Reason string
 }
 
-func (p *Problem) Error() string {
+func (p *RuleError) Error() string {
 	var b strings.Builder
 	b.WriteString(p.File)
 	if p.Line > 0 {
-		fmt.Fprintf(&b, ":%d", p.Line)
+		_, _ = fmt.Fprintf(&b, ":%d", p.Line)
 	}
 	if p.Rule != "" {
-		fmt.Fprintf(&b, ": rule %s", p.Rule)
+		_, _ = fmt.Fprintf(&b, ": rule %s", p.Rule)
 	}
 	b.WriteString(": " + p.Reason)
 	return b.String()
 }
 
-// fault is a Problem before file and rule are known.
+// fault is a RuleError before file and rule are known.
 type fault struct {
 	line   int
 	reason string

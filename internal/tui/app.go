@@ -426,7 +426,7 @@ func (a *App) answered(m answer) tea.Cmd {
 	return nil
 }
 
-// resumed is an answer after which something goes on that waited for it.
+// resumed is an answer that lets something continue that waited for it.
 type resumed interface {
 	again(s *shell) tea.Cmd
 }

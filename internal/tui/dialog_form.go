@@ -42,7 +42,7 @@ type form struct {
 	inputs []*input
 	button string
 	read   func(f *form) (Params, error)
-	send   func(s *shell, d *formDialog) (closed bool, cmd tea.Cmd) // instead of read, of a form that is no action
+	send   func(s *shell, d *formDialog) (closed bool, cmd tea.Cmd) // instead of read, of a form that is not an action
 }
 
 func (f *form) at(label string) string {
@@ -269,7 +269,7 @@ type formDialog struct {
 	f     *form
 	at    int // field; then Cancel, then the button
 	err   safetext.Display
-	about safetext.Display // what it is on, when that is no records
+	about safetext.Display // what it is on, when that is not records
 	busy  safetext.Display // what it waits for
 	since time.Time
 }

@@ -41,7 +41,7 @@ func TestSigmaHits(t *testing.T) {
 	}
 }
 
-// What cannot be hunted with is said in the form, which keeps what was typed.
+// The form reports what cannot be hunted with, and keeps what was typed.
 func TestSigmaFormSaysWhy(t *testing.T) {
 	d, _ := start(t, 120, 40)
 	d.Press("S").Pass(second).Press("up", "enter").See("say where the rules are").Press("esc").Miss("Sigma")

@@ -291,7 +291,7 @@ func notificationAlert(n *wire.Notification, raw []byte) *model.Alert {
 	switch {
 	case n.ThreatHunterInfo.V != nil:
 		h := n.ThreatHunterInfo.V
-		fillHunterAlert(n, a, h)
+		fillHunterAlert(a, h)
 	case n.ThreatInfo.V != nil:
 		t := n.ThreatInfo.V
 		a.Source = cmp.Or(a.Source, "THREAT")
@@ -316,7 +316,7 @@ func notificationAlert(n *wire.Notification, raw []byte) *model.Alert {
 	return a
 }
 
-func fillHunterAlert(n *wire.Notification, a *model.Alert, h *wire.HunterInfo) {
+func fillHunterAlert(a *model.Alert, h *wire.HunterInfo) {
 	a.Title = cmp.Or(string(h.Summary), string(h.ReportName), a.Title)
 	a.StatusNative = string(h.Status)
 	switch {

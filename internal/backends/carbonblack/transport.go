@@ -315,7 +315,7 @@ func getList[T any](ctx context.Context, d *Driver, what string, path string, na
 
 // refused is the failure that an answer with status 200 carries, nil for none.
 func refused(e *wire.Envelope) error {
-	why := e.Refusal()
+	why := e.RefusalError()
 	if why == "" {
 		return nil
 	}

@@ -34,7 +34,7 @@ func TestAnswersOfServersInFiles(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			defer f.Close() //nolint:errcheck // read only
+			defer f.Close()
 			for it, err := range evidence.Read(t.Context(), name, f, evidence.Options{Raw: true}) {
 				if err != nil {
 					t.Errorf("%s: %v", name, err)

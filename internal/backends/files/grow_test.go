@@ -72,7 +72,7 @@ func TestWhatIsAddedToAFileIsWatched(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.Close() //nolint:errcheck // a test
+	defer d.Close()
 	ids := watched(t, d.(*Driver))
 	put(line(2, day.Add(-time.Hour))) // older than what is there
 	next(t, ids, "own-2")

@@ -127,14 +127,14 @@ func (f *file) scan(ctx context.Context, number uint32, o evidence.Options, room
 	if err != nil {
 		return err
 	}
-	defer rc.Close() //nolint:errcheck // read only
+	defer rc.Close()
 	sum := sha256.New()
 	raw := io.TeeReader(rc, sum)
 	plain, same, err := evidence.Plain(raw)
 	if err != nil {
 		return err
 	}
-	defer plain.Close() //nolint:errcheck // a decoder
+	defer plain.Close()
 	var in io.Reader = plain
 	if _, onDisk := rc.(*os.File); onDisk && same {
 		f.text.path = f.Name

@@ -68,7 +68,7 @@ func (k keeping) load(f *file, number uint32) bool {
 	if path == "" {
 		return false
 	}
-	data, err := os.ReadFile(path) //nolint:gosec // a name of digits in the cache
+	data, err := os.ReadFile(path)
 	if err != nil || len(data) < 4 {
 		return false
 	}
@@ -126,11 +126,11 @@ func (k keeping) tidy() {
 }
 
 func hashOf(name string) string {
-	f, err := os.Open(name) //nolint:gosec // the file that the user named
+	f, err := os.Open(name)
 	if err != nil {
 		return ""
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close()
 	sum := sha256.New()
 	if _, err := io.Copy(sum, f); err != nil {
 		return ""

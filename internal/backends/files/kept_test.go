@@ -40,7 +40,7 @@ func TestTheIndexOfAFileIsKept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer d.Close() //nolint:errcheck // a test
+		defer d.Close()
 		l, err := d.(*Driver).Events(t.Context(), backends.Query{})
 		if err != nil {
 			t.Fatal(err)

@@ -92,7 +92,7 @@ func (f *file) readAt(ctx context.Context, want []wanted, o evidence.Options, ou
 	if err != nil {
 		return f.changed(err)
 	}
-	defer closer.Close() //nolint:errcheck // read only
+	defer closer.Close()
 	for len(want) > 0 {
 		n, err := f.run(ctx, text, want, o, out)
 		if err != nil {

@@ -83,7 +83,7 @@ func (s *store) open() (io.ReaderAt, io.Closer, error) {
 	defer s.mu.Unlock()
 	switch {
 	case s.path != "":
-		f, err := os.Open(s.path) //nolint:gosec // the file that the user named
+		f, err := os.Open(s.path)
 		return f, f, err
 	case s.tmp != nil:
 		return s.tmp, io.NopCloser(nil), nil

@@ -191,7 +191,7 @@ func (o *output) directBefore(e *entry) (more bool, err error) {
 }
 
 // give gives out an entry, unless its answer was withdrawn or it is the one
-// before once more.
+// before.
 func (o *output) give(e *entry) (more bool, err error) {
 	switch {
 	case o.withdrawn[e.answer]:

@@ -18,9 +18,9 @@ type Envelope struct {
 	Total        int64  `json:"totalResults"`
 }
 
-// Refusal is the failure an answer with status 200 may carry, "" for none: success
+// RefusalError is the failure an answer with status 200 may carry, "" for none: success
 // false, or the key errorMessage in any reply (§3.1).
-func (e *Envelope) Refusal() string {
+func (e *Envelope) RefusalError() string {
 	if e.ErrorMessage == "" && (e.Success == nil || *e.Success) {
 		return ""
 	}

@@ -193,6 +193,7 @@ func Capitals(queries, sums []string) []string {
 	return out
 }
 
+// IsHex tells whether s is lower-case hexadecimal digits.
 func IsHex(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789abcdef") == ""
 }
@@ -271,6 +272,7 @@ func PlainRuns(text string) []string {
 	return runs[:min(len(runs), 3)]
 }
 
+// IsPlain tells whether the query language reads r as itself in any place.
 func IsPlain(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
 }

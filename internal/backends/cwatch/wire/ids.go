@@ -41,6 +41,8 @@ func (w *Alert) MadeUpID() string {
 	return MadeUpID(Text(w.Endpoint), Text(w.Timestamp), facts)
 }
 
+// MadeUpID names an alert to which the server gave no id, by its endpoint, its time
+// and what it says.
 func MadeUpID(endpoint, timestamp string, facts []byte) string {
 	sum := sha256.Sum256(facts)
 	if endpoint == "" {

@@ -9,6 +9,7 @@ import (
 // Unit is what integer times are written in (docs/wire/cwatch.md 5).
 type Unit time.Duration
 
+// The units that servers were seen to use.
 const (
 	Millis  = Unit(time.Millisecond)
 	Seconds = Unit(time.Second)
@@ -21,6 +22,7 @@ func (u Unit) String() string {
 	return "ms"
 }
 
+// Other is the unit that u is not.
 func (u Unit) Other() Unit {
 	if u == Seconds {
 		return Millis
@@ -37,6 +39,7 @@ func (u Unit) Floor(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
+// Ceil is t in units, rounded up.
 func (u Unit) Ceil(t time.Time) int64 {
 	n := u.Floor(t)
 	if u.Time(n).Before(t) {
@@ -45,6 +48,7 @@ func (u Unit) Ceil(t time.Time) int64 {
 	return n
 }
 
+// Time is the instant of n units since 1970.
 func (u Unit) Time(n int64) time.Time {
 	if u == Seconds {
 		return time.Unix(n, 0).UTC()

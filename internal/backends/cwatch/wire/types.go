@@ -32,6 +32,7 @@ type Child struct {
 	UID, PID, Path, CommandLine, Elevation, Hash, Verdict, Packed, Signed []byte
 }
 
+// Empty tells whether the row names no child.
 func (c *Child) Empty() bool { return c.UID == nil && c.PID == nil && c.Path == nil }
 
 // Decode reads a row of /events.
@@ -261,6 +262,7 @@ type Alert struct {
 	Event                            []byte
 }
 
+// Decode reads an item of /alert.
 func (a *Alert) Decode(b []byte) error {
 	*a = Alert{}
 	err := EachMember(b, func(key, v []byte) {
@@ -333,6 +335,7 @@ type Endpoint struct {
 	ID, Name, Version, OS, User, Status []byte
 }
 
+// Decode reads a row of /endpoint.
 func (h *Endpoint) Decode(b []byte) error {
 	*h = Endpoint{}
 	return EachMember(b, func(key, v []byte) {
@@ -361,6 +364,7 @@ type ListedProcess struct {
 	ID, PID, Name, Path, Device, User, Hash []byte
 }
 
+// Decode reads a row of /process.
 func (p *ListedProcess) Decode(b []byte) error {
 	*p = ListedProcess{}
 	return EachMember(b, func(key, v []byte) {

@@ -60,7 +60,7 @@ func CheckRead(ctx context.Context, s server, what string, c backends.Call) (bac
 	}
 	if g, given := c.Args["conditions"]; given {
 		if err := rules.CheckSearch(g, c.Op.Name != "search.run"); err != nil {
-			return c, nil, rules.Refusal(what, err)
+			return c, nil, rules.RefusalError(what, err)
 		}
 	}
 	switch c.Op.Name {

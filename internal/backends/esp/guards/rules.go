@@ -68,7 +68,7 @@ func (g *Call) checkRuleArgs() error {
 	if g.has("conditions") {
 		checked, warnings, err := rules.Check(g.args["conditions"])
 		if err != nil {
-			return rules.Refusal(g.What, err)
+			return rules.RefusalError(g.What, err)
 		}
 		g.args["conditions"] = checked
 		for _, w := range warnings {

@@ -22,6 +22,7 @@ const (
 // PageMode is what "start" means to a server (docs/wire/esp.md §6).
 type PageMode uint8
 
+// The ways servers page.
 const (
 	modeUnknown PageMode = iota
 	ModeOffset           // how many rows to skip: 2.x and, by its text, enterprise 3.0

@@ -8,6 +8,7 @@ import (
 	"github.com/edrctl/edrctl/internal/model"
 )
 
+// What is the head of an error about a change.
 func What(c backends.Change) string {
 	switch noun, v, ok := strings.Cut(c.Verb, "."); {
 	case ok && c.AlertID != "":
@@ -21,6 +22,7 @@ func What(c backends.Change) string {
 	return "cannot " + c.Verb
 }
 
+// SetDetail sets a detail of an action, unless it is empty.
 func SetDetail(act *model.Action, name, value string) {
 	if value == "" {
 		return

@@ -15,14 +15,16 @@ import (
 
 // The words of firewall rules (§13), which are those of the Windows firewall.
 const (
-	DirectionIn, DirectionOut = "1", "2"
-	ProtocolAny               = "256"
-	RuleGroup                 = "edrctl"
-	RuleIsolate               = "edrctl-isolate"
+	DirectionIn  = "1"
+	DirectionOut = "2"
+	ProtocolAny  = "256"
+	RuleGroup    = "edrctl"
+	RuleIsolate  = "edrctl-isolate"
 )
 
 // The requests of 106 for rules, member by member as the document has them.
 type (
+	// Rule is a request to add or to delete a rule.
 	Rule struct {
 		Action      string `json:"action"`
 		Actuator    string `json:"actuator_id"`

@@ -59,7 +59,7 @@ func OutputText(s string) string {
 	return s
 }
 
-// command is the stored command of an action.
+// Command is the stored command of an action.
 type Command struct {
 	action, target string
 	fields         map[string]string
@@ -97,7 +97,7 @@ func ReadCommand(v []byte) (o Command) {
 	return o
 }
 
-// verbOfAction names what an action of the server does in edrctl's words; one
+// Verb names what an action of the server does in edrctl's words; one
 // of another kind keeps the server's.
 func (w *Record) Verb() (string, *model.ActionTarget) {
 	o := ReadCommand(w.Command)

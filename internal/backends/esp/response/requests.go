@@ -12,6 +12,7 @@ func Invalid(why string) error { return &backends.Error{Kind: backends.KindInval
 
 // The requests of 105-112, member by member as the vendor's document has them.
 type (
+	// DeleteFile is a request to delete a file.
 	DeleteFile struct {
 		Action   string `json:"action"`
 		Actuator string `json:"actuator_id"`

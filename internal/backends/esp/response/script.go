@@ -14,6 +14,7 @@ const typeBatch, typePowerShell, typeShell = "1", "2", "3"
 
 // The request of 107 and 110.
 type (
+	// Script is a request to run a script.
 	Script struct {
 		HostIdentifier string  `json:"host_identifier"`
 		Content        string  `json:"content"`

@@ -445,8 +445,8 @@ func checkSearch(v any, at string, only bool, depth int) error {
 
 const searchHint = `a group is {"condition":"AND","rules":[{"field":"md5","operator":"equal","value":"…"}]}`
 
-// Refusal makes an error of kind Invalid of a condition that cannot work.
-func Refusal(what string, err error) error {
+// RefusalError makes an error of kind Invalid of a condition that cannot work.
+func RefusalError(what string, err error) error {
 	e := &backends.Error{Kind: backends.KindInvalid, What: what, Why: err.Error(), Err: err}
 	var ce *conditionError
 	if errors.As(err, &ce) {

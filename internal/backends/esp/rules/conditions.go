@@ -18,6 +18,7 @@ type Group struct {
 	Valid     bool   `json:"valid"`
 }
 
+// Leaf is one comparison.
 type Leaf struct {
 	ID       string `json:"id"`
 	Field    string `json:"field"`
@@ -35,6 +36,7 @@ func Cond(field, operator, value string) Leaf {
 // AnyOf matches what one of the rules matches.
 func AnyOf(rules ...any) Group { return Group{Condition: "OR", Rules: rules, Valid: true} }
 
+// AllOf holds where all of the rules do.
 func AllOf(rules ...any) Group { return Group{Condition: "AND", Rules: rules, Valid: true} }
 
 // Everything matches each row: the server wants conditions, and a key is
@@ -78,7 +80,7 @@ func Narrow(f filter.Filter) Group {
 	return AllOf(all...)
 }
 
-// NarrowHash: an MD5 or SHA-256 can only stand in the column of its length;
+// NarrowHash asks for a hash: an MD5 or SHA-256 can only stand in the column of its length;
 // SHA-1 and parts of hashes cannot be asked for.
 func NarrowHash(t filter.Term) (Group, bool) {
 	var rules []any
@@ -98,7 +100,7 @@ func NarrowHash(t filter.Term) (Group, bool) {
 	return AnyOf(rules...), true
 }
 
-// NarrowDomain: a name is in domain_name, or, in rows without that
+// NarrowDomain asks for a name: it is in domain_name, or, in rows without that
 // column, in the URL of a connection.
 func NarrowDomain(t filter.Term) (Group, bool) {
 	var rules []any

@@ -8,6 +8,7 @@ import (
 // Object is a JSON object that keeps the order of its members.
 type (
 	Object []Member
+	// Member is a name and its value.
 	Member struct {
 		Name  string
 		Value any

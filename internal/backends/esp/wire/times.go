@@ -93,6 +93,7 @@ func (w Window) End() time.Time {
 	return t.Add(Day)
 }
 
+// Day is the unit of the server's windows.
 const (
 	Day        = 24 * time.Hour
 	maxWindows = 13
