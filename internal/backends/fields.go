@@ -24,6 +24,7 @@ type Fields struct {
 // Fill is how often a driver fills a field.
 type Fill string
 
+// How often a driver fills a field.
 const (
 	FillAlways    Fill = "always"
 	FillSometimes Fill = "sometimes"

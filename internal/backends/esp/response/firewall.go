@@ -24,7 +24,7 @@ const (
 
 // The requests of 106 for rules, member by member as the document has them.
 type (
-	// Rule is a request to add or to delete a rule.
+	// Rule is a request to add a rule.
 	Rule struct {
 		Action      string `json:"action"`
 		Actuator    string `json:"actuator_id"`
@@ -38,6 +38,7 @@ type (
 		Direction   string `json:"direction"`
 		Protocol    string `json:"layer4_protocol"`
 	}
+	// DeleteRule is a request to delete a rule.
 	DeleteRule struct {
 		Action   string `json:"action"`
 		Actuator string `json:"actuator_id"`

@@ -20,6 +20,7 @@ type (
 		FileName string `json:"file_name"`
 		FileHash string `json:"file_hash,omitempty"`
 	}
+	// StopProcess is a request to end a process.
 	StopProcess struct {
 		Action   string `json:"action"`
 		Actuator string `json:"actuator_id"`
@@ -27,11 +28,13 @@ type (
 		Name     string `json:"process_name,omitempty"`
 		PID      string `json:"pid"`
 	}
+	// Scan is a request to scan.
 	Scan struct {
 		HostIdentifier string `json:"host_identifier"`
 		ScanType       int    `json:"scan_type"`
 		FilePath       string `json:"file_path"`
 	}
+	// Cancel is a request to cancel an action.
 	Cancel struct {
 		CommandID string `json:"command_id"`
 	}
