@@ -53,7 +53,7 @@ func AddCompletions(root *cobra.Command, f *Factory, args []string) {
 var FreeText = map[string]bool{
 	"jq": true, "template": true, "query": true, "search": true, "user": true, "process": true, "path": true, "command-line": true, "hash": true,
 	"ip": true, "port": true, "domain": true, "registry": true, "file-name": true, "comment": true, "case": true, "limit": true, "max-hosts": true,
-	"scale": true, "port-base": true, "faults": true, "zip-password": true, "pin": true, "filter": true, "score-max": true,
+	"exclude": true, "scale": true, "port-base": true, "faults": true, "zip-password": true, "pin": true, "filter": true, "score-max": true,
 	"url": true, "rule": true, "action": true, "max": true, "json-field": true, "field": true, "header": true, "proxy": true, "expect": true, "policy": true,
 }
 
@@ -132,7 +132,7 @@ func FlagCompletion(cmd *cobra.Command, f *Factory, name string) CompletionFunc 
 		return CompleteRefs(f, RefAlert)
 	case "ref":
 		return CompleteRefs(f, RefAlert)
-	case "config", "file", "hosts-file", "checkpoint", "ca-file", "replay", "input", "events", "output-file":
+	case "config", "file", "hosts-file", "checkpoint", "ca-file", "replay", "input", "events", "output-file", "from", "pipeline", "should-match", "should-not":
 		if name == "file" && cmd.Flags().Lookup("file").Shorthand == "" {
 			return nil // the filter on what a record says of a file
 		}
@@ -161,11 +161,28 @@ func FlagCompletion(cmd *cobra.Command, f *Factory, name string) CompletionFunc 
 		return CompleteEnumList("intent\twritten before it is sent", "sent", "outcome")
 	case "theme":
 		return CompleteEnum("auto", "dark", "light")
+	case "level":
+		return CompleteEnumList(sigmaLevels...)
+	case "level-min":
+		return CompleteEnum(sigmaLevels...)
+	case "product":
+		return CompleteEnumList("windows", "linux", "macos")
+	case "category":
+		return CompleteEnumList("process_creation", "registry_set", "file_event", "image_load", "network_connection", "dns_query", "ps_script", "process_access")
+	case "by":
+		return CompleteEnum("technique\tof ATT&CK")
+	case "to":
+		return CompleteEnum("gene", "esp")
+	case "schema":
+		return CompleteEnum("2\tfrom v1.8.0-beta.2 on", "1\tup to v1.8.0-beta.1")
 	case "score-min":
 		return CompleteEnum("9\tcritical", "7\thigh and up", "4\tmedium and up", "1\teverything scored")
 	}
 	return nil
 }
+
+// sigmaLevels are the levels of Sigma rules.
+var sigmaLevels = []string{"informational", "low", "medium", "high", "critical"}
 
 func completeFormats(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if cmd.Name() == "tree" {
@@ -396,7 +413,7 @@ func OperandCompletion(cmd *cobra.Command, f *Factory, name string) CompletionFu
 		return CompleteBackends
 	case "OPERATION":
 		return CompleteOperations(f)
-	case "FILE", "FILE|FOLDER", "FOLDER":
+	case "FILE", "FILE|FOLDER", "FOLDER", "RULE":
 		return CompleteFiles
 	}
 	if words := strings.Split(name, "|"); name == strings.ToLower(name) && !slices.Contains(words, "") {

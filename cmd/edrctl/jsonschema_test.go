@@ -87,7 +87,10 @@ func TestPublishedSchemas(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
 	seen := map[string]bool{}
+	rule := filepath.Join(t.TempDir(), "rule.yml")
+	writeFile(t, rule, "title: A program\nid: 5f1b4a1e-0c9d-4a46-9d6c-0d6c0a4a5c10\nlevel: high\ntags: [attack.execution, attack.t1059.001]\nlogsource: {category: process_creation, product: windows}\ndetection:\n  selection: {Image|endswith: .exe}\n  condition: selection\n")
 	for _, c := range []struct{ kind, command string }{
+		{"sigma_hit", "hunt sigma " + rule + " --since 8d"},
 		{"alert", "alerts list --since 8d --raw"}, {"event", "events list --since 2d"}, {"host", "hosts list --raw"},
 		{"process", "processes list --since 1d --host SRV-DB-02"}, {"rule", "rules list"}, {"hit", "hunt ip 203.0.113.66 --since 8d"},
 		{"report", "hosts report -p demo-gene-served"}, {"count", "alerts count --by host --since 8d"}, {"carve", "carve list -p demo-esp-served"},

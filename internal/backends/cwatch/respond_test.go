@@ -149,7 +149,7 @@ func TestTriageRefusals(t *testing.T) {
 		"an id with a line":      {backends.Change{Verb: "alert.close", AlertID: "a\nb"}, backends.KindInvalid, "something else"},
 		"nobody's id":            {backends.Change{Verb: "alert.close", AlertID: "AWnobody"}, backends.KindNotFound, "AWnobody"},
 		"dismiss, true positive": {backends.Change{Verb: "alert.dismiss", AlertID: openAlert, Verdict: model.VerdictTruePositive}, backends.KindInvalid, "false positive"},
-		"odd verdict":            {backends.Change{Verb: "alert.close", AlertID: openAlert, Verdict: "maybe"}, backends.KindInvalid, "no verdict"},
+		"odd verdict":            {backends.Change{Verb: "alert.close", AlertID: openAlert, Verdict: "maybe"}, backends.KindInvalid, "not a verdict"},
 	} {
 		_, err := r.changer().Preview(t.Context(), tc.c)
 		if backends.KindOf(err) != tc.kind || !strings.Contains(err.Error(), tc.why) {
