@@ -230,7 +230,7 @@ func (r *ruleFlags) load(f *cmdutil.Factory, paths []string, explain bool) ([]*s
 	if r.pipeline != "" {
 		data, err := os.ReadFile(r.pipeline)
 		if err != nil {
-			return nil, cmdutil.Usagef("--pipeline: cannot read %s: %w", r.pipeline, reason(err))
+			return nil, cmdutil.Usagef("--pipeline: %w", cmdutil.Unreadable(r.pipeline, err))
 		}
 		if opts.Placeholders, err = sigma.ReadPipeline(r.pipeline, data); err != nil {
 			return nil, cmdutil.Usagef("--pipeline: %w", err)
@@ -264,15 +264,6 @@ func (r *ruleFlags) load(f *cmdutil.Factory, paths []string, explain bool) ([]*s
 		return nil, cmdutil.Usagef("no rule is left: none of the %d that were loaded is what the flags ask for", len(loaded.Rules))
 	}
 	return chosen, nil
-}
-
-// reason is what the operating system says, without the path.
-func reason(err error) error {
-	var p *os.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	return err
 }
 
 func (r *ruleFlags) wants(rule *sigma.Rule) bool {

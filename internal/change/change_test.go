@@ -598,7 +598,7 @@ func FuzzLedger(f *testing.F) {
 			t.Fatal(err)
 		}
 		for _, e := range list {
-			_, _ = e.Action(), e.Reverse(nil, nil)
+			_, _ = e.Action(), e.Reverse(&ops.Source{Profile: "p"}, nil)
 		}
 		if _, err := l.InForce(true); err != nil {
 			t.Fatal(err)
