@@ -24,8 +24,8 @@ var layers = []struct {
 	from []string
 }{
 	{pkg: "internal/backends/esp", from: []string{
-		"export.go respond.go", "call.go", "actions.go edit.go", "alerts.go carve.go hunt.go processes.go tree.go",
-		"events.go livequery.go rules.go", "lookup.go hosts.go order.go", "normalise.go", "vocabulary.go", "driver.go", "fields.go pushes.go",
+		"respond.go", "call.go", "actions.go edit.go", "alerts.go carve.go hunt.go processes.go tree.go",
+		"events.go livequery.go rules.go", "lookup.go hosts.go", "normalise.go", "vocabulary.go", "driver.go", "fields.go pushes.go",
 	}},
 	{pkg: "internal/backends/gene", from: []string{
 		"respond.go", "callchange.go", "call.go", "callendpoint.go callrules.go callstore.go", "callplan.go hostedit.go",
